@@ -1,0 +1,1 @@
+"""REINFORCE from scratch in TensorFlow: maths, policies, engines, trainer, runs."""

@@ -1,0 +1,227 @@
+"""Every hyperparameter, declared once: controls, options, links and documentation are made from here."""
+
+import difflib
+import json
+import math
+import reprlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from pg_core.environments import UnsupportedEnvironmentError, describe
+from pg_core.hyperparameters import Hyperparameter, hyperparameter
+
+# Activations of one layer over all steps of one update: 2²⁸ float32 are 1 GiB.
+MAX_ACTIVATIONS = 2**28
+MAX_EPISODES = 50_000_000
+
+
+class ConfigError(ValueError):
+    """Raised when a configuration cannot be used; its message is a sentence for the person who set it."""
+
+
+def _layers(value: Any) -> Any:
+    """Read layer sizes from `"64,64"`, a JSON list or a tuple; `""` and `"none"` mean no hidden layer."""
+    if isinstance(value, str):
+        parts = [part.strip() for part in value.split(",") if part.strip() not in ("", "none")]
+        return tuple(int(part) if part.isdecimal() else part for part in parts)
+    return tuple(value) if isinstance(value, list) else value
+
+
+LayerSizes = Annotated[tuple[Annotated[int, Field(ge=1, le=512)], ...], Field(max_length=3), BeforeValidator(_layers)]
+
+
+class Config(BaseModel):
+    """One training run, completely: the same config and seed give the same learning curve.
+
+    Raises:
+        ConfigError: a value is unknown, missing, not finite, out of bounds, or too large together with others.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    env_id: str = hyperparameter(
+        "CartPole-v1", "Environment", "", "Any registered Gymnasium environment with flat Box or Discrete "
+        "observations and Discrete or Box actions.", group="Run", live=False,
+    )  # fmt: skip
+    seed: int = hyperparameter(
+        0, "Seed", "", "Root of all randomness: agent k of a run draws the same numbers whatever else the run holds.",
+        group="Run", live=False, ge=0, le=2**31 - 1,
+    )  # fmt: skip
+    num_agents: int = hyperparameter(
+        5, "Agents", "P", "Population: independent agents with different random numbers, trained side by side.",
+        group="Run", live=False, ge=1, le=512,
+    )  # fmt: skip
+    episodes_per_update: int = hyperparameter(
+        4, "Episodes per update", "B", "Whole episodes that each agent plays before it takes one gradient step.",
+        group="Run", live=False, ge=1, le=256,
+    )  # fmt: skip
+    num_updates: int = hyperparameter(
+        500, "Updates", "", "Gradient steps after which the run is finished.",
+        group="Run", live=True, ge=1, le=1_000_000, scale="log",
+    )  # fmt: skip
+    stop_when_solved: bool = hyperparameter(
+        True, "Stop when solved", "", "An agent stops learning once the mean return of its last 100 episodes "
+        "reaches the environment's threshold; the run ends when all agents have.", group="Run", live=True,
+    )  # fmt: skip
+    pace: Literal[1, 2, 5, 10, 30, 0] = hyperparameter(
+        10, "Pace", "", "Updates a second, so that learning can be watched.", group="Run", live=True,
+        choices={1: "1", 2: "2", 5: "5", 10: "10", 30: "30", 0: "as fast as possible"},
+    )  # fmt: skip
+
+    hidden_layers: LayerSizes = hyperparameter(
+        (64,), "Hidden layers", "H", "Units of each hidden layer, separated by commas: none to three layers.",
+        group="Policy", live=False,
+    )  # fmt: skip
+    activation: Literal["tanh", "relu", "silu"] = hyperparameter(
+        "tanh", "Activation", "", "Nonlinearity after each hidden layer.", group="Policy", live=True,
+        choices={"tanh": "tanh", "relu": "ReLU", "silu": "SiLU"},
+    )  # fmt: skip
+
+    weights: Literal["episode_return", "reward_to_go"] = hyperparameter(
+        "reward_to_go", "Weights", "Gₜ", "What multiplies each score: the whole episode's return G₀, or only the "
+        "rewards that the action could still cause.", group="Estimator", live=True,
+        choices={"episode_return": "whole-episode return G₀", "reward_to_go": "reward-to-go Gₜ"},
+    )  # fmt: skip
+    gamma: float = hyperparameter(
+        0.995, "Discount factor", "γ", "How much a reward one step later counts.",
+        group="Estimator", live=True, ge=0, le=1, step=0.001,
+    )  # fmt: skip
+    gamma_t: bool = hyperparameter(
+        False, "Factor γᵗ", "γᵗ", "Weigh step t by γᵗ, as the gradient of the discounted objective asks. Most code "
+        "drops it. The whole-episode return holds it already.", group="Estimator", live=True,
+    )  # fmt: skip
+    baseline: Literal["none", "batch_mean", "step_mean", "leave_one_out", "value"] = hyperparameter(
+        "leave_one_out", "Baseline", "b", "What is subtracted from the weights. A value network is there from the "
+        "start of a run or not at all; the others may be changed live.", group="Estimator", live=True,
+        choices={"none": "none", "batch_mean": "batch mean", "step_mean": "per-step mean",
+                 "leave_one_out": "leave-one-out", "value": "learned value network"},
+    )  # fmt: skip
+    normalize_advantages: bool = hyperparameter(
+        True, "Normalise advantages", "Â", "Shift and scale each agent's advantages to mean 0 and standard "
+        "deviation 1 before every update.", group="Estimator", live=True,
+    )  # fmt: skip
+    reduction: Literal["episode", "step"] = hyperparameter(
+        "episode", "Reduction", "", "Mean over episodes of the sum over steps (unbiased), or mean over all steps "
+        "(the same direction divided by the mean episode length).", group="Estimator", live=True,
+        choices={"episode": "per episode", "step": "per step"},
+    )  # fmt: skip
+    ent_coef: float = hyperparameter(
+        0.0, "Entropy bonus", "c_H", "Weight of the policy's entropy in the objective: keeps it exploring.",
+        group="Estimator", live=True, ge=0, le=1, step=0.001,
+    )  # fmt: skip
+
+    optimizer: Literal["sgd", "adam", "rmsprop"] = hyperparameter(
+        "adam", "Optimiser", "", "How a gradient becomes a step.", group="Optimiser", live=False,
+        choices={"sgd": "SGD with momentum", "adam": "Adam", "rmsprop": "RMSprop"},
+    )  # fmt: skip
+    learning_rate: float = hyperparameter(
+        0.02, "Learning rate", "α", "Length of a gradient step.",
+        group="Optimiser", live=True, ge=1e-6, le=1, scale="log",
+    )  # fmt: skip
+    momentum: float = hyperparameter(
+        0.9, "Momentum", "μ", "Share of the last step that SGD keeps; the other optimisers ignore it.",
+        group="Optimiser", live=True, ge=0, le=0.999, step=0.001,
+    )  # fmt: skip
+    max_grad_norm: float = hyperparameter(
+        0.0, "Gradient-norm limit", "‖g‖", "A longer gradient is scaled down to this norm; 0 means no limit.",
+        group="Optimiser", live=True, ge=0, le=1000, step=0.1,
+    )  # fmt: skip
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except UnsupportedEnvironmentError as error:
+            raise ConfigError(str(error)) from error
+        except ValidationError as error:
+            raise ConfigError(_sentence(error)) from None
+
+    @model_validator(mode="after")
+    def _can_be_trained(self) -> Self:
+        spec = describe(self.env_id)
+        width = max((spec.observation_size, *self.hidden_layers))
+        _limit(
+            MAX_ACTIVATIONS, "numbers", {"num_agents": self.num_agents, "episodes_per_update": self.episodes_per_update,
+            "steps of an episode": spec.max_episode_steps, "widest layer": width},
+        )  # fmt: skip
+        _limit(
+            MAX_EPISODES, "episodes", {"num_agents": self.num_agents, "episodes_per_update": self.episodes_per_update,
+            "num_updates": self.num_updates},
+        )  # fmt: skip
+        return self
+
+    @classmethod
+    def from_strings(cls, values: Mapping[str, str]) -> Self:
+        """Read a config from text, such as a link's parameters; what is not named keeps its default.
+
+        Raises:
+            ConfigError: as the constructor.
+        """
+        return cls(**{
+            name: HYPERPARAMETERS[name].parse(text) if name in HYPERPARAMETERS else text
+            for name, text in values.items()
+        })  # fmt: skip
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read a stored config; every hyperparameter must be there, so that defaults of today never replace it.
+
+        Raises:
+            ConfigError: as the constructor, and when a hyperparameter is missing.
+        """
+        try:
+            values = json.loads(text)
+        except ValueError:
+            values = None
+        if not isinstance(values, dict):
+            raise ConfigError("The config must be one JSON object.")
+        config = cls(**values)
+        missing = [name for name in HYPERPARAMETERS if name not in config.model_fields_set]
+        if missing:
+            raise ConfigError(f"`{missing[0]}` is missing from the stored config; it cannot be replayed without it.")
+        return config
+
+    def changed(self, **values: Any) -> Self:
+        """Return this config with live hyperparameters changed.
+
+        Raises:
+            ConfigError: a name is not live, or the new config is not valid.
+        """
+        new = type(self)(**{**self.model_dump(), **values})
+        for name in self.differences(new):
+            crossing = name == "baseline" and "value" in (self.baseline, new.baseline)
+            if crossing or not HYPERPARAMETERS[name].live:
+                what = "A value network" if crossing else f"`{name}`"
+                raise ConfigError(f"{what} is fixed during a run, got {getattr(new, name)!r}; start a new run with it.")
+        return new
+
+    def differences(self, other: "Config") -> dict[str, Any]:
+        """Return the hyperparameters in which `other` differs, with the values of `other`."""
+        return {name: value for name, value in other if value != getattr(self, name)}
+
+
+HYPERPARAMETERS = {name: Hyperparameter.of(name, field) for name, field in Config.model_fields.items()}
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if name in HYPERPARAMETERS:
+        return f"`{name}` must be {HYPERPARAMETERS[name].rule}, got {reprlib.repr(first['input'])}"
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(name, HYPERPARAMETERS, n=1)
+        hint = f"; did you mean `{close[0]}`?" if close else ""
+        return f"`{reprlib.repr(name)[1:-1]}` is not a hyperparameter{hint}"
+    cause = first.get("ctx", {}).get("error")
+    return str(cause) if cause else f"The config cannot be read: {first['msg']}."
+
+
+def _limit(limit: int, unit: str, factors: Mapping[str, int]) -> None:
+    product = math.prod(factors.values())
+    if product > limit:
+        names = " × ".join(f"`{name}`" if "_" in name else name for name in factors)
+        sizes = " × ".join(f"{size:,}" for size in factors.values())
+        raise ConfigError(
+            f"{names} must be at most {limit:,} {unit}, got {sizes} = {product:,}; make one of them smaller."
+        )

@@ -1,0 +1,85 @@
+"""How good a policy is when it is asked only to act: fresh episodes without learning."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from pg_core import acting
+from pg_core.acting import Params
+from pg_core.config import Config
+from pg_core.engines.gymnasium import GymnasiumEngine
+from pg_core.environments import Array, describe
+from pg_core.randomness import Stream, generator
+
+
+class Evaluation(NamedTuple):
+    """Fresh episodes of a greedy policy."""
+
+    returns: Array  # [N] undiscounted
+    lengths: Array  # [N]
+    consecutive_successes: int  # episodes from the first on that ran to the time limit, before one ended early
+
+
+def evaluate(config: Config, policy: Params, agent: int, episodes: int, seed: int = 0) -> Evaluation:
+    """Play fresh episodes with one agent's greedy policy.
+
+    Args:
+        config: in force when the policy was taken.
+        policy: parameters of the population, the population axis first.
+        agent: whose policy, in [0, P-1].
+        episodes: N ≥ 1.
+        seed: of the episodes; they are never those of training.
+
+    Returns:
+        Returns and lengths, and how many consecutive episodes the policy held out to the time limit.
+    """
+    params = one_agent(policy, agent)
+    engine = GymnasiumEngine(describe(config.env_id), 1, episodes, seed, Stream.EVALUATION)
+    played = engine.collect(lambda observations, _: acting.greedy(params, observations, config.activation), update=0)
+    engine.close()
+    ended_early = np.flatnonzero(played.terminated[0])
+    return Evaluation(
+        returns=played.rewards.sum(axis=0)[0],
+        lengths=played.mask.sum(axis=0)[0].astype(np.int32),
+        consecutive_successes=int(ended_early[0]) if ended_early.size else episodes,
+    )
+
+
+def actor(
+    config: Config, policy: Params, agent: int, greedy: bool, seed: int = 0
+) -> Callable[[Array], tuple[Array, Array]]:
+    """Return a function that acts as one agent does, one observation at a time.
+
+    Args:
+        config: in force when the policy was taken.
+        policy: parameters of the population, the population axis first.
+        agent: whose policy, in [0, P-1].
+        greedy: the most probable action, or a sampled one as in training.
+        seed: of the samples.
+
+    Returns:
+        A function from an encoded observation `[D]` to the policy's action (an integer or `[A]`) and the action
+        probabilities or the mean action, `[A]`.
+    """
+    params = one_agent(policy, agent)
+    draws = generator(seed, Stream.EVALUATION, agent)
+    discrete = "log_std" not in params
+
+    def act(observation: Array) -> tuple[Array, Array]:
+        row = observation[None, None]
+        outputs = acting.apply(params, row, config.activation)
+        noise = draws.random((1, 1)) if discrete else draws.standard_normal(outputs.shape)
+        action = (
+            acting.greedy(params, row, config.activation)
+            if greedy
+            else acting.sample(params, row, noise.astype(np.float32), config.activation)
+        )
+        return action[0, 0], (acting.softmax(outputs) if discrete else outputs)[0, 0]
+
+    return act
+
+
+def one_agent(policy: Params, agent: int) -> dict[str, Array]:
+    """Return one agent's parameters, with a population axis of 1."""
+    return {name: array[agent : agent + 1] for name, array in policy.items()}

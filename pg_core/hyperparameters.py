@@ -1,0 +1,91 @@
+"""What a hyperparameter is: one declaration that a control, an option, a link and a line of documentation share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
+
+Group = Literal["Run", "Policy", "Estimator", "Optimiser"]
+Scale = Literal["linear", "log"]
+GROUPS: tuple[Group, ...] = get_args(Group)
+
+
+def hyperparameter(
+    default: Any,
+    label: str,
+    symbol: str,
+    help: str,
+    *,
+    group: Group,
+    live: bool,
+    ge: float | None = None,
+    le: float | None = None,
+    scale: Scale = "linear",
+    step: float | None = None,
+    choices: Mapping[Any, str] | None = None,
+) -> Any:
+    """Declare one field of `Config` with all that its control, option and documentation need."""
+    extra: Any = {"symbol": symbol, "group": group, "live": live, "low": ge, "high": le}
+    extra |= {"scale": scale, "step": step, "choices": dict(choices or {})}
+    return Field(default, title=label, description=help, ge=ge, le=le, json_schema_extra=extra)
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """What a control, an option or a page of documentation shows of one field of `Config`."""
+
+    name: str
+    label: str
+    symbol: str
+    help: str
+    default: Any
+    group: Group
+    live: bool
+    low: float | None
+    high: float | None
+    scale: Scale
+    step: float | None
+    choices: dict[Any, str]
+    kind: type
+
+    @classmethod
+    def of(cls, name: str, field: FieldInfo) -> Self:
+        extra: Any = field.json_schema_extra
+        return cls(
+            name=name, label=str(field.title), help=str(field.description), default=field.default,
+            kind=type(field.default), **extra,
+        )  # fmt: skip
+
+    def parse(self, text: str) -> Any:
+        """Read a value from text; text that is none of this type comes back as it is, for validation to refuse."""
+        if self.kind is bool:
+            return {"true": True, "false": False}.get(text.lower(), text)
+        try:
+            return self.kind(text) if self.kind in (int, float) else text
+        except ValueError:
+            return text
+
+    @property
+    def rule(self) -> str:
+        """The bounds in words: `in [0, 1]`, `one of none, value`."""
+        if self.choices:
+            return f"one of {', '.join(map(str, self.choices))}"
+        if self.kind is bool:
+            return "true or false"
+        if self.kind is tuple:
+            return "up to three layer sizes in [1, 512], separated by commas"
+        if self.kind is str:
+            return "a Gymnasium id"
+        return f"{'a whole number ' if self.kind is int else ''}in [{self.low:.12g}, {self.high:.12g}]"
+
+    def show(self, value: Any) -> str:
+        """Return a value as pages and tables print it: `0.003`, `as fast as possible`, `64, 64`."""
+        if self.choices:
+            return self.choices.get(value, str(value))
+        if self.kind is bool:
+            return "on" if value else "off"
+        if self.kind is tuple:
+            return ", ".join(map(str, value)) or "none"
+        return f"{value:.4g}" if self.kind is float else str(value)

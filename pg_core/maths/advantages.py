@@ -1,0 +1,85 @@
+"""Baselines, which lower the variance of the estimate, and the normalisation of what they leave.
+
+A baseline leaves the mean gradient unchanged if it does not depend on the action that it judges. `batch_mean` and
+`step_mean` contain the episode's own return and so shrink the mean gradient (by 1 - 1/B for B episodes of one length);
+`leave_one_out` and a function of the observation alone, a value network, do not.
+
+All arrays are `[T, P, B]`; `mask` is 1 on the steps that were played and 0 after an episode's end.
+"""
+
+import tensorflow as tf
+
+from pg_core.maths.statistics import masked_mean
+
+EPSILON = 1e-8
+
+
+def batch_mean(returns: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Calculate each agent's mean return over all played steps of its batch.
+
+    b = Σₜᵦ mₜᵦ Gₜᵦ / Σₜᵦ mₜᵦ
+
+    Args:
+        returns: `[T, P, B]`.
+        mask: `[T, P, B]`.
+
+    Returns:
+        Baseline `[T, P, B]`, the same on every step of an agent.
+    """
+    return tf.broadcast_to(masked_mean(returns, mask)[:, None], tf.shape(returns))
+
+
+def step_mean(returns: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Calculate, for each step t, the mean return over the agent's episodes that reach it.
+
+    bₜ = Σᵦ mₜᵦ Gₜᵦ / Σᵦ mₜᵦ
+
+    Args:
+        returns: `[T, P, B]`.
+        mask: `[T, P, B]`.
+
+    Returns:
+        Baseline `[T, P, B]`, 0 where no episode is left.
+    """
+    total = tf.reduce_sum(returns * mask, axis=-1, keepdims=True)  # [T, P, 1]
+    count = tf.reduce_sum(mask, axis=-1, keepdims=True)  # [T, P, 1]
+    return tf.broadcast_to(tf.math.divide_no_nan(total, count), tf.shape(returns))
+
+
+def leave_one_out(returns: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Calculate, for each step t of each episode, the mean return over the agent's other episodes that reach t.
+
+    bₜᵦ = Σ_{c≠b} mₜ꜀ Gₜ꜀ / Σ_{c≠b} mₜ꜀
+
+    Args:
+        returns: `[T, P, B]`.
+        mask: `[T, P, B]`.
+
+    Returns:
+        Baseline `[T, P, B]`, 0 where no other episode is left.
+
+    See Kool, van Hoof, Welling, "Buy 4 REINFORCE samples, get a baseline for free!", 2019.
+    """
+    masked = returns * mask
+    others = tf.reduce_sum(masked, axis=-1, keepdims=True) - masked
+    count = tf.reduce_sum(mask, axis=-1, keepdims=True) - mask
+    return tf.math.divide_no_nan(others, count)
+
+
+def normalize(advantages: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Shift and scale each agent's advantages over its played steps.
+
+    Â = (A - mean A) / (std A + 1e-8), with the population's standard deviation (ddof 0).
+
+    One single step, or advantages that are all the same, give zeros.
+
+    Args:
+        advantages: `[T, P, B]`.
+        mask: `[T, P, B]`.
+
+    Returns:
+        `[T, P, B]`, 0 where the mask is 0.
+    """
+    centered = (advantages - masked_mean(advantages, mask)[:, None]) * mask
+    std = tf.sqrt(masked_mean(centered**2, mask))[:, None]
+    return centered / (std + EPSILON)

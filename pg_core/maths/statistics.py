@@ -1,0 +1,126 @@
+"""What is measured beside the loss: of one batch, of its gradient, and over a population of seeds."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+
+def masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Calculate each agent's mean over its played steps; 0 where there is none.
+
+    Args:
+        values: `[T, P, B]`.
+        mask: 1 on played steps, `[T, P, B]`.
+
+    Returns:
+        `[P]`.
+    """
+    return tf.math.divide_no_nan(tf.reduce_sum(values * mask, axis=(0, 2)), tf.reduce_sum(mask, axis=(0, 2)))
+
+
+def explained_variance(baseline: tf.Tensor, returns: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Calculate the share of the returns' variance that a baseline explains.
+
+    1 - Var(G - b) / Var(G): 1 is a perfect baseline, 0 one that is no better than a constant, below 0 a harmful one.
+
+    Args:
+        baseline: b, `[T, P, B]`.
+        returns: G, `[T, P, B]`.
+        mask: 1 on played steps, `[T, P, B]`.
+
+    Returns:
+        `[P]`, at most 1; NaN where Var(G) = 0.
+    """
+
+    def variance(values: tf.Tensor) -> tf.Tensor:
+        return masked_mean((values - masked_mean(values, mask)[:, None]) ** 2, mask)
+
+    total = variance(returns)
+    return tf.where(total > 0, 1 - variance(returns - baseline) / total, float("nan"))
+
+
+def approx_kl(log_probs: tf.Tensor, new_log_probs: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Estimate KL(old ‖ new) from the old policy's actions: mean of (r - 1) - log r with r = π_new/π_old.
+
+    Args:
+        log_probs: log π_old(aₜ|sₜ), `[T, P, B]`.
+        new_log_probs: log π_new(aₜ|sₜ), `[T, P, B]`.
+        mask: 1 on played steps, `[T, P, B]`.
+
+    Returns:
+        `[P]`, in nats, ≥ 0.
+
+    See Schulman, "Approximating KL divergence", 2020, estimator k3.
+    """
+    log_ratio = (new_log_probs - log_probs) * mask
+    return masked_mean(tf.math.expm1(log_ratio) - log_ratio, mask)
+
+
+def gradient_norm(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Calculate ‖g‖ over all parameters of each agent.
+
+    Args:
+        gradients: arrays `[P, ...]`.
+
+    Returns:
+        `[P]`.
+    """
+    return tf.sqrt(tf.add_n([tf.reduce_sum(g**2, axis=range(1, g.shape.rank)) for g in gradients]))
+
+
+def gradient_snr(episode_gradients: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Calculate the signal-to-noise ratio of the mean of B per-episode gradients.
+
+    ‖ḡ‖ / √(tr Σ̂ / B), with ḡ = 1/B Σᵦ gᵦ and Σ̂ the sample covariance (ddof 1) of the gᵦ. Pure noise gives about 1.
+
+    Args:
+        episode_gradients: arrays `[P, B, ...]`, gᵦ of each episode.
+
+    Returns:
+        `[P]`; NaN where B = 1 or all gᵦ are the same.
+
+    See Rainforth et al., "Tighter variational bounds are not necessarily better", 2018, section 3.
+    """
+    num_episodes = tf.cast(tf.shape(episode_gradients[0])[1], episode_gradients[0].dtype)
+    means = [tf.reduce_mean(g, axis=1, keepdims=True) for g in episode_gradients]
+    noise = gradient_norm([g - mean for g, mean in zip(episode_gradients, means, strict=True)])
+    return gradient_norm(means) / (noise / tf.sqrt(num_episodes * (num_episodes - 1)))
+
+
+def interquartile_mean(scores: tf.Tensor) -> tf.Tensor:
+    """Calculate the mean of the middle half: the lowest and the highest ⌊N/4⌋ scores are left out.
+
+    Args:
+        scores: `[..., N]`.
+
+    Returns:
+        `[...]`.
+
+    See Agarwal et al., "Deep reinforcement learning at the edge of the statistical precipice", 2021.
+    """
+    cut = scores.shape[-1] // 4
+    return tf.reduce_mean(tf.sort(scores, axis=-1)[..., cut : scores.shape[-1] - cut], axis=-1)
+
+
+def bootstrap_interval(
+    scores: tf.Tensor, confidence: float = 0.95, num_resamples: int = 1000, seed: int = 0
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Calculate the percentile-bootstrap interval of the interquartile mean.
+
+    Args:
+        scores: `[N]`, one for each seed.
+        confidence: in (0, 1).
+        num_resamples: how often N scores are drawn with replacement.
+        seed: of the draws; the same seed draws the same.
+
+    Returns:
+        Low and high end, scalars.
+
+    See Efron & Tibshirani, "An introduction to the bootstrap", 1993, section 13.3.
+    """
+    count = scores.shape[-1]
+    draws = tf.random.stateless_uniform([num_resamples, count], [seed, count], 0, count, dtype=tf.int32)
+    means = tf.sort(interquartile_mean(tf.gather(scores, draws)))
+    tail = (1 - confidence) / 2
+    low, high = round(tail * (num_resamples - 1)), round((1 - tail) * (num_resamples - 1))
+    return means[low], means[high]
