@@ -1,11 +1,12 @@
-"""How a population acts, in NumPy: an environment is stepped one observation at a time, where a TensorFlow call costs
-20 times the arithmetic that it does.
+"""How a population acts, in NumPy.
 
+An environment is stepped one observation at a time, where a TensorFlow call costs twenty times the arithmetic it does.
 Parameters carry the population axis first. A policy's network gives logits (softmax over choices) or the mean action
 (Gaussian over vectors, in units in which the action box is [-1, 1], with a learned log standard deviation).
 `policies` does the same arithmetic in TensorFlow, where gradients are needed; a test holds the two together.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 
@@ -48,7 +49,7 @@ def _initialize(
     sizes = (spec.observation_size, *config.hidden_layers, outputs)
     generators = [generator(config.seed, stream, agent) for agent in range(config.num_agents)]
     params = {}
-    for i, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
         scale = np.float32((final_scale if i == len(config.hidden_layers) else 1) / math.sqrt(fan_in))
         params[f"kernel_{i}"] = np.stack([scale * g.standard_normal((fan_in, fan_out), np.float32) for g in generators])
         params[f"bias_{i}"] = np.zeros((config.num_agents, 1, fan_out), np.float32)

@@ -89,7 +89,7 @@ class Config(BaseModel):
         group="Estimator", live=True, ge=0, le=1, step=0.001,
     )  # fmt: skip
     gamma_t: bool = hyperparameter(
-        False, "Factor γᵗ", "γᵗ", "Weigh step t by γᵗ, as the gradient of the discounted objective asks. Most code "
+        False, "Step discount", "γᵗ", "Weigh step t by γᵗ, as the gradient of the discounted objective asks. Most code "
         "drops it. The whole-episode return holds it already.", group="Estimator", live=True,
     )  # fmt: skip
     baseline: Literal["none", "batch_mean", "step_mean", "leave_one_out", "value"] = hyperparameter(
@@ -129,7 +129,7 @@ class Config(BaseModel):
         group="Optimiser", live=True, ge=0, le=1000, step=0.1,
     )  # fmt: skip
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
         except UnsupportedEnvironmentError as error:
@@ -172,7 +172,7 @@ class Config(BaseModel):
         """
         try:
             values = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             values = None
         if not isinstance(values, dict):
             raise ConfigError("The config must be one JSON object.")

@@ -1,5 +1,6 @@
 """What a hyperparameter is: one declaration that a control, an option, a link and a line of documentation share."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
@@ -52,6 +53,7 @@ class Hyperparameter:
 
     @classmethod
     def of(cls, name: str, field: FieldInfo) -> Self:
+        """Return what a field of `Config`, made by `hyperparameter`, declares."""
         extra: Any = field.json_schema_extra
         return cls(
             name=name, label=str(field.title), help=str(field.description), default=field.default,
@@ -79,6 +81,13 @@ class Hyperparameter:
         if self.kind is str:
             return "a Gymnasium id"
         return f"{'a whole number ' if self.kind is int else ''}in [{self.low:.12g}, {self.high:.12g}]"
+
+    def grid(self) -> list[Any]:
+        """Return the values of a slider on a logarithmic scale: 1, 1.5, 2, 3, 5, 7 times each power of ten."""
+        low, high = self.low or 1, self.high or 1
+        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        values = [float(f"{mantissa}e{decade}") for decade in decades for mantissa in (1, 1.5, 2, 3, 5, 7)]
+        return [self.kind(value) for value in values if low <= value <= high and value == self.kind(value)]
 
     def show(self, value: Any) -> str:
         """Return a value as pages and tables print it: `0.003`, `as fast as possible`, `64, 64`."""

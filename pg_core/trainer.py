@@ -130,11 +130,12 @@ class Trainer:
         return self._env_steps_to_solve >= 0
 
     def _check_finite(self, trajectories: Trajectories, grad_norm: Array) -> None:
-        if not np.isfinite(trajectories.rewards).all():
+        acted = np.isfinite(trajectories.actions).all()  # an environment answers actions that are not with such rewards
+        if acted and not np.isfinite(trajectories.rewards).all():
             raise TrainingError(f"{self.config.env_id} gave a reward that is not finite at update {self._update}.")
-        if not np.isfinite(grad_norm).all():
+        if not (acted and all(np.isfinite(array).all() for array in (grad_norm, *self.policy().values()))):
             raise TrainingError(
-                f"Training diverged at update {self._update}: the gradient is no longer finite; "
+                f"Training diverged at update {self._update}: the policy or its gradient is no longer finite; "
                 "lower the learning rate or set a gradient-norm limit."
             )
 

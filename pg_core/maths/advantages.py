@@ -1,15 +1,16 @@
 """Baselines, which lower the variance of the estimate, and the normalisation of what they leave.
 
-A baseline leaves the mean gradient unchanged if it does not depend on the action that it judges. `batch_mean` and
-`step_mean` contain the episode's own return and so shrink the mean gradient (by 1 - 1/B for B episodes of one length);
-`leave_one_out` and a function of the observation alone, a value network, do not.
+A baseline leaves the mean gradient unchanged if it does not depend on the action that it judges: `leave_one_out` and a
+function of the observation alone, a value network, do not. `batch_mean` and `step_mean` contain the episode's own
+return. For B episodes of one length, that shrinks the mean gradient by 1 - 1/B, except for the `batch_mean` of
+rewards-to-go: it takes 1/B of the gradient of the mean reward-to-go away, another direction.
 
 All arrays are `[T, P, B]`; `mask` is 1 on the steps that were played and 0 after an episode's end.
 """
 
 import tensorflow as tf
 
-from pg_core.maths.statistics import masked_mean
+from pg_core.maths.statistics import masked_mean, split_largest
 
 EPSILON = 1e-8
 
@@ -41,9 +42,10 @@ def step_mean(returns: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     Returns:
         Baseline `[T, P, B]`, 0 where no episode is left.
     """
-    total = tf.reduce_sum(returns * mask, axis=-1, keepdims=True)  # [T, P, 1]
+    largest, rest = split_largest(returns, mask, [-1])
+    total = tf.reduce_sum(rest, axis=-1, keepdims=True)  # [T, P, 1]
     count = tf.reduce_sum(mask, axis=-1, keepdims=True)  # [T, P, 1]
-    return tf.broadcast_to(tf.math.divide_no_nan(total, count), tf.shape(returns))
+    return tf.broadcast_to(largest + tf.math.divide_no_nan(total, count), tf.shape(returns))
 
 
 def leave_one_out(returns: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
@@ -60,10 +62,10 @@ def leave_one_out(returns: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
     See Kool, van Hoof, Welling, "Buy 4 REINFORCE samples, get a baseline for free!", 2019.
     """
-    masked = returns * mask
-    others = tf.reduce_sum(masked, axis=-1, keepdims=True) - masked
+    largest, rest = split_largest(returns, mask, [-1])
+    others = tf.reduce_sum(rest, axis=-1, keepdims=True) - rest
     count = tf.reduce_sum(mask, axis=-1, keepdims=True) - mask
-    return tf.math.divide_no_nan(others, count)
+    return tf.where(count > 0, largest + tf.math.divide_no_nan(others, count), 0)
 
 
 def normalize(advantages: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

@@ -15,7 +15,29 @@ def masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     Returns:
         `[P]`.
     """
-    return tf.math.divide_no_nan(tf.reduce_sum(values * mask, axis=(0, 2)), tf.reduce_sum(mask, axis=(0, 2)))
+    largest, rest = split_largest(values, mask, (0, 2))
+    return largest[0, :, 0] + tf.math.divide_no_nan(tf.reduce_sum(rest, axis=(0, 2)), tf.reduce_sum(mask, axis=(0, 2)))
+
+
+def split_largest(values: tf.Tensor, mask: tf.Tensor, axis: Sequence[int]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Split values into the largest played one and what is left of each.
+
+    A mean taken of the rest is exact where all values are the same: it leaves no rounding errors that a normalisation
+    would blow up to noise of unit size.
+
+    Args:
+        values: `[T, P, B]`.
+        mask: 1 on played steps, `[T, P, B]`.
+        axis: over which the largest is sought.
+
+    Returns:
+        The largest, its `axis` of length 1, 0 where no step was played; `values` minus it, `[T, P, B]`, 0 where not
+        played.
+    """
+    played = mask > 0
+    largest = tf.reduce_max(tf.where(played, values, values.dtype.min), axis, keepdims=True)
+    largest = tf.where(tf.reduce_any(played, axis, keepdims=True), largest, 0)
+    return largest, tf.where(played, values - largest, 0)
 
 
 def explained_variance(baseline: tf.Tensor, returns: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
@@ -77,14 +99,15 @@ def gradient_snr(episode_gradients: Sequence[tf.Tensor]) -> tf.Tensor:
         episode_gradients: arrays `[P, B, ...]`, gᵦ of each episode.
 
     Returns:
-        `[P]`; NaN where B = 1 or all gᵦ are the same.
+        `[P]`; NaN where B = 1 or all gᵦ are the same: there is no noise to compare with.
 
     See Rainforth et al., "Tighter variational bounds are not necessarily better", 2018, section 3.
     """
     num_episodes = tf.cast(tf.shape(episode_gradients[0])[1], episode_gradients[0].dtype)
     means = [tf.reduce_mean(g, axis=1, keepdims=True) for g in episode_gradients]
     noise = gradient_norm([g - mean for g, mean in zip(episode_gradients, means, strict=True)])
-    return gradient_norm(means) / (noise / tf.sqrt(num_episodes * (num_episodes - 1)))
+    ratio = gradient_norm(means) / (noise / tf.sqrt(num_episodes * (num_episodes - 1)))
+    return tf.where(noise > 0, ratio, float("nan"))
 
 
 def interquartile_mean(scores: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,127 @@
+// One Plotly figure in one node: Plotly.react redraws it in place, so zoom, pan and legend choices stay.
+
+const CONFIG = {
+  displaylogo: false,
+  showSendToCloud: false,
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+}
+const FAILED = "The chart cannot be drawn: its drawing library did not load. Reload the page to try again."
+
+const charts = new WeakMap() // parentElement → its chart
+
+export default function ({ data, parentElement }) {
+  if (!charts.has(parentElement)) charts.set(parentElement, mount(parentElement))
+  const chart = charts.get(parentElement)
+  chart.figure = data
+  chart.node.setAttribute("aria-label", data.label)
+  draw(chart)
+  return () => unmount(chart, parentElement)
+}
+
+function mount(parentElement) {
+  const node = document.createElement("div")
+  node.className = "lab-chart"
+  node.setAttribute("role", "figure")
+  parentElement.append(node)
+  const chart = { node, figure: null, drawing: false, stale: false, gone: false }
+  chart.observer = new ResizeObserver(() => draw(chart))
+  chart.observer.observe(node)
+  return chart
+}
+
+function unmount(chart, parentElement) {
+  chart.gone = true
+  chart.observer.disconnect()
+  window.Plotly?.purge(chart.node)
+  chart.node.remove()
+  charts.delete(parentElement)
+}
+
+// Draws the newest figure; what arrives while it draws is drawn next, and what was in between is skipped.
+async function draw(chart) {
+  chart.stale = true
+  if (chart.drawing) return
+  chart.drawing = true
+  try {
+    const Plotly = await plotly()
+    while (chart.stale && !chart.gone && chart.node.clientWidth) {
+      chart.stale = false
+      const { data, layout } = styled(chart)
+      await Plotly.react(chart.node, data, layout, CONFIG)
+    }
+  } catch (error) {
+    console.error(error)
+    if (!chart.gone && !chart.node.data) showFailure(chart.node)
+  } finally {
+    chart.drawing = false
+  }
+}
+
+function showFailure(node) {
+  const sentence = document.createElement("p")
+  sentence.textContent = FAILED
+  node.replaceChildren(sentence)
+}
+
+// Loads plotly.js once a page, from beside the page, so that it works under a base path too.
+function plotly() {
+  if (window.Plotly) return Promise.resolve(window.Plotly)
+  window.labPlotly ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script")
+    script.src = new URL("lab/plotly/plotly.min.js", document.baseURI).href
+    script.onload = () => resolve(window.Plotly)
+    script.onerror = () => reject(new Error(`${script.src} did not load`))
+    document.head.append(script)
+  })
+  return window.labPlotly
+}
+
+// Returns the figure in the colours and fonts of the page's theme, sized to the node.
+function styled({ node, figure }) {
+  const css = getComputedStyle(node)
+  const variable = (name) => css.getPropertyValue(`--st-${name}`).trim()
+  const text = variable("text-color")
+  const colors = {
+    palette: variable("chart-categorical-colors").split(","),
+    named: { text, faint: alpha(text, 0.7), background: variable("background-color") },
+  }
+  const { data, layout } = colored(figure, colors)
+  const axis = {
+    color: text, gridcolor: alpha(text, 0.12), linecolor: alpha(text, 0.3), zeroline: false, showline: true,
+    automargin: true,
+  }
+  for (const name of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
+    layout[name] = { ...axis, ...layout[name] }
+  }
+  Object.assign(layout, {
+    width: node.clientWidth,
+    height: node.clientHeight,
+    font: { family: variable("font"), size: 13, color: text },
+    paper_bgcolor: "rgba(0, 0, 0, 0)",
+    plot_bgcolor: "rgba(0, 0, 0, 0)",
+    margin: { l: 12, r: 8, t: 52, b: 12 }, // at the top: the buttons, and below them two rows of labels
+    legend: { orientation: "h", x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom", font: { size: 12 } },
+    hoverlabel: { bgcolor: colors.named.background, bordercolor: alpha(text, 0.3), font: { family: variable("font"), color: text } },
+    modebar: { bgcolor: "rgba(0, 0, 0, 0)", color: alpha(text, 0.6), activecolor: text },
+    // A finger scrolls the page; zooming is then for the buttons.
+    dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
+  })
+  return { data, layout }
+}
+
+// Copies a figure with "@3" replaced by the palette's colour 3, "@3/0.2" by the same with an opacity, "@text" by its name.
+function colored(value, colors) {
+  if (typeof value === "string" && value.startsWith("@")) {
+    const [name, opacity] = value.slice(1).split("/")
+    const color = colors.named[name] ?? colors.palette[Number(name) % colors.palette.length].trim()
+    return opacity ? alpha(color, Number(opacity)) : color
+  }
+  if (Array.isArray(value)) return value.map((item) => colored(item, colors))
+  if (value === null || typeof value !== "object") return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, colored(item, colors)]))
+}
+
+// Returns a theme's "#rrggbb" with an opacity.
+function alpha(color, opacity) {
+  return `${color.slice(0, 7)}${Math.round(opacity * 255).toString(16).padStart(2, "0")}`
+}

@@ -1,0 +1,17 @@
+"""The script that every visit runs: page settings and navigation."""
+
+import streamlit as st
+
+from pages.widgets import ASSETS
+
+st.set_page_config(page_title="Policy Gradient Lab", page_icon=ASSETS / "favicon.png", layout="wide")
+st.html(ASSETS / "lab.css")
+
+st.navigation(
+    [
+        st.Page("train.py", title="Train", icon=":material/play_arrow:", default=True),
+        st.Page("derivations.py", title="Derivations", icon=":material/function:"),
+        st.Page("runs.py", title="Runs", icon=":material/list:"),
+    ],
+    position="top",
+).run()

@@ -1,0 +1,48 @@
+"""Runs: every run that was ever started, and the way back to each."""
+
+import pandas as pd
+import streamlit as st
+
+from pages.widgets import controls
+from pg_core import lab
+
+controls.load_link()
+st.title("Runs")
+
+runs = lab.runs()
+if not runs:
+    st.info("No run yet. Press Train on the Train page; every run is kept here.")
+    st.page_link("train.py", label="Go to the Train page", icon=":material/play_arrow:")
+    st.stop()
+
+table = pd.DataFrame(
+    {
+        "name": [run.name for run in runs],
+        "state": [run.state for run in runs],
+        "environment": [run.config.env_id for run in runs],
+        "agents": [run.config.num_agents for run in runs],
+        "updates": [run.updates for run in runs],
+        "episodes": [run.episodes for run in runs],
+        "mean return": [run.mean_return for run in runs],
+        "solved": [sum(steps is not None for steps in run.env_steps_to_solve) for run in runs],
+        "started": [run.created_at for run in runs],
+    }
+)
+st.caption("Select a row to open the run on the Train page.")
+chosen = st.dataframe(
+    table,
+    key="runs",
+    hide_index=True,
+    on_select="rerun",
+    selection_mode="single-row",
+    column_config={
+        "updates": st.column_config.NumberColumn(format="localized"),
+        "episodes": st.column_config.NumberColumn(format="localized"),
+        "mean return": st.column_config.NumberColumn(format="%.1f"),
+        "solved": st.column_config.NumberColumn("agents solved"),
+        "started": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC"),
+    },
+).selection.rows
+if chosen:
+    controls.open_run(runs[chosen[0]].id)
+    st.switch_page("train.py")

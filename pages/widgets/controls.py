@@ -1,0 +1,168 @@
+"""Controls of all hyperparameters, drawn from their declarations, in step with the link and with the open run."""
+
+from typing import Any
+
+import streamlit as st
+
+from pg_core import lab
+from pg_core.config import HYPERPARAMETERS, Config, ConfigError
+from pg_core.hyperparameters import GROUPS, Hyperparameter
+from pg_core.presets import PRESETS
+
+RUN = "run"  # the link's name for the open run
+ENVIRONMENTS = (
+    "CartPole-v1", "CartPole-v0", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1",
+    "FrozenLake-v1", "CliffWalking-v1", "Taxi-v4",
+)  # fmt: skip
+
+
+def load_link() -> None:
+    """Fill the controls from the link on a session's first visit; what makes no sense is named and left out."""
+    if "link_loaded" in st.session_state:
+        return
+    st.session_state.link_loaded, st.session_state.run_id = True, None
+    config, complaints = Config(), []
+    link = st.query_params.to_dict()
+    run_id = link.pop(RUN, None)
+    if run_id:
+        try:
+            config = lab.run(run_id).current
+            st.session_state.run_id = run_id
+            # What may change live, the run itself knows.
+            link = {n: text for n, text in link.items() if n not in HYPERPARAMETERS or not HYPERPARAMETERS[n].live}
+        except LookupError as error:
+            complaints.append(str(error))
+    for name, text in link.items():
+        try:
+            config = Config(**{**dict(config), **Config.from_strings({name: text}).model_dump(include={name})})
+        except ConfigError as error:
+            complaints.append(f"The link asked for what cannot be: {error}.")
+    st.session_state.complaint = " ".join(complaints)
+    _show(dict(config))
+
+
+def open_run(run_id: str) -> None:
+    """Make a run the one that the page shows, with its settings on the controls."""
+    st.session_state.run_id = run_id
+    _show(dict(lab.run(run_id).current))
+
+
+def write_link() -> None:
+    """Put the open run and every control that is not at its default into the page's address."""
+    defaults = {name: _shown(parameter.default) for name, parameter in HYPERPARAMETERS.items()}
+    values = {name: value(name) for name in HYPERPARAMETERS}
+    link = {name: str(value) for name, value in values.items() if value != defaults[name]}
+    if st.session_state.run_id:
+        link[RUN] = st.session_state.run_id
+    if link != st.query_params.to_dict():
+        st.query_params.from_dict(link)
+
+
+def config() -> Config:
+    """Return what the controls say.
+
+    Raises:
+        ConfigError: they do not fit together.
+    """
+    return Config(**{name: value(name) for name in HYPERPARAMETERS})
+
+
+def value(name: str) -> Any:
+    """Return what the control of a hyperparameter holds."""
+    return st.session_state[_key(name)]
+
+
+def controls() -> None:
+    """Draw the preset and all groups of controls; a live one acts on the open run as soon as it is moved."""
+    preset = _current_preset()
+    st.menu_button(
+        f"Preset: {PRESETS[preset].label if preset else 'your own settings'}", PRESETS, key="preset", width="stretch",
+        on_click=_apply_preset, format_func=lambda name: PRESETS[name].label,
+        help="  \n".join(f"**{preset.label}**: {preset.help}" for preset in PRESETS.values()),
+    )  # fmt: skip
+    active = st.session_state.run_id is not None and lab.run(st.session_state.run_id).active
+    for group in GROUPS:
+        with st.expander(group, expanded=group == "Estimator"):
+            for parameter in HYPERPARAMETERS.values():
+                if parameter.group == group and parameter.name != "pace":
+                    _control(parameter, active)
+
+
+def pace() -> None:
+    """Draw the pace, which belongs to the buttons."""
+    _control(HYPERPARAMETERS["pace"], active=False)
+
+
+def _control(parameter: Hyperparameter, active: bool) -> None:
+    key, held = _key(parameter.name), value(parameter.name)
+    label = " ".join(filter(None, (parameter.label, parameter.symbol, "🔒" if active and not parameter.live else "")))
+    hint = "" if parameter.live else " Fixed during a run: a new value is for the next one."
+    common: dict[str, Any] = {"label": label, "key": key, "help": parameter.help + hint, "persist_state": "session"}
+    common |= {"on_change": _changed, "args": (parameter.name,)}
+    if parameter.name == "pace":
+        st.segmented_control(options=parameter.choices, format_func=lambda v: str(v or "∞"), required=True, **common)
+    elif parameter.name == "env_id":
+        st.selectbox(options=list(dict.fromkeys((*ENVIRONMENTS, held))), accept_new_options=True, **common)
+    elif parameter.choices:
+        st.selectbox(options=parameter.choices, format_func=parameter.choices.__getitem__, **common)
+    elif parameter.kind is bool:
+        st.toggle(**common)
+    elif parameter.kind is tuple:
+        st.text_input(**common)
+    elif parameter.scale == "log":
+        st.select_slider(options=sorted({*parameter.grid(), held}), format_func=parameter.show, **common)
+    elif parameter.step:
+        low, high = float(parameter.low or 0), float(parameter.high or 1)
+        st.slider(min_value=low, max_value=high, step=parameter.step, format="%.4g", **common)
+    else:
+        st.number_input(min_value=parameter.low, max_value=parameter.high, step=1, **common)
+
+
+def _changed(name: str) -> None:
+    """Put a moved control into force in the open run, if it may change live."""
+    if HYPERPARAMETERS[name].live:
+        _change({name: value(name)})
+
+
+def _apply_preset() -> None:
+    values = PRESETS[st.session_state.preset].values
+    _show({**{name: value(name) for name in HYPERPARAMETERS}, **values})
+    _change({name: value for name, value in values.items() if HYPERPARAMETERS[name].live})
+
+
+def _change(values: dict[str, Any]) -> None:
+    st.session_state.complaint = ""
+    run_id = st.session_state.run_id
+    try:
+        if run_id and lab.run(run_id).active:
+            lab.change(run_id, **values)
+    except (ConfigError, LookupError, lab.StoreError) as error:
+        st.session_state.complaint = str(error)
+
+
+def _current_preset() -> str | None:
+    """Return the preset that the controls are at, if any."""
+    at = {name: value(name) for name in HYPERPARAMETERS}
+    return next((key for key, preset in PRESETS.items() if preset.values.items() <= at.items()), None)
+
+
+def _show(values: dict[str, Any]) -> None:
+    """Set all controls to values.
+
+    They become new controls: a tick that is under way still brings the old values of the old ones, and would pass for
+    a hand that moves them back.
+    """
+    for name in HYPERPARAMETERS:
+        st.session_state.pop(_key(name), None)
+    st.session_state.generation = st.session_state.get("generation", 0) + 1
+    for name in HYPERPARAMETERS:
+        st.session_state[_key(name)] = _shown(values[name])
+
+
+def _key(name: str) -> str:
+    return f"{name}_{st.session_state.get('generation', 0)}"
+
+
+def _shown(value: Any) -> Any:
+    """Return a value as its control holds it: layer sizes are text there."""
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else value

@@ -1,0 +1,147 @@
+"""What a live chart is made of: Plotly traces and marks from a run's curves, each bounded whatever the run."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pg_core.config import HYPERPARAMETERS
+from pg_core.lab import Change, Curves
+
+Array = npt.NDArray[Any]
+Json = dict[str, Any]
+
+# A role keeps its place in the theme's chart colours on every view; assets/live_chart.js fills them in.
+CENTER, THRESHOLD, CHANGE, AGENT, EPISODE = "@0", "@2", "@3", "@5", "@7"
+MAX_AGENTS, MAX_MARKS = 16, 40
+# Pixels of a phone's plot, the narrowest: what does not overlap there overlaps nowhere.
+PLOT_WIDTH, LETTER_WIDTH, LABEL_HEIGHT, LABEL_ROWS = 290, 5.6, 14, 2
+
+
+def plain(values: Array) -> list[float | None]:
+    """Return numbers as JSON has them: integers as they are, else five significant digits, null where not finite."""
+    if values.dtype.kind == "i":
+        return list(values.tolist())
+    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in values.ravel().tolist()]
+
+
+def episodes(x: Array, curves: Curves) -> Json:
+    """Draw single episodes as faint dots, at `x [m]`."""
+    return {
+        "name": "single episodes", "uid": "episodes", "type": "scatter", "mode": "markers",
+        "x": plain(x), "y": plain(curves.episode_return),
+        "customdata": np.stack([curves.episode_agent, curves.episode_update + 1], -1).tolist(),
+        "marker": {"color": EPISODE, "size": 4, "opacity": 0.35},
+        "hovertemplate": "return %{y}<br>agent %{customdata[0]}, update %{customdata[1]}<extra></extra>",
+    }  # fmt: skip
+
+
+def agents(x: Array, values: Array, name: str, what: str) -> Json:
+    """Draw the curves of at most 16 agents, values `[n, P]` at `x [n]`, in one trace with a gap after each agent."""
+    num_agents = values.shape[1]
+    shown = min(num_agents, MAX_AGENTS)
+    y = np.full((shown, len(x) + 1), np.nan)
+    y[:, :-1] = values[:, :shown].T
+    who = "each agent" if shown == num_agents else f"{shown} of {num_agents} agents"
+    return {
+        "name": name if num_agents == 1 else f"{who}, {name}", "uid": f"agents {what}", "type": "scatter",
+        "mode": "lines", "x": plain(np.tile(np.append(x, np.nan), shown)), "y": plain(y),
+        "customdata": np.repeat(np.arange(shown), len(x) + 1).tolist(),
+        "line": {"color": AGENT, "width": 2.5 if num_agents == 1 else 1},
+        "hovertemplate": what + " %{y}<br>agent %{customdata}<extra></extra>",
+    }  # fmt: skip
+
+
+def center(x: Array, values: Array, name: str, what: str) -> Json:
+    """Draw what stands for the whole population, values `[n]` at `x [n]`."""
+    return {
+        "name": name, "uid": f"center {what}", "type": "scatter", "mode": "lines", "x": plain(x), "y": plain(values),
+        "legendgroup": "center", "line": {"color": CENTER, "width": 2.5}, "hovertemplate": f"{name}<br>{what} %{{y}}"
+        "<extra></extra>",
+    }  # fmt: skip
+
+
+def band(x: Array, low: Array, high: Array) -> Json:
+    """Fill the interval from low to high, both `[n]`, around the centre."""
+    there = np.isfinite(low) & np.isfinite(high)
+    x, low, high = x[there], low[there], high[there]
+    return {
+        "uid": "band", "type": "scatter", "mode": "lines", "x": plain(np.append(x, x[::-1])),
+        "y": plain(np.append(high, low[::-1])), "fill": "toself", "fillcolor": f"{CENTER}/0.2", "line": {"width": 0},
+        "legendgroup": "center", "showlegend": False, "hoverinfo": "skip",
+    }  # fmt: skip
+
+
+def threshold(value: float, end: float) -> Json:
+    """Draw the return that counts as solved, from 0 to the end of the curves."""
+    return {
+        "name": f"solved at {value:g}", "uid": "threshold", "type": "scatter", "mode": "lines", "x": [0, end],
+        "y": [value, value], "line": {"color": THRESHOLD, "width": 1.5, "dash": "dash"}, "hoverinfo": "skip",
+    }  # fmt: skip
+
+
+def mean(values: Array) -> Array:
+    """Return the mean `[n]` over the agents that have a value, of values `[n, P]`; NaN where none has."""
+    there = np.isfinite(values)
+    count = there.sum(axis=1)
+    total = np.where(there, values, 0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def change_marks(changes: Sequence[Change], update: Array, x: Array) -> dict[str, list[Json]]:
+    """Return vertical `lines` and their `labels` where hyperparameters changed, newest first.
+
+    A change is in force from its update on: it stands where the update before it ended. Newer changes get the
+    better label: the values, else the symbols, else a mark, else none; hovering over a label tells all.
+
+    Args:
+        changes: in order.
+        update: indices of the curves' rows, `[n]`.
+        x: where each of these updates ended, `[n]`, above 0.
+    """
+    ends, end = np.append(0, update + 1), float(x[-1])
+    lines: list[Json] = []
+    labels: list[Json] = []
+    taken: list[list[tuple[float, float]]] = [[] for _ in range(LABEL_ROWS)]
+    for change in changes[: -MAX_MARKS - 1 : -1]:
+        at = float(np.interp(change.update, ends, np.append(0, x)))
+        lines.append({
+            "type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "layer": "below",
+            "line": {"color": CHANGE, "width": 1, "dash": "dot"},
+        })  # fmt: skip
+        if label := _place(change, at / end * PLOT_WIDTH, taken):
+            labels.append({"x": at, **label})
+    return {"lines": lines, "labels": labels}
+
+
+def _place(change: Change, at: float, taken: list[list[tuple[float, float]]]) -> Json | None:
+    """Find the longest text and the lowest row that are free at pixel `at`, and take them; None if there is no room."""
+    full = ", ".join(_values(change.values))
+    symbols = " ".join(_symbol(name) for name in change.values)
+    for text in (full, symbols, "▾"):
+        width = LETTER_WIDTH * (len(text) + 1)
+        for anchor, left in (("left", at - 3), ("right", at - width + 3), ("center", at - width / 2)):
+            for row, spans in enumerate(taken):
+                free = all(left > end or left + width < start for start, end in spans)
+                if free and left >= -3 and left + width - 3 <= PLOT_WIDTH:
+                    spans.append((left, left + width))
+                    return _label(text, full, anchor, row)
+    return None
+
+
+def _label(text: str, full: str, anchor: str, row: int) -> Json:
+    return {
+        "text": text, "hovertext": full, "xanchor": anchor, "y": 1, "yref": "paper", "yanchor": "bottom",
+        "yshift": row * LABEL_HEIGHT, "borderpad": 0, "showarrow": False, "font": {"size": 11},
+    }  # fmt: skip
+
+
+def _values(values: Mapping[str, tuple[Any, Any]]) -> list[str]:
+    show = {name: HYPERPARAMETERS[name].show for name in values}
+    return [f"{_symbol(name)} {show[name](old)} → {show[name](new)}" for name, (old, new) in values.items()]
+
+
+def _symbol(name: str) -> str:
+    return HYPERPARAMETERS[name].symbol or HYPERPARAMETERS[name].label

@@ -1,0 +1,7 @@
+"""`python -m pg_core`: the lab without a browser."""
+
+import sys
+
+from pg_core.cli import main
+
+sys.exit(main())

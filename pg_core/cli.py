@@ -1,0 +1,188 @@
+"""The command line, with an option for every hyperparameter: `python -m pg_core train|evaluate|render|runs`."""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pg_core import lab
+from pg_core.config import HYPERPARAMETERS, Config
+from pg_core.presets import PRESETS
+
+if TYPE_CHECKING:
+    from pg_core.trainer import Update
+
+BAD_INPUT = 2
+MAX_EVALUATED = 10_000
+
+
+class TrainingFailedError(RuntimeError):
+    """Raised when a run ended in failure; its message is the reason."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{message}; see `{self.prog} --help`.\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status: 0, 2 for bad input, 130 when interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except (ValueError, LookupError, lab.StoreError, TrainingFailedError) as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m pg_core", description="Policy gradients without a browser.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    train = _command(commands, "train", _train, "train a population and keep the run")
+    train.add_argument("--preset", choices=PRESETS, default="best", help="settings to start from (default: best)")
+    train.add_argument("--name", help="name of the run")
+    _add_hyperparameters(train)
+    evaluate = _command(commands, "evaluate", _evaluate, "play fresh episodes with a run's greedy policy")
+    _add_run(evaluate)
+    evaluate.add_argument("--episodes", type=_count, default=200, metavar="N", help="how many (default: 200)")
+    render = _command(commands, "render", _render, "write an episode of a run's greedy policy as a picture that moves")
+    _add_run(render)
+    render.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="a .webp, .gif or .mp4 file")
+    _command(commands, "runs", _runs, "list all runs, newest first")
+    return parser
+
+
+def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], None], help: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=help, description=help.capitalize() + ".")
+    command.set_defaults(command=run)
+    command.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    return command
+
+
+def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
+    """Add an option for each hyperparameter; their texts are parsed and checked by `Config`."""
+    for name, parameter in HYPERPARAMETERS.items():
+        option = f"--{name.replace('_', '-')}"
+        help = f"{parameter.help} {parameter.rule.capitalize()}.".replace("%", "%%")
+        if parameter.kind is bool:
+            parser.add_argument(option, action=argparse.BooleanOptionalAction, help=help, default=argparse.SUPPRESS)
+        else:
+            parser.add_argument(option, metavar=parameter.kind.__name__.upper(), help=help, default=argparse.SUPPRESS)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="id of a run, as `runs` lists it")
+    parser.add_argument(
+        "--agent", type=int, metavar="K", help="whose policy (default: the one with the best mean return)"
+    )
+
+
+def _count(text: str) -> int:
+    """Read a number of episodes."""
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_EVALUATED:
+        raise argparse.ArgumentTypeError(f"must be a whole number in [1, {MAX_EVALUATED}], got {text!r}")
+    return int(text)
+
+
+def _train(options: argparse.Namespace) -> None:
+    texts = {name: str(value) for name, value in vars(options).items() if name in HYPERPARAMETERS}
+    given = {name: HYPERPARAMETERS[name].parse(text) for name, text in texts.items()}
+    # Nobody watches, unless a pace is asked for: as fast as possible.
+    config = Config(**{"pace": 0, **PRESETS[options.preset].values, **given})
+    training = lab.train(config, options.name)
+    for update in training if options.json else _with_progress(config, training):
+        if options.json:
+            print(json.dumps(_update(update)), flush=True)
+    run = lab.run(training.run_id)
+    if run.state == "failed":
+        raise TrainingFailedError(run.reason)
+    summary = _summary(run)
+    if options.json:
+        print(json.dumps(summary))
+        return
+    solved = sum(summary["solved"])
+    print(
+        f"{run.name} ({run.id}): {run.updates} updates, {run.env_steps:,} steps at {run.steps_per_second:,.0f} steps/s"
+    )
+    print(f"solved by {solved} of {config.num_agents} agents, final mean return {summary['final_mean_return']:.1f}")
+
+
+def _with_progress(config: Config, updates: "Iterable[Update]") -> "Iterator[Update]":
+    """Pass updates on while a bar on standard error follows them; silent where there is no terminal."""
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("updates, mean return {task.fields[mean_return]:.1f}"))
+    console = Console(stderr=True)
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=config.num_updates, mean_return=math.nan)
+        for update in updates:
+            bar.update(task, completed=update.index + 1, mean_return=float(update.mean_return.mean()))
+            yield update
+
+
+def _update(update: "Update") -> dict[str, Any]:
+    """Return one update as JSON data, null for what is undefined."""
+    fields = {name: value for name, value in vars(update).items() if name != "config"}
+    return {name: _plain(value.tolist() if hasattr(value, "tolist") else value) for name, value in fields.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _summary(run: lab.Run) -> dict[str, Any]:
+    return {
+        "run_id": run.id,
+        "env_id": run.config.env_id,
+        "engine": "gymnasium",
+        "num_agents": run.config.num_agents,
+        "updates": run.updates,
+        "episodes": run.episodes,
+        "env_steps": run.env_steps,
+        "wall_seconds": round(run.wall_seconds, 3),
+        "steps_per_second": round(run.env_steps / run.wall_seconds, 1) if run.wall_seconds else None,
+        "solved": [steps is not None for steps in run.env_steps_to_solve],
+        "env_steps_to_solve": list(run.env_steps_to_solve),
+        "final_mean_return": run.mean_return,
+    }
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    result = lab.evaluate(options.run, options.episodes, options.agent)
+    returns, lengths = result.returns.tolist(), result.lengths.tolist()
+    if options.json:
+        print(
+            json.dumps({"returns": returns, "lengths": lengths, "consecutive_successes": result.consecutive_successes})
+        )
+        return
+    print(f"mean return {sum(returns) / len(returns):.1f} over {len(returns)} episodes")
+    print(f"the first {result.consecutive_successes} of {len(returns)} ran to the time limit")
+
+
+def _render(options: argparse.Namespace) -> None:
+    lab.render(options.run, options.output, options.agent)
+    print(json.dumps({"output": str(options.output)}) if options.json else f"written: {options.output}")
+
+
+def _runs(options: argparse.Namespace) -> None:
+    for run in lab.runs():
+        if options.json:
+            print(
+                json.dumps(
+                    {"name": run.name, "state": run.state, "created_at": run.created_at.isoformat(), **_summary(run)}
+                )
+            )
+        else:
+            mean = "-" if run.mean_return is None else f"{run.mean_return:.1f}"
+            print(f"{run.id}  {run.name:24} {run.state:12} {run.config.env_id:24} {run.updates:6} updates  mean {mean}")

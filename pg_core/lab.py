@@ -1,0 +1,300 @@
+"""The one door to the lab, for pages and command line: start runs, steer them, see what they learn.
+
+Nothing that this module imports imports TensorFlow: training happens in worker processes, or in this one when
+`train` is called.
+"""
+
+import atexit
+import functools
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pg_core import evaluation, rendering
+from pg_core.config import Config
+from pg_core.evaluation import Evaluation
+from pg_core.runs import clips
+from pg_core.runs.clips import LabeledClip
+from pg_core.runs.curves import CurveCache, Curves
+from pg_core.runs.processes import process_name
+from pg_core.runs.records import ACTIVE, Run, UnknownRun
+from pg_core.runs.schema import StoreError
+from pg_core.runs.store import Store, data_folder
+from pg_core.runs.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from pg_core.trainer import Update
+
+__all__ = [
+    "Change", "Curves", "LabeledClip", "Progress", "Run", "StoreError", "Training", "UnknownRun", "change", "clip",
+    "evaluate", "pause", "policy_at", "progress", "render", "resume", "run", "runs", "shutdown", "start", "startup",
+    "step", "stop", "train", "untrained_clip",
+]  # fmt: skip
+
+RECENT_UPDATES = 50  # from which the time left is estimated
+
+_lock = threading.Lock()  # of the supervisor below, the one thing that this process has only once
+_supervisor: Supervisor | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """Live hyperparameters that were changed: the first update in which they were in force, (old, new) by name."""
+
+    update: int
+    values: dict[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """All that a page shows of a run while it learns.
+
+    Attributes:
+        run: its state and summary.
+        curves: what it measured, thinned.
+        changes: of live hyperparameters, in order; not yet those that wait for the next update.
+        seconds_left: until the last update; None if it does not run or nothing is known yet.
+        queue_position: 1 is next; None if it is not queued.
+    """
+
+    run: Run
+    curves: Curves
+    changes: list[Change]
+    seconds_left: float | None
+    queue_position: int | None
+
+
+class Training:
+    """A run that is trained in this process: iterate to train it."""
+
+    def __init__(self, run_id: str, updates: "Iterator[Update]") -> None:
+        self.run_id = run_id
+        self._updates = updates
+
+    def __iter__(self) -> "Iterator[Update]":
+        # A generator of its own: it is closed when the caller leaves its loop, which stops the run.
+        yield from self._updates
+
+
+def startup() -> None:
+    """Start this process's supervisor; it is started by need if nobody does."""
+    _supervise()
+
+
+def shutdown() -> None:
+    """End the supervisor and its workers; runs that were active can be resumed later."""
+    global _supervisor
+    with _lock:
+        if _supervisor:
+            _supervisor.shutdown()
+        _supervisor = None
+
+
+def start(config: Config, name: str | None = None) -> str:
+    """Queue a new run for the next free worker, and return its id.
+
+    Raises:
+        ConfigError: the name has no or more than 80 characters.
+        StoreError: the store cannot be written; so every function here.
+    """
+    run_id = _store().create(config, name)
+    _supervise().wake()
+    return run_id
+
+
+def change(run_id: str, **live_values: Any) -> None:
+    """Change live hyperparameters from the run's next update on.
+
+    Raises:
+        UnknownRun: there is no such run; so every function here that takes an id.
+        ConfigError: a value is not valid, or not live, or the run has ended.
+    """
+    _store().request(run_id, live_values)
+
+
+def pause(run_id: str) -> None:
+    """Pause an active run after the update that it is in."""
+    _direct(run_id, target="pause")
+
+
+def resume(run_id: str) -> None:
+    """Let a paused run go on, and one that was stopped or interrupted continue from its newest checkpoint."""
+    if not _direct(run_id, target="run", steps=0) and _store().enqueue(run_id, target="run", steps=0):
+        _supervise().wake()
+
+
+def step(run_id: str) -> None:
+    """Train a single update, and pause."""
+    store = _store()
+    run(run_id)
+    if not store.add_step(run_id) and store.enqueue(run_id, target="pause", steps=1):
+        _supervise().wake()
+
+
+def stop(run_id: str) -> None:
+    """Stop a run, keeping all it has learned; it can be resumed."""
+    if not _store().transition(run_id, ["queued"], state="stopped"):
+        _direct(run_id, target="stop")
+
+
+def runs() -> list[Run]:
+    """Return all runs, newest first."""
+    return _store().runs()
+
+
+def run(run_id: str) -> Run:
+    """Return one run's state and summary."""
+    return _store().run(run_id)
+
+
+def progress(run_id: str) -> Progress:
+    """Return all that a page shows of a run while it learns."""
+    store = _store()
+    found = store.run(run_id)
+    curves = _curve_cache(store.folder).curves(found)
+    queue = store.queue()
+    return Progress(
+        run=found,
+        curves=curves,
+        changes=_changes(found, store),
+        seconds_left=_seconds_left(found, curves),
+        queue_position=queue.index(run_id) + 1 if run_id in queue else None,
+    )
+
+
+def policy_at(run_id: str, update: int | None = None) -> tuple[int, dict[str, npt.NDArray[Any]]]:
+    """Return the last policy kept at or before `update` (None: the newest), and how many updates it had done.
+
+    Raises:
+        LookupError: the run has not begun; no policy is kept.
+    """
+    found = _store().policy(run(run_id).id, update)
+    if found is None:
+        raise LookupError(f"No policy of run {run_id!r} is kept yet; wait until it has begun.")
+    return found
+
+
+def clip(run_id: str, agent: int | None = None) -> LabeledClip | None:
+    """Return a run's newest clip, None until the first is made; have a new one made if the policy has moved on.
+
+    Args:
+        run_id: of the run.
+        agent: whose policy; None: that of the agent with the highest mean return now.
+    """
+    store = _store()
+    shown = _agent(store.run(run_id), agent)
+    snapshots = store.snapshots(run_id)
+    if not snapshots:
+        return None
+    key = clips.trained_key(run_id, snapshots[-1], shown)
+    if not clips.exists(store.folder, key):
+        _supervise().ask(f"{run_id}-{shown}", key, {"run_id": run_id, "agent": shown})
+        key = clips.newest(store.folder, run_id, agent) or key
+    return clips.load(store.folder, key)
+
+
+def untrained_clip(config: Config) -> LabeledClip | None:
+    """Return the clip of a policy before its first update, None until it is made."""
+    store, key = _store(), clips.untrained_key(config)
+    if not clips.exists(store.folder, key):
+        _supervise().ask(key, key, {"config": config.model_dump(mode="json")})
+    return clips.load(store.folder, key)
+
+
+def train(config: Config, name: str | None = None) -> Training:
+    """Train a new run in this process: it goes on while the caller iterates, and is stopped when he stops."""
+    from pg_core.runs.worker import work
+
+    process = process_name()
+    run_id = _store().create(config, name, process)
+    return Training(run_id, work(_store(), run_id, process))
+
+
+def evaluate(run_id: str, episodes: int, agent: int | None = None) -> Evaluation:
+    """Play fresh episodes with the greedy policy of one agent, by default the best."""
+    config, policy, chosen = _newest_policy(run_id, agent)
+    return evaluation.evaluate(config, policy, chosen, episodes)
+
+
+def render(run_id: str, path: Path, agent: int | None = None) -> None:
+    """Write an episode of the greedy policy of one agent, by default the best, as .webp, .gif or .mp4.
+
+    Raises:
+        ValueError: another suffix.
+    """
+    config, policy, chosen = _newest_policy(run_id, agent)
+    act = evaluation.actor(config, policy, chosen, greedy=True)
+    rendering.save(path, *rendering.record(config.env_id, act, seed=config.seed))
+
+
+def _store() -> Store:
+    return _open(data_folder())
+
+
+@functools.cache
+def _open(folder: Path) -> Store:
+    return Store(folder)
+
+
+@functools.cache
+def _curve_cache(folder: Path) -> CurveCache:
+    return CurveCache(_open(folder))
+
+
+def _supervise() -> Supervisor:
+    global _supervisor
+    with _lock:
+        if _supervisor is None:
+            _supervisor = Supervisor(_store())
+            _supervisor.start()
+            atexit.register(shutdown)
+        return _supervisor
+
+
+def _direct(run_id: str, **orders: Any) -> bool:
+    """Give an active run's worker its orders; a run that has just ended needs none."""
+    return _store().transition(run(run_id).id, ACTIVE, **orders)
+
+
+def _changes(found: Run, store: Store) -> list[Change]:
+    changes = []
+    config = found.config
+    in_force = [request for request in store.requests(found.id) if request.update is not None]
+    for update, requests in groupby(in_force, key=lambda request: request.update):
+        new = config
+        for request in requests:
+            new = new.changed(**request.values)
+        values = {name: (getattr(config, name), value) for name, value in config.differences(new).items()}
+        if values:
+            changes.append(Change(int(update or 0), values))
+        config = new
+    return changes
+
+
+def _seconds_left(found: Run, curves: Curves) -> float | None:
+    if found.state != "running" or len(curves.update) < 2:
+        return None
+    since = min(np.searchsorted(curves.update, curves.update[-1] - RECENT_UPDATES), len(curves.update) - 2)
+    done, seconds = (values[-1] - values[since] for values in (curves.update, curves.seconds))
+    waiting = 1 / found.current.pace if found.current.pace else 0.0
+    return float(max(seconds / done, waiting) * max(0, found.current.num_updates - found.updates))
+
+
+def _agent(found: Run, agent: int | None) -> int:
+    if agent is None:
+        return _store().best_agent(found.id)
+    if not 0 <= agent < found.config.num_agents:
+        raise ValueError(f"`agent` must be in [0, {found.config.num_agents - 1}], got {agent}.")
+    return agent
+
+
+def _newest_policy(run_id: str, agent: int | None) -> tuple[Config, dict[str, npt.NDArray[Any]], int]:
+    found = run(run_id)
+    update, policy = policy_at(run_id)
+    return _store().config_after(run_id, update), policy, _agent(found, agent)

@@ -1,0 +1,130 @@
+"""What the store knows of a run, and what its worker and the store tell each other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from pg_core.config import Config
+from pg_core.environments import describe
+
+if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
+    from pg_core.trainer import Update
+
+Array = npt.NDArray[Any]
+
+ACTIVE = ("queued", "starting", "running", "paused")
+WORKED_ON = ("starting", "running", "paused")
+RESUMABLE = ("stopped", "interrupted")
+
+
+class UnknownRun(KeyError):
+    """Raised when no run has the id asked for."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"No run has the id {run_id[:64]!r}; it may have been deleted.")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class LostRun(RuntimeError):
+    """Raised when a process writes to a run that it no longer works on."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as the store knows it.
+
+    Attributes:
+        id: made by the store.
+        state: queued, starting, running, paused, solved, finished, stopped, failed or interrupted.
+        reason: a sentence, if there is something to say about the state.
+        created_at: UTC.
+        config: as it was started.
+        current: in force, or requested and in force from the next update on.
+        updates: gradient steps done.
+        episodes: played by all agents together.
+        env_steps: done by all agents together.
+        wall_seconds: spent in training, without pauses and without waiting for the pace.
+        steps_per_second: environment steps of all agents per second of training, over the last 50 updates.
+        mean_return: over agents, each agent's mean of its last 100 episodes.
+        best_return: of the best single episode.
+        env_steps_to_solve: of each agent; None where not solved.
+        rewinds: how often updates were dropped to continue from an earlier checkpoint.
+    """
+
+    id: str
+    name: str
+    state: str
+    reason: str
+    created_at: datetime
+    config: Config
+    current: Config
+    updates: int
+    episodes: int
+    env_steps: int
+    wall_seconds: float
+    steps_per_second: float
+    mean_return: float | None
+    best_return: float | None
+    env_steps_to_solve: tuple[int | None, ...]
+    rewinds: int
+
+    @property
+    def active(self) -> bool:
+        """Whether a worker trains it, will train it, or waits with it."""
+        return self.state in ACTIVE
+
+    @property
+    def reward_threshold(self) -> float | None:
+        """Mean return that counts as solved."""
+        return describe(self.config.env_id).reward_threshold
+
+
+@dataclass(frozen=True)
+class Request:
+    """Live values that someone asked for, and the first update in which they were in force."""
+
+    id: int
+    values: dict[str, Any]
+    update: int | None
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a worker is to do: target (run, pause or stop), single steps, requests it has not seen."""
+
+    target: str
+    steps: int
+    requests: list[Request]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A trainer's state after `update` updates."""
+
+    update: int
+    policy: Mapping[str, Array]
+    checkpoint: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a worker commits at once.
+
+    Attributes:
+        updates: each with the seconds of training since the start of the run.
+        summary: columns of the run that follow from them.
+        in_force: first update of each request that came into force, by its id.
+        steps: single steps done.
+        snapshot: to be kept, if one is due.
+    """
+
+    updates: Sequence[tuple["Update", float]]
+    summary: Mapping[str, Any]
+    in_force: Mapping[int, int]
+    steps: int
+    snapshot: Snapshot | None

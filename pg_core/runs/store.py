@@ -1,0 +1,317 @@
+"""The store of runs: what the server, its workers and the command line know of each other, in one database.
+
+Every transaction is short. Whoever changes a run's state names the state it must be in, so that of two
+that want the same run one succeeds.
+"""
+
+import contextlib
+import functools
+import io
+import json
+import os
+import random
+import time
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from pg_core.config import Config, ConfigError
+from pg_core.runs.records import (
+    ACTIVE,
+    RESUMABLE,
+    WORKED_ON,
+    Array,
+    Batch,
+    LostRun,
+    Orders,
+    Request,
+    Run,
+    Snapshot,
+    UnknownRun,
+)  # fmt: skip
+from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, MAX_NAME, RUNS, UPDATES, connect, read, write
+
+if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
+    from pg_core.trainer import Update
+
+MAX_SNAPSHOTS, MAX_SNAPSHOT_BYTES = 128, 2**26  # of one run; beyond, those closest together go
+
+
+def data_folder() -> Path:
+    """Return the folder of all that the lab writes: `$PG_LAB_DATA`, else `.lab` in the project."""
+    return Path(os.environ.get("PG_LAB_DATA") or Path(__file__).parents[2] / ".lab").absolute()
+
+
+class Store:
+    """The runs in one folder, for any number of threads and processes.
+
+    Every method raises StoreError when the database cannot be read or written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._engine = connect(folder)
+
+    def create(self, config: Config, name: str | None = None, process: str | None = None) -> str:
+        """Add a run and return its id: queued, or starting if `process` is going to work on it.
+
+        Raises:
+            ConfigError: the name is empty or too long.
+        """
+        if name is not None and not 1 <= len(name.strip()) <= MAX_NAME:
+            raise ConfigError(f"`name` must have 1 to {MAX_NAME} characters, got {len(name.strip())}.")
+        run_id, now = uuid.uuid4().hex, time.time()
+        row: dict[str, Any] = {"id": run_id, "name": (name or _invent_name()).strip()}
+        row |= {"config": config.model_dump_json()}
+        row |= {"created_at": now, "queued_at": now, "env_steps_to_solve": json.dumps([None] * config.num_agents)}
+        row |= {"state": "starting" if process else "queued", "process": process}
+        with write(self._engine) as connection:
+            connection.execute(RUNS.insert(), row)
+        return run_id
+
+    def run(self, run_id: str) -> Run:
+        """Return one run.
+
+        Raises:
+            UnknownRun: there is none with this id.
+        """
+        with read(self._engine) as connection:
+            return _run(_row(connection, run_id), _requests(connection, run_id))
+
+    def runs(self) -> list[Run]:
+        """Return all runs, newest first, but those whose config this version of the lab cannot read."""
+        with read(self._engine) as connection:
+            rows = connection.execute(sa.select(RUNS).order_by(RUNS.c.created_at.desc(), RUNS.c.id)).all()
+            changes = connection.execute(sa.select(CHANGES).order_by(CHANGES.c.id)).all()
+        requests: dict[str, list[Request]] = {}
+        for change in changes:
+            requests.setdefault(change.run_id, []).append(_request(change))
+        found = []
+        for row in rows:
+            with contextlib.suppress(ConfigError):
+                found.append(_run(row, requests.get(row.id, [])))
+        return found
+
+    def transition(self, run_id: str, sources: Collection[str], by: str | None = None, **values: Any) -> bool:
+        """Set columns of a run if its state is one of `sources` and process `by` works on it; return whether."""
+        change = RUNS.update().where(RUNS.c.id == run_id, RUNS.c.state.in_(sources))
+        if by is not None:
+            change = change.where(RUNS.c.process == by)
+        with write(self._engine) as connection:
+            return connection.execute(change.values(**values)).rowcount == 1
+
+    def add_step(self, run_id: str) -> bool:
+        """Ask an active run for one more single update and a pause; return whether it is active."""
+        return self.transition(run_id, ACTIVE, target="pause", steps=RUNS.c.steps + 1)
+
+    def enqueue(self, run_id: str, target: str, steps: int) -> bool:
+        """Queue a run that was stopped or interrupted; return whether it was."""
+        return self.transition(
+            run_id, RESUMABLE, state="queued", reason="", queued_at=time.time(), target=target, steps=steps
+        )
+
+    def queue(self) -> list[str]:
+        """Return the ids of the queued runs, next one first."""
+        wanted = sa.select(RUNS.c.id).where(RUNS.c.state == "queued").order_by(RUNS.c.queued_at, RUNS.c.id)
+        with read(self._engine) as connection:
+            return list(connection.scalars(wanted))
+
+    def worked_on(self) -> list[tuple[str, str, str]]:
+        """Return id, state and process of each run that a process works on."""
+        wanted = sa.select(RUNS.c.id, RUNS.c.state, RUNS.c.process).where(RUNS.c.state.in_(WORKED_ON))
+        with read(self._engine) as connection:
+            return [(row.id, row.state, row.process) for row in connection.execute(wanted)]
+
+    def request(self, run_id: str, values: Mapping[str, Any]) -> None:
+        """Ask for live values, in force from the run's next update on.
+
+        Raises:
+            UnknownRun: there is no such run.
+            ConfigError: a value is not valid or not live, or the run has ended.
+        """
+        with write(self._engine) as connection:
+            run = _run(_row(connection, run_id), _requests(connection, run_id))
+            if run.state not in ACTIVE + RESUMABLE:
+                raise ConfigError(f"A run that has {run.state} cannot be changed; start a new run with these values.")
+            new = run.current.changed(**values)
+            different = new.model_dump(mode="json", include=set(run.current.differences(new)))
+            if different:
+                row = {"run_id": run_id, "values": json.dumps(different), "requested_at": time.time()}
+                connection.execute(CHANGES.insert(), row)
+
+    def requests(self, run_id: str) -> list[Request]:
+        """Return all live values that were asked for, first one first."""
+        with read(self._engine) as connection:
+            return _requests(connection, run_id)
+
+    def orders(self, run_id: str, after: int) -> Orders:
+        """Return what the run's worker is to do, with the requests whose id is above `after`."""
+        with read(self._engine) as connection:
+            row = _row(connection, run_id)
+            return Orders(row.target, row.steps, _requests(connection, run_id, after))
+
+    def commit(self, run_id: str, process: str, batch: Batch) -> None:
+        """Keep what `process` has trained.
+
+        Raises:
+            LostRun: it is no longer the one that works on this run.
+        """
+        own = (RUNS.c.id == run_id, RUNS.c.process == process, RUNS.c.state.in_(WORKED_ON))
+        # Steps that someone took back meanwhile are not owed to him.
+        left = sa.case((RUNS.c.steps > batch.steps, RUNS.c.steps - batch.steps), else_=0)
+        with write(self._engine) as connection:
+            if connection.execute(RUNS.update().where(*own).values(**batch.summary, steps=left)).rowcount != 1:
+                raise LostRun(f"Process {process} no longer works on run {run_id}.")
+            if batch.updates:
+                connection.execute(UPDATES.insert(), [_update_row(run_id, *update) for update in batch.updates])
+            for request_id, update in batch.in_force.items():
+                connection.execute(CHANGES.update().where(CHANGES.c.id == request_id).values(update=update))
+            if batch.snapshot:
+                _keep_snapshot(connection, run_id, batch.snapshot)
+
+    def rewind(self, run_id: str, update: int) -> float:
+        """Drop what was trained after `update` updates; return the seconds of training up to there."""
+        beyond = (UPDATES.c.run_id == run_id, UPDATES.c.update >= update)
+        last = sa.select(UPDATES.c.seconds).where(UPDATES.c.run_id == run_id, UPDATES.c.update == update - 1)
+        with write(self._engine) as connection:
+            if connection.execute(UPDATES.delete().where(*beyond)).rowcount:
+                values = {"rewinds": RUNS.c.rewinds + 1, "updates": update}
+                connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(**values))
+            return float(connection.scalar(last) or 0.0)
+
+    def updates(self, run_id: str, columns: Sequence[str], first: int, limit: int) -> list[sa.Row[Any]]:
+        """Return at most `limit` stored updates from index `first` on: index, seconds and arrays as bytes."""
+        wanted = sa.select(UPDATES.c.update, UPDATES.c.seconds, *(UPDATES.c[name] for name in columns))
+        wanted = wanted.where(UPDATES.c.run_id == run_id, UPDATES.c.update >= first)
+        with read(self._engine) as connection:
+            return list(connection.execute(wanted.order_by(UPDATES.c.update).limit(limit)))
+
+    def checkpoint(self, run_id: str) -> dict[str, Array] | None:
+        """Return the newest checkpoint of a run, None before the first."""
+        kept = (CHECKPOINTS.c.run_id == run_id, CHECKPOINTS.c.checkpoint.is_not(None))
+        wanted = sa.select(CHECKPOINTS.c.checkpoint).where(*kept).order_by(CHECKPOINTS.c.update.desc()).limit(1)
+        with read(self._engine) as connection:
+            data = connection.scalar(wanted)
+        return None if data is None else _arrays(data)
+
+    def snapshots(self, run_id: str) -> list[int]:
+        """Return the numbers of updates after which the policy was kept, ascending."""
+        wanted = sa.select(CHECKPOINTS.c.update).where(CHECKPOINTS.c.run_id == run_id)
+        with read(self._engine) as connection:
+            return list(connection.scalars(wanted.order_by(CHECKPOINTS.c.update)))
+
+    def policy(self, run_id: str, update: int | None = None) -> tuple[int, dict[str, Array]] | None:
+        """Return the last policy kept at or before `update` (None: the newest), and after how many updates it was."""
+        wanted = sa.select(CHECKPOINTS.c.update, CHECKPOINTS.c.policy).where(CHECKPOINTS.c.run_id == run_id)
+        if update is not None:
+            wanted = wanted.where(CHECKPOINTS.c.update <= update)
+        with read(self._engine) as connection:
+            row = connection.execute(wanted.order_by(CHECKPOINTS.c.update.desc()).limit(1)).first()
+        return None if row is None else (row.update, _arrays(row.policy))
+
+    def config_after(self, run_id: str, update: int) -> Config:
+        """Return the config that was in force when `update` updates were done."""
+        config = self.run(run_id).config
+        for request in self.requests(run_id):
+            if request.update is not None and request.update < update:
+                config = config.changed(**request.values)
+        return config
+
+    def best_agent(self, run_id: str) -> int:
+        """Return the agent whose last mean return is the highest, 0 before the first update."""
+        last = sa.select(UPDATES.c.mean_return).where(UPDATES.c.run_id == run_id)
+        with read(self._engine) as connection:
+            data = connection.scalar(last.order_by(UPDATES.c.update.desc()).limit(1))
+        return 0 if data is None else int(np.argmax(np.frombuffer(data, ARRAYS["mean_return"])))
+
+    def close(self) -> None:
+        """Close the connections that wait for their next use."""
+        self._engine.dispose()
+
+
+def _row(connection: sa.Connection, run_id: str) -> sa.Row[Any]:
+    row = connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id)).first()
+    if row is None:
+        raise UnknownRun(run_id)
+    return row
+
+
+def _requests(connection: sa.Connection, run_id: str, after: int = 0) -> list[Request]:
+    wanted = sa.select(CHANGES).where(CHANGES.c.run_id == run_id, CHANGES.c.id > after).order_by(CHANGES.c.id)
+    return [_request(row) for row in connection.execute(wanted)]
+
+
+def _request(row: sa.Row[Any]) -> Request:
+    return Request(row.id, json.loads(row._mapping["values"]), row.update)
+
+
+_config = functools.lru_cache(maxsize=1024)(Config.from_json)
+
+
+def _run(row: sa.Row[Any], requests: Sequence[Request]) -> Run:
+    config = current = _config(row.config)
+    for request in requests:
+        current = current.changed(**request.values)
+    same = ("id", "name", "state", "reason", "updates", "episodes", "env_steps", "wall_seconds", "steps_per_second")
+    return Run(
+        **{name: getattr(row, name) for name in (*same, "mean_return", "best_return", "rewinds")},
+        created_at=datetime.fromtimestamp(row.created_at, UTC),
+        config=config,
+        current=current,
+        env_steps_to_solve=tuple(json.loads(row.env_steps_to_solve)),
+    )
+
+
+def _update_row(run_id: str, update: "Update", seconds: float) -> dict[str, Any]:
+    arrays = {name: getattr(update, name).astype(dtype).tobytes() for name, dtype in ARRAYS.items()}
+    durations = {"collect_seconds": update.collect_seconds, "gradient_seconds": update.gradient_seconds}
+    return {"run_id": run_id, "update": update.index, "seconds": seconds, **durations, **arrays}
+
+
+def _keep_snapshot(connection: sa.Connection, run_id: str, snapshot: Snapshot) -> None:
+    of_run = CHECKPOINTS.c.run_id == run_id
+    connection.execute(CHECKPOINTS.delete().where(of_run, CHECKPOINTS.c.update >= snapshot.update))
+    connection.execute(CHECKPOINTS.update().where(of_run).values(checkpoint=None))
+    data = {"policy": _bytes(snapshot.policy), "checkpoint": _bytes(snapshot.checkpoint)}
+    connection.execute(CHECKPOINTS.insert(), {"run_id": run_id, "update": snapshot.update, **data})
+    kept = list(connection.scalars(sa.select(CHECKPOINTS.c.update).where(of_run).order_by(CHECKPOINTS.c.update)))
+    if len(kept) > max(2, min(MAX_SNAPSHOTS, MAX_SNAPSHOT_BYTES // len(data["policy"]))):
+        crowded = kept[1 + int(np.argmin(np.subtract(kept[2:], kept[:-2])))]
+        connection.execute(CHECKPOINTS.delete().where(of_run, CHECKPOINTS.c.update == crowded))
+
+
+def _bytes(arrays: Mapping[str, Array]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _arrays(data: bytes) -> dict[str, Array]:
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def _invent_name() -> str:
+    return f"{random.choice(_ADJECTIVES)}-{random.choice(_ANIMALS)}-{random.randint(10, 99)}"
+
+
+_ADJECTIVES = (
+    "agile",
+    "brave",
+    "brisk",
+    "calm",
+    "clever",
+    "eager",
+    "gentle",
+    "keen",
+    "lively",
+    "lucid",
+    "quick",
+    "sunny",
+)
+_ANIMALS = ("badger", "crane", "falcon", "gecko", "heron", "ibex", "lynx", "marten", "otter", "owl", "raven", "wren")

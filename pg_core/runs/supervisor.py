@@ -1,0 +1,218 @@
+"""Owns the worker processes of one server: starts queued runs, sees when a worker dies, ends them all at the end.
+
+The server itself never imports TensorFlow. A spare worker has it imported and waits, so that a click becomes
+a first update at once; a studio draws clips. All decisions are taken in one thread.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pg_core.runs.processes import is_alive, process_name
+from pg_core.runs.records import WORKED_ON
+from pg_core.runs.schema import StoreError
+from pg_core.runs.store import Store
+
+ROOT = Path(__file__).parents[2]
+TICK_SECONDS = 0.25
+RETRY_SECONDS = 5.0  # before a worker that failed to start is replaced
+CALM_SECONDS = 2.0  # that a run begins in before the next spare takes a processor to import TensorFlow
+SHUTDOWN_SECONDS = 3.0
+MAX_ASKED = 16  # clips that wait for the studio
+
+DIED = "Its worker process ended unexpectedly; resume the run to continue it from its last checkpoint."
+MAKE_ROOM = "It was paused while another run waited for a worker; resume the run to continue it."
+
+_log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """The workers of one server, from `start` to `shutdown`.
+
+    Args:
+        store: whose runs are to be worked on.
+        max_training: runs that are trained at once; None: as many as there are processors.
+    """
+
+    def __init__(self, store: Store, max_training: int | None = None) -> None:
+        self._store = store
+        self._max_training = max_training or max(1, os.cpu_count() or 1)
+        self._training: list[_Child] = []  # longest first; some may be about to end
+        self._spare: _Child | None = None
+        self._studio: _Child | None = None
+        self._not_before = self._spare_not_before = 0.0
+        self._asked: dict[str, str] = {}  # key of the question under way, by topic
+        self._refused: dict[str, str] = {}  # key of the last question without an answer, by topic
+        self._lock = threading.Lock()  # of the two above and the studio's pipe
+        self._wake, self._closing = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Start the spare, the studio and the watch over them."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the queue now."""
+        self._wake.set()
+
+    def ask(self, topic: str, key: str, clip: Mapping[str, Any]) -> None:
+        """Have the studio make a clip, unless one of this topic is being made, or this one could not be made."""
+        with self._lock:
+            if topic in self._asked or self._refused.get(topic) == key:
+                return
+            if self._studio is None or len(self._asked) == MAX_ASKED:
+                return
+            self._asked[topic] = key
+            self._studio.send({"ask": topic, "clip": dict(clip)})
+
+    def shutdown(self) -> None:
+        """End every worker: those that train keep what they have and leave their runs interrupted."""
+        self._closing.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        children = [*self._training, *filter(None, (self._spare, self._studio))]
+        for child in children:
+            child.close()
+        for child in children:
+            child.end()
+        with contextlib.suppress(StoreError):
+            self._mark_dead()
+
+    def _watch(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._reap()
+                self._mark_dead()
+                self._staff()
+                self._start_queued()
+            except StoreError as error:
+                _log.warning("%s", error)
+            except Exception:  # whatever it is, the workers still need someone who watches
+                _log.exception("The supervisor goes on after an unexpected error.")
+            self._wake.wait(TICK_SECONDS)
+            self._wake.clear()
+
+    def _reap(self) -> None:
+        self._training = [child for child in self._training if child.is_alive()]
+        if self._spare and not self._spare.is_alive():
+            self._report(self._spare)
+            self._spare = None
+        if self._studio and not self._studio.is_alive():
+            self._report(self._studio)
+            with self._lock:
+                self._studio = None
+                # What it was asked when it died may be what it died of.
+                self._refused |= self._asked
+                self._asked.clear()
+
+    def _report(self, child: "_Child") -> None:
+        _log.warning("A worker ended with exit status %s; see workers.log in the lab's folder.", child.status)
+        self._not_before = time.monotonic() + RETRY_SECONDS
+
+    def _staff(self) -> None:
+        now = time.monotonic()
+        if now < self._not_before:
+            return
+        if self._spare is None and (now >= self._spare_not_before or self._store.queue()):
+            self._spare = _Child(self._store.folder, self._on_answer)
+        if self._studio is None:
+            studio = _Child(self._store.folder, self._on_answer, "studio")
+            with self._lock:
+                self._studio = studio
+
+    def _mark_dead(self) -> None:
+        """Mark runs whose process is gone, also those of earlier servers and of the command line."""
+        mine = {child.name for child in self._training if child.is_alive()}
+        for run_id, _, process in self._store.worked_on():
+            if process not in mine and not is_alive(process):
+                self._store.transition(run_id, WORKED_ON, process, state="interrupted", reason=DIED)
+
+    def _start_queued(self) -> None:
+        for run_id in self._store.queue():
+            if self._spare is None:
+                return
+            if len(self._training) >= self._max_training:
+                self._make_room()
+                return
+            if self._store.transition(run_id, ["queued"], state="starting", process=self._spare.name):
+                self._spare.send({"train": run_id, "process": self._spare.name})
+                self._training.append(self._spare)
+                self._spare, self._spare_not_before = None, time.monotonic() + CALM_SECONDS
+
+    def _make_room(self) -> None:
+        """Have one paused run's worker leave, if none is leaving yet: pausing must not block the queue."""
+        paused = {process for _, state, process in self._store.worked_on() if state == "paused"}
+        waiting = [child for child in self._training if child.name in paused]
+        if waiting and not any(child.leaving for child in self._training):
+            waiting[0].leaving = True
+            waiting[0].send({"leave": MAKE_ROOM})
+
+    def _on_answer(self, message: Mapping[str, Any]) -> None:
+        if "answer" in message:
+            with self._lock:
+                key = self._asked.pop(message["answer"], None)
+                if message["error"] and key:
+                    _log.warning("No clip: %s", message["error"])
+                    self._refused[message["answer"]] = key
+
+
+class _Child:
+    """One worker process and the thread that reads its answers."""
+
+    def __init__(self, folder: Path, on_answer: Any, *arguments: str) -> None:
+        with (folder / "workers.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pg_core.runs.worker", *arguments],
+                cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
+                env={**os.environ, "PG_LAB_DATA": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"},
+            )  # fmt: skip
+        self.name = process_name(self._process.pid)
+        self.leaving = False
+        self._on_answer = on_answer
+        threading.Thread(target=self._read, name=f"worker {self.name}", daemon=True).start()
+
+    @property
+    def status(self) -> int | None:
+        return self._process.returncode
+
+    def is_alive(self) -> bool:
+        """Return whether the process runs; one that has ended is reaped."""
+        return self._process.poll() is None
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Write one message; a child that has just died is found by the next tick."""
+        assert self._process.stdin
+        with contextlib.suppress(OSError):
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def close(self) -> None:
+        """Tell the process, by the end of its input, to keep what it has and end."""
+        assert self._process.stdin
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def end(self) -> None:
+        """Wait until the process has ended; make it, if it does not."""
+        for insist in (self._process.terminate, self._process.kill):
+            try:
+                self._process.wait(SHUTDOWN_SECONDS)
+                return
+            except subprocess.TimeoutExpired:
+                insist()
+        self._process.wait()
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        with self._process.stdout as lines:
+            for line in lines:
+                self._on_answer(json.loads(line))

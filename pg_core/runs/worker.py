@@ -1,0 +1,187 @@
+"""Trains one run from claim to end: in a process of its own, or in that of the command line.
+
+As a process (`python -m pg_core.runs.worker`) it reads one JSON object a line on standard input:
+`{"train": run id, "process": its name in the store}`, `{"leave": reason}`, or a question
+`{"ask": key, "clip": {...}}`, answered on standard output by `{"answer": key, "error": sentence or null}`.
+When its server is gone, however that ended, standard input ends: it keeps what it has and exits.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import secrets
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from pg_core import acting, evaluation, rendering
+from pg_core.config import Config, ConfigError
+from pg_core.environments import UnsupportedEnvironmentError, describe
+from pg_core.runs import clips
+from pg_core.runs.records import LostRun
+from pg_core.runs.schema import StoreError
+from pg_core.runs.session import Leave, Outcome, Session
+from pg_core.runs.store import Store, data_folder
+
+if TYPE_CHECKING:
+    from pg_core.trainer import Update
+
+LEAVE_SECONDS = 2.0
+
+
+def work(store: Store, run_id: str, process: str, leave: Leave | None = None) -> Iterator["Update"]:
+    """Train a run that is starting in `process`, and yield each update when it is trained.
+
+    Continues from the newest checkpoint if there is one, exactly. What ended the run is in its state and reason;
+    it is stopped if the caller stops iterating.
+    """
+    _prepare_tensorflow()
+    if not store.transition(run_id, ["starting"], process, state="running"):
+        return
+    session = None
+    try:
+        session = Session(store, run_id, process, leave or Leave())
+        outcome = yield from session.train()
+        session.commit(snapshot=True)
+    except GeneratorExit:
+        if session:
+            session.commit(snapshot=True)
+        store.transition(run_id, ["running", "paused"], process, state="stopped")
+        raise
+    except KeyboardInterrupt:
+        # It may have struck in the middle of an update: the trainer's state may be half of one and half of the next.
+        with contextlib.suppress(StoreError, LostRun):
+            if session:
+                session.commit(snapshot=False)
+        store.transition(run_id, ["running", "paused"], process, state="stopped")
+        raise
+    except LostRun:
+        return
+    except Exception as error:
+        outcome = _failure(store.folder, error)
+        with contextlib.suppress(StoreError, LostRun):
+            if session:
+                session.commit(snapshot=False)
+    finally:
+        if session:
+            session.close()
+    store.transition(run_id, ["running", "paused"], process, state=outcome[0], reason=outcome[1])
+
+
+def _prepare_tensorflow() -> None:
+    """Import TensorFlow for training: one thread an operation, so that a run's numbers depend on nothing else."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+
+    with contextlib.suppress(RuntimeError):  # it is at work already, and keeps the threads it has
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    import pg_core.trainer  # noqa: F401 here, so that a spare has imported it before it is needed
+
+
+def _warm_up() -> None:
+    """Train one update for nothing: TensorFlow sets itself up in its first, for longer than a second."""
+    from pg_core.trainer import Trainer
+
+    trainer = Trainer(Config())
+    next(trainer)
+    trainer.close()
+
+
+def _failure(folder: Path, error: Exception) -> Outcome:
+    """Return how a run ends after an error: with the sentence it carries, or with the number of its log entry."""
+    from pg_core.trainer import TrainingError
+
+    if isinstance(error, StoreError):
+        return "interrupted", str(error)
+    if isinstance(error, (TrainingError, ConfigError, UnsupportedEnvironmentError)):
+        return "failed", str(error)
+    return "failed", _log(folder, error)
+
+
+def _log(folder: Path, error: Exception) -> str:
+    incident = secrets.token_hex(4)
+    with contextlib.suppress(OSError), (folder / "errors.log").open("a") as log:
+        log.write(f"incident {incident}\n{''.join(traceback.format_exception(error))}\n")
+    return (
+        f"An unexpected {type(error).__name__} ended this; see incident {incident} in errors.log in the lab's folder."
+    )
+
+
+def main() -> None:
+    """Serve one supervisor: train the run or answer the questions that arrive on standard input."""
+    # What libraries print must not end up between the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    leave = Leave()
+    threading.Thread(target=_listen, args=(inbox, leave), daemon=True).start()
+    if "studio" not in sys.argv:  # a studio plays and draws episodes, for which NumPy is enough
+        _prepare_tensorflow()
+        _warm_up()
+    store = Store(data_folder())
+    print(json.dumps({"ready": True}), file=answers)
+    while not leave.is_set():
+        message = inbox.get()
+        if "train" in message:
+            deque(work(store, message["train"], message["process"], leave), maxlen=0)
+            return
+        if "ask" in message:
+            _answer(store, message, answers)
+
+
+def _listen(inbox: "queue.SimpleQueue[dict[str, Any]]", leave: Leave) -> None:
+    # Unbuffered: a buffered reader's lock, held by a thread that waits, makes Python abort when it exits.
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as lines:
+        for line in lines:
+            message = json.loads(line)
+            if "leave" in message:
+                leave.reason = message["leave"]
+                break
+            inbox.put(message)
+    leave.set()
+    inbox.put({})
+    time.sleep(LEAVE_SECONDS)
+    os._exit(1)  # an update takes too long: its run continues from the newest checkpoint
+
+
+def _answer(store: Store, message: dict[str, Any], answers: TextIO) -> None:
+    error = None
+    try:
+        clips.save(store.folder, _make_clip(store, **message["clip"]))
+    except (StoreError, ConfigError, UnsupportedEnvironmentError) as known:
+        error = str(known)
+    except Exception as unexpected:
+        error = _log(store.folder, unexpected)
+    with contextlib.suppress(BrokenPipeError):
+        print(json.dumps({"answer": message["ask"], "error": error}), file=answers)
+
+
+def _make_clip(
+    store: Store, agent: int = 0, run_id: str | None = None, config: dict[str, Any] | None = None
+) -> clips.LabeledClip:
+    """Play one episode of a run's newest policy, or of the policy with which a config begins."""
+    if run_id is None:
+        start = Config(**config or {})
+        update, policy = 0, acting.initialize_policy(start, describe(start.env_id))
+        key = clips.untrained_key(start)
+    else:
+        found = store.policy(run_id)
+        if found is None:
+            raise StoreError("The run has no policy yet; wait for its first update.")
+        update, policy = found
+        start = store.config_after(run_id, update)
+        key = clips.trained_key(run_id, update, agent)
+    act = evaluation.actor(start, policy, agent, greedy=False, seed=update)
+    return clips.LabeledClip(update, agent, rendering.play(start.env_id, act, seed=update), key)
+
+
+if __name__ == "__main__":
+    main()
+    os._exit(0)  # all is kept, and TensorFlow takes a second to take itself down

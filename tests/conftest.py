@@ -1,0 +1,23 @@
+"""Fixtures of all tests."""
+
+from collections.abc import Callable, Iterator
+
+import gymnasium as gym
+import pytest
+
+from pg_core.environments import describe
+
+
+@pytest.fixture
+def register() -> Iterator[Callable[..., None]]:
+    """Register environments for one test only: `register(env_id, entry_point, **options)`."""
+    ids = []
+
+    def register_one(env_id: str, entry_point: str | type[gym.Env], **options) -> None:
+        gym.register(env_id, entry_point, **options)
+        ids.append(env_id)
+
+    yield register_one
+    for env_id in ids:
+        del gym.registry[env_id]
+    describe.cache_clear()

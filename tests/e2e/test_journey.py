@@ -1,0 +1,157 @@
+"""What a person does on the Train page, in a real browser against a real server and real workers."""
+
+import re
+import urllib.parse
+
+import psutil
+import pytest
+from playwright.sync_api import Page, expect
+
+from pg_core.config import Config
+from pg_core.runs.store import Store
+from tests.e2e.conftest import Open, Server
+
+CHART = ".js-plotly-plot"
+NUM_TICKS = 20
+
+
+def button(page: Page, name: str):
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def state(page: Page, name: str):
+    return page.locator(".stMarkdownBadge").filter(has_text=name)
+
+
+def run_id(page: Page) -> str:
+    page.wait_for_url("**run=*")
+    return urllib.parse.parse_qs(urllib.parse.urlparse(page.url).query)["run"][0]
+
+
+def wait_for_points(page: Page, count: int) -> None:
+    page.wait_for_function(
+        "([chart, count]) => document.querySelector(chart)?.data?.some((trace) => trace.x?.length >= count)",
+        arg=[CHART, count],
+    )
+
+
+def move_slider(page: Page, name: str, key: str) -> None:
+    slider = page.get_by_role("slider", name=re.compile(name))
+    slider.focus()
+    slider.press(key)
+
+
+@pytest.fixture
+def store(server: Server) -> Store:
+    return Store(server.data)
+
+
+def test_first_visit_shows_an_untrained_policy_and_one_obvious_button(open_page: Open) -> None:
+    page = open_page()
+    expect(button(page, "Train")).to_be_visible()
+    expect(button(page, "Stop")).to_have_count(0)
+    expect(page.get_by_text("untrained · agent")).to_be_visible()
+    assert page.locator(".st-key-toolbar button[kind=primary]").count() == 1
+
+
+def test_train_change_pause_reload_resume_stop(open_page: Open, store: Store) -> None:
+    # 50,000 updates: the run goes on for as long as the test needs it.
+    page = open_page("?num_updates=50000&stop_when_solved=False&num_agents=2&hidden_layers=8")
+    button(page, "Train").click()
+    expect(state(page, "running")).to_be_visible()
+    run = run_id(page)
+    wait_for_points(page, 5)
+
+    page.get_by_text("Optimiser", exact=True).first.click()
+    move_slider(page, "Learning rate", "ArrowLeft")
+    mark = page.locator(f"{CHART} .annotation-text").filter(has_text="α 0.02 → 0.015")
+    expect(mark).to_be_visible()
+    assert store.run(run).current.learning_rate == 0.015
+    requests = store.requests(run)
+    assert [request.values for request in requests] == [{"learning_rate": 0.015}]
+    assert requests[0].update is not None and requests[0].update > 0
+
+    button(page, "Pause").click()
+    expect(state(page, "paused")).to_be_visible()
+    done = store.run(run).updates
+    page.reload()
+    expect(state(page, "paused")).to_be_visible()
+    assert run_id(page) == run
+    wait_for_points(page, 5)
+    page.get_by_text("Optimiser", exact=True).first.click()
+    expect(page.get_by_role("slider", name=re.compile("Learning rate"))).to_have_attribute("aria-valuetext", "0.015")
+    assert store.run(run).updates == done
+
+    button(page, "Step").click()
+    expect(page.get_by_text(f"update {done + 1:,} of")).to_be_visible()
+    expect(state(page, "paused")).to_be_visible()
+
+    button(page, "Resume").click()
+    expect(state(page, "running")).to_be_visible()
+    page.wait_for_function("(text) => !document.body.innerText.includes(text)", arg=f"update {done + 1:,} of")
+    button(page, "Stop").click()
+    expect(state(page, "stopped")).to_be_visible()
+    assert store.run(run).updates > done + 1
+
+
+def test_chart_keeps_its_node_and_zoom(open_page: Open) -> None:
+    page = open_page("?num_updates=50000&stop_when_solved=False&num_agents=2&hidden_layers=8&pace=30")
+    button(page, "Train").click()
+    wait_for_points(page, 10)
+    plot = page.locator(f"{CHART} .nsewdrag").first
+    box = plot.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.5, steps=5)
+    page.mouse.up()
+    page.wait_for_function("(chart) => document.querySelector(chart).layout.xaxis.autorange === false", arg=CHART)
+    zoom = page.evaluate(
+        """(chart) => {
+            const node = document.querySelector(chart)
+            node.dataset.mark = "the same"
+            window.ticks = 0
+            node.on("plotly_afterplot", () => { window.ticks += 1 })
+            return node.layout.xaxis.range
+        }""",
+        CHART,
+    )
+    page.wait_for_function("(count) => window.ticks >= count", arg=NUM_TICKS)
+    after = page.evaluate(
+        """(chart) => {
+            const node = document.querySelector(chart)
+            return [document.querySelectorAll(chart).length, node.dataset.mark, node.layout.xaxis.range]
+        }""",
+        CHART,
+    )
+    assert after == [1, "the same", zoom]
+    button(page, "Stop").click()
+    expect(state(page, "stopped")).to_be_visible()
+
+
+def test_runs_page_opens_a_run(open_page: Open, store: Store) -> None:
+    run = store.create(Config(num_agents=3, gamma=0.5), name="the one to open")
+    store.transition(run, ["queued"], state="stopped")
+    page = open_page("runs")
+    table = page.get_by_test_id("stDataFrame")
+    expect(table).to_be_visible()
+    table.click(position={"x": 16, "y": 52})  # the check box of the first row: the newest run
+    expect(state(page, "stopped")).to_be_visible()
+    expect(page.get_by_text("the one to open")).to_be_visible()
+    assert run_id(page) == run
+    expect(page.get_by_role("slider", name=re.compile("Discount factor"))).to_have_value("0.5")
+
+
+def test_a_link_with_nonsense_gets_a_sentence_and_the_default(open_page: Open) -> None:
+    page = open_page("?gamma=7&run=nothing")
+    expect(page.get_by_text("must be in [0, 1], got 7")).to_be_visible()
+    expect(page.get_by_text("No run has the id")).to_be_visible()
+    expect(page.get_by_role("slider", name=re.compile("Discount factor"))).to_have_value("0.995")
+
+
+def test_the_server_never_loads_tensorflow(open_page: Open, server: Server) -> None:
+    for path in ("", "derivations", "runs"):
+        expect(open_page(path).locator("h1, .st-key-toolbar").first).to_be_visible()
+    libraries = {library.path for library in psutil.Process(server.process.pid).memory_maps()}
+    assert any("numpy" in path for path in libraries)
+    assert not [path for path in libraries if "tensorflow" in path]

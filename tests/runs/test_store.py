@@ -1,0 +1,287 @@
+import io
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from pg_core.config import Config, ConfigError
+from pg_core.runs import store as module
+from pg_core.runs.processes import is_alive, process_name
+from pg_core.runs.records import LostRun, Snapshot, UnknownRun
+from pg_core.runs.schema import ARRAYS, CHECKPOINTS, RUNS, StoreError, write
+from pg_core.runs.store import Store
+
+
+def snapshot(update, value=0.0):
+    return Snapshot(update, {"kernel_0": np.full((2, 4, 2), value)}, {"update": np.int64(update), "m": np.ones(3)})
+
+
+def test_run_is_read_as_it_was_created(store, small):
+    run = store.run(store.create(small, "  first  "))
+    assert (run.config, run.current, run.name, run.state, run.active) == (small, small, "first", "queued", True)
+    assert (run.updates, run.mean_return, run.env_steps_to_solve) == (0, None, (None, None))
+    assert run.reward_threshold == 475.0
+    assert run.created_at.utcoffset().total_seconds() == 0
+
+
+def test_runs_are_listed_newest_first_and_have_names_of_their_own(store, small):
+    ids = [store.create(small) for _ in range(3)]
+    assert [run.id for run in store.runs()] == ids[::-1]
+    assert all(run.name.count("-") == 2 for run in store.runs())
+
+
+def test_a_config_that_cannot_be_read_hides_only_its_own_run(store, small):
+    good, bad = store.create(small), store.create(small)
+    assert store.transition(bad, ["queued"], config='{"env_id": "Gone-v0"}')
+    assert [run.id for run in store.runs()] == [good]
+    with pytest.raises(ConfigError, match="Gone-v0"):
+        store.run(bad)
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 81])
+def test_name_out_of_bounds_is_refused(store, small, name):
+    with pytest.raises(ConfigError, match="`name` must have 1 to 80 characters, got"):
+        store.create(small, name)
+
+
+@pytest.mark.parametrize("run_id", ["", "x" * 500, "' OR 1=1 --", "../lab"])
+def test_unknown_run_is_refused_in_a_sentence(store, run_id):
+    with pytest.raises(UnknownRun) as raised:
+        store.run(run_id)
+    assert str(raised.value).startswith("No run has the id") and len(str(raised.value)) < 150
+
+
+def test_only_one_of_many_claims_a_run(tmp_path, small):
+    stores = [Store(tmp_path) for _ in range(8)]
+    run_id = stores[0].create(small)
+    claims, together = [], threading.Barrier(8)
+
+    def claim(number):
+        together.wait()
+        claims.append(stores[number].transition(run_id, ["queued"], state="starting", process=str(number)))
+
+    threads = [threading.Thread(target=claim, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claims) == [False] * 7 + [True]
+
+
+def test_transition_by_another_process_is_refused(store, small):
+    run_id = store.create(small, process="me")
+    assert not store.transition(run_id, ["starting"], "you", state="running")
+    assert store.transition(run_id, ["starting"], "me", state="running")
+    assert store.worked_on() == [(run_id, "running", "me")]
+
+
+def test_queue_is_first_come_first_served_and_a_resumed_run_queues_again(store, small):
+    first, second = store.create(small), store.create(small)
+    assert store.queue() == [first, second]
+    store.transition(first, ["queued"], state="stopped", reason="why")
+    assert store.enqueue(first, target="run", steps=0)
+    assert not store.enqueue(first, target="run", steps=0)
+    assert store.queue() == [second, first]
+    assert store.run(first).reason == ""
+
+
+def test_requested_values_are_current_at_once_and_reach_the_worker_in_order(store, small):
+    run_id = store.create(small)
+    store.request(run_id, {"learning_rate": 0.1, "gamma": small.gamma})
+    store.request(run_id, {"learning_rate": 0.2, "baseline": "none"})
+    store.request(run_id, {"learning_rate": 0.2})
+    assert store.run(run_id).current == small.changed(learning_rate=0.2, baseline="none")
+    assert store.run(run_id).config == small
+    requests = store.orders(run_id, after=0).requests
+    assert [request.values for request in requests] == [
+        {"learning_rate": 0.1},
+        {"learning_rate": 0.2, "baseline": "none"},
+    ]
+    assert store.orders(run_id, after=requests[0].id).requests == requests[1:]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"learning_rate": 7}, "`learning_rate` must be in"),
+        ({"num_agents": 3}, "`num_agents` is fixed"),
+        ({"learning_rat": 0.1}, "did you mean"),
+        ({"gamma": float("nan")}, "`gamma` must be"),
+    ],
+)
+def test_values_that_cannot_be_in_force_are_refused_and_not_kept(store, small, values, message):
+    run_id = store.create(small)
+    with pytest.raises(ConfigError, match=message):
+        store.request(run_id, values)
+    assert store.requests(run_id) == []
+
+
+def test_a_run_that_has_ended_cannot_be_changed(store, small):
+    run_id = store.create(small)
+    store.transition(run_id, ["queued"], state="finished")
+    with pytest.raises(ConfigError, match="A run that has finished cannot be changed; start a new run"):
+        store.request(run_id, {"learning_rate": 0.1})
+
+
+def test_arrays_of_an_update_survive_bit_for_bit(store, small, make_update, keep):
+    run_id = store.create(small, process="me")
+    updates = [make_update(index) for index in range(3)]
+    keep(store, run_id, updates)
+    rows = store.updates(run_id, list(ARRAYS), first=1, limit=5)
+    assert [(row.update, row.seconds) for row in rows] == [(1, 2.0), (2, 3.0)]
+    for row, update in zip(rows, updates[1:], strict=True):
+        assert all(getattr(row, name) == getattr(update, name).tobytes() for name in ARRAYS)
+    assert len(store.updates(run_id, [], first=0, limit=2)) == 2
+
+
+def test_commit_of_a_process_that_lost_its_run_leaves_nothing(store, small, make_update, keep):
+    run_id = store.create(small, process="me")
+    with pytest.raises(LostRun):
+        keep(store, run_id, [make_update(0)], process="you", snapshot=snapshot(1))
+    assert store.updates(run_id, [], 0, 9) == [] and store.snapshots(run_id) == []
+
+
+def test_commit_marks_requests_and_pays_off_steps(store, small, make_update, keep):
+    run_id = store.create(small, process="me")
+    store.request(run_id, {"learning_rate": 0.1})
+    assert store.add_step(run_id) and store.add_step(run_id)
+    assert (store.orders(run_id, 0).target, store.orders(run_id, 0).steps) == ("pause", 2)
+    request = store.requests(run_id)[0]
+    keep(store, run_id, [make_update(0)], in_force={request.id: 0}, steps=1)
+    assert store.requests(run_id)[0].update == 0
+    assert store.orders(run_id, 0).steps == 1
+    keep(store, run_id, [make_update(1)], steps=3)
+    assert store.orders(run_id, 0).steps == 0
+
+
+def test_config_after_counts_the_changes_that_were_in_force_by_then(store, small, keep):
+    run_id = store.create(small, process="me")
+    store.request(run_id, {"learning_rate": 0.1})
+    store.request(run_id, {"learning_rate": 0.2})
+    first, second = store.requests(run_id)
+    keep(store, run_id, [], in_force={first.id: 3, second.id: 7})
+    rates = [store.config_after(run_id, update).learning_rate for update in (0, 3, 4, 7, 8)]
+    assert rates == [small.learning_rate, small.learning_rate, 0.1, 0.1, 0.2]
+
+
+def test_rewind_drops_what_was_trained_later(store, small, make_update, keep):
+    run_id = store.create(small, process="me")
+    keep(store, run_id, [make_update(index) for index in range(5)])
+    assert store.rewind(run_id, 5) == 5.0
+    assert store.run(run_id).rewinds == 0
+    assert store.rewind(run_id, 3) == 3.0
+    assert [row.update for row in store.updates(run_id, [], 0, 9)] == [0, 1, 2]
+    assert (store.run(run_id).rewinds, store.run(run_id).updates) == (1, 3)
+    assert store.rewind(run_id, 0) == 0.0
+
+
+def test_newest_checkpoint_and_every_policy_are_kept(store, small, keep):
+    run_id = store.create(small, process="me")
+    assert store.checkpoint(run_id) is None and store.policy(run_id) is None
+    for update in (0, 10, 20):
+        keep(store, run_id, [], snapshot=snapshot(update, value=update))
+    assert store.checkpoint(run_id)["update"] == 20
+    assert store.policy(run_id, 15)[0] == 10
+    np.testing.assert_array_equal(store.policy(run_id)[1]["kernel_0"], np.full((2, 4, 2), 20.0))
+    with write(store._engine) as connection:
+        kept = connection.execute(sa.select(CHECKPOINTS.c.checkpoint)).scalars().all()
+    assert [data is None for data in kept] == [True, True, False]
+
+
+def test_policies_of_a_long_run_are_thinned_evenly(store, small, keep, monkeypatch):
+    monkeypatch.setattr(module, "MAX_SNAPSHOTS", 16)
+    run_id = store.create(small, process="me")
+    for update in range(64):
+        keep(store, run_id, [], snapshot=snapshot(update))
+    kept = store.snapshots(run_id)
+    assert len(kept) == 16
+    assert (kept[0], kept[-1]) == (0, 63)
+    assert max(np.diff(kept)) <= 2 * 64 / 16
+
+
+def test_pickled_objects_are_never_loaded(store, small, keep):
+    run_id = store.create(small, process="me")
+    keep(store, run_id, [], snapshot=snapshot(0))
+    buffer = io.BytesIO()
+    np.savez(buffer, kernel_0=np.array([object()], dtype=object))
+    with write(store._engine) as connection:
+        connection.execute(CHECKPOINTS.update().values(policy=buffer.getvalue(), checkpoint=buffer.getvalue()))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        store.policy(run_id)
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        store.checkpoint(run_id)
+
+
+def test_best_agent_has_the_highest_last_mean_return(store, small, make_update, keep):
+    run_id = store.create(small, process="me")
+    assert store.best_agent(run_id) == 0
+    update = make_update(0)
+    update.mean_return[:] = [3, 5]
+    keep(store, run_id, [update])
+    assert store.best_agent(run_id) == 1
+
+
+def test_connections_use_the_rollback_journal_and_hold_foreign_keys(store, small):
+    with write(store._engine) as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 5000
+
+
+def test_full_disk_is_reported_and_what_was_kept_stays(store, small, make_update, keep):
+    run_id = store.create(small, process="me")
+    keep(store, run_id, [make_update(0)])
+    pages = os.path.getsize(store.folder / "lab.db") // 4096
+    sa.event.listen(store._engine, "checkout", lambda raw, *_: raw.execute(f"PRAGMA max_page_count={pages}"))
+    with pytest.raises(StoreError, match="the disk is full; free some space and resume the run"):
+        keep(store, run_id, [make_update(index, agents=2000) for index in range(1, 9)])
+    assert [row.update for row in store.updates(run_id, [], 0, 99)] == [0]
+    assert store.run(run_id).state == "starting"
+
+
+def test_folder_that_cannot_be_used_is_reported(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="set PG_LAB_DATA to another folder"):
+        Store(tmp_path / "file")
+
+
+def test_file_that_is_no_database_is_reported(tmp_path):
+    (tmp_path / "lab.db").write_bytes(b"no database " * 100)
+    with pytest.raises(StoreError, match=r"The lab's store cannot be used \(file is not a database\)"):
+        Store(tmp_path)
+
+
+def test_store_of_another_version_is_refused(store):
+    with write(store._engine) as connection:
+        connection.exec_driver_sql("UPDATE schema_version SET version = 99")
+    with pytest.raises(StoreError, match="has version 99, this lab reads version 1"):
+        Store(store.folder)
+
+
+def test_store_opens_again_with_all_runs(store, small):
+    run_id = store.create(small)
+    assert Store(store.folder).run(run_id).config == small
+
+
+def test_stored_configs_name_every_hyperparameter(store, small):
+    run_id = store.create(small)
+    with write(store._engine) as connection:
+        text = connection.scalar(sa.select(RUNS.c.config).where(RUNS.c.id == run_id))
+    assert Config.from_json(text) == small
+
+
+def test_process_is_alive_until_it_ends_and_its_id_may_be_used_again():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    name = process_name(child.pid)
+    assert is_alive(name) and is_alive(process_name())
+    pid, started = name.split("@")
+    assert not is_alive(f"{pid}@{float(started) - 60:.2f}")
+    child.stdin.close()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not is_alive(name), "a zombie does no work"
+    child.wait()
+    assert not is_alive(name)

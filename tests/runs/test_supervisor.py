@@ -1,0 +1,182 @@
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from pg_core.runs import clips
+from pg_core.runs.processes import process_name
+from pg_core.runs.schema import ARRAYS
+from pg_core.runs.store import Store
+from pg_core.runs.supervisor import Supervisor
+from pg_core.trainer import Trainer
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A store and a supervisor that trains one run at a time."""
+    store = Store(tmp_path_factory.mktemp("lab"))
+    supervisor = Supervisor(store, max_training=1)
+    supervisor.start()
+    yield store, supervisor
+    supervisor.shutdown()  # the last test has done so, unless it failed
+
+
+@pytest.fixture
+def slow(small):
+    """A run that does not end before the test ends it."""
+    return small.changed(pace=30, num_updates=100_000)
+
+
+@pytest.fixture
+def begin(lab, wait):
+    """Start a run and wait until it trains; it is stopped after the test."""
+    store, supervisor = lab
+    begun = []
+
+    def start(config):
+        begun.append(store.create(config))
+        supervisor.wake()
+        wait(lambda: store.run(begun[-1]).updates > 0)
+        return begun[-1]
+
+    yield start
+    for run_id in begun:
+        store.transition(run_id, ["queued"], state="stopped")
+        store.transition(run_id, ["starting", "running", "paused"], target="stop")
+        wait(lambda run_id=run_id: not store.run(run_id).active)
+
+
+def process_of(store, run_id):
+    return next(psutil.Process(int(name.split("@")[0])) for found, _, name in store.worked_on() if found == run_id)
+
+
+def trained(config, num_updates, changes):
+    trainer, rows = Trainer(config), []
+    for index in range(num_updates):
+        trainer.change(trainer.config.changed(**changes.get(index, {})))
+        update = next(trainer)
+        rows.append(tuple(getattr(update, name).astype(dtype).tobytes() for name, dtype in ARRAYS.items()))
+    return rows
+
+
+def stored(store, run_id):
+    return [tuple(row)[2:] for row in store.updates(run_id, list(ARRAYS), 0, 100_000)]
+
+
+def test_a_run_obeys_while_it_trains(lab, begin, slow, wait):
+    store, _ = lab
+    run_id = begin(slow)
+    assert store.run(run_id).state == "running"
+
+    store.request(run_id, {"learning_rate": 0.125})
+    request = wait(lambda: next((r for r in store.requests(run_id) if r.update is not None), None))
+    assert store.run(run_id).updates > request.update
+
+    store.transition(run_id, ["running"], target="pause")
+    wait(lambda: store.run(run_id).state == "paused")
+    paused_at = store.run(run_id).updates
+    assert store.snapshots(run_id)[-1] == paused_at
+    store.add_step(run_id)
+    wait(lambda: store.snapshots(run_id)[-1] == paused_at + 1)
+    assert (store.run(run_id).state, store.run(run_id).updates) == ("paused", paused_at + 1)
+
+    store.transition(run_id, ["paused"], target="run")
+    wait(lambda: store.run(run_id).updates > paused_at + 3)
+    store.transition(run_id, ["running"], target="stop")
+    wait(lambda: store.run(run_id).state == "stopped")
+    updates = store.run(run_id).updates
+    assert stored(store, run_id) == trained(slow, updates, {request.update: {"learning_rate": 0.125}})
+
+
+def test_a_killed_worker_leaves_an_interrupted_run_that_resumes_exactly(lab, begin, slow, wait):
+    store, supervisor = lab
+    run_id = begin(slow)
+    first_kept = wait(lambda: store.snapshots(run_id)[1:])[0]
+    # The change comes into force after that snapshot; the kill comes before the next one, a second later.
+    store.request(run_id, {"learning_rate": 0.125})
+    request = wait(lambda: next((r for r in store.requests(run_id) if r.update is not None), None))
+    worker = process_of(store, run_id)
+    worker.send_signal(signal.SIGKILL)
+    wait(lambda: store.run(run_id).state == "interrupted")
+    killed = store.run(run_id)
+    assert "resume the run" in killed.reason and not worker.is_running()
+    assert killed.updates > request.update >= first_kept
+
+    assert store.enqueue(run_id, target="run", steps=0)
+    supervisor.wake()
+    wait(lambda: store.run(run_id).updates > killed.updates)
+    store.transition(run_id, ["running"], target="stop")
+    wait(lambda: store.run(run_id).state == "stopped")
+    run = store.run(run_id)
+    assert run.rewinds == 1
+    assert stored(store, run_id) == trained(slow, run.updates, {request.update: {"learning_rate": 0.125}})
+
+
+def test_runs_wait_for_a_worker_and_a_paused_run_makes_room(lab, begin, slow, small, wait):
+    store, supervisor = lab
+    first = begin(slow)
+    second = store.create(small.changed(num_updates=5))
+    supervisor.wake()
+    time.sleep(0.6)  # two looks at the queue
+    assert (store.run(first).state, store.run(second).state) == ("running", "queued")
+    store.transition(first, ["running"], target="pause")
+    wait(lambda: store.run(second).state == "finished")
+    assert store.run(first).state == "interrupted" and "another run waited" in store.run(first).reason
+    assert store.checkpoint(first)["update"] == store.run(first).updates
+
+
+def test_the_studio_makes_clips_and_is_replaced_when_it_dies(lab, small, wait):
+    store, supervisor = lab
+    key = clips.untrained_key(small)
+    wait(lambda: supervisor._studio)
+    supervisor.ask(key, key, {"config": small.model_dump(mode="json")})
+    wait(lambda: clips.exists(store.folder, key))
+
+    died = supervisor._studio
+    os.kill(int(died.name.split("@")[0]), signal.SIGKILL)
+    wait(lambda: supervisor._studio not in (None, died))
+    other = small.model_copy(update={"seed": 1})
+    supervisor.ask("other", clips.untrained_key(other), {"config": other.model_dump(mode="json")})
+    wait(lambda: clips.exists(store.folder, clips.untrained_key(other)))
+
+
+def test_a_clip_that_cannot_be_made_is_not_asked_for_again(lab, small, wait):
+    store, supervisor = lab
+    run_id = store.create(small, process=process_name())  # without any policy
+    wait(lambda: supervisor._studio)
+    supervisor.ask("topic", "key", {"run_id": run_id, "agent": 0})
+    wait(lambda: "topic" in supervisor._refused)
+    supervisor.ask("topic", "key", {"run_id": run_id, "agent": 0})
+    assert "topic" not in supervisor._asked
+    supervisor.ask("topic", "newer", {"run_id": run_id, "agent": 0})
+    assert "topic" in supervisor._asked
+    wait(lambda: "topic" not in supervisor._asked)
+
+
+def test_no_worker_is_left_a_zombie(lab):
+    assert all(child.status() != psutil.STATUS_ZOMBIE for child in psutil.Process().children())
+
+
+def test_runs_of_a_dead_server_are_interrupted_and_those_of_a_living_one_are_not(store, small):
+    queued = store.create(small)
+    dead = store.create(small, process="999999999@1.00")
+    alive = store.create(small, process=process_name())
+    supervisor = Supervisor(store)
+    supervisor._mark_dead()
+    assert [store.run(run_id).state for run_id in (queued, dead, alive)] == ["queued", "interrupted", "starting"]
+
+
+def test_shutdown_leaves_no_worker_and_the_run_can_be_resumed(lab, slow, wait):
+    store, supervisor = lab
+    run_id = store.create(slow)
+    supervisor.wake()
+    wait(lambda: store.run(run_id).updates > 0)
+    workers = psutil.Process().children()
+    assert process_of(store, run_id) in workers
+    supervisor.shutdown()
+    assert not any(worker.is_running() for worker in workers)
+    run = store.run(run_id)
+    assert run.state == "interrupted" and "The server ended" in run.reason
+    assert store.checkpoint(run_id)["update"] == run.updates

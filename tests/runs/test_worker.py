@@ -1,0 +1,333 @@
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from pg_core.config import Config
+from pg_core.runs import clips, session
+from pg_core.runs.schema import ARRAYS, CHECKPOINTS, write
+from pg_core.runs.session import Leave
+from pg_core.runs.worker import work
+from pg_core.trainer import Trainer
+
+
+@pytest.fixture(autouse=True)
+def _look_before_each_update(monkeypatch):
+    monkeypatch.setattr(session, "LOOK_SECONDS", 0)
+
+
+def begin(store, config):
+    return store.create(config, process="me")
+
+
+def again(store, run_id):
+    assert store.enqueue(run_id, target="run", steps=0)
+    assert store.transition(run_id, ["queued"], state="starting", process="me")
+
+
+def stored(store, run_id):
+    return [tuple(row)[2:] for row in store.updates(run_id, list(ARRAYS), 0, 10_000)]
+
+
+def trained(config, changes=()):
+    """Train without store or worker, as stored rows: `changes` are live values by the update they begin with."""
+    trainer, changes, rows = Trainer(config), dict(changes), []
+    for index in range(config.num_updates):
+        trainer.change(trainer.config.changed(**changes.get(index, {})))
+        update = next(trainer)
+        rows.append(tuple(getattr(update, name).astype(dtype).tobytes() for name, dtype in ARRAYS.items()))
+    trainer.close()
+    return rows
+
+
+@pytest.fixture
+def twelve(small):
+    return small.changed(num_updates=12)
+
+
+def test_a_run_is_trained_to_its_end_and_kept_complete(store, twelve):
+    run_id = begin(store, twelve)
+    updates = list(work(store, run_id, "me", Leave()))
+    run = store.run(run_id)
+    assert (run.state, run.reason, run.updates, run.episodes) == ("finished", "", 12, 48)
+    assert [update.index for update in updates] == list(range(12))
+    assert stored(store, run_id) == trained(twelve)
+    assert run.env_steps == updates[-1].env_steps.sum()
+    assert run.mean_return == pytest.approx(updates[-1].mean_return.mean())
+    assert run.best_return == max(update.episodic_returns.max() for update in updates)
+    assert run.wall_seconds > sum(update.collect_seconds + update.gradient_seconds for update in updates)
+    assert run.steps_per_second > 0
+    assert store.snapshots(run_id)[0] == 0 and store.snapshots(run_id)[-1] == 12
+
+
+def test_a_run_whose_agents_have_all_solved_is_solved(store, small, register):
+    register("Lab/Easy-v0", One, max_episode_steps=5, reward_threshold=1.0)
+    config = Config(**{**small.model_dump(), "env_id": "Lab/Easy-v0", "num_updates": 500, "stop_when_solved": True})
+    run_id = begin(store, config)
+    list(work(store, run_id, "me", Leave()))
+    run = store.run(run_id)
+    assert (run.state, run.updates) == ("solved", 50), "100 episodes of each agent are judged"
+    assert run.env_steps_to_solve == (100, 100)
+
+
+def test_a_run_left_and_resumed_equals_one_never_left(store, twelve):
+    run_id, leave = begin(store, twelve), Leave()
+    for update in work(store, run_id, "me", leave):
+        if update.index == 4:
+            leave.set()
+    run = store.run(run_id)
+    assert (run.state, run.updates) == ("interrupted", 5) and "resume the run" in run.reason
+    again(store, run_id)
+    list(work(store, run_id, "me", Leave()))
+    assert stored(store, run_id) == trained(twelve)
+    assert (store.run(run_id).updates, store.run(run_id).state) == (12, "finished")
+    assert store.run(run_id).wall_seconds > run.wall_seconds
+
+
+def test_changes_beyond_the_checkpoint_come_into_force_where_they_were(store, twelve):
+    run_id = begin(store, twelve)
+    for update in work(store, run_id, "me", Leave()):
+        if update.index == 3:
+            store.request(run_id, {"learning_rate": 0.5})
+        if update.index == 5:
+            store.request(run_id, {"learning_rate": 0.001})
+    assert [request.update for request in store.requests(run_id)] == [4, 6]
+    # As after a SIGKILL, updates are ahead of the newest checkpoint; and someone has asked for more meanwhile.
+    with write(store._engine) as connection:
+        connection.execute(CHECKPOINTS.delete())
+    store.transition(run_id, ["finished"], state="interrupted")
+    store.request(run_id, {"gamma": 0.5})
+    again(store, run_id)
+    list(work(store, run_id, "me", Leave()))
+    assert [request.update for request in store.requests(run_id)] == [4, 6, 6]
+    changes = {4: {"learning_rate": 0.5}, 6: {"learning_rate": 0.001, "gamma": 0.5}}
+    assert stored(store, run_id) == trained(twelve, changes)
+    assert store.run(run_id).rewinds == 1
+
+
+def test_a_change_acts_on_the_very_next_update(store, twelve):
+    run_id, rates = begin(store, twelve), []
+    for update in work(store, run_id, "me", Leave()):
+        rates.append(update.config.learning_rate)
+        if update.index == 6:
+            store.request(run_id, {"learning_rate": 0.125})
+    assert rates == [twelve.learning_rate] * 7 + [0.125] * 5
+    assert store.requests(run_id)[0].update == 7
+    assert stored(store, run_id) == trained(twelve, {7: {"learning_rate": 0.125}})
+
+
+def test_leaving_the_loop_stops_the_run_with_all_it_has(store, twelve):
+    run_id = begin(store, twelve)
+    for update in work(store, run_id, "me", Leave()):
+        if update.index == 2:
+            break
+    assert (store.run(run_id).state, store.run(run_id).updates) == ("stopped", 3)
+    assert store.checkpoint(run_id)["update"] == 3
+
+
+def test_control_c_stops_the_run_and_reaches_the_caller(store, twelve):
+    run_id = begin(store, twelve)
+    training = work(store, run_id, "me", Leave())
+    next(training), next(training)
+    with pytest.raises(KeyboardInterrupt):
+        training.throw(KeyboardInterrupt)
+    assert (store.run(run_id).state, store.run(run_id).updates) == ("stopped", 2)
+    again(store, run_id)
+    list(work(store, run_id, "me", Leave()))
+    assert stored(store, run_id) == trained(twelve)
+
+
+def test_pause_step_and_resume(store, twelve, wait):
+    run_id = begin(store, twelve)
+    store.transition(run_id, ["starting"], target="pause")
+    thread = threading.Thread(target=lambda: list(work(store, run_id, "me", Leave())))
+    thread.start()
+    wait(lambda: store.run(run_id).state == "paused")
+    assert store.run(run_id).updates == 0
+    store.add_step(run_id), store.add_step(run_id)
+    wait(lambda: store.run(run_id).updates == 2)
+    wait(lambda: store.snapshots(run_id)[-1] == 2)
+    assert (store.run(run_id).state, store.orders(run_id, 0).steps) == ("paused", 0)
+    store.transition(run_id, ["paused"], target="run")
+    thread.join()
+    assert store.run(run_id).state == "finished" and stored(store, run_id) == trained(twelve)
+
+
+def test_a_stopped_pause_ends_the_run(store, twelve, wait):
+    run_id = begin(store, twelve)
+    store.transition(run_id, ["starting"], target="pause")
+    thread = threading.Thread(target=lambda: list(work(store, run_id, "me", Leave())))
+    thread.start()
+    wait(lambda: store.run(run_id).state == "paused")
+    store.transition(run_id, ["paused"], target="stop")
+    thread.join()
+    assert store.run(run_id).state == "stopped"
+
+
+def test_each_update_of_a_slow_pace_is_kept_at_once_and_waiting_is_no_training(store, twelve):
+    run_id, seen, ends = begin(store, twelve.changed(pace=1, num_updates=3)), [], []
+    for update in work(store, run_id, "me", Leave()):
+        seen.append(store.run(run_id).updates - update.index)
+        ends.append(time.perf_counter())
+    assert seen == [1, 1, 1]
+    rows = store.updates(run_id, [], 0, 9)
+    assert ends[2] - ends[1] > 0.9
+    assert rows[2].seconds - rows[1].seconds < (ends[2] - ends[1]) / 2
+
+
+@pytest.mark.parametrize(("seconds", "commits"), [(1e9, 1), (0, 12)])
+def test_updates_are_kept_in_batches(store, twelve, monkeypatch, seconds, commits):
+    monkeypatch.setattr(session, "COMMIT_SECONDS", seconds)
+    made = []
+    sa.event.listen(store._engine, "after_cursor_execute", lambda c, cursor, text, *_: made.append(text))
+    run_id = begin(store, twelve)
+    list(work(store, run_id, "me", Leave()))
+    assert len(stored(store, run_id)) == 12
+    assert sum(text.startswith("INSERT INTO updates") for text in made) == commits
+
+
+class Line(gym.Env):
+    """A corridor that gives a reward of 1 a step."""
+
+    observation_space = gym.spaces.Box(-1, 1, (1,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        return np.zeros(1, np.float32), 1.0, False, False, {}
+
+
+class One(Line):
+    def step(self, action):
+        return np.zeros(1, np.float32), 1.0, True, False, {}
+
+
+class Infinite(Line):
+    def step(self, action):
+        return np.zeros(1, np.float32), float("inf"), True, False, {}
+
+
+class Broken(Line):
+    def step(self, action):
+        raise OSError("the password is 1234")
+
+
+@pytest.mark.parametrize(
+    ("env", "reason"), [(Infinite, "Lab/Own-v0 gave a reward that is not finite"), (Broken, "inc")]
+)
+def test_an_error_ends_the_run_with_a_sentence(store, small, register, env, reason):
+    register("Lab/Own-v0", env, max_episode_steps=5)
+    run_id = begin(store, Config(**{**small.model_dump(), "env_id": "Lab/Own-v0"}))
+    assert list(work(store, run_id, "me", Leave())) == []
+    run = store.run(run_id)
+    assert run.state == "failed" and reason in run.reason
+    log = store.folder / "errors.log"
+    if env is Broken:
+        incident = run.reason.split("incident ")[1].split(" ")[0]
+        assert "1234" not in run.reason
+        assert f"incident {incident}" in log.read_text() and "1234" in log.read_text()
+    else:
+        assert not log.exists()
+
+
+def test_a_full_disk_keeps_what_was_committed_and_lets_the_run_resume(store, small):
+    run_id = begin(store, small)
+    training = work(store, run_id, "me", Leave())
+    next(training)
+    kept = store.run(run_id).updates
+    limits = [os.path.getsize(store.folder / "lab.db") // 4096]
+    sa.event.listen(store._engine, "checkout", lambda raw, *_: raw.execute(f"PRAGMA max_page_count={limits[0]}"))
+    list(training)
+    run = store.run(run_id)
+    assert run.state == "interrupted" and "free some space and resume the run" in run.reason
+    assert run.updates >= kept and len(stored(store, run_id)) == run.updates < 40
+    limits[0] = 1_000_000
+    again(store, run_id)
+    list(work(store, run_id, "me", Leave()))
+    assert stored(store, run_id) == trained(small)
+
+
+def test_a_worker_that_lost_its_run_writes_no_more(store, twelve):
+    run_id = begin(store, twelve)
+    training = work(store, run_id, "me", Leave())
+    next(training)
+    store.transition(run_id, ["running"], process="you")
+    before = store.run(run_id)
+    list(training)
+    assert store.run(run_id) == before
+
+
+def test_a_run_that_is_not_his_is_not_trained(store, twelve):
+    run_id = store.create(twelve, process="you")
+    assert list(work(store, run_id, "me", Leave())) == []
+    assert store.run(run_id).state == "starting"
+
+
+@pytest.fixture
+def process(store):
+    """Start a worker as the supervisor does; it is ended after the test."""
+    started = []
+
+    def start(*arguments):
+        command = [sys.executable, "-m", "pg_core.runs.worker", *arguments]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+        child = subprocess.Popen(command, env={**os.environ, "PG_LAB_DATA": str(store.folder)}, **pipes)
+        started.append(child)
+        assert json.loads(child.stdout.readline()) == {"ready": True}
+        return child
+
+    yield start
+    for child in started:
+        child.kill()
+        with child:
+            child.stdin.close()
+
+
+def test_end_of_input_ends_a_worker_that_trains(store, small, process, wait):
+    child, run_id = process(), begin(store, small.changed(pace=30, num_updates=10_000))
+    child.stdin.write(json.dumps({"train": run_id, "process": "me"}) + "\n")
+    wait(lambda: store.run(run_id).updates > 2)
+    child.stdin.close()
+    assert child.wait() == 0
+    run = store.run(run_id)
+    assert run.state == "interrupted" and store.checkpoint(run_id)["update"] == run.updates
+    assert child.stdout.read() == ""
+
+
+def test_studio_answers_and_ends_with_its_input(store, small, process):
+    child = process("studio")
+    key = clips.untrained_key(small)
+    child.stdin.write(json.dumps({"ask": "a", "clip": {"config": small.model_dump(mode="json")}}) + "\n")
+    assert json.loads(child.stdout.readline()) == {"answer": "a", "error": None}
+    clip = clips.load(store.folder, key)
+    assert (clip.update, clip.agent, clip.key) == (0, 0, key)
+    assert clip.clip.frames[0][8:12] == b"WEBP" and len(clip.clip.frames) == len(clip.clip.steps)
+    child.stdin.write(json.dumps({"ask": "b", "clip": {"run_id": store.create(small), "agent": 1}}) + "\n")
+    assert "no policy yet" in json.loads(child.stdout.readline())["error"]
+    child.stdin.close()
+    assert child.wait() == 0
+
+
+def test_only_the_newest_clips_are_kept(store, monkeypatch):
+    monkeypatch.setattr(clips, "MAX_CLIPS", 3)
+    clip = clips.Clip([b"frame"], [0], [[0.5, 0.5]], True, 1.0, 1, 20)
+    for update in range(5):
+        key = clips.trained_key("run", update, update % 2)
+        clips.save(store.folder, clips.LabeledClip(update, update % 2, clip, key))
+        os.utime(store.folder / "clips" / f"{key}.json", (update, update))
+    assert len(list((store.folder / "clips").iterdir())) == 3
+    assert clips.newest(store.folder, "run", None) == "run-0000004-0"
+    assert clips.newest(store.folder, "run", 1) == "run-0000003-1"
+    assert clips.newest(store.folder, "other", None) is None
+    assert clips.load(store.folder, "run-0000004-0").clip == clip
+    assert clips.load(store.folder, "run-0000000-0") is None

@@ -1,0 +1,222 @@
+"""Every way into a config: what is good comes out as it went in, what is not is refused with one sentence."""
+
+import json
+import math
+from typing import get_args
+
+import gymnasium as gym
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pg_core.config import HYPERPARAMETERS, Config, ConfigError
+from pg_core.hyperparameters import GROUPS, Hyperparameter
+
+DEFAULTS = json.loads(Config().model_dump_json())
+
+
+@pytest.mark.parametrize("parameter", HYPERPARAMETERS.values(), ids=HYPERPARAMETERS)
+def test_each_hyperparameter_says_all_that_its_control_shows(parameter: Hyperparameter):
+    assert parameter.label and parameter.help.endswith(".")
+    assert parameter.group in GROUPS
+    assert parameter.rule
+    if parameter.kind is float or (parameter.kind is int and not parameter.choices):
+        assert parameter.low <= parameter.default <= parameter.high
+        assert parameter.scale == "linear" or parameter.low > 0
+
+
+def test_choices_are_those_that_validation_takes():
+    for name, parameter in HYPERPARAMETERS.items():
+        assert tuple(parameter.choices) == get_args(Config.model_fields[name].annotation if parameter.choices else None)
+
+
+def test_the_defaults_are_valid_themselves():
+    assert Config(**Config().model_dump()) == Config()
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"bogus": 1}, r"^`bogus` is not a hyperparameter$"),
+        ({"learnin_rate": 0.1}, r"^`learnin_rate` is not a hyperparameter; did you mean `learning_rate`\?$"),
+        ({"self": 1}, r"^`self` is not a hyperparameter$"),
+        ({"gamma": None}, r"^`gamma` must be in \[0, 1\], got None$"),
+        ({"gamma": math.nan}, r"^`gamma` must be in \[0, 1\], got nan$"),
+        ({"learning_rate": math.inf}, r"^`learning_rate` must be in \[1e-06, 1\], got inf$"),
+        ({"max_grad_norm": -math.inf}, r"^`max_grad_norm` must be in \[0, 1000\], got -inf$"),
+        ({"gamma": 1.2}, r"^`gamma` must be in \[0, 1\], got 1\.2$"),
+        ({"gamma": "0.5"}, r"^`gamma` must be in \[0, 1\], got '0\.5'$"),
+        ({"num_agents": 0}, r"^`num_agents` must be a whole number in \[1, 512\], got 0$"),
+        ({"seed": 1.0}, r"^`seed` must be a whole number in \[0, 2147483647\], got 1\.0$"),
+        ({"seed": True}, r"^`seed` must be a whole number .* got True$"),
+        ({"stop_when_solved": 1}, r"^`stop_when_solved` must be true or false, got 1$"),
+        ({"pace": 7}, r"^`pace` must be one of 1, 2, 5, 10, 30, 0, got 7$"),
+        ({"optimizer": "lion"}, r"^`optimizer` must be one of sgd, adam, rmsprop, got 'lion'$"),
+        ({"hidden_layers": "64,x"}, r"^`hidden_layers` must be up to three layer sizes .* got 'x'$"),
+        ({"hidden_layers": (513,)}, r"^`hidden_layers` must be up to three layer sizes .* got 513$"),
+        ({"hidden_layers": (8, 8, 8, 8)}, r"^`hidden_layers` must be up to three layer sizes .* got \(8, 8, 8, 8\)$"),
+        ({"env_id": 5}, r"^`env_id` must be a Gymnasium id, got 5$"),
+        (
+            {"env_id": "CartPol-v1"},
+            r"^`env_id` must be a registered .* got 'CartPol-v1'; did you mean 'CartPole-v1'\?$",
+        ),
+        (
+            {"env_id": "Blackjack-v1"},
+            r"^`env_id` .* flat Box or Discrete observations, got 'Blackjack-v1' with Tuple; ",
+        ),
+    ],
+)
+def test_bad_input_is_refused_with_a_sentence(values: dict, sentence: str):
+    with pytest.raises(ConfigError, match=sentence):
+        Config(**values)
+
+
+def test_products_that_no_machine_holds_are_refused():
+    with pytest.raises(ConfigError, match=r"512 × 256 × 500 × 64 = 4,194,304,000; make one of them smaller\.$"):
+        Config(num_agents=512, episodes_per_update=256)
+    with pytest.raises(ConfigError, match=r"512 × 4 × 1,000,000 = 2,048,000,000; make one of them smaller\.$"):
+        Config(num_agents=512, num_updates=1_000_000)
+
+
+class DictObservations(gym.Env):
+    observation_space = gym.spaces.Dict({"position": gym.spaces.Box(-1, 1, (2,))})
+    action_space = gym.spaces.Discrete(2)
+
+
+class PictureObservations(DictObservations):
+    observation_space = gym.spaces.Box(0, 255, (8, 8, 3))
+
+
+class ManyActions(DictObservations):
+    observation_space = gym.spaces.Box(-1, 1, (2,))
+    action_space = gym.spaces.MultiDiscrete([2, 3])
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "sentence"),
+    [
+        (DictObservations, r"flat Box or Discrete observations, got 'Lab/Test-v0' with Dict; choose another"),
+        (PictureObservations, r"flat Box or Discrete observations, got 'Lab/Test-v0' with Box of shape \(8, 8, 3\); "),
+        (ManyActions, r"flat Box or Discrete actions, got 'Lab/Test-v0' with MultiDiscrete; choose another"),
+        ("no_such_package.envs:Env", r"cannot be made here: .*'no_such_package'; install it with `pip install no_such"),
+    ],
+)
+def test_environments_that_cannot_be_trained_are_refused_with_the_remedy(register, entry_point, sentence: str):
+    register("Lab/Test-v0", entry_point)
+    with pytest.raises(ConfigError, match=rf"^`env_id` .*{sentence}"):
+        Config(env_id="Lab/Test-v0")
+
+
+def test_a_stored_config_comes_back_as_it_was():
+    config = Config(hidden_layers=(64, 32), pace=0, learning_rate=0.1 + 0.2, baseline="value")
+    assert Config.from_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize("name", HYPERPARAMETERS)
+def test_a_stored_config_must_be_complete(name: str):
+    values = {key: value for key, value in DEFAULTS.items() if key != name}
+    with pytest.raises(ConfigError, match=f"^`{name}` is missing from the stored config"):
+        Config.from_json(json.dumps(values))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"seed": ' + "9" * 5000 + "}", b"\xff", "[" * 100_000])
+def test_a_stored_config_must_be_one_json_object(text: str | bytes):
+    with pytest.raises(ConfigError, match=r"^The config must be one JSON object\.$"):
+        Config.from_json(text)
+
+
+def test_live_hyperparameters_change_and_the_old_config_stays():
+    config = Config()
+    new = config.changed(learning_rate=0.003, baseline="step_mean")
+    assert config.differences(new) == {"learning_rate": 0.003, "baseline": "step_mean"}
+    assert config == Config()
+
+
+OTHER_VALUES = {
+    "env_id": "Acrobot-v1",
+    "seed": 1,
+    "num_agents": 1,
+    "episodes_per_update": 1,
+    "hidden_layers": (),
+    "optimizer": "sgd",
+}
+
+
+def test_every_fixed_hyperparameter_is_tried_below():
+    assert set(OTHER_VALUES) == {name for name, parameter in HYPERPARAMETERS.items() if not parameter.live}
+
+
+@pytest.mark.parametrize("name", OTHER_VALUES)
+def test_fixed_hyperparameters_cannot_change_during_a_run(name: str):
+    with pytest.raises(ConfigError, match=rf"^`{name}` is fixed during a run, got .*; start a new run with it\.$"):
+        Config().changed(**{name: OTHER_VALUES[name]})
+    assert Config().changed(**{name: getattr(Config(), name)}) == Config()
+
+
+@pytest.mark.parametrize(("before", "after"), [("value", "none"), ("step_mean", "value")])
+def test_a_value_network_neither_comes_nor_goes_during_a_run(before: str, after: str):
+    with pytest.raises(ConfigError, match=r"^A value network is fixed during a run"):
+        Config(baseline=before).changed(baseline=after)
+
+
+def test_a_change_is_validated_as_any_config():
+    with pytest.raises(ConfigError, match=r"^`gamma` must be in \[0, 1\], got 2$"):
+        Config().changed(gamma=2)
+    with pytest.raises(ConfigError, match=r"^`bogus` is not a hyperparameter$"):
+        Config().changed(bogus=2)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def valid(parameter: Hyperparameter) -> st.SearchStrategy:
+    if parameter.choices:
+        return st.sampled_from(list(parameter.choices))
+    if parameter.kind is bool:
+        return st.booleans()
+    if parameter.kind is tuple:
+        return st.lists(st.integers(1, 512), max_size=3).map(tuple)
+    if parameter.kind is str:
+        return st.sampled_from(["CartPole-v1", "Acrobot-v1", "Pendulum-v1", "FrozenLake-v1"])
+    numbers = st.integers if parameter.kind is int else st.floats
+    return numbers(parameter.low, parameter.high)
+
+
+FIELDS = st.fixed_dictionaries({}, optional={name: valid(p) | JSON for name, p in HYPERPARAMETERS.items()})
+
+
+@settings(deadline=None)
+@given(FIELDS, st.dictionaries(st.text(), JSON, max_size=1))
+def test_any_json_object_is_a_config_or_one_sentence(fields: dict, strangers: dict):
+    text = json.dumps({**DEFAULTS, **fields, **strangers})
+    try:
+        config = Config.from_json(text)
+    except ConfigError as error:
+        assert len(str(error).splitlines()) == 1
+        assert len(str(error)) < 400
+    else:
+        assert Config.from_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize("name", HYPERPARAMETERS)
+def test_every_hyperparameter_is_read_back_from_its_text(name: str):
+    @settings(deadline=None)
+    @given(valid(HYPERPARAMETERS[name]))
+    def read_back(value):
+        text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        assert getattr(Config.from_strings({name: text}), name) == value
+
+    read_back()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("seed", "1.5"), ("seed", ""), ("gamma", "nan"), ("gamma", "high"), ("stop_when_solved", "yes"), ("pace", "fast")],
+)
+def test_text_that_is_no_value_is_refused(name: str, text: str):
+    with pytest.raises(ConfigError, match=f"^`{name}` must be "):
+        Config.from_strings({name: text})

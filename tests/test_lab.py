@@ -1,0 +1,205 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+import numpy as np
+import psutil
+import pytest
+
+from pg_core import lab
+from pg_core.config import Config, ConfigError
+from pg_core.runs.records import Batch
+from pg_core.runs.store import Store
+
+SMALL = Config(num_agents=2, episodes_per_update=2, hidden_layers=(8,), num_updates=8, pace=0, stop_when_solved=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory):
+    """Give this module a lab of its own; its supervisor is ended with it."""
+    folder = tmp_path_factory.mktemp("lab")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PG_LAB_DATA", str(folder))
+        yield folder
+        lab.shutdown()
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A run that this process has trained to its end."""
+    training = lab.train(SMALL, "trained here")
+    assert [update.index for update in training] == list(range(8))
+    return training.run_id
+
+
+def wait(condition):
+    while not (value := condition()):
+        time.sleep(0.01)
+    return value
+
+
+def test_training_in_this_process_keeps_the_run(trained):
+    run = lab.run(trained)
+    assert (run.name, run.state, run.updates, run.episodes, run.config) == ("trained here", "finished", 8, 32, SMALL)
+    assert datetime.now(UTC) >= run.created_at
+    assert run in lab.runs()
+
+
+def test_breaking_the_loop_stops_the_run():
+    training = lab.train(SMALL)
+    for _ in training:
+        break
+    assert (lab.run(training.run_id).state, lab.run(training.run_id).updates) == ("stopped", 1)
+
+
+def test_progress_holds_curves_and_no_time_left_when_finished(trained):
+    progress = lab.progress(trained)
+    assert progress.run == lab.run(trained)
+    assert len(progress.curves.update) == 8 and len(progress.curves.episode_return) == 32
+    assert (progress.changes, progress.seconds_left, progress.queue_position) == ([], None, None)
+    assert progress.curves.mean_return[-1].mean() == pytest.approx(progress.run.mean_return)
+
+
+def test_changes_of_one_update_are_one_change_with_old_and_new(folder):
+    store = Store(folder)
+    run_id = store.create(SMALL, process="me")
+    lab.change(run_id, learning_rate=0.5)
+    lab.change(run_id, learning_rate=0.25, gamma=0.9)
+    lab.change(run_id, ent_coef=0.5)
+    lab.change(run_id, ent_coef=0.0)
+    lab.change(run_id, learning_rate=0.125)
+    ids = [request.id for request in store.requests(run_id)]
+    assert len(ids) == 5
+    in_force = {ids[0]: 3, ids[1]: 3, ids[2]: 5, ids[3]: 5}
+    store.commit(run_id, "me", Batch([], {}, in_force, 0, None))
+    old = SMALL.learning_rate
+    assert lab.progress(run_id).changes == [lab.Change(3, {"learning_rate": (old, 0.25), "gamma": (SMALL.gamma, 0.9)})]
+    assert lab.run(run_id).current.learning_rate == 0.125
+    store.transition(run_id, ["starting"], state="failed")
+
+
+def test_policy_at_an_update_is_the_last_one_kept_by_then(trained):
+    assert lab.policy_at(trained)[0] == 8
+    update, policy = lab.policy_at(trained, 0)
+    assert update == 0
+    assert policy["kernel_0"].shape == (2, 4, 8)
+    assert not np.array_equal(policy["kernel_0"], lab.policy_at(trained)[1]["kernel_0"])
+
+
+def test_evaluate_plays_fresh_episodes_with_the_best_agent(trained):
+    best = int(lab.progress(trained).curves.mean_return[-1].argmax())
+    evaluation = lab.evaluate(trained, episodes=6)
+    assert evaluation.returns.shape == (6,)
+    np.testing.assert_array_equal(evaluation.returns, lab.evaluate(trained, 6, agent=best).returns)
+    with pytest.raises(ValueError, match=r"`agent` must be in \[0, 1\], got 2"):
+        lab.evaluate(trained, 6, agent=2)
+
+
+def test_render_writes_a_picture_that_moves(trained, tmp_path):
+    lab.render(trained, tmp_path / "clip.webp")
+    assert (tmp_path / "clip.webp").read_bytes()[8:12] == b"WEBP"
+    with pytest.raises(ValueError, match="must end in"):
+        lab.render(trained, tmp_path / "clip.txt")
+
+
+UNKNOWN = "0" * 32
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: lab.run(UNKNOWN),
+        lambda: lab.progress(UNKNOWN),
+        lambda: lab.change(UNKNOWN, gamma=0.5),
+        lambda: lab.pause(UNKNOWN),
+        lambda: lab.resume(UNKNOWN),
+        lambda: lab.step(UNKNOWN),
+        lambda: lab.stop(UNKNOWN),
+        lambda: lab.clip(UNKNOWN),
+        lambda: lab.policy_at(UNKNOWN),
+        lambda: lab.evaluate(UNKNOWN, 1),
+    ],
+)
+def test_unknown_run_is_refused_everywhere(call):
+    with pytest.raises(lab.UnknownRun, match="No run has the id"):
+        call()
+
+
+def test_orders_to_a_run_that_has_ended_do_nothing(trained):
+    before = lab.run(trained)
+    lab.pause(trained), lab.resume(trained), lab.step(trained), lab.stop(trained)
+    assert lab.run(trained) == before
+    with pytest.raises(ConfigError, match="A run that has finished cannot be changed"):
+        lab.change(trained, gamma=0.5)
+
+
+def test_a_run_is_started_watched_changed_and_stopped(folder):
+    run_id = lab.start(SMALL.changed(pace=30, num_updates=100_000), "watched")
+    wait(lambda: lab.run(run_id).updates > 2)
+    clip = wait(lambda: lab.clip(run_id))
+    assert clip.update > 0 and clip.key.startswith(run_id) and clip.agent in (0, 1)
+    left = wait(lambda: lab.progress(run_id).seconds_left)
+    assert left >= (100_000 - lab.run(run_id).updates) / 30 - 1
+    lab.change(run_id, learning_rate=0.125)
+    change = wait(lambda: lab.progress(run_id).changes)[0]
+    assert change.values == {"learning_rate": (SMALL.learning_rate, 0.125)}
+    lab.pause(run_id)
+    wait(lambda: lab.run(run_id).state == "paused")
+    updates = lab.run(run_id).updates
+    assert lab.progress(run_id).seconds_left is None
+    wait(lambda: lab.clip(run_id).update == updates)
+    assert wait(lambda: lab.clip(run_id, agent=1)).agent == 1
+    assert wait(lambda: lab.clip(run_id, agent=0)).agent == 0
+    lab.step(run_id)
+    wait(lambda: lab.run(run_id).updates == updates + 1)
+    lab.stop(run_id)
+    wait(lambda: lab.run(run_id).state == "stopped")
+    lab.step(run_id)  # resumes, and pauses again
+    wait(lambda: lab.run(run_id).updates == updates + 2 and lab.run(run_id).state == "paused")
+    lab.stop(run_id)
+    wait(lambda: lab.run(run_id).state == "stopped")
+
+
+def test_untrained_clip_is_made_once_for_all_configs_that_begin_alike(folder):
+    assert lab.untrained_clip(Config(seed=5, num_agents=1)) is None
+    clip = wait(lambda: lab.untrained_clip(Config(seed=5, num_agents=1)))
+    assert (clip.update, clip.agent) == (0, 0)
+    assert lab.untrained_clip(Config(seed=5, num_agents=3, learning_rate=0.5)) == clip
+
+
+def test_shutdown_ends_the_workers_and_startup_begins_anew(folder):
+    lab.startup()
+    lab.startup()
+    children = wait(lambda: psutil.Process().children())
+    lab.shutdown()
+    assert not any(child.is_running() for child in children)
+    lab.shutdown()
+
+
+def test_queued_runs_know_their_position_and_stop_at_once(folder):
+    lab.shutdown()  # nobody is there to start them
+    ids = [Store(folder).create(SMALL) for _ in range(2)]
+    assert [lab.progress(run_id).queue_position for run_id in ids] == [1, 2]
+    lab.stop(ids[0])
+    assert lab.run(ids[0]).state == "stopped"
+    assert [lab.progress(run_id).queue_position for run_id in ids] == [None, 1]
+    lab.stop(ids[1])
+
+
+def test_a_server_that_dies_takes_its_workers_along(tmp_path):
+    script = (
+        "import json, os, psutil, time\n"
+        "from pg_core import lab\n"
+        "lab.startup()\n"
+        "while len(children := psutil.Process().children()) < 2: time.sleep(0.01)\n"
+        "print(json.dumps([child.pid for child in children]), flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    env = {**os.environ, "PG_LAB_DATA": str(tmp_path)}
+    server = subprocess.run([sys.executable, "-c", script], capture_output=True, env=env, check=False)
+    workers = [psutil.Process(pid) for pid in json.loads(server.stdout) if psutil.pid_exists(pid)]
+    psutil.wait_procs(workers)
+    assert server.returncode == -9
