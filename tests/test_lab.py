@@ -139,8 +139,9 @@ def test_orders_to_a_run_that_has_ended_do_nothing(trained):
 def test_a_run_is_started_watched_changed_and_stopped(folder):
     run_id = lab.start(SMALL.changed(pace=30, num_updates=100_000), "watched")
     wait(lambda: lab.run(run_id).updates > 2)
-    clip = wait(lambda: lab.clip(run_id))
-    assert clip.update > 0 and clip.key.startswith(run_id) and clip.agent in (0, 1)
+    wait(lambda: (lab.clip(run_id)[0] or 0) and lab.clip(run_id)[0].update > 0)
+    clip, _ = lab.clip(run_id)
+    assert clip.key.startswith(run_id) and clip.agent in (0, 1)
     left = wait(lambda: lab.progress(run_id).seconds_left)
     assert left >= (100_000 - lab.run(run_id).updates) / 30 - 1
     lab.change(run_id, learning_rate=0.125)
@@ -150,9 +151,9 @@ def test_a_run_is_started_watched_changed_and_stopped(folder):
     wait(lambda: lab.run(run_id).state == "paused")
     updates = lab.run(run_id).updates
     assert lab.progress(run_id).seconds_left is None
-    wait(lambda: lab.clip(run_id).update == updates)
-    assert wait(lambda: lab.clip(run_id, agent=1)).agent == 1
-    assert wait(lambda: lab.clip(run_id, agent=0)).agent == 0
+    wait(lambda: lab.clip(run_id)[0].update == updates)
+    assert wait(lambda: lab.clip(run_id, agent=1)[0]).agent == 1
+    assert wait(lambda: lab.clip(run_id, agent=0)[0]).agent == 0
     lab.step(run_id)
     wait(lambda: lab.run(run_id).updates == updates + 1)
     lab.stop(run_id)
@@ -164,10 +165,10 @@ def test_a_run_is_started_watched_changed_and_stopped(folder):
 
 
 def test_untrained_clip_is_made_once_for_all_configs_that_begin_alike(folder):
-    assert lab.untrained_clip(Config(seed=5, num_agents=1)) is None
-    clip = wait(lambda: lab.untrained_clip(Config(seed=5, num_agents=1)))
+    assert lab.untrained_clip(Config(seed=5, num_agents=1)) == (None, True)
+    clip = wait(lambda: lab.untrained_clip(Config(seed=5, num_agents=1))[0])
     assert (clip.update, clip.agent) == (0, 0)
-    assert lab.untrained_clip(Config(seed=5, num_agents=3, learning_rate=0.5)) == clip
+    assert lab.untrained_clip(Config(seed=5, num_agents=3, learning_rate=0.5)) == (clip, False)
 
 
 def test_shutdown_ends_the_workers_and_startup_begins_anew(folder):

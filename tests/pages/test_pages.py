@@ -1,0 +1,167 @@
+"""The pages as their scripts draw them: every control, every state, and what a person reads when something is wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pg_core import lab
+from pg_core.config import HYPERPARAMETERS, Config
+from pg_core.presets import PRESETS
+from pg_core.runs.store import Store
+
+ROOT = Path(__file__).parents[2]
+NAVIGATION = str(ROOT / "pages" / "navigation.py")
+OTHER = {  # for each hyperparameter a value that is not its default, as a link writes it
+    "env_id": "CartPole-v0", "seed": "7", "num_agents": "2", "episodes_per_update": "3", "num_updates": "123",
+    "stop_when_solved": "False", "pace": "30", "hidden_layers": "8, 8", "activation": "relu",
+    "weights": "episode_return", "gamma": "0.25", "gamma_t": "True", "baseline": "value",
+    "normalize_advantages": "False", "reduction": "step", "ent_coef": "0.125", "optimizer": "sgd",
+    "learning_rate": "0.00123", "momentum": "0.5", "max_grad_norm": "2.5",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Give each test a store of its own; no worker is needed to draw a page."""
+    monkeypatch.setenv("PG_LAB_DATA", str(tmp_path))
+    yield tmp_path
+    lab.shutdown()
+
+
+def page(path: str = "train.py", **link: str) -> AppTest:
+    app = AppTest.from_file(NAVIGATION, default_timeout=60)
+    app.query_params.update(link)
+    app.run()
+    return app if path == "train.py" else app.switch_page(path).run()
+
+
+def control(app: AppTest, name: str):
+    return app.get_by_key(f"{name}_{app.session_state.generation}")
+
+
+def sentence(app: AppTest) -> str:
+    return " ".join(error.value.replace("\\", "") for error in app.error)
+
+
+@pytest.mark.parametrize("path", ["train.py", "derivations.py", "runs.py"])
+def test_every_page_launches(path: str) -> None:
+    app = page(path)
+    assert not app.exception and not app.error
+
+
+def test_every_hyperparameter_has_a_control_with_its_help() -> None:
+    app = page()
+    for name, parameter in HYPERPARAMETERS.items():
+        drawn = control(app, name)
+        assert parameter.label in drawn.label
+        assert parameter.help in drawn.help
+
+
+def test_a_link_sets_every_control_and_is_written_again() -> None:
+    assert set(OTHER) == set(HYPERPARAMETERS)
+    app = page(**OTHER)
+    assert not app.exception and not app.error
+    expected = Config.from_strings(OTHER)
+    for name, value in expected:
+        shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+        assert control(app, name).value == shown, name
+        assert app.query_params[name] in ([OTHER[name]], OTHER[name])
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        ({"gamma": "1e9"}, "`gamma` must be in [0, 1], got 1000000000.0"),
+        ({"learning_rate": "nan"}, "`learning_rate` must be in [1e-06, 1], got nan"),
+        ({"gama": "1"}, "`gama` is not a hyperparameter; did you mean `gamma`?"),
+        ({"env_id": "Blackjack-v1"}, "flat Box or Discrete observations"),
+        ({"run": "![x](http://example.invalid/x.png)"}, "No run has the id"),
+    ],
+)
+def test_a_link_with_nonsense_gets_a_sentence_and_the_default(link: dict[str, str], words: str) -> None:
+    app = page(**link)
+    assert not app.exception
+    assert words in sentence(app)
+    assert control(app, "gamma").value == HYPERPARAMETERS["gamma"].default
+    assert "![x](" not in app.error[0].value
+
+
+def test_train_starts_a_run_with_what_the_controls_say() -> None:
+    app = page(num_agents="2", gamma="0.5", pace="1")
+    app.button(key="train").click().run()
+    assert not app.exception and not app.error
+    [run] = lab.runs()
+    assert (run.config.num_agents, run.config.gamma, run.config.pace) == (2, 0.5, 1)
+    assert app.session_state.run_id == run.id
+
+
+def test_train_with_impossible_controls_says_why_and_starts_nothing() -> None:
+    app = page(num_agents="512")
+    control(app, "episodes_per_update").set_value(256).run()
+    app.button(key="train").click().run()
+    assert not app.exception
+    assert "must be at most 268,435,456 numbers" in sentence(app)
+    assert lab.runs() == []
+
+
+@pytest.fixture
+def queued(folder: Path) -> str:
+    """An active run that no worker takes up: the supervisor of this process is not started by reading pages."""
+    return Store(folder).create(Config(num_agents=2), "waiting")
+
+
+def test_a_live_control_changes_the_open_run_and_a_fixed_one_does_not(queued: str) -> None:
+    app = page(run=queued)
+    control(app, "learning_rate").set_value(0.003).run()
+    control(app, "seed").set_value(9).run()
+    assert not app.exception and not app.error
+    assert lab.run(queued).current == Config(num_agents=2, learning_rate=0.003)
+
+
+def test_a_preset_sets_the_controls_and_changes_the_open_run_where_it_may(queued: str) -> None:
+    app = page(run=queued)
+    app.get_by_key("preset").set_value("plain").run()
+    assert not app.exception and not app.error
+    for name, value in PRESETS["plain"].values.items():
+        assert control(app, name).value == value
+        live = HYPERPARAMETERS[name].live
+        assert getattr(lab.run(queued).current, name) == (value if live else HYPERPARAMETERS[name].default)
+
+
+def test_a_value_network_cannot_come_into_an_open_run(queued: str) -> None:
+    app = page(run=queued)
+    control(app, "baseline").set_value("value").run()
+    assert "A value network is fixed during a run" in sentence(app)
+    assert lab.run(queued).current.baseline == HYPERPARAMETERS["baseline"].default
+
+
+def test_a_failed_run_shows_its_reason(folder: Path) -> None:
+    store = Store(folder)
+    run_id = store.create(Config(), "unlucky")
+    store.transition(run_id, ["queued"], state="failed", reason="Training diverged at update 3.")
+    app = page(run=run_id)
+    assert not app.exception
+    assert "Training diverged at update 3." in [text.value for text in app.text]
+
+
+def test_the_runs_page_lists_every_run(folder: Path) -> None:
+    for name in ("first", "second"):
+        Store(folder).create(Config(), name)
+    app = page("runs.py")
+    assert list(app.dataframe[0].value["name"]) == ["second", "first"]
+
+
+def test_no_page_imports_tensorflow(folder: Path) -> None:
+    script = f"""
+import sys
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file({NAVIGATION!r}, default_timeout=60).run()
+for path in ("derivations.py", "runs.py", "train.py"):
+    assert not app.switch_page(path).run().exception
+print([name for name in ("tensorflow", "sqlalchemy") if name in sys.modules])
+"""
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert result.stdout == "['sqlalchemy']\n", result.stderr

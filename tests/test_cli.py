@@ -1,0 +1,119 @@
+"""The command line as a shell runs it: options, JSON lines, exit status, one sentence for bad input."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pg_core import cli, lab
+from pg_core.config import HYPERPARAMETERS
+
+SMALL = ["--num-agents", "2", "--episodes-per-update", "2", "--num-updates", "3", "--hidden-layers", "8"]
+SUMMARY = [
+    "run_id", "env_id", "engine", "num_agents", "updates", "episodes", "env_steps", "wall_seconds", "steps_per_second",
+    "solved", "env_steps_to_solve", "final_mean_return",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lab")
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PG_LAB_DATA": str(folder)}
+    command = [sys.executable, "-m", "pg_core", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path) -> list[dict]:
+    result = run(folder, "train", *SMALL, "--gamma", "0.5", "--gamma-t", "--name", "small", "--json")
+    assert result.returncode == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_every_hyperparameter_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    words = capsys.readouterr().out.split()
+    for name in HYPERPARAMETERS:
+        assert any(word.strip("[],") == f"--{name.replace('_', '-')}" for word in words), name
+
+
+def test_train_prints_an_object_a_line_and_the_summary_last(trained: list[dict]) -> None:
+    *updates, summary = trained
+    assert [update["index"] for update in updates] == [0, 1, 2]
+    assert list(summary) == SUMMARY
+    lengths = [sum(sum(agent) for agent in update["episodic_lengths"]) for update in updates]
+    assert summary["env_steps"] == sum(lengths)
+    assert (summary["updates"], summary["episodes"], summary["num_agents"]) == (3, 3 * 2 * 2, 2)
+    assert summary["solved"] == [False, False] and summary["env_steps_to_solve"] == [None, None]
+    assert summary["final_mean_return"] == pytest.approx(sum(updates[-1]["mean_return"]) / 2)
+
+
+def test_undefined_numbers_are_null(trained: list[dict]) -> None:
+    assert trained[0]["value_loss"] == [None, None]
+
+
+def test_options_reach_the_run(folder: Path, trained: list[dict], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    config = lab.run(trained[-1]["run_id"]).config
+    assert (config.gamma, config.gamma_t, config.hidden_layers, config.pace) == (0.5, True, (8,), 0)
+
+
+def test_evaluate(folder: Path, trained: list[dict]) -> None:
+    result = run(folder, "evaluate", trained[-1]["run_id"], "--episodes", "7", "--json")
+    assert result.returncode == 0, result.stderr
+    answer = json.loads(result.stdout)
+    assert list(answer) == ["returns", "lengths", "consecutive_successes"]
+    assert len(answer["returns"]) == len(answer["lengths"]) == 7
+    assert answer["returns"] == answer["lengths"]  # CartPole pays 1 a step
+
+
+@pytest.mark.parametrize("suffix", ["webp", "gif", "mp4"])
+def test_render(folder: Path, trained: list[dict], tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"clip.{suffix}"
+    result = run(folder, "render", trained[-1]["run_id"], "-o", str(path))
+    assert result.returncode == 0, result.stderr
+    magic = {"webp": b"RIFF", "gif": b"GIF8", "mp4": b"\x00\x00\x00"}[suffix]
+    assert path.read_bytes().startswith(magic)
+
+
+def test_runs_lists_the_run(folder: Path, trained: list[dict]) -> None:
+    [listed] = map(json.loads, run(folder, "runs", "--json").stdout.splitlines())
+    assert (listed["run_id"], listed["name"], listed["state"]) == (trained[-1]["run_id"], "small", "finished")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--gamma", "1.2"], "`gamma` must be in [0, 1], got 1.2"),
+        (["train", "--gamma", "nan"], "`gamma` must be in [0, 1], got nan"),
+        (["train", "--num-agents", "512", "--episodes-per-update", "256"], "must be at most 268,435,456 numbers"),
+        (["train", "--env-id", "CartPole-v9"], "did you mean 'CartPole-v1'?"),
+        (["train", "--env-id", "Blackjack-v1"], "flat Box or Discrete observations"),
+        (["train", "--bogus", "1"], "unrecognized arguments: --bogus 1"),
+        (["evaluate", "nothing"], "No run has the id 'nothing'"),
+        (["evaluate", "nothing", "--episodes", "0"], "must be a whole number in [1, 10000], got '0'"),
+        (["render", "nothing", "-o", "clip.webp"], "No run has the id 'nothing'"),
+        (["bogus"], "invalid choice: 'bogus'"),
+        ([], "required: COMMAND"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_status_2(folder: Path, arguments: list[str], words: str) -> None:
+    result = run(folder, *arguments)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert words in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_a_wrong_suffix_or_agent_gets_one_sentence(folder: Path, trained: list[dict], tmp_path: Path) -> None:
+    run_id = trained[-1]["run_id"]
+    result = run(folder, "render", run_id, "-o", str(tmp_path / "clip.avi"))
+    assert (result.returncode, result.stderr) == (2, "`path` must end in .webp, .gif or .mp4, got 'clip.avi'.\n")
+    result = run(folder, "evaluate", run_id, "--agent", "2")
+    assert (result.returncode, result.stderr) == (2, "`agent` must be in [0, 1], got 2.\n")

@@ -1,0 +1,150 @@
+"""Acting in NumPy and learning in TensorFlow hold the same policy."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pg_core import acting, maths, policies
+from pg_core.acting import INITIAL_LOG_STD, initialize_policy, initialize_value
+from pg_core.config import Config
+from pg_core.environments import describe
+
+ACTIVATIONS = ("tanh", "relu", "silu")
+
+
+def network(config: Config, scale: float = 1.0) -> dict[str, np.ndarray]:
+    """A population's parameters as far apart as after long training."""
+    rng = np.random.default_rng(0)
+    params = initialize_policy(config, describe(config.env_id))
+    return {name: (array + scale * rng.normal(size=array.shape)).astype(np.float32) for name, array in params.items()}
+
+
+def observations(config: Config) -> np.ndarray:
+    return (
+        np.random.default_rng(1)
+        .normal(size=(config.num_agents, 200, describe(config.env_id).observation_size))
+        .astype(np.float32)
+    )
+
+
+def as_tensors(config: Config, params: dict[str, np.ndarray]) -> policies.Distribution:
+    tensors = {name: tf.constant(array) for name, array in params.items()}
+    return policies.distribution(tensors, tf.constant(observations(config)), policies.choice(config, "activation"))
+
+
+def test_both_sides_have_the_activations_of_config():
+    assert list(acting.ACTIVATIONS) == list(policies.ACTIVATIONS) == list(ACTIVATIONS)
+    x = np.linspace(-20, 20, 101, dtype=np.float32)
+    for name in ACTIVATIONS:
+        np.testing.assert_allclose(acting.ACTIVATIONS[name](x), policies.ACTIVATIONS[name](x), rtol=2e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("hidden_layers", [(), (16,), (8, 4, 8)])
+def test_a_network_is_its_matrix_products_by_hand(hidden_layers, activation):
+    config = Config(num_agents=2, hidden_layers=hidden_layers, activation=activation)
+    params, x = network(config), observations(config)
+    outputs = acting.apply(params, x, activation)
+    for agent in range(2):
+        rows = x[agent].astype(np.float64)
+        for i in range(len(hidden_layers) + 1):
+            rows = rows @ params[f"kernel_{i}"][agent] + params[f"bias_{i}"][agent]
+            if i < len(hidden_layers):
+                rows = {"tanh": np.tanh, "relu": lambda z: z * (z > 0), "silu": lambda z: z / (1 + np.exp(-z))}[
+                    activation
+                ](rows)
+        np.testing.assert_allclose(outputs[agent], rows, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(as_tensors(config, params).logits, outputs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_same_noise_gives_the_same_choices(activation):
+    config = Config(num_agents=3, hidden_layers=(16, 16), activation=activation, env_id="Acrobot-v1")
+    params, x = network(config), observations(config)
+    noise = np.random.default_rng(2).random((3, 200), np.float32)
+    logits = as_tensors(config, params).logits
+    sampled, greedy = acting.sample(params, x, noise, activation), acting.greedy(params, x, activation)
+    np.testing.assert_array_equal(sampled, maths.sample_categorical(logits, tf.constant(noise)))
+    np.testing.assert_array_equal(greedy, tf.argmax(logits, axis=-1))
+    assert sampled.dtype == greedy.dtype == np.int32
+    assert len(np.unique(sampled)) == 3
+    np.testing.assert_allclose(acting.softmax(logits.numpy()), tf.nn.softmax(logits), atol=1e-6)
+
+
+def test_the_same_noise_gives_the_same_vectors():
+    config = Config(num_agents=3, hidden_layers=(16,), env_id="Pendulum-v1")
+    params, x = network(config), observations(config)
+    noise = np.random.default_rng(2).standard_normal((3, 200, 1), np.float32)
+    said = as_tensors(config, params)
+    sampled = acting.sample(params, x, noise, "tanh")
+    np.testing.assert_allclose(sampled, maths.sample_gaussian(said.mean, said.log_std, noise), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(acting.greedy(params, x, "tanh"), said.mean, rtol=1e-5, atol=1e-5)
+    assert sampled.dtype == np.float32
+
+
+def test_choices_at_the_ends_of_the_noise_and_of_the_logits():
+    params = {"kernel_0": np.zeros((1, 1, 3), np.float32), "bias_0": np.array([[[-1000, 0, 1000]]], np.float32)}
+    row = np.zeros((1, 2, 1), np.float32)
+    noise = np.array([[0, np.nextafter(np.float32(1), np.float32(0))]])
+    np.testing.assert_array_equal(acting.sample(params, row, noise, "tanh"), [[2, 2]])
+    params["bias_0"] *= 0
+    np.testing.assert_array_equal(acting.sample(params, row, noise, "tanh"), [[0, 2]])
+
+
+def test_a_single_action_is_always_taken():
+    params = {"kernel_0": np.ones((1, 1, 1), np.float32), "bias_0": np.zeros((1, 1, 1), np.float32)}
+    row, noise = np.ones((1, 2, 1), np.float32), np.array([[0, 0.999]])
+    np.testing.assert_array_equal(acting.sample(params, row, noise, "tanh"), [[0, 0]])
+    np.testing.assert_array_equal(acting.greedy(params, row, "tanh"), [[0, 0]])
+
+
+def test_a_distribution_says_what_its_formulas_say():
+    discrete = Config(num_agents=2, hidden_layers=(4,))
+    said, actions = as_tensors(discrete, network(discrete)), tf.ones([2, 200], tf.int32)
+    np.testing.assert_array_equal(said.log_prob(actions), maths.categorical_log_prob(said.logits, actions))
+    np.testing.assert_array_equal(said.entropy(), maths.categorical_entropy(said.logits))
+    box = Config(num_agents=2, hidden_layers=(4,), env_id="Pendulum-v1")
+    said, actions = as_tensors(box, network(box)), tf.ones([2, 200, 1])
+    np.testing.assert_array_equal(said.log_prob(actions), maths.gaussian_log_prob(said.mean, said.log_std, actions))
+    np.testing.assert_array_equal(said.entropy(), maths.gaussian_entropy(said.mean, said.log_std))
+
+
+def test_a_new_policy_has_nearly_the_same_probability_for_every_action():
+    config = Config(num_agents=4)
+    params = initialize_policy(config, describe(config.env_id))
+    said = as_tensors(config, params)
+    np.testing.assert_allclose(tf.nn.softmax(said.logits), np.full((4, 200, 2), 0.5), atol=0.05)
+    assert (said.entropy().numpy() > 0.99 * math.log(2)).all()
+
+
+def test_new_parameters_have_the_shapes_and_spread_that_they_claim():
+    config = Config(env_id="Pendulum-v1", num_agents=3, hidden_layers=(400, 300))
+    params = initialize_policy(config, describe(config.env_id))
+    shapes = {"kernel_0": (3, 3, 400), "bias_0": (3, 1, 400), "kernel_1": (3, 400, 300), "bias_1": (3, 1, 300),
+              "kernel_2": (3, 300, 1), "bias_2": (3, 1, 1), "log_std": (3, 1, 1)}  # fmt: skip
+    assert {name: array.shape for name, array in params.items()} == shapes
+    assert all(array.dtype == np.float32 for array in params.values())
+    assert params["kernel_1"].std() == pytest.approx(1 / math.sqrt(400), rel=0.02)
+    assert params["kernel_2"].std() == pytest.approx(0.01 / math.sqrt(300), rel=0.1)
+    assert not any(params[name].any() for name in params if name.startswith("bias"))
+    np.testing.assert_array_equal(params["log_std"], np.full((3, 1, 1), np.float32(INITIAL_LOG_STD)))
+
+
+@pytest.mark.parametrize("initialize", [initialize_policy, initialize_value])
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
+def test_an_agent_starts_the_same_whatever_the_population(initialize, env_id):
+    one, four = (initialize(Config(env_id=env_id, num_agents=n, seed=5), describe(env_id)) for n in (1, 4))
+    assert one.keys() == four.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name][0], four[name][0])
+    assert not np.array_equal(four["kernel_0"][0], four["kernel_0"][1])
+
+
+def test_policy_and_value_network_start_from_different_numbers():
+    config = Config(num_agents=1)
+    spec = describe(config.env_id)
+    policy, value = initialize_policy(config, spec), initialize_value(config, spec)
+    assert value["kernel_1"].shape == (1, 64, 1)
+    assert not np.array_equal(policy["kernel_0"], value["kernel_0"])
