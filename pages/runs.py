@@ -40,7 +40,7 @@ chosen = st.dataframe(
         "episodes": st.column_config.NumberColumn(format="localized"),
         "mean return": st.column_config.NumberColumn(format="%.1f"),
         "solved": st.column_config.NumberColumn("agents solved"),
-        "started": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC"),
+        "started": st.column_config.DatetimeColumn("started (UTC)", format="YYYY-MM-DD HH:mm", timezone="UTC"),
     },
 ).selection.rows
 if chosen:

@@ -100,11 +100,12 @@ class Config(BaseModel):
     )  # fmt: skip
     normalize_advantages: bool = hyperparameter(
         True, "Normalise advantages", "Â", "Shift and scale each agent's advantages to mean 0 and standard "
-        "deviation 1 before every update.", group="Estimator", live=True,
+        "deviation 1 before every update: the length of the gradient then says nothing of the returns' size.",
+        group="Estimator", live=True,
     )  # fmt: skip
     reduction: Literal["episode", "step"] = hyperparameter(
-        "episode", "Reduction", "", "Mean over episodes of the sum over steps (unbiased), or mean over all steps "
-        "(the same direction divided by the mean episode length).", group="Estimator", live=True,
+        "episode", "Reduction", "", "Mean over episodes of the sum over steps, or mean over all steps: the same "
+        "direction divided by the mean episode length.", group="Estimator", live=True,
         choices={"episode": "per episode", "step": "per step"},
     )  # fmt: skip
     ent_coef: float = hyperparameter(

@@ -18,7 +18,7 @@ class Evaluation(NamedTuple):
 
     returns: Array  # [N] undiscounted
     lengths: Array  # [N]
-    consecutive_successes: int  # episodes from the first on that ran to the time limit, before one ended early
+    consecutive_successes: int  # episodes, from the first on, that ran to the time limit before one did not
 
 
 def evaluate(config: Config, policy: Params, agent: int, episodes: int, seed: int = 0) -> Evaluation:
@@ -32,13 +32,14 @@ def evaluate(config: Config, policy: Params, agent: int, episodes: int, seed: in
         seed: of the episodes; they are never those of training.
 
     Returns:
-        Returns and lengths, and how many consecutive episodes the policy held out to the time limit.
+        Returns and lengths, and how many consecutive episodes the policy held out to the time limit: success where
+        an episode ends in failure, as in CartPole.
     """
     params = one_agent(policy, agent)
     engine = GymnasiumEngine(describe(config.env_id), 1, episodes, seed, Stream.EVALUATION)
     played = engine.collect(lambda observations, _: acting.greedy(params, observations, config.activation), update=0)
     engine.close()
-    ended_early = np.flatnonzero(played.terminated[0])
+    ended_early = np.flatnonzero(~played.truncated[0])
     return Evaluation(
         returns=played.rewards.sum(axis=0)[0],
         lengths=played.mask.sum(axis=0)[0].astype(np.int32),

@@ -180,31 +180,36 @@ def policy_at(run_id: str, update: int | None = None) -> tuple[int, dict[str, np
     return found
 
 
-def clip(run_id: str, agent: int | None = None) -> LabeledClip | None:
-    """Return a run's newest clip, None until the first is made; have a new one made if the policy has moved on.
+def clip(run_id: str, agent: int | None = None) -> tuple[LabeledClip | None, bool]:
+    """Return a run's newest clip, and whether a newer one is on its way; it is, if the policy has moved on.
 
     Args:
         run_id: of the run.
         agent: whose policy; None: that of the agent with the highest mean return now.
+
+    Returns:
+        The clip, None until the first is made, and whether to look again.
     """
     store = _store()
-    shown = _agent(store.run(run_id), agent)
+    found = store.run(run_id)
+    shown = _agent(found, agent)
     snapshots = store.snapshots(run_id)
     if not snapshots:
-        return None
-    key = clips.trained_key(run_id, snapshots[-1], shown)
+        return None, found.active
+    key, pending = clips.trained_key(run_id, snapshots[-1], shown), False
     if not clips.exists(store.folder, key):
-        _supervise().ask(f"{run_id}-{shown}", key, {"run_id": run_id, "agent": shown})
+        pending = _supervise().ask(f"{run_id}-{shown}", key, {"run_id": run_id, "agent": shown})
         key = clips.newest(store.folder, run_id, agent) or key
-    return clips.load(store.folder, key)
+    return clips.load(store.folder, key), pending
 
 
-def untrained_clip(config: Config) -> LabeledClip | None:
-    """Return the clip of a policy before its first update, None until it is made."""
+def untrained_clip(config: Config) -> tuple[LabeledClip | None, bool]:
+    """Return the clip of a policy before its first update, None until it is made, and whether it is on its way."""
     store, key = _store(), clips.untrained_key(config)
-    if not clips.exists(store.folder, key):
-        _supervise().ask(key, key, {"config": config.model_dump(mode="json")})
-    return clips.load(store.folder, key)
+    pending = not clips.exists(store.folder, key)
+    if pending:
+        pending = _supervise().ask(key, key, {"config": config.model_dump(mode="json")})
+    return clips.load(store.folder, key), pending
 
 
 def train(config: Config, name: str | None = None) -> Training:

@@ -135,7 +135,7 @@ def update(state: State, trajectories: Trajectories, hyper: Hyperparameters, opt
     with tf.GradientTape() as tape:
         tape.watch(state.value)
         values = _values(state.value, rows, hyper.activation)
-        estimate = estimate_weights(trajectories, tf.stop_gradient(values), hyper)
+        estimate = estimate_weights(trajectories, values, hyper)
         value_loss = maths.value_loss(values, estimate.returns, trajectories.mask)
         total = tf.reduce_sum(value_loss)
     value_gradients = tape.gradient(total, state.value) if state.value else {}

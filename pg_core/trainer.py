@@ -54,6 +54,11 @@ class Update:
         names = [field.name for field in fields(self) if not field.name.endswith("_seconds")]
         return all(_identical(getattr(self, name), getattr(other, name)) for name in names)
 
+    def __post_init__(self) -> None:
+        for array in vars(self).values():
+            if isinstance(array, np.ndarray):
+                array.setflags(write=False)
+
     __hash__ = None  # type: ignore[assignment]
 
 
@@ -131,8 +136,12 @@ class Trainer:
 
     def _check_finite(self, trajectories: Trajectories, grad_norm: Array) -> None:
         acted = np.isfinite(trajectories.actions).all()  # an environment answers actions that are not with such rewards
-        if acted and not np.isfinite(trajectories.rewards).all():
-            raise TrainingError(f"{self.config.env_id} gave a reward that is not finite at update {self._update}.")
+        given = trajectories.observations, trajectories.rewards
+        if acted and not all(np.isfinite(array).all() for array in given):
+            raise TrainingError(
+                f"{self.config.env_id} gave an observation or a reward that is not finite at update {self._update}; "
+                "mend the environment or choose another."
+            )
         if not (acted and all(np.isfinite(array).all() for array in (grad_norm, *self.policy().values()))):
             raise TrainingError(
                 f"Training diverged at update {self._update}: the policy or its gradient is no longer finite; "

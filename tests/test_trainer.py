@@ -298,7 +298,8 @@ def test_a_contextual_bandit_is_learned(register, baseline):
 def test_a_reward_that_is_not_finite_is_told_in_a_sentence(register, environment):
     env_id = f"{environment.__name__}-v0"
     register(env_id, environment, max_episode_steps=5)
-    with pytest.raises(TrainingError, match=rf"^{env_id} gave a reward that is not finite at update 0\.$"):
+    told = rf"^{env_id} gave an observation or a reward that is not finite at update 0; mend the environment .*\.$"
+    with pytest.raises(TrainingError, match=told):
         train(small(env_id=env_id))
 
 

@@ -122,6 +122,8 @@ def _changed(name: str) -> None:
     """Put a moved control into force in the open run, if it may change live."""
     if HYPERPARAMETERS[name].live:
         _change({name: value(name)})
+    if name == "pace":
+        st.rerun()  # its control is in a fragment, the link is not
 
 
 def _apply_preset() -> None:

@@ -37,7 +37,7 @@ def live() -> None:
 
 def _draw(seconds: float | None) -> None:
     progress = lab.progress(st.session_state.run_id) if st.session_state.run_id else None
-    clip = _clip(progress)
+    clip, pending = _clip(progress)
     with st.container(key="toolbar"):
         _status(progress)
         _buttons(progress)
@@ -46,27 +46,25 @@ def _draw(seconds: float | None) -> None:
         _chart(progress)
     with player, st.container(key="player"):
         env_id = progress.run.config.env_id if progress else controls.value("env_id")
-        policy_player(clip, env_id, key="policy_player")
+        if clip or pending:
+            policy_player(clip, env_id, key="policy_player")
+        else:
+            st.caption(f"{env_id} cannot be drawn here.")
     with st.container(key="tiles"):
         _tiles(progress)
-    wanted = _tick(progress, clip)
+    wanted = TICK_SECONDS[progress.run.state] if progress and progress.run.active else CLIP_SECONDS if pending else None
     if wanted != seconds:
         st.session_state.tick_seconds = wanted
         st.rerun()
 
 
-def _tick(progress: lab.Progress | None, clip: lab.LabeledClip | None) -> float | None:
-    """Return the seconds to the next look, None where nothing more will happen by itself."""
-    if progress and progress.run.active:
-        return TICK_SECONDS[progress.run.state]
-    newest = progress.run.updates if progress else 0
-    return None if clip and clip.update == newest else CLIP_SECONDS
-
-
-def _clip(progress: lab.Progress | None) -> lab.LabeledClip | None:
+def _clip(progress: lab.Progress | None) -> tuple[lab.LabeledClip | None, bool]:
+    """Return the newest clip of the open run, or of the policy that it begins with, and whether to look again."""
+    if progress:
+        clip, pending = lab.clip(progress.run.id)
+        return (clip, pending) if clip else lab.untrained_clip(progress.run.config)
     try:
-        trained = progress and lab.clip(progress.run.id)
-        return trained or lab.untrained_clip(progress.run.config if progress else controls.config())
+        return lab.untrained_clip(controls.config())
     except ConfigError:
         return lab.untrained_clip(Config())
 
@@ -128,13 +126,16 @@ def _train() -> None:
         st.session_state.run_id = lab.start(config)
     except (ConfigError, LookupError, lab.StoreError) as error:
         st.session_state.complaint = str(error)
+    st.rerun()  # link and complaint are drawn outside of the fragment
 
 
 def _act(order: str) -> None:
+    st.session_state.complaint = ""
     try:
         getattr(lab, order)(st.session_state.run_id)
     except (LookupError, lab.StoreError) as error:
         st.session_state.complaint = str(error)
+    st.rerun()
 
 
 def _chart(progress: lab.Progress | None) -> None:

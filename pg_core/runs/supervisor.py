@@ -63,15 +63,15 @@ class Supervisor:
         """Look at the queue now."""
         self._wake.set()
 
-    def ask(self, topic: str, key: str, clip: Mapping[str, Any]) -> None:
-        """Have the studio make a clip, unless one of this topic is being made, or this one could not be made."""
+    def ask(self, topic: str, key: str, clip: Mapping[str, Any]) -> bool:
+        """Have the studio make a clip, unless one of this topic is being made; return False if it cannot be made."""
         with self._lock:
-            if topic in self._asked or self._refused.get(topic) == key:
-                return
-            if self._studio is None or len(self._asked) == MAX_ASKED:
-                return
-            self._asked[topic] = key
-            self._studio.send({"ask": topic, "clip": dict(clip)})
+            if self._refused.get(topic) == key:
+                return False
+            if topic not in self._asked and self._studio is not None and len(self._asked) < MAX_ASKED:
+                self._asked[topic] = key
+                self._studio.send({"ask": topic, "clip": dict(clip)})
+            return True
 
     def shutdown(self) -> None:
         """End every worker: those that train keep what they have and leave their runs interrupted."""

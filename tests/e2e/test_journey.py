@@ -89,9 +89,16 @@ def test_train_change_pause_reload_resume_stop(open_page: Open, store: Store) ->
     button(page, "Resume").click()
     expect(state(page, "running")).to_be_visible()
     page.wait_for_function("(text) => !document.body.innerText.includes(text)", arg=f"update {done + 1:,} of")
+    page.get_by_role("radio", name="5", exact=True).click()
+    page.wait_for_url("**pace=5*")
+    button(page, "Train anew").click()
+    page.wait_for_url(lambda url: run not in url)
+    assert store.run(run).updates > done + 1
+    assert store.run(run_id(page)).config.pace == 5
+
     button(page, "Stop").click()
     expect(state(page, "stopped")).to_be_visible()
-    assert store.run(run).updates > done + 1
+    assert not [run.name for run in store.runs() if run.active]
 
 
 def test_chart_keeps_its_node_and_zoom(open_page: Open) -> None:
