@@ -1,18 +1,20 @@
 """The front door: `streamlit run app.py`."""
 
+import asyncio
 import contextlib
 import gc
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import anyio
 import plotly
 import streamlit as st
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from pages.widgets.words import plain
 from pg_core import lab
+from pg_core.config import ConfigError
 
 ROOT = Path(__file__).parent
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data"
@@ -21,21 +23,25 @@ PLOTLY_JS = Path(plotly.__file__).parent / "package_data"
 @contextlib.asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Start the workers with the server, and end them with it."""
-    await anyio.to_thread.run_sync(lab.startup)
+    try:
+        await asyncio.to_thread(lab.startup)
+    except lab.StoreError as error:
+        logging.getLogger(__name__).error("%s", error)  # every page says so too
     # Streamlit collects all generations after every script run; what was imported by now never becomes garbage.
     gc.collect()
     gc.freeze()
     try:
         yield
     finally:
-        await anyio.to_thread.run_sync(lab.shutdown)
+        await asyncio.to_thread(lab.shutdown)
 
 
 def explain(error: Exception) -> bool:
     """Show a person one sentence in place of a traceback, which goes to the server's log."""
     logging.getLogger(__name__).error("A page failed.", exc_info=error)
-    known = isinstance(error, lab.StoreError)
-    st.error(str(error) if known else "This page met an error and stopped; reload it. Your runs go on and are kept.")
+    known = isinstance(error, (lab.StoreError, lab.UnknownRun, ConfigError))
+    sentence = str(error) if known else "This page met an error and stopped; reload it. Your runs go on and are kept."
+    st.error(plain(sentence))
     return True
 
 

@@ -1,6 +1,5 @@
 """Runs: every run that was ever started, and the way back to each."""
 
-import pandas as pd
 import streamlit as st
 
 from pages.widgets import controls
@@ -15,19 +14,20 @@ if not runs:
     st.page_link("train.py", label="Go to the Train page", icon=":material/play_arrow:")
     st.stop()
 
-table = pd.DataFrame(
+table = [
     {
-        "name": [run.name for run in runs],
-        "state": [run.state for run in runs],
-        "environment": [run.config.env_id for run in runs],
-        "agents": [run.config.num_agents for run in runs],
-        "updates": [run.updates for run in runs],
-        "episodes": [run.episodes for run in runs],
-        "mean return": [run.mean_return for run in runs],
-        "solved": [sum(steps is not None for steps in run.env_steps_to_solve) for run in runs],
-        "started": [run.created_at for run in runs],
+        "name": run.name,
+        "state": run.state,
+        "environment": run.config.env_id,
+        "agents": run.config.num_agents,
+        "updates": run.updates,
+        "episodes": run.episodes,
+        "mean return": run.mean_return,
+        "solved": sum(steps is not None for steps in run.env_steps_to_solve),
+        "started": run.created_at,
     }
-)
+    for run in runs
+]
 st.caption("Select a row to open the run on the Train page.")
 chosen = st.dataframe(
     table,

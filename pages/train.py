@@ -12,7 +12,8 @@ controls_column, live_column = st.columns([1, 3.2], gap="medium")
 with live_column, st.container(key="live"):
     live()
 with controls_column, st.container(key="controls"):
-    if st.session_state.complaint:
-        st.error(plain(st.session_state.complaint))
+    with st.container():  # always there: what follows must keep its place, and what was opened stay open
+        if problem := controls.problem():
+            st.error(plain(problem))
     controls.controls()
 controls.write_link()

@@ -21,7 +21,7 @@ Params = Mapping[str, Array]
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "tanh": np.tanh,
     "relu": lambda x: np.maximum(x, 0),
-    "silu": lambda x: x / (1 + np.exp(-x)),
+    "silu": lambda x: x * np.exp(-np.logaddexp(0, -x)),  # x σ(x), without overflow
 }
 INITIAL_LOG_STD = -0.5  # σ ≈ 0.6 of half the action box: explores it without sticking to its edges
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from pg_core.presets import PRESETS
 if TYPE_CHECKING:
     from pg_core.trainer import Update
 
-BAD_INPUT = 2
+BAD_INPUT, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
 MAX_EVALUATED = 10_000
 
 
@@ -34,15 +35,21 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0, 2 for bad input, 130 when interrupted."""
+    """Run one command; return its exit status: 0, 2 for bad input, 130 when interrupted, 141 for a closed pipe."""
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
     except (ValueError, LookupError, lab.StoreError, TrainingFailedError) as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
+    except BrokenPipeError:  # whoever read has left; nothing is to be written when Python ends, either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
+    except OSError as error:
+        print(f"A file cannot be written: {error}.", file=sys.stderr)
+        return BAD_INPUT
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     return 0
 
 
@@ -120,12 +127,12 @@ def _train(options: argparse.Namespace) -> None:
 
 def _with_progress(config: Config, updates: "Iterable[Update]") -> "Iterator[Update]":
     """Pass updates on while a bar on standard error follows them; silent where there is no terminal."""
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("updates, mean return {task.fields[mean_return]:.1f}"))
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("updates, mean return {task.fields[mean_return]}"))
     console = Console(stderr=True)
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=config.num_updates, mean_return=math.nan)
+        task = bar.add_task("", total=config.num_updates, mean_return="–")
         for update in updates:
-            bar.update(task, completed=update.index + 1, mean_return=float(update.mean_return.mean()))
+            bar.update(task, completed=update.index + 1, mean_return=f"{update.mean_return.mean():.1f}")
             yield update
 
 

@@ -5,15 +5,17 @@ import json
 import math
 import reprlib
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pg_core.environments import UnsupportedEnvironmentError, describe
 from pg_core.hyperparameters import Hyperparameter, hyperparameter
 
-# Activations of one layer over all steps of one update: 2²⁸ float32 are 1 GiB.
-MAX_ACTIVATIONS = 2**28
+# Of one layer over all steps of one update, or of all copies of the parameters: 2²⁸ float32 are 1 GiB.
+MAX_NUMBERS = 2**28
+MAX_PARAMETERS = 2**25  # of the population: a checkpoint has six times as many numbers, and a row of SQLite 1 GB
 MAX_EPISODES = 50_000_000
 
 
@@ -27,6 +29,13 @@ def _layers(value: Any) -> Any:
         parts = [part.strip() for part in value.split(",") if part.strip() not in ("", "none")]
         return tuple(int(part) if part.isdecimal() else part for part in parts)
     return tuple(value) if isinstance(value, list) else value
+
+
+def _pace(value: int) -> int:
+    """Refuse what is no choice; `Literal` would take True for 1."""
+    if value not in HYPERPARAMETERS["pace"].choices:
+        raise ValueError
+    return value
 
 
 LayerSizes = Annotated[tuple[Annotated[int, Field(ge=1, le=512)], ...], Field(max_length=3), BeforeValidator(_layers)]
@@ -65,7 +74,7 @@ class Config(BaseModel):
         True, "Stop when solved", "", "An agent stops learning once the mean return of its last 100 episodes "
         "reaches the environment's threshold; the run ends when all agents have.", group="Run", live=True,
     )  # fmt: skip
-    pace: Literal[1, 2, 5, 10, 30, 0] = hyperparameter(
+    pace: Annotated[int, AfterValidator(_pace)] = hyperparameter(
         10, "Pace", "", "Updates a second, so that learning can be watched.", group="Run", live=True,
         choices={1: "1", 2: "2", 5: "5", 10: "10", 30: "30", 0: "as fast as possible"},
     )  # fmt: skip
@@ -85,7 +94,7 @@ class Config(BaseModel):
         choices={"episode_return": "whole-episode return G₀", "reward_to_go": "reward-to-go Gₜ"},
     )  # fmt: skip
     gamma: float = hyperparameter(
-        0.995, "Discount factor", "γ", "How much a reward one step later counts.",
+        1.0, "Discount factor", "γ", "How much a reward one step later counts.",
         group="Estimator", live=True, ge=0, le=1, step=0.001,
     )  # fmt: skip
     gamma_t: bool = hyperparameter(
@@ -118,7 +127,7 @@ class Config(BaseModel):
         choices={"sgd": "SGD with momentum", "adam": "Adam", "rmsprop": "RMSprop"},
     )  # fmt: skip
     learning_rate: float = hyperparameter(
-        0.02, "Learning rate", "α", "Length of a gradient step.",
+        0.03, "Learning rate", "α", "Length of a gradient step.",
         group="Optimiser", live=True, ge=1e-6, le=1, scale="log",
     )  # fmt: skip
     momentum: float = hyperparameter(
@@ -141,15 +150,14 @@ class Config(BaseModel):
     @model_validator(mode="after")
     def _can_be_trained(self) -> Self:
         spec = describe(self.env_id)
-        width = max((spec.observation_size, *self.hidden_layers))
-        _limit(
-            MAX_ACTIVATIONS, "numbers", {"num_agents": self.num_agents, "episodes_per_update": self.episodes_per_update,
-            "steps of an episode": spec.max_episode_steps, "widest layer": width},
-        )  # fmt: skip
-        _limit(
-            MAX_EPISODES, "episodes", {"num_agents": self.num_agents, "episodes_per_update": self.episodes_per_update,
-            "num_updates": self.num_updates},
-        )  # fmt: skip
+        sizes = (spec.observation_size, *self.hidden_layers, spec.action_size)
+        parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
+        agents = {"num_agents": self.num_agents}
+        batch = agents | {"episodes_per_update": self.episodes_per_update}
+        _limit(MAX_NUMBERS, batch | {"steps of an episode": spec.max_episode_steps, "widest layer": max(sizes)})
+        _limit(MAX_NUMBERS, batch | {"parameters of a policy": parameters})
+        _limit(MAX_PARAMETERS, agents | {"parameters of a policy": parameters})
+        _limit(MAX_EPISODES, batch | {"num_updates": self.num_updates})
         return self
 
     @classmethod
@@ -190,12 +198,19 @@ class Config(BaseModel):
             ConfigError: a name is not live, or the new config is not valid.
         """
         new = type(self)(**{**self.model_dump(), **values})
-        for name in self.differences(new):
-            crossing = name == "baseline" and "value" in (self.baseline, new.baseline)
-            if crossing or not HYPERPARAMETERS[name].live:
-                what = "A value network" if crossing else f"`{name}`"
-                raise ConfigError(f"{what} is fixed during a run, got {getattr(new, name)!r}; start a new run with it.")
+        for name, value in self.differences(new).items():
+            if not self.is_live(name, value):
+                what = "A value network" if name == "baseline" else f"`{name}`"
+                raise ConfigError(f"{what} is fixed during a run, got {value!r}; start a new run with it")
         return new
+
+    def is_live(self, name: str, value: Any) -> bool:
+        """Return whether a hyperparameter may change to `value` during a run with this config.
+
+        A value network is there from the start of a run or not at all.
+        """
+        crossing = name == "baseline" and "value" in (self.baseline, value)
+        return HYPERPARAMETERS[name].live and not crossing
 
     def differences(self, other: "Config") -> dict[str, Any]:
         """Return the hyperparameters in which `other` differs, with the values of `other`."""
@@ -218,11 +233,9 @@ def _sentence(error: ValidationError) -> str:
     return str(cause) if cause else f"The config cannot be read: {first['msg']}."
 
 
-def _limit(limit: int, unit: str, factors: Mapping[str, int]) -> None:
+def _limit(limit: int, factors: Mapping[str, int]) -> None:
     product = math.prod(factors.values())
     if product > limit:
         names = " × ".join(f"`{name}`" if "_" in name else name for name in factors)
         sizes = " × ".join(f"{size:,}" for size in factors.values())
-        raise ConfigError(
-            f"{names} must be at most {limit:,} {unit}, got {sizes} = {product:,}; make one of them smaller."
-        )
+        raise ConfigError(f"{names} must be at most {limit:,}, got {sizes} = {product:,}; make one of them smaller")

@@ -7,6 +7,7 @@ units (0 is the middle of the box, ±1 its edges) to the environment's.
 import contextlib
 import difflib
 import functools
+import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,14 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.vector import AutoresetMode
 
 Array = npt.NDArray[Any]
 
 # Some environments (CliffWalking) have no time limit of their own and an untrained policy never ends them.
 FALLBACK_EPISODE_STEPS = 1_000
+UNBOUNDED = 1e10  # an action bound beyond says that there is none
 
 
 class UnsupportedEnvironmentError(ValueError):
@@ -37,6 +41,7 @@ class EnvironmentSpec:
         one_hot: whether observations are integers, fed one-hot.
         observation_start, action_start: first integer of a Discrete space, else 0.
         action_low, action_high: bounds of a Box action, each of length A; empty if discrete.
+        action_dtype: type of the numbers that the environment takes.
         max_episode_steps: T, the time limit.
         reward_threshold: mean return that counts as solved, or None.
     """
@@ -50,6 +55,7 @@ class EnvironmentSpec:
     action_start: int
     action_low: tuple[float, ...]
     action_high: tuple[float, ...]
+    action_dtype: str
     max_episode_steps: int
     reward_threshold: float | None
 
@@ -57,20 +63,24 @@ class EnvironmentSpec:
         """Return observations `[...]` or `[..., D]` of the environment as network inputs `[..., D]`, float32."""
         if not self.one_hot:
             return np.asarray(observations, np.float32)
-        rows: Array = np.eye(self.observation_size, dtype=np.float32)[np.asarray(observations) - self.observation_start]
+        chosen = np.asarray(observations)[..., None] - self.observation_start == np.arange(self.observation_size)
+        rows: Array = chosen.astype(np.float32)
         return rows
 
     def decode(self, actions: Array) -> Array:
         """Return policy actions `[...]` (int) or `[..., A]` (float) as the environment takes them."""
         if self.discrete:
             return actions.astype(np.int64) + self.action_start
-        low, high = np.asarray(self.action_low, np.float32), np.asarray(self.action_high, np.float32)
-        bounded = np.isfinite(low) & np.isfinite(high)
-        near, far = np.where(bounded, low, -1), np.where(bounded, high, 1)
-        return np.clip((near + far) / 2 + (far - near) / 2 * actions, low, high).astype(np.float32)
+        low, high = np.asarray(self.action_low), np.asarray(self.action_high)
+        has_low, has_high = low > -UNBOUNDED, high < UNBOUNDED
+        near = np.where(has_low, low, np.where(has_high, high - 2, -1))
+        far = np.where(has_high, high, near + 2)
+        scaled = np.clip((near + far) / 2 + (far - near) / 2 * actions, low, high)
+        kind = np.dtype(self.action_dtype)
+        taken: Array = (np.rint(scaled) if kind.kind in "iu" else scaled).astype(kind)
+        return taken
 
 
-@functools.lru_cache(maxsize=64)
 def describe(env_id: str) -> EnvironmentSpec:
     """Return what the trainer must know of a registered environment.
 
@@ -80,13 +90,24 @@ def describe(env_id: str) -> EnvironmentSpec:
     Raises:
         UnsupportedEnvironmentError: with one sentence that names the remedy.
     """
+    _check_registered(env_id)
+    registration, known = gym.registry[env_id], _described.get(env_id)
+    if known is None or known[0] is not registration:
+        known = _described[env_id] = registration, _describe(env_id)
+    return known[1]
+
+
+# By id: what was registered under it, and its description, which takes making the environment once.
+_described: dict[str, tuple[EnvSpec, EnvironmentSpec]] = {}
+
+
+def _describe(env_id: str) -> EnvironmentSpec:
     env = make(env_id)
     try:
         observations: Any = env.observation_space
         actions: Any = env.action_space
         _check_kind(env_id, "observations", observations)
         _check_kind(env_id, "actions", actions)
-        spec = gym.registry[env_id]
         box = isinstance(actions, gym.spaces.Box)
         return EnvironmentSpec(
             env_id=env_id,
@@ -98,8 +119,9 @@ def describe(env_id: str) -> EnvironmentSpec:
             action_start=int(getattr(actions, "start", 0)),
             action_low=tuple(map(float, actions.low)) if box else (),
             action_high=tuple(map(float, actions.high)) if box else (),
-            max_episode_steps=spec.max_episode_steps or FALLBACK_EPISODE_STEPS,
-            reward_threshold=spec.reward_threshold,
+            action_dtype=str(actions.dtype),
+            max_episode_steps=_time_limit(env_id),
+            reward_threshold=gym.registry[env_id].reward_threshold,
         )
     finally:
         env.close()
@@ -112,22 +134,26 @@ def make(env_id: str, **options: Any) -> gym.Env[Any, Any]:
         UnsupportedEnvironmentError: the id is not registered, or the environment cannot be made here.
     """
     _check_registered(env_id)
-    limit = gym.registry[env_id].max_episode_steps or FALLBACK_EPISODE_STEPS
     with _one_sentence(env_id):
-        return gym.make(env_id, max_episode_steps=limit, disable_env_checker=True, **options)
+        return gym.make(env_id, max_episode_steps=_time_limit(env_id), disable_env_checker=True, **options)
 
 
 def make_vector(env_id: str, num_envs: int) -> gym.vector.VectorEnv[Any, Any, Any]:
-    """Make `num_envs` copies that step together: the environment's own vector version if it has one.
+    """Make `num_envs` copies that step together: the environment's own vector version if it has one that serves.
+
+    It does not, if it cannot be made, lacks the wrappers that single environments get, or never resets itself.
 
     Raises:
         UnsupportedEnvironmentError: the id is not registered, or the environment cannot be made here.
     """
     _check_registered(env_id)
     spec = gym.registry[env_id]
-    if spec.vector_entry_point:
-        with _one_sentence(env_id):
-            return gym.make_vec(env_id, num_envs=num_envs, vectorization_mode="vector_entry_point")
+    if spec.vector_entry_point and not spec.additional_wrappers:
+        with contextlib.suppress(Exception):
+            envs = gym.make_vec(env_id, num_envs=num_envs, vectorization_mode="vector_entry_point")
+            if envs.metadata.get("autoreset_mode") in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP):
+                return envs
+            envs.close()
     return gym.vector.SyncVectorEnv([functools.partial(make, env_id)] * num_envs)
 
 
@@ -143,16 +169,23 @@ def _one_sentence(env_id: str) -> Iterator[None]:
         raise UnsupportedEnvironmentError(f"`env_id` {env_id!r} cannot be made here: {reason}.") from error
 
 
+def _time_limit(env_id: str) -> int:
+    limit = gym.registry[env_id].max_episode_steps
+    return limit if limit and limit > 0 else FALLBACK_EPISODE_STEPS
+
+
 def _check_registered(env_id: str) -> None:
     if env_id in gym.registry:
         return
+    shown = reprlib.repr(env_id)
     close = difflib.get_close_matches(env_id, gym.registry, n=1)
     hint = f"did you mean {close[0]!r}?" if close else "install the package that registers it, or choose another."
-    raise UnsupportedEnvironmentError(f"`env_id` must be a registered Gymnasium environment, got {env_id!r}; {hint}")
+    raise UnsupportedEnvironmentError(f"`env_id` must be a registered Gymnasium environment, got {shown}; {hint}")
 
 
 def _check_kind(env_id: str, role: str, space: gym.Space[Any]) -> None:
-    if isinstance(space, gym.spaces.Discrete) or (isinstance(space, gym.spaces.Box) and len(space.shape) == 1):
+    flat = isinstance(space, gym.spaces.Box) and len(space.shape) == 1 and space.shape[0] > 0
+    if isinstance(space, gym.spaces.Discrete) or flat:
         return
     shape = f" of shape {space.shape}" if isinstance(space, gym.spaces.Box) else ""
     raise UnsupportedEnvironmentError(

@@ -144,7 +144,8 @@ def stop(run_id: str) -> None:
 
 
 def runs() -> list[Run]:
-    """Return all runs, newest first."""
+    """Return all runs, newest first; one whose process died is interrupted by now."""
+    _store().interrupt_dead()
     return _store().runs()
 
 

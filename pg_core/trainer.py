@@ -184,7 +184,7 @@ def _traced_update(
     """Trace the update of one shape, once for any episode length, so that nothing live ever traces again."""
     config = Config(
         env_id=env_id, num_agents=num_agents, episodes_per_update=num_episodes, hidden_layers=hidden_layers,
-        baseline="value" if value_network else "none",
+        num_updates=1, baseline="value" if value_network else "none",
     )  # fmt: skip
     spec = describe(env_id)
     shape = [None, num_agents, num_episodes]

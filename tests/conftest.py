@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator
 import gymnasium as gym
 import pytest
 
-from pg_core.environments import describe
-
 
 @pytest.fixture
 def register() -> Iterator[Callable[..., None]]:
@@ -20,4 +18,3 @@ def register() -> Iterator[Callable[..., None]]:
     yield register_one
     for env_id in ids:
         del gym.registry[env_id]
-    describe.cache_clear()

@@ -93,7 +93,10 @@ def test_runs_lists_the_run(folder: Path, trained: list[dict]) -> None:
     [
         (["train", "--gamma", "1.2"], "`gamma` must be in [0, 1], got 1.2"),
         (["train", "--gamma", "nan"], "`gamma` must be in [0, 1], got nan"),
-        (["train", "--num-agents", "512", "--episodes-per-update", "256"], "must be at most 268,435,456 numbers"),
+        (
+            ["train", "--num-agents", "512", "--episodes-per-update", "256"],
+            "must be at most 268,435,456, got 512 × 256",
+        ),
         (["train", "--env-id", "CartPole-v9"], "did you mean 'CartPole-v1'?"),
         (["train", "--env-id", "Blackjack-v1"], "flat Box or Discrete observations"),
         (["train", "--bogus", "1"], "unrecognized arguments: --bogus 1"),
@@ -117,3 +120,31 @@ def test_a_wrong_suffix_or_agent_gets_one_sentence(folder: Path, trained: list[d
     assert (result.returncode, result.stderr) == (2, "`path` must end in .webp, .gif or .mp4, got 'clip.avi'.\n")
     result = run(folder, "evaluate", run_id, "--agent", "2")
     assert (result.returncode, result.stderr) == (2, "`agent` must be in [0, 1], got 2.\n")
+
+
+def test_a_file_that_cannot_be_written_gets_a_sentence(folder: Path, trained: list[dict], tmp_path: Path) -> None:
+    result = run(folder, "render", trained[-1]["run_id"], "-o", str(tmp_path / "missing" / "clip.webp"))
+    assert result.returncode == 2
+    assert result.stderr.startswith("A file cannot be written:") and result.stderr.count("\n") == 1
+
+
+def test_a_reader_that_leaves_stops_the_run_quietly(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {**os.environ, "PG_LAB_DATA": str(folder)}
+    command = [sys.executable, "-m", "pg_core", "train", *SMALL, "--num-updates", "100000", "--json", "--name", "left"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait() == 141
+        assert process.stderr.read() == b""
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    assert [run.state for run in lab.runs() if run.name == "left"] == ["stopped"]
+
+
+def test_the_lab_solves_cartpole_with_all_agents(folder: Path) -> None:
+    """The acceptance of the whole: five agents from the defaults, then 200 episodes in a row to the time limit."""
+    result = run(folder, "train", "--num-agents", "5", "--seed", "0", "--stop-when-solved", "--json")
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert summary["solved"] == [True] * 5
+    result = run(folder, "evaluate", summary["run_id"], "--json")
+    assert json.loads(result.stdout)["consecutive_successes"] == 200

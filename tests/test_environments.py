@@ -1,5 +1,7 @@
 """What the trainer is told of environments, and how observations and actions cross the border."""
 
+from typing import ClassVar
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -77,7 +79,7 @@ def test_unbounded_boxes_take_the_policys_units(register):
     register("Lab/Unbounded-v0", Unbounded)
     spec = describe("Lab/Unbounded-v0")
     actions = spec.decode(np.float32([[0, 0, 0], [1, 1, 1], [-1, -1, -1], [9, 9, 9]]))
-    np.testing.assert_array_equal(actions, [[3, 0, 0], [5, 1, 1], [1, 0, -1], [5, 9, 9]])
+    np.testing.assert_array_equal(actions, [[3, 1, 0], [5, 2, 1], [1, 0, -1], [5, 10, 9]])
     assert all(Unbounded.action_space.contains(action) for action in actions)
 
 
@@ -111,3 +113,74 @@ def test_an_unknown_id_is_refused():
         make("Pendulun-v1")
     with pytest.raises(UnsupportedEnvironmentError, match=r"got '🦊'; install the package that registers it"):
         make_vector("🦊", 2)
+
+
+class Odd2(gym.Env):
+    """Ends after three steps; pays the action, which must be whole."""
+
+    observation_space = gym.spaces.Box(-1, 1, (1,))
+    action_space = gym.spaces.Box(0, 4, (2,), np.int64)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), action
+        return np.zeros(1, np.float32), float(action.sum()), False, False, {}
+
+
+def test_a_box_of_whole_numbers_gets_whole_numbers(register):
+    register("Lab/Whole-v0", Odd2, max_episode_steps=3)
+    actions = describe("Lab/Whole-v0").decode(np.float32([[0, 0.3], [1, -1], [9, -9]]))  # 2 + 2a, rounded
+    assert actions.dtype == np.int64 and actions.tolist() == [[2, 3], [4, 0], [4, 0]]
+    envs = make_vector("Lab/Whole-v0", 3)
+    envs.reset(seed=0)
+    assert envs.step(actions)[1].tolist() == [5, 4, 4]
+
+
+class OwnVector(gym.vector.VectorEnv):
+    """A vector version that counts how often it was made."""
+
+    metadata: ClassVar = {"autoreset_mode": gym.vector.AutoresetMode.DISABLED}
+    made = 0
+
+    def __init__(self, num_envs, max_episode_steps=None):
+        type(self).made += 1
+        self.num_envs = num_envs
+        self.single_observation_space, self.single_action_space = Odd2.observation_space, Odd2.action_space
+
+
+class Stubborn(OwnVector):
+    def __init__(self, num_envs):
+        super().__init__(num_envs)
+
+
+def test_a_vector_version_that_does_not_serve_is_not_used(register):
+    register("Lab/NeverResets-v0", Odd2, vector_entry_point=OwnVector, max_episode_steps=3)
+    register("Lab/NoLimit-v0", Odd2, vector_entry_point=Stubborn, max_episode_steps=3)
+    for env_id in ("Lab/NeverResets-v0", "Lab/NoLimit-v0"):
+        assert isinstance(make_vector(env_id, 2), gym.vector.SyncVectorEnv)
+    assert OwnVector.made == 1
+    assert not isinstance(make_vector("CartPole-v1", 2), gym.vector.SyncVectorEnv)
+
+
+def test_no_limit_by_a_negative_number(register):
+    register("Lab/Endless-v0", Odd2, max_episode_steps=-1)
+    assert describe("Lab/Endless-v0").max_episode_steps == FALLBACK_EPISODE_STEPS
+
+
+def test_an_id_that_is_registered_anew_is_described_anew(register):
+    register("Lab/Again-v0", Odd2, max_episode_steps=3)
+    assert describe("Lab/Again-v0").max_episode_steps == 3
+    del gym.registry["Lab/Again-v0"]
+    with pytest.raises(UnsupportedEnvironmentError, match="must be a registered Gymnasium environment"):
+        describe("Lab/Again-v0")
+    gym.register("Lab/Again-v0", Odd2, max_episode_steps=5)
+    assert describe("Lab/Again-v0").max_episode_steps == 5
+
+
+def test_a_box_of_no_numbers_is_refused(register):
+    register("Lab/Nothing-v0", type("Nothing", (Odd2,), {"observation_space": gym.spaces.Box(-1, 1, (0,))}))
+    with pytest.raises(UnsupportedEnvironmentError, match=r"got 'Lab/Nothing-v0' with Box of shape \(0,\)"):
+        describe("Lab/Nothing-v0")

@@ -169,7 +169,7 @@ def test_a_live_change_acts_on_the_next_update_and_no_earlier():
     updates = [next(trainer)]
     trainer.change(trainer.config.changed(learning_rate=0.5, num_updates=3))
     updates += trainer
-    assert [update.config.learning_rate for update in updates] == [0.02, 0.5, 0.5]
+    assert [update.config.learning_rate for update in updates] == [0.03, 0.5, 0.5]
     assert updates[0] == plain[0]
     np.testing.assert_array_equal(updates[1].grad_norm, plain[1].grad_norm)  # the same episodes and gradient,
     assert (updates[1].approx_kl > 10 * plain[1].approx_kl).all()  # but a longer step

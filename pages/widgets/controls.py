@@ -30,13 +30,13 @@ def load_link() -> None:
             st.session_state.run_id = run_id
             # What may change live, the run itself knows.
             link = {n: text for n, text in link.items() if n not in HYPERPARAMETERS or not HYPERPARAMETERS[n].live}
-        except LookupError as error:
+        except (LookupError, ConfigError) as error:
             complaints.append(str(error))
     for name, text in link.items():
         try:
             config = Config(**{**dict(config), **Config.from_strings({name: text}).model_dump(include={name})})
         except ConfigError as error:
-            complaints.append(f"The link asked for what cannot be: {error}.")
+            complaints.append(f"The link asked for what cannot be: {str(error).rstrip('.')}.")
     st.session_state.complaint = " ".join(complaints)
     _show(dict(config))
 
@@ -67,6 +67,23 @@ def config() -> Config:
     return Config(**{name: value(name) for name in HYPERPARAMETERS})
 
 
+def valid_config() -> Config | None:
+    """Return what the controls say, None where they do not fit together."""
+    try:
+        return config()
+    except ConfigError:
+        return None
+
+
+def problem() -> str:
+    """Return what is wrong: with the last thing done, or with what the controls say now; empty if nothing."""
+    try:
+        config()
+    except ConfigError as error:
+        return str(error)
+    return str(st.session_state.complaint)
+
+
 def value(name: str) -> Any:
     """Return what the control of a hyperparameter holds."""
     return st.session_state[_key(name)]
@@ -82,7 +99,7 @@ def controls() -> None:
     )  # fmt: skip
     active = st.session_state.run_id is not None and lab.run(st.session_state.run_id).active
     for group in GROUPS:
-        with st.expander(group, expanded=group == "Estimator"):
+        with st.expander(group, expanded=group == "Estimator", key=f"group_{group}"):
             for parameter in HYPERPARAMETERS.values():
                 if parameter.group == group and parameter.name != "pace":
                     _control(parameter, active)
@@ -100,6 +117,7 @@ def _control(parameter: Hyperparameter, active: bool) -> None:
     common: dict[str, Any] = {"label": label, "key": key, "help": parameter.help + hint, "persist_state": "session"}
     common |= {"on_change": _changed, "args": (parameter.name,)}
     if parameter.name == "pace":
+        common["label"] = f"{parameter.label}, updates/s"
         st.segmented_control(options=parameter.choices, format_func=lambda v: str(v or "∞"), required=True, **common)
     elif parameter.name == "env_id":
         st.selectbox(options=list(dict.fromkeys((*ENVIRONMENTS, held))), accept_new_options=True, **common)
@@ -120,8 +138,7 @@ def _control(parameter: Hyperparameter, active: bool) -> None:
 
 def _changed(name: str) -> None:
     """Put a moved control into force in the open run, if it may change live."""
-    if HYPERPARAMETERS[name].live:
-        _change({name: value(name)})
+    _change({name: value(name)})
     if name == "pace":
         st.rerun()  # its control is in a fragment, the link is not
 
@@ -129,15 +146,16 @@ def _changed(name: str) -> None:
 def _apply_preset() -> None:
     values = PRESETS[st.session_state.preset].values
     _show({**{name: value(name) for name in HYPERPARAMETERS}, **values})
-    _change({name: value for name, value in values.items() if HYPERPARAMETERS[name].live})
+    _change(values)
 
 
 def _change(values: dict[str, Any]) -> None:
+    """Ask the open run for those values that may change live; the others are for the next run."""
     st.session_state.complaint = ""
     run_id = st.session_state.run_id
     try:
-        if run_id and lab.run(run_id).active:
-            lab.change(run_id, **values)
+        if run_id and (run := lab.run(run_id)).changeable:
+            lab.change(run_id, **{name: value for name, value in values.items() if run.current.is_live(name, value)})
     except (ConfigError, LookupError, lab.StoreError) as error:
         st.session_state.complaint = str(error)
 

@@ -4,15 +4,16 @@ from typing import get_args
 
 import streamlit as st
 
-from pages.widgets import controls
+from pages.widgets import controls, traces
 from pages.widgets.live_chart import View, X, live_chart, numbers
 from pages.widgets.policy_player import policy_player
 from pages.widgets.words import big, duration
 from pg_core import lab
-from pg_core.config import Config, ConfigError
+from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 from pg_core.environments import describe
 
 TICK_SECONDS = {"running": 0.4, "starting": 0.4, "queued": 1.0, "paused": 1.0}
+MAX_CHANGES = 3  # newest, told in words below the chart
 CLIP_SECONDS = 1.0  # between looks for a clip that is being rendered
 VIEWS = {"returns": "Returns", "entropy": "Entropy", "gradient": "Gradient", "baseline": "Baseline"}
 AXES = {"episodes": "episodes", "env_steps": "env steps", "seconds": "seconds"}
@@ -37,51 +38,54 @@ def live() -> None:
 
 def _draw(seconds: float | None) -> None:
     progress = lab.progress(st.session_state.run_id) if st.session_state.run_id else None
-    clip, pending = _clip(progress)
+    config = progress.run.config if progress else controls.valid_config()
+    clip, pending = _clip(progress, config)
     with st.container(key="toolbar"):
         _status(progress)
         _buttons(progress)
     chart, player = st.columns([2.3, 1], gap="medium")
     with chart, st.container(key="chart"):
-        _chart(progress)
+        _chart(progress, config)
     with player, st.container(key="player"):
-        env_id = progress.run.config.env_id if progress else controls.value("env_id")
-        if clip or pending:
-            policy_player(clip, env_id, key="policy_player")
+        if config and (clip or pending):
+            policy_player(clip, config.env_id, key="policy_player")
         else:
-            st.caption(f"{env_id} cannot be drawn here.")
+            st.text(f"{config.env_id} cannot be drawn here." if config else "There is no policy for these settings.")
     with st.container(key="tiles"):
         _tiles(progress)
+        _numbers(progress)
     wanted = TICK_SECONDS[progress.run.state] if progress and progress.run.active else CLIP_SECONDS if pending else None
     if wanted != seconds:
         st.session_state.tick_seconds = wanted
         st.rerun()
 
 
-def _clip(progress: lab.Progress | None) -> tuple[lab.LabeledClip | None, bool]:
+def _clip(progress: lab.Progress | None, config: Config | None) -> tuple[lab.LabeledClip | None, bool]:
     """Return the newest clip of the open run, or of the policy that it begins with, and whether to look again."""
-    if progress:
-        clip, pending = lab.clip(progress.run.id)
-        return (clip, pending) if clip else lab.untrained_clip(progress.run.config)
-    try:
-        return lab.untrained_clip(controls.config())
-    except ConfigError:
-        return lab.untrained_clip(Config())
+    clip, pending = lab.clip(progress.run.id) if progress else (None, False)
+    return (clip, pending) if clip or not config else lab.untrained_clip(config)
 
 
 def _status(progress: lab.Progress | None) -> None:
-    if progress is None:
-        st.markdown("Press **Train**: five agents start from scratch, and their returns appear here.")
-        return
-    run = progress.run
-    color, icon = STATES[run.state]
+    run = progress.run if progress else None
+    color, icon = STATES[run.state] if run else ("gray", "circle")
     with st.container(horizontal=True, vertical_alignment="center", key="status"):
-        st.badge(run.state, color=color, icon=f":material/{icon}:")
-        st.text(run.name, width="content")
-        st.text(_position(progress), width="content")
-    if run.reason:
-        st.text(run.reason)
-    st.progress(min(1.0, run.updates / run.current.num_updates))
+        st.badge(_state(run), color=color, icon=f":material/{icon}:")
+        if run and progress:
+            st.text(run.name, width="content")
+            st.text(run.reason or _position(progress), width="content")
+        else:
+            st.markdown("Press **Train**: agents start from scratch, and their returns appear below.", width="content")
+    ended_well = run and run.state in ("solved", "finished")
+    st.progress(1.0 if ended_well else min(1.0, run.updates / run.current.num_updates) if run else 0.0)
+
+
+def _state(run: lab.Run | None) -> str:
+    """Return the run's state, or what it was told to do and has not done yet."""
+    if run is None:
+        return "ready"
+    ordered = {"pause": "pausing…", "stop": "stopping…"}.get(run.target)
+    return ordered if ordered and run.state == "running" else run.state
 
 
 def _position(progress: lab.Progress) -> str:
@@ -97,24 +101,31 @@ def _position(progress: lab.Progress) -> str:
 def _buttons(progress: lab.Progress | None) -> None:
     run = progress.run if progress else None
     with st.container(horizontal=True, vertical_alignment="bottom", key="buttons"):
-        label = "Train" if run is None or not run.active else "Train anew"
-        kind = "secondary" if run and run.active else "primary"
-        st.button(label, key="train", type=kind, icon=":material/play_arrow:", on_click=_train)
+        again = run is not None and run.active
+        meaning = "Stop this run, which is kept, and start a new one with these settings." if again else None
+        label, icon = "Train anew" if again else "Train", ":material/play_arrow:"
+        st.button(label, on_click=_train, key="train", type="primary", icon=icon, help=meaning)
         if run:
-            resumable = run.state in ("paused", "stopped", "interrupted")
-            if resumable:
-                st.button("Resume", key="resume", icon=":material/resume:", on_click=_act, args=("resume",))
-            else:
-                pause = {"icon": ":material/pause:", "on_click": _act, "args": ("pause",)}
-                st.button("Pause", key="pause", disabled=not run.active, **pause)
-            can_step = run.active or resumable
-            st.button(
-                "Step", key="step", icon=":material/skip_next:", disabled=not can_step, on_click=_act, args=("step",)
-            )
-            st.button(
-                "Stop", key="stop", icon=":material/stop:", disabled=not run.active, on_click=_act, args=("stop",)
-            )
+            _orders(run)
         controls.pace()
+        different = run.current.differences(controls.valid_config() or run.current) if run else {}
+        if different:
+            labels = ", ".join(HYPERPARAMETERS[name].label for name in different)
+            st.caption(f"For the next run: {labels}.")
+
+
+def _orders(run: lab.Run) -> None:
+    """Draw the buttons of a run; one that means something else keeps its place, and so the keyboard's focus."""
+    resumable = run.state in ("paused", "stopped", "interrupted")
+    pause, icon = ("Resume", "resume") if resumable else ("Pause", "pause")
+    buttons = [
+        (pause, icon, run.active or resumable, pause.lower()),
+        ("Step", "skip_next", run.active or resumable, "step"),
+        ("Stop", "stop", run.active, "stop"),
+    ]
+    for key, (label, icon, enabled, order) in zip(("pause", "step", "stop"), buttons, strict=True):
+        drawing = {"icon": f":material/{icon}:", "disabled": not enabled or (run.target == "stop" and run.active)}
+        st.button(label, key=key, on_click=_act, args=(order,), **drawing)
 
 
 def _train() -> None:
@@ -138,7 +149,7 @@ def _act(order: str) -> None:
     st.rerun()
 
 
-def _chart(progress: lab.Progress | None) -> None:
+def _chart(progress: lab.Progress | None, config: Config | None) -> None:
     with st.container(horizontal=True, key="chart_options"):
         view = st.segmented_control(
             "Curve", get_args(View), format_func=VIEWS.get, key="view", default="returns", required=True,
@@ -148,30 +159,42 @@ def _chart(progress: lab.Progress | None) -> None:
             "Over", get_args(X), format_func=AXES.get, key="x_axis", default="episodes", required=True,
             label_visibility="collapsed", persist_state="session",
         )  # fmt: skip
-    threshold = None if progress else _threshold(controls.value("env_id"))
+    threshold = describe(config.env_id).reward_threshold if config else None
     live_chart(progress, view, x, key="live_chart", reward_threshold=threshold)
-    if progress and st.toggle("Numbers as a table", key="numbers"):
-        st.dataframe(numbers(progress, view), hide_index=True)
+    if progress and progress.changes:
+        st.text("What changed: " + " · ".join(map(_change_in_words, progress.changes[: -MAX_CHANGES - 1 : -1])))
 
 
-def _threshold(env_id: str) -> float | None:
-    try:
-        return describe(env_id).reward_threshold
-    except ValueError:
-        return None
+def _change_in_words(change: lab.Change) -> str:
+    """Return `update 21: α 0.01 → 0.003`."""
+    return f"update {change.update + 1}: {', '.join(traces.in_words(change.values))}"
+
+
+def _numbers(progress: lab.Progress | None) -> None:
+    if st.toggle("Numbers as a table", key="numbers", disabled=progress is None) and progress:
+        rows = numbers(progress, st.session_state.view)
+        columns = {name: st.column_config.NumberColumn(format="%.4g") for name in rows[0]} if rows else {}
+        whole = {"update": None, "episodes": None, "environment steps": None}
+        columns |= {name: st.column_config.NumberColumn(format="localized") for name in whole}
+        st.dataframe(rows, hide_index=True, column_config=columns)
 
 
 def _tiles(progress: lab.Progress | None) -> None:
     run = progress.run if progress else None
     solved = [steps for steps in run.env_steps_to_solve if steps is not None] if run else []
     with st.container(horizontal=True):
-        st.metric("Episodes", f"{run.episodes:,}" if run else "–", border=True)
-        st.metric("Environment steps", big(run.env_steps) if run else "–", border=True)
-        st.metric("Steps/s", big(run.steps_per_second) if run and run.updates else "–", border=True)
-        st.metric("Best return", f"{run.best_return:.4g}" if run and run.best_return is not None else "–", border=True)
+        st.metric("Episodes", f"{run.episodes:,}" if run else "–", border=True, height="stretch")
+        st.metric("Environment steps", big(run.env_steps) if run else "–", border=True, height="stretch")
+        st.metric("Steps/s", big(run.steps_per_second) if run and run.updates else "–", border=True, height="stretch")
+        st.metric(
+            "Best return",
+            f"{run.best_return:.4g}" if run and run.best_return is not None else "–",
+            border=True,
+            height="stretch",
+        )
         st.metric(
             "Solved",
             f"{len(solved)} of {run.config.num_agents}" if run and run.reward_threshold is not None else "–",
             delta=f"first after {big(min(solved))} steps" if solved else None, delta_color="off", delta_arrow="off",
-            border=True,
+            border=True, height="stretch",
         )  # fmt: skip

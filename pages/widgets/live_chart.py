@@ -125,13 +125,15 @@ def _returns(curves: Curves, x: X) -> list[Json]:
     if values.shape[1] == 1:
         return [singles, each]
     middle, low, high = curves.iqm.T
-    name = f"IQM of {values.shape[1]} agents, 95 % bootstrap interval"
+    name = f"IQM of {values.shape[1]} seeds, 95 % bootstrap interval"
     return [singles, traces.band(over, low, high), each, traces.center(over, middle, name, "mean return")]
 
 
 def _diagnostics(curves: Curves, panel: Panel, x: X) -> list[Json]:
     over, values = getattr(curves, x), getattr(curves, panel.curve)
-    each = traces.agents(over, values, panel.name, panel.name)
+    # 0 has no place on a logarithmic axis.
+    drawn = np.where(values > 0, values, np.nan) if panel.axis.get("type") == "log" else values
+    each = traces.agents(over, drawn, panel.name, panel.name)
     if values.shape[1] == 1:
         return [each]
     return [each, traces.center(over, traces.mean(values), f"mean of {values.shape[1]} agents", panel.name)]

@@ -13,6 +13,8 @@ ACTIONS = {
     "CartPole": ("left", "right"),
     "MountainCar": ("push left", "coast", "push right"),
     "Acrobot": ("torque −1", "torque 0", "torque +1"),
+    "Taxi": ("south", "north", "east", "west", "pick up", "drop off"),
+    "CliffWalking": ("up", "right", "down", "left"),
     "FrozenLake": ("left", "down", "right", "up"),
     "FrozenLake8x8": ("left", "down", "right", "up"),
 }

@@ -28,9 +28,11 @@ def plain(values: Array) -> list[float | None]:
 
 
 def episodes(x: Array, curves: Curves) -> Json:
-    """Draw single episodes as faint dots, at `x [m]`."""
+    """Draw single episodes as faint dots, at `x [m]`; the legend says how many, if not all."""
+    total = int(curves.episodes[-1]) * curves.mean_return.shape[1]
     return {
-        "name": "single episodes", "uid": "episodes", "type": "scatter", "mode": "markers",
+        "name": "single episodes" if len(x) == total else f"{len(x):,} of {total:,} episodes",
+        "uid": "episodes", "type": "scatter", "mode": "markers",
         "x": plain(x), "y": plain(curves.episode_return),
         "customdata": np.stack([curves.episode_agent, curves.episode_update + 1], -1).tolist(),
         "marker": {"color": EPISODE, "size": 4, "opacity": 0.35},
@@ -49,7 +51,7 @@ def agents(x: Array, values: Array, name: str, what: str) -> Json:
         "name": name if num_agents == 1 else f"{who}, {name}", "uid": f"agents {what}", "type": "scatter",
         "mode": "lines", "x": plain(np.tile(np.append(x, np.nan), shown)), "y": plain(y),
         "customdata": np.repeat(np.arange(shown), len(x) + 1).tolist(),
-        "line": {"color": AGENT, "width": 2.5 if num_agents == 1 else 1},
+        "line": {"color": AGENT, "width": 2.5 if num_agents == 1 else 1}, "opacity": 1 if num_agents == 1 else 0.6,
         "hovertemplate": what + " %{y}<br>agent %{customdata}<extra></extra>",
     }  # fmt: skip
 
@@ -118,11 +120,12 @@ def change_marks(changes: Sequence[Change], update: Array, x: Array) -> dict[str
 
 def _place(change: Change, at: float, taken: list[list[tuple[float, float]]]) -> Json | None:
     """Find the longest text and the lowest row that are free at pixel `at`, and take them; None if there is no room."""
-    full = ", ".join(_values(change.values))
+    full = ", ".join(in_words(change.values))
     symbols = " ".join(_symbol(name) for name in change.values)
     for text in (full, symbols, "▾"):
         width = LETTER_WIDTH * (len(text) + 1)
-        for anchor, left in (("left", at - 3), ("right", at - width + 3), ("center", at - width / 2)):
+        # Beginning at its line wherever possible: a label that ends there seems to belong to the line before.
+        for anchor, left in (("left", at - 3), ("center", at - width / 2), ("right", at - width + 3)):
             for row, spans in enumerate(taken):
                 free = all(left > end or left + width < start for start, end in spans)
                 if free and left >= -3 and left + width - 3 <= PLOT_WIDTH:
@@ -138,7 +141,8 @@ def _label(text: str, full: str, anchor: str, row: int) -> Json:
     }  # fmt: skip
 
 
-def _values(values: Mapping[str, tuple[Any, Any]]) -> list[str]:
+def in_words(values: Mapping[str, tuple[Any, Any]]) -> list[str]:
+    """Return each change as `α 0.01 → 0.003`."""
     show = {name: HYPERPARAMETERS[name].show for name in values}
     return [f"{_symbol(name)} {show[name](old)} → {show[name](new)}" for name, (old, new) in values.items()]
 

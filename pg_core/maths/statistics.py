@@ -75,7 +75,8 @@ def approx_kl(log_probs: tf.Tensor, new_log_probs: tf.Tensor, mask: tf.Tensor) -
     See Schulman, "Approximating KL divergence", 2020, estimator k3.
     """
     log_ratio = (new_log_probs - log_probs) * mask
-    return masked_mean(tf.math.expm1(log_ratio) - log_ratio, mask)
+    total = tf.reduce_sum(tf.math.expm1(log_ratio) - log_ratio, axis=(0, 2))
+    return tf.math.divide_no_nan(total, tf.reduce_sum(mask, axis=(0, 2)))
 
 
 def gradient_norm(gradients: Sequence[tf.Tensor]) -> tf.Tensor:

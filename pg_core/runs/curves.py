@@ -96,15 +96,16 @@ class _Growing:
         while stored := store.updates(self._run_id, _COLUMNS, self._next, CHUNK):
             self._next = stored[-1].update + 1
             rows, episodes = _decode(stored, self._shape)
-            self._rows = _thinned(_joined(self._rows, rows), _population_mean, MAX_ROWS * CACHED_TIMES)
-            self._episodes = _thinned(_joined(self._episodes, episodes), _episodic_return, MAX_EPISODES * CACHED_TIMES)
+            self._rows = _thinned(_joined(self._rows, rows), "update", _population_mean, MAX_ROWS * CACHED_TIMES)
+            joined = _joined(self._episodes, episodes)
+            self._episodes = _thinned(joined, "ordinal", _episodic_return, MAX_EPISODES * CACHED_TIMES)
 
     def curves(self) -> Curves:
         """Return what is to be shown."""
-        episodes = _thinned(self._episodes, _episodic_return, MAX_EPISODES)
+        episodes = _thinned(self._episodes, "ordinal", _episodic_return, MAX_EPISODES)
         return Curves(
-            **_thinned(self._rows, _population_mean, MAX_ROWS),
-            **{f"episode_{name}": values for name, values in episodes.items()},
+            **_thinned(self._rows, "update", _population_mean, MAX_ROWS),
+            **{f"episode_{name}": values for name, values in episodes.items() if name != "ordinal"},
         )
 
 
@@ -133,8 +134,8 @@ def min_max(x: Array, y: Array, limit: int) -> Array:
     return np.unique([0, *order[lowest], *order[highest], len(x) - 1])
 
 
-def _thinned(columns: _Columns, height: Callable[[_Columns], Array], limit: int) -> _Columns:
-    chosen = min_max(columns["update"], height(columns), limit)
+def _thinned(columns: _Columns, along: str, height: Callable[[_Columns], Array], limit: int) -> _Columns:
+    chosen = min_max(columns[along], height(columns), limit)
     return {name: values[chosen] for name, values in columns.items()}
 
 
@@ -167,6 +168,7 @@ def _decode(stored: Sequence[Any], shape: tuple[int, int]) -> tuple[_Columns, _C
     before = env_steps - lengths.sum(axis=2)  # [n, P]
     number = update[:, None, None] * batch + np.arange(batch)  # [n, 1, B]
     episodes = {
+        "ordinal": update[:, None, None] * agents * batch + np.arange(agents * batch).reshape(shape),
         "update": update[:, None, None],
         "return": array("episodic_returns", *shape),
         "agent": np.arange(agents)[:, None],

@@ -53,6 +53,7 @@ class Run:
         mean_return: over agents, each agent's mean of its last 100 episodes.
         best_return: of the best single episode.
         env_steps_to_solve: of each agent; None where not solved.
+        target: what its worker is to do: run, pause or stop.
         rewinds: how often updates were dropped to continue from an earlier checkpoint.
     """
 
@@ -71,12 +72,18 @@ class Run:
     mean_return: float | None
     best_return: float | None
     env_steps_to_solve: tuple[int | None, ...]
+    target: str
     rewinds: int
 
     @property
     def active(self) -> bool:
         """Whether a worker trains it, will train it, or waits with it."""
         return self.state in ACTIVE
+
+    @property
+    def changeable(self) -> bool:
+        """Whether live hyperparameters may be changed: it is active, or can be resumed."""
+        return self.state in ACTIVE + RESUMABLE
 
     @property
     def reward_threshold(self) -> float | None:

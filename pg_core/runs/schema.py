@@ -90,8 +90,9 @@ def connect(folder: Path) -> sa.Engine:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(_sentence(error)) from error
-    engine = sa.create_engine(f"sqlite:///{folder / 'lab.db'}", connect_args={"timeout": 5})
+        raise StoreError(f"The lab's folder cannot be made ({error}): set PG_LAB_DATA to another.") from error
+    path = folder / "lab.db"
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": 5})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     with write(engine) as connection:
@@ -114,7 +115,7 @@ def read(engine: sa.Engine) -> Iterator[sa.Connection]:
         with engine.begin() as connection:
             yield connection
     except SQLAlchemyError as error:
-        raise StoreError(_sentence(error)) from error
+        raise StoreError(_sentence(error, Path(engine.url.database or ""))) from error
 
 
 def write(engine: sa.Engine) -> contextlib.AbstractContextManager[sa.Connection]:
@@ -133,9 +134,12 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: SQLAlchemyError, path: Path) -> str:
     text = str(getattr(error, "orig", None) or error)
+    if path.parent.exists() and not path.exists():
+        text = f"no such table: {path.name} is gone"
     remedies = {
+        "no such table": "it was deleted or replaced while the lab ran; restart the lab",
         "full": "the disk is full; free some space and resume the run",
         "locked": "another program has held it for five seconds; close that program and try again",
         "readonly": "it is read-only; make its folder writable, or set PG_LAB_DATA to another folder",

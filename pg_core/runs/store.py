@@ -21,6 +21,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from pg_core.config import Config, ConfigError
+from pg_core.runs.processes import is_alive
 from pg_core.runs.records import (
     ACTIVE,
     RESUMABLE,
@@ -39,6 +40,7 @@ from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, MAX_NAME, RUNS, UP
 if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
     from pg_core.trainer import Update
 
+DIED = "Its worker process ended unexpectedly; resume the run to continue it from its last checkpoint."
 MAX_SNAPSHOTS, MAX_SNAPSHOT_BYTES = 128, 2**26  # of one run; beyond, those closest together go
 
 
@@ -61,10 +63,12 @@ class Store:
         """Add a run and return its id: queued, or starting if `process` is going to work on it.
 
         Raises:
-            ConfigError: the name is empty or too long.
+            ConfigError: the name is empty, too long, or has characters that cannot be printed.
         """
         if name is not None and not 1 <= len(name.strip()) <= MAX_NAME:
             raise ConfigError(f"`name` must have 1 to {MAX_NAME} characters, got {len(name.strip())}.")
+        if name is not None and not name.isprintable():
+            raise ConfigError(f"`name` must have printable characters only, got {name!a}.")
         run_id, now = uuid.uuid4().hex, time.time()
         row: dict[str, Any] = {"id": run_id, "name": (name or _invent_name()).strip()}
         row |= {"config": config.model_dump_json()}
@@ -127,6 +131,12 @@ class Store:
         with read(self._engine) as connection:
             return [(row.id, row.state, row.process) for row in connection.execute(wanted)]
 
+    def interrupt_dead(self, alive: Collection[str] = ()) -> None:
+        """Mark the runs whose process is gone as interrupted; those in `alive` are known to run."""
+        for run_id, _, process in self.worked_on():
+            if process not in alive and not is_alive(process):
+                self.transition(run_id, WORKED_ON, process, state="interrupted", reason=DIED)
+
     def request(self, run_id: str, values: Mapping[str, Any]) -> None:
         """Ask for live values, in force from the run's next update on.
 
@@ -136,7 +146,7 @@ class Store:
         """
         with write(self._engine) as connection:
             run = _run(_row(connection, run_id), _requests(connection, run_id))
-            if run.state not in ACTIVE + RESUMABLE:
+            if not run.changeable:
                 raise ConfigError(f"A run that has {run.state} cannot be changed; start a new run with these values.")
             new = run.current.changed(**values)
             different = new.model_dump(mode="json", include=set(run.current.differences(new)))
@@ -259,7 +269,7 @@ def _run(row: sa.Row[Any], requests: Sequence[Request]) -> Run:
         current = current.changed(**request.values)
     same = ("id", "name", "state", "reason", "updates", "episodes", "env_steps", "wall_seconds", "steps_per_second")
     return Run(
-        **{name: getattr(row, name) for name in (*same, "mean_return", "best_return", "rewinds")},
+        **{name: getattr(row, name) for name in (*same, "mean_return", "best_return", "target", "rewinds")},
         created_at=datetime.fromtimestamp(row.created_at, UTC),
         config=config,
         current=current,

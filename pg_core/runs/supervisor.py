@@ -16,8 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pg_core.runs.processes import is_alive, process_name
-from pg_core.runs.records import WORKED_ON
+from pg_core.runs.processes import process_name
 from pg_core.runs.schema import StoreError
 from pg_core.runs.store import Store
 
@@ -28,7 +27,6 @@ CALM_SECONDS = 2.0  # that a run begins in before the next spare takes a process
 SHUTDOWN_SECONDS = 3.0
 MAX_ASKED = 16  # clips that wait for the studio
 
-DIED = "Its worker process ended unexpectedly; resume the run to continue it from its last checkpoint."
 MAKE_ROOM = "It was paused while another run waited for a worker; resume the run to continue it."
 
 _log = logging.getLogger(__name__)
@@ -85,13 +83,13 @@ class Supervisor:
         for child in children:
             child.end()
         with contextlib.suppress(StoreError):
-            self._mark_dead()
+            self._store.interrupt_dead()
 
     def _watch(self) -> None:
         while not self._closing.is_set():
             try:
                 self._reap()
-                self._mark_dead()
+                self._store.interrupt_dead({child.name for child in self._training})
                 self._staff()
                 self._start_queued()
             except StoreError as error:
@@ -128,13 +126,6 @@ class Supervisor:
             studio = _Child(self._store.folder, self._on_answer, "studio")
             with self._lock:
                 self._studio = studio
-
-    def _mark_dead(self) -> None:
-        """Mark runs whose process is gone, also those of earlier servers and of the command line."""
-        mine = {child.name for child in self._training if child.is_alive()}
-        for run_id, _, process in self._store.worked_on():
-            if process not in mine and not is_alive(process):
-                self._store.transition(run_id, WORKED_ON, process, state="interrupted", reason=DIED)
 
     def _start_queued(self) -> None:
         for run_id in self._store.queue():

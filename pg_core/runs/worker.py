@@ -77,12 +77,26 @@ def work(store: Store, run_id: str, process: str, leave: Leave | None = None) ->
 def _prepare_tensorflow() -> None:
     """Import TensorFlow for training: one thread an operation, so that a run's numbers depend on nothing else."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
+    with _muted_stderr():
+        import tensorflow as tf
 
+        import pg_core.trainer  # noqa: F401 here, so that a spare has imported it before it is needed
     with contextlib.suppress(RuntimeError):  # it is at work already, and keeps the threads it has
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    import pg_core.trainer  # noqa: F401 here, so that a spare has imported it before it is needed
+
+
+@contextlib.contextmanager
+def _muted_stderr() -> Iterator[None]:
+    """Keep from a person's terminal what TensorFlow's libraries write while they are loaded, before it can be told."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _warm_up() -> None:

@@ -64,11 +64,11 @@ def test_train_change_pause_reload_resume_stop(open_page: Open, store: Store) ->
 
     page.get_by_text("Optimiser", exact=True).first.click()
     move_slider(page, "Learning rate", "ArrowLeft")
-    mark = page.locator(f"{CHART} .annotation-text").filter(has_text="α 0.02 → 0.015")
+    mark = page.locator(f"{CHART} .annotation-text").filter(has_text="α 0.03 → 0.02")
     expect(mark).to_be_visible()
-    assert store.run(run).current.learning_rate == 0.015
+    assert store.run(run).current.learning_rate == 0.02
     requests = store.requests(run)
-    assert [request.values for request in requests] == [{"learning_rate": 0.015}]
+    assert [request.values for request in requests] == [{"learning_rate": 0.02}]
     assert requests[0].update is not None and requests[0].update > 0
 
     button(page, "Pause").click()
@@ -79,7 +79,7 @@ def test_train_change_pause_reload_resume_stop(open_page: Open, store: Store) ->
     assert run_id(page) == run
     wait_for_points(page, 5)
     page.get_by_text("Optimiser", exact=True).first.click()
-    expect(page.get_by_role("slider", name=re.compile("Learning rate"))).to_have_attribute("aria-valuetext", "0.015")
+    expect(page.get_by_role("slider", name=re.compile("Learning rate"))).to_have_attribute("aria-valuetext", "0.02")
     assert store.run(run).updates == done
 
     button(page, "Step").click()
@@ -153,7 +153,7 @@ def test_a_link_with_nonsense_gets_a_sentence_and_the_default(open_page: Open) -
     page = open_page("?gamma=7&run=nothing")
     expect(page.get_by_text("must be in [0, 1], got 7")).to_be_visible()
     expect(page.get_by_text("No run has the id")).to_be_visible()
-    expect(page.get_by_role("slider", name=re.compile("Discount factor"))).to_have_value("0.995")
+    expect(page.get_by_role("slider", name=re.compile("Discount factor"))).to_have_value("1")
 
 
 def test_the_server_never_loads_tensorflow(open_page: Open, server: Server) -> None:

@@ -284,9 +284,7 @@ def test_unbiased_baselines_leave_the_mean_gradient_unchanged(unequal, returns_o
     np.testing.assert_allclose(mean_estimate(unequal, weights_of), expected, atol=1e-14)
 
 
-@pytest.mark.parametrize(
-    ("returns_of", "baseline"), [(whole, batch_mean), (whole, step_mean), (to_go, step_mean)], ids=str
-)
+@pytest.mark.parametrize(("returns_of", "baseline"), [(whole, batch_mean), (whole, step_mean), (to_go, step_mean)])
 def test_own_return_in_the_mean_shrinks_the_mean_gradient_by_one_over_the_episodes(returns_of, baseline):
     def weights_of(rewards, mask, _):
         return returns_of(rewards) - baseline(returns_of(rewards), mask)

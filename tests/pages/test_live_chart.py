@@ -35,7 +35,7 @@ def progress(updates=3, agents=2, singles=2, changes=(), env_id="CartPole-v1", r
     run = Run(
         id=run_id, name="n", state="running", reason="", created_at=datetime.now(UTC), config=config, current=config,
         updates=updates, episodes=0, env_steps=0, wall_seconds=0, steps_per_second=0, mean_return=None,
-        best_return=None, env_steps_to_solve=(None,) * agents, rewinds=0,
+        best_return=None, env_steps_to_solve=(None,) * agents, target="run", rewinds=0,
     )  # fmt: skip
     return Progress(run, Curves(**{**measured, **curves}), list(changes), None, None)
 
@@ -94,7 +94,7 @@ def test_all_curves_lie_over_the_chosen_axis(x: X, rows: list[float], singles: l
 def test_the_population_has_a_line_and_its_interval() -> None:
     shown = figure(progress(updates=3, agents=5), "returns", "episodes")
     center, band = trace(shown, "center mean return"), trace(shown, "band")
-    assert center["name"] == "IQM of 5 agents, 95 % bootstrap interval"
+    assert center["name"] == "IQM of 5 seeds, 95 % bootstrap interval"
     assert center["y"] == [0, 1, 2]
     assert band["x"] == [4, 8, 12, 12, 8, 4]
     assert band["y"] == [1, 2, 3, 1, 0, -1]  # the high ends, and back along the low ones

@@ -245,7 +245,7 @@ def test_full_disk_is_reported_and_what_was_kept_stays(store, small, make_update
 
 def test_folder_that_cannot_be_used_is_reported(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="set PG_LAB_DATA to another folder"):
+    with pytest.raises(StoreError, match="set PG_LAB_DATA to another"):
         Store(tmp_path / "file")
 
 

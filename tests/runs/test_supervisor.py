@@ -163,8 +163,7 @@ def test_runs_of_a_dead_server_are_interrupted_and_those_of_a_living_one_are_not
     queued = store.create(small)
     dead = store.create(small, process="999999999@1.00")
     alive = store.create(small, process=process_name())
-    supervisor = Supervisor(store)
-    supervisor._mark_dead()
+    store.interrupt_dead()
     assert [store.run(run_id).state for run_id in (queued, dead, alive)] == ["queued", "interrupted", "starting"]
 
 

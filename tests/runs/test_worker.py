@@ -223,7 +223,7 @@ class Broken(Line):
 
 
 @pytest.mark.parametrize(
-    ("env", "reason"), [(Infinite, "Lab/Own-v0 gave a reward that is not finite"), (Broken, "inc")]
+    ("env", "reason"), [(Infinite, "Lab/Own-v0 gave an observation or a reward that is not finite"), (Broken, "inc")]
 )
 def test_an_error_ends_the_run_with_a_sentence(store, small, register, env, reason):
     register("Lab/Own-v0", env, max_episode_steps=5)
