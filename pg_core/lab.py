@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pg_core import evaluation, rendering
-from pg_core.config import Config
+from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.evaluation import Evaluation
 from pg_core.runs import clips
 from pg_core.runs.clips import LabeledClip
@@ -45,7 +45,7 @@ _supervisor: Supervisor | None = None
 
 @dataclass(frozen=True)
 class Change:
-    """Live hyperparameters that were changed: the first update in which they were in force, (old, new) by name."""
+    """What changed in how a run learns: the first update in which it was in force, (old, new) by name."""
 
     update: int
     values: dict[str, tuple[Any, Any]]
@@ -276,7 +276,8 @@ def _changes(found: Run, store: Store) -> list[Change]:
         new = config
         for request in requests:
             new = new.changed(**request.values)
-        values = {name: (getattr(config, name), value) for name, value in config.differences(new).items()}
+        different = config.differences(new).items()
+        values = {n: (getattr(config, n), value) for n, value in different if HYPERPARAMETERS[n].group != "Run"}
         if values:
             changes.append(Change(int(update or 0), values))
         config = new

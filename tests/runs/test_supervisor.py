@@ -172,7 +172,8 @@ def test_shutdown_leaves_no_worker_and_the_run_can_be_resumed(lab, slow, wait):
     run_id = store.create(slow)
     supervisor.wake()
     wait(lambda: store.run(run_id).updates > 0)
-    workers = psutil.Process().children()
+    # Other children, such as a browser, belong to other tests of this process.
+    workers = [child for child in psutil.Process().children() if "pg_core.runs.worker" in child.cmdline()]
     assert process_of(store, run_id) in workers
     supervisor.shutdown()
     assert not any(worker.is_running() for worker in workers)
