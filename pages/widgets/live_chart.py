@@ -131,12 +131,13 @@ def _returns(curves: Curves, x: X) -> list[Json]:
 
 def _diagnostics(curves: Curves, panel: Panel, x: X) -> list[Json]:
     over, values = getattr(curves, x), getattr(curves, panel.curve)
-    # 0 has no place on a logarithmic axis.
-    drawn = np.where(values > 0, values, np.nan) if panel.axis.get("type") == "log" else values
-    each = traces.agents(over, drawn, panel.name, panel.name)
+    middle = traces.mean(values)
+    if panel.axis.get("type") == "log":  # 0 has no place there
+        values, middle = (np.where(y > 0, y, np.nan) for y in (values, middle))
+    each = traces.agents(over, values, panel.name, panel.name)
     if values.shape[1] == 1:
         return [each]
-    return [each, traces.center(over, traces.mean(values), f"mean of {values.shape[1]} agents", panel.name)]
+    return [each, traces.center(over, middle, f"mean of {values.shape[1]} agents", panel.name)]
 
 
 def _episode_x(curves: Curves, x: X) -> traces.Array:
