@@ -6,6 +6,7 @@ from pages.widgets import ASSETS
 
 st.set_page_config(page_title="Policy Gradient Lab", page_icon=ASSETS / "favicon.png", layout="wide")
 st.html(ASSETS / "lab.css")
+st.logo(ASSETS / "logo.svg", size="small")
 
 st.navigation(
     [

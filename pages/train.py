@@ -7,6 +7,7 @@ from pages.widgets.live import live
 from pages.widgets.words import plain
 
 controls.load_link()
+st.html("<h1 class='lab-unseen'>Train</h1>")  # for who hears the page
 
 controls_column, live_column = st.columns([1, 3.2], gap="medium")
 with live_column, st.container(key="live"):

@@ -91,7 +91,7 @@ def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="id of a run, as `runs` lists it")
     parser.add_argument(
-        "--agent", type=int, metavar="K", help="whose policy (default: the one with the best mean return)"
+        "--agent", type=int, metavar="K", help="whose policy (default: the best greedy one, found in other episodes)"
     )
 
 

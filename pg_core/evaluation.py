@@ -1,6 +1,6 @@
 """How good a policy is when it is asked only to act: fresh episodes without learning."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,8 @@ from pg_core.config import Config
 from pg_core.engines.gymnasium import GymnasiumEngine
 from pg_core.environments import Array, describe
 from pg_core.randomness import Stream, generator
+
+VALIDATION_SEED = 1
 
 
 class Evaluation(NamedTuple):
@@ -45,6 +47,22 @@ def evaluate(config: Config, policy: Params, agent: int, episodes: int, seed: in
         lengths=played.mask.sum(axis=0)[0].astype(np.int32),
         consecutive_successes=int(ended_early[0]) if ended_early.size else episodes,
     )
+
+
+def best_greedy(config: Config, policy: Params, candidates: Sequence[int], episodes: int) -> int:
+    """Return the candidate whose greedy policy has the highest mean return, the first of those that are level.
+
+    What an agent earned in training is no sure sign: there it acted by chance, and a policy may stand by its chances.
+    Its episodes are not those that `evaluate` plays with the default seed.
+
+    Args:
+        config: in force when the policy was taken.
+        policy: parameters of the population, the population axis first.
+        candidates: agents, at least one.
+        episodes: that each plays.
+    """
+    means = [evaluate(config, policy, agent, episodes, seed=VALIDATION_SEED).returns.mean() for agent in candidates]
+    return candidates[int(np.argmax(means))]
 
 
 def actor(

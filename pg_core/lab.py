@@ -37,6 +37,7 @@ __all__ = [
     "step", "stop", "train", "untrained_clip",
 ]  # fmt: skip
 
+CANDIDATES, VALIDATION_EPISODES = 5, 50  # from which the agent to be evaluated is chosen, in which it shows itself
 RECENT_UPDATES = 50  # from which the time left is estimated
 
 _lock = threading.Lock()  # of the supervisor below, the one thing that this process has only once
@@ -223,13 +224,16 @@ def train(config: Config, name: str | None = None) -> Training:
 
 
 def evaluate(run_id: str, episodes: int, agent: int | None = None) -> Evaluation:
-    """Play fresh episodes with the greedy policy of one agent, by default the best."""
+    """Play fresh episodes with the greedy policy of one agent.
+
+    By default of the one that does best, greedily, in other episodes, among the five with the highest mean return.
+    """
     config, policy, chosen = _newest_policy(run_id, agent)
     return evaluation.evaluate(config, policy, chosen, episodes)
 
 
 def render(run_id: str, path: Path, agent: int | None = None) -> None:
-    """Write an episode of the greedy policy of one agent, by default the best, as .webp, .gif or .mp4.
+    """Write an episode of the greedy policy of one agent, chosen as by `evaluate`, as .webp, .gif or .mp4.
 
     Raises:
         ValueError: another suffix.
@@ -295,7 +299,7 @@ def _seconds_left(found: Run, curves: Curves) -> float | None:
 
 def _agent(found: Run, agent: int | None) -> int:
     if agent is None:
-        return _store().best_agent(found.id)
+        return _store().ranking(found.id)[0]
     if not 0 <= agent < found.config.num_agents:
         raise ValueError(f"`agent` must be in [0, {found.config.num_agents - 1}], got {agent}.")
     return agent
@@ -304,4 +308,8 @@ def _agent(found: Run, agent: int | None) -> int:
 def _newest_policy(run_id: str, agent: int | None) -> tuple[Config, dict[str, npt.NDArray[Any]], int]:
     found = run(run_id)
     update, policy = policy_at(run_id)
-    return _store().config_after(run_id, update), policy, _agent(found, agent)
+    config = _store().config_after(run_id, update)
+    if agent is not None:
+        return config, policy, _agent(found, agent)
+    candidates = _store().ranking(run_id)[:CANDIDATES]
+    return config, policy, evaluation.best_greedy(config, policy, candidates, VALIDATION_EPISODES)

@@ -11,6 +11,7 @@ import pytest
 
 from pg_core import lab
 from pg_core.config import Config, ConfigError
+from pg_core.evaluation import VALIDATION_SEED, evaluate
 from pg_core.runs.records import Batch
 from pg_core.runs.store import Store
 
@@ -89,11 +90,13 @@ def test_policy_at_an_update_is_the_last_one_kept_by_then(trained):
     assert not np.array_equal(policy["kernel_0"], lab.policy_at(trained)[1]["kernel_0"])
 
 
-def test_evaluate_plays_fresh_episodes_with_the_best_agent(trained):
-    best = int(lab.progress(trained).curves.mean_return[-1].argmax())
-    evaluation = lab.evaluate(trained, episodes=6)
-    assert evaluation.returns.shape == (6,)
-    np.testing.assert_array_equal(evaluation.returns, lab.evaluate(trained, 6, agent=best).returns)
+def test_evaluate_plays_fresh_episodes_with_the_best_greedy_agent(trained):
+    validated = [evaluate(SMALL, lab.policy_at(trained)[1], agent, 50, seed=VALIDATION_SEED) for agent in (0, 1)]
+    best = int(np.argmax([played.returns.mean() for played in validated]))
+    chosen = lab.evaluate(trained, episodes=6)
+    assert chosen.returns.shape == (6,)
+    np.testing.assert_array_equal(chosen.returns, lab.evaluate(trained, 6, agent=best).returns)
+    assert not set(chosen.returns) <= set(validated[best].returns[:6])
     with pytest.raises(ValueError, match=r"`agent` must be in \[0, 1\], got 2"):
         lab.evaluate(trained, 6, agent=2)
 

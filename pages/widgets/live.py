@@ -102,9 +102,11 @@ def _buttons(progress: lab.Progress | None) -> None:
     run = progress.run if progress else None
     with st.container(horizontal=True, vertical_alignment="bottom", key="buttons"):
         again = run is not None and run.active
-        meaning = "Stop this run, which is kept, and start a new one with these settings." if again else None
-        label, icon = "Train anew" if again else "Train", ":material/play_arrow:"
-        st.button(label, on_click=_train, key="train", type="primary", icon=icon, help=meaning)
+        before = "Stop this run, which is kept, and start" if again else "Start"
+        icon, meaning = ":material/play_arrow:", f"{before} a run with these settings."
+        st.button(
+            "Train anew" if again else "Train", on_click=_train, key="train", type="primary", icon=icon, help=meaning
+        )
         if run:
             _orders(run)
         controls.pace()

@@ -232,12 +232,12 @@ class Store:
                 config = config.changed(**request.values)
         return config
 
-    def best_agent(self, run_id: str) -> int:
-        """Return the agent whose last mean return is the highest, 0 before the first update."""
+    def ranking(self, run_id: str) -> list[int]:
+        """Return the agents by their last mean return, best first; only the first agent before the first update."""
         last = sa.select(UPDATES.c.mean_return).where(UPDATES.c.run_id == run_id)
         with read(self._engine) as connection:
             data = connection.scalar(last.order_by(UPDATES.c.update.desc()).limit(1))
-        return 0 if data is None else int(np.argmax(np.frombuffer(data, ARRAYS["mean_return"])))
+        return [0] if data is None else np.argsort(-np.frombuffer(data, ARRAYS["mean_return"]), kind="stable").tolist()
 
     def close(self) -> None:
         """Close the connections that wait for their next use."""

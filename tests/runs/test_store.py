@@ -216,13 +216,13 @@ def test_pickled_objects_are_never_loaded(store, small, keep):
         store.checkpoint(run_id)
 
 
-def test_best_agent_has_the_highest_last_mean_return(store, small, make_update, keep):
+def test_agents_are_ranked_by_their_last_mean_return(store, small, make_update, keep):
     run_id = store.create(small, process="me")
-    assert store.best_agent(run_id) == 0
+    assert store.ranking(run_id) == [0]
     update = make_update(0)
     update.mean_return[:] = [3, 5]
     keep(store, run_id, [update])
-    assert store.best_agent(run_id) == 1
+    assert store.ranking(run_id) == [1, 0]
 
 
 def test_connections_use_the_rollback_journal_and_hold_foreign_keys(store, small):
