@@ -8,21 +8,19 @@ import atexit
 import functools
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
 from pg_core import evaluation, rendering
-from pg_core.config import HYPERPARAMETERS, Config
+from pg_core.config import Config
 from pg_core.evaluation import Evaluation
 from pg_core.runs import clips
 from pg_core.runs.clips import LabeledClip
 from pg_core.runs.curves import CurveCache, Curves
 from pg_core.runs.processes import process_name
+from pg_core.runs.progress import Change, Progress, changes_of, seconds_left
 from pg_core.runs.records import ACTIVE, Run, UnknownRun
 from pg_core.runs.schema import StoreError
 from pg_core.runs.store import Store, data_folder
@@ -38,37 +36,9 @@ __all__ = [
 ]  # fmt: skip
 
 CANDIDATES, VALIDATION_EPISODES = 5, 50  # from which the agent to be evaluated is chosen, in which it shows itself
-RECENT_UPDATES = 50  # from which the time left is estimated
 
 _lock = threading.Lock()  # of the supervisor below, the one thing that this process has only once
 _supervisor: Supervisor | None = None
-
-
-@dataclass(frozen=True)
-class Change:
-    """What changed in how a run learns: the first update in which it was in force, (old, new) by name."""
-
-    update: int
-    values: dict[str, tuple[Any, Any]]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """All that a page shows of a run while it learns.
-
-    Attributes:
-        run: its state and summary.
-        curves: what it measured, thinned.
-        changes: of live hyperparameters, in order; not yet those that wait for the next update.
-        seconds_left: until the last update; None if it does not run or nothing is known yet.
-        queue_position: 1 is next; None if it is not queued.
-    """
-
-    run: Run
-    curves: Curves
-    changes: list[Change]
-    seconds_left: float | None
-    queue_position: int | None
 
 
 class Training:
@@ -164,8 +134,8 @@ def progress(run_id: str) -> Progress:
     return Progress(
         run=found,
         curves=curves,
-        changes=_changes(found, store),
-        seconds_left=_seconds_left(found, curves),
+        changes=changes_of(found, store.requests(run_id)),
+        seconds_left=seconds_left(found, curves),
         queue_position=queue.index(run_id) + 1 if run_id in queue else None,
     )
 
@@ -270,31 +240,6 @@ def _supervise() -> Supervisor:
 def _direct(run_id: str, **orders: Any) -> bool:
     """Give an active run's worker its orders; a run that has just ended needs none."""
     return _store().transition(run(run_id).id, ACTIVE, **orders)
-
-
-def _changes(found: Run, store: Store) -> list[Change]:
-    changes = []
-    config = found.config
-    in_force = [request for request in store.requests(found.id) if request.update is not None]
-    for update, requests in groupby(in_force, key=lambda request: request.update):
-        new = config
-        for request in requests:
-            new = new.changed(**request.values)
-        different = config.differences(new).items()
-        values = {n: (getattr(config, n), value) for n, value in different if HYPERPARAMETERS[n].group != "Run"}
-        if values:
-            changes.append(Change(int(update or 0), values))
-        config = new
-    return changes
-
-
-def _seconds_left(found: Run, curves: Curves) -> float | None:
-    if found.state != "running" or len(curves.update) < 2:
-        return None
-    since = min(np.searchsorted(curves.update, curves.update[-1] - RECENT_UPDATES), len(curves.update) - 2)
-    done, seconds = (values[-1] - values[since] for values in (curves.update, curves.seconds))
-    waiting = 1 / found.current.pace if found.current.pace else 0.0
-    return float(max(seconds / done, waiting) * max(0, found.current.num_updates - found.updates))
 
 
 def _agent(found: Run, agent: int | None) -> int:

@@ -5,15 +5,11 @@ that want the same run one succeeds.
 """
 
 import contextlib
-import functools
-import io
 import json
 import os
-import random
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +31,11 @@ from pg_core.runs.records import (
     Snapshot,
     UnknownRun,
 )  # fmt: skip
+from pg_core.runs.rows import from_bytes, invent_name, request_of, run_of, to_bytes, update_row
 from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, MAX_NAME, RUNS, UPDATES, connect, read, write
 
 if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
-    from pg_core.trainer import Update
+    pass
 
 DIED = "Its worker process ended unexpectedly; resume the run to continue it from its last checkpoint."
 MAX_SNAPSHOTS, MAX_SNAPSHOT_BYTES = 128, 2**26  # of one run; beyond, those closest together go
@@ -70,7 +67,7 @@ class Store:
         if name is not None and not name.isprintable():
             raise ConfigError(f"`name` must have printable characters only, got {name!a}.")
         run_id, now = uuid.uuid4().hex, time.time()
-        row: dict[str, Any] = {"id": run_id, "name": (name or _invent_name()).strip()}
+        row: dict[str, Any] = {"id": run_id, "name": (name or invent_name()).strip()}
         row |= {"config": config.model_dump_json()}
         row |= {"created_at": now, "queued_at": now, "env_steps_to_solve": json.dumps([None] * config.num_agents)}
         row |= {"state": "starting" if process else "queued", "process": process}
@@ -85,7 +82,7 @@ class Store:
             UnknownRun: there is none with this id.
         """
         with read(self._engine) as connection:
-            return _run(_row(connection, run_id), _requests(connection, run_id))
+            return run_of(_row(connection, run_id), _requests(connection, run_id))
 
     def runs(self) -> list[Run]:
         """Return all runs, newest first, but those whose config this version of the lab cannot read."""
@@ -94,11 +91,11 @@ class Store:
             changes = connection.execute(sa.select(CHANGES).order_by(CHANGES.c.id)).all()
         requests: dict[str, list[Request]] = {}
         for change in changes:
-            requests.setdefault(change.run_id, []).append(_request(change))
+            requests.setdefault(change.run_id, []).append(request_of(change))
         found = []
         for row in rows:
             with contextlib.suppress(ConfigError):
-                found.append(_run(row, requests.get(row.id, [])))
+                found.append(run_of(row, requests.get(row.id, [])))
         return found
 
     def transition(self, run_id: str, sources: Collection[str], by: str | None = None, **values: Any) -> bool:
@@ -145,7 +142,7 @@ class Store:
             ConfigError: a value is not valid or not live, or the run has ended.
         """
         with write(self._engine) as connection:
-            run = _run(_row(connection, run_id), _requests(connection, run_id))
+            run = run_of(_row(connection, run_id), _requests(connection, run_id))
             if not run.changeable:
                 raise ConfigError(f"A run that has {run.state} cannot be changed; start a new run with these values.")
             new = run.current.changed(**values)
@@ -178,7 +175,7 @@ class Store:
             if connection.execute(RUNS.update().where(*own).values(**batch.summary, steps=left)).rowcount != 1:
                 raise LostRun(f"Process {process} no longer works on run {run_id}.")
             if batch.updates:
-                connection.execute(UPDATES.insert(), [_update_row(run_id, *update) for update in batch.updates])
+                connection.execute(UPDATES.insert(), [update_row(run_id, *update) for update in batch.updates])
             for request_id, update in batch.in_force.items():
                 connection.execute(CHANGES.update().where(CHANGES.c.id == request_id).values(update=update))
             if batch.snapshot:
@@ -207,7 +204,7 @@ class Store:
         wanted = sa.select(CHECKPOINTS.c.checkpoint).where(*kept).order_by(CHECKPOINTS.c.update.desc()).limit(1)
         with read(self._engine) as connection:
             data = connection.scalar(wanted)
-        return None if data is None else _arrays(data)
+        return None if data is None else from_bytes(data)
 
     def snapshots(self, run_id: str) -> list[int]:
         """Return the numbers of updates after which the policy was kept, ascending."""
@@ -222,7 +219,7 @@ class Store:
             wanted = wanted.where(CHECKPOINTS.c.update <= update)
         with read(self._engine) as connection:
             row = connection.execute(wanted.order_by(CHECKPOINTS.c.update.desc()).limit(1)).first()
-        return None if row is None else (row.update, _arrays(row.policy))
+        return None if row is None else (row.update, from_bytes(row.policy))
 
     def config_after(self, run_id: str, update: int) -> Config:
         """Return the config that was in force when `update` updates were done."""
@@ -253,75 +250,16 @@ def _row(connection: sa.Connection, run_id: str) -> sa.Row[Any]:
 
 def _requests(connection: sa.Connection, run_id: str, after: int = 0) -> list[Request]:
     wanted = sa.select(CHANGES).where(CHANGES.c.run_id == run_id, CHANGES.c.id > after).order_by(CHANGES.c.id)
-    return [_request(row) for row in connection.execute(wanted)]
-
-
-def _request(row: sa.Row[Any]) -> Request:
-    return Request(row.id, json.loads(row._mapping["values"]), row.update)
-
-
-_config = functools.lru_cache(maxsize=1024)(Config.from_json)
-
-
-def _run(row: sa.Row[Any], requests: Sequence[Request]) -> Run:
-    config = current = _config(row.config)
-    for request in requests:
-        current = current.changed(**request.values)
-    same = ("id", "name", "state", "reason", "updates", "episodes", "env_steps", "wall_seconds", "steps_per_second")
-    return Run(
-        **{name: getattr(row, name) for name in (*same, "mean_return", "best_return", "target", "rewinds")},
-        created_at=datetime.fromtimestamp(row.created_at, UTC),
-        config=config,
-        current=current,
-        env_steps_to_solve=tuple(json.loads(row.env_steps_to_solve)),
-    )
-
-
-def _update_row(run_id: str, update: "Update", seconds: float) -> dict[str, Any]:
-    arrays = {name: getattr(update, name).astype(dtype).tobytes() for name, dtype in ARRAYS.items()}
-    durations = {"collect_seconds": update.collect_seconds, "gradient_seconds": update.gradient_seconds}
-    return {"run_id": run_id, "update": update.index, "seconds": seconds, **durations, **arrays}
+    return [request_of(row) for row in connection.execute(wanted)]
 
 
 def _keep_snapshot(connection: sa.Connection, run_id: str, snapshot: Snapshot) -> None:
     of_run = CHECKPOINTS.c.run_id == run_id
     connection.execute(CHECKPOINTS.delete().where(of_run, CHECKPOINTS.c.update >= snapshot.update))
     connection.execute(CHECKPOINTS.update().where(of_run).values(checkpoint=None))
-    data = {"policy": _bytes(snapshot.policy), "checkpoint": _bytes(snapshot.checkpoint)}
+    data = {"policy": to_bytes(snapshot.policy), "checkpoint": to_bytes(snapshot.checkpoint)}
     connection.execute(CHECKPOINTS.insert(), {"run_id": run_id, "update": snapshot.update, **data})
     kept = list(connection.scalars(sa.select(CHECKPOINTS.c.update).where(of_run).order_by(CHECKPOINTS.c.update)))
     if len(kept) > max(2, min(MAX_SNAPSHOTS, MAX_SNAPSHOT_BYTES // len(data["policy"]))):
         crowded = kept[1 + int(np.argmin(np.subtract(kept[2:], kept[:-2])))]
         connection.execute(CHECKPOINTS.delete().where(of_run, CHECKPOINTS.c.update == crowded))
-
-
-def _bytes(arrays: Mapping[str, Array]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()
-
-
-def _arrays(data: bytes) -> dict[str, Array]:
-    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        return dict(archive)
-
-
-def _invent_name() -> str:
-    return f"{random.choice(_ADJECTIVES)}-{random.choice(_ANIMALS)}-{random.randint(10, 99)}"
-
-
-_ADJECTIVES = (
-    "agile",
-    "brave",
-    "brisk",
-    "calm",
-    "clever",
-    "eager",
-    "gentle",
-    "keen",
-    "lively",
-    "lucid",
-    "quick",
-    "sunny",
-)
-_ANIMALS = ("badger", "crane", "falcon", "gecko", "heron", "ibex", "lynx", "marten", "otter", "owl", "raven", "wren")

@@ -51,7 +51,7 @@ def test_first_visit_shows_an_untrained_policy_and_one_obvious_button(open_page:
     expect(button(page, "Train")).to_be_visible()
     expect(button(page, "Stop")).to_have_count(0)
     expect(page.get_by_text("untrained · agent")).to_be_visible()
-    assert page.locator(".st-key-toolbar button[kind=primary]").count() == 1
+    assert page.locator(".st-key-toolbar button[kind=primary]:visible").count() == 1
 
 
 def test_train_change_pause_reload_resume_stop(open_page: Open, store: Store) -> None:

@@ -1,6 +1,5 @@
 import os
 import signal
-import time
 
 import psutil
 import pytest
@@ -119,7 +118,8 @@ def test_runs_wait_for_a_worker_and_a_paused_run_makes_room(lab, begin, slow, sm
     first = begin(slow)
     second = store.create(small.changed(num_updates=5))
     supervisor.wake()
-    time.sleep(0.6)  # two looks at the queue
+    done = store.run(first).updates
+    wait(lambda: store.run(first).updates >= done + 3)
     assert (store.run(first).state, store.run(second).state) == ("running", "queued")
     store.transition(first, ["running"], target="pause")
     wait(lambda: store.run(second).state == "finished")

@@ -1,0 +1,72 @@
+"""How records become rows of the store, and rows records."""
+
+import functools
+import io
+import json
+import random
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from pg_core.config import Config
+from pg_core.runs.records import Array, Request, Run
+from pg_core.runs.schema import ARRAYS
+
+if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
+    from pg_core.trainer import Update
+
+_read_config = functools.lru_cache(maxsize=1024)(Config.from_json)
+
+
+def request_of(row: sa.Row[Any]) -> Request:
+    """Return the request in a row of `changes`."""
+    return Request(row.id, json.loads(row._mapping["values"]), row.update)
+
+
+def run_of(row: sa.Row[Any], requests: Sequence[Request]) -> Run:
+    """Return the run in a row of `runs`, with what was requested of it since."""
+    config = current = _read_config(row.config)
+    for request in requests:
+        current = current.changed(**request.values)
+    same = ("id", "name", "state", "reason", "updates", "episodes", "env_steps", "wall_seconds", "steps_per_second")
+    return Run(
+        **{name: getattr(row, name) for name in (*same, "mean_return", "best_return", "target", "rewinds")},
+        created_at=datetime.fromtimestamp(row.created_at, UTC),
+        config=config,
+        current=current,
+        env_steps_to_solve=tuple(json.loads(row.env_steps_to_solve)),
+    )
+
+
+def update_row(run_id: str, update: "Update", seconds: float) -> dict[str, Any]:
+    """Return the row of `updates` of one update, `seconds` of training after the start of the run."""
+    arrays = {name: getattr(update, name).astype(dtype).tobytes() for name, dtype in ARRAYS.items()}
+    durations = {"collect_seconds": update.collect_seconds, "gradient_seconds": update.gradient_seconds}
+    return {"run_id": run_id, "update": update.index, "seconds": seconds, **durations, **arrays}
+
+
+def to_bytes(arrays: Mapping[str, Array]) -> bytes:
+    """Pack arrays into the bytes of an npz file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def from_bytes(data: bytes) -> dict[str, Array]:
+    """Unpack the arrays of an npz file; nothing in it is ever executed."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def invent_name() -> str:
+    """Return a name such as brisk-otter-42."""
+    return f"{random.choice(_ADJECTIVES)}-{random.choice(_ANIMALS)}-{random.randint(10, 99)}"
+
+
+_ADJECTIVES = (
+    "agile", "brave", "brisk", "calm", "clever", "eager", "gentle", "keen", "lively", "lucid", "quick", "sunny",
+)  # fmt: skip
+_ANIMALS = ("badger", "crane", "falcon", "gecko", "heron", "ibex", "lynx", "marten", "otter", "owl", "raven", "wren")
