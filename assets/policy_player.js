@@ -3,6 +3,7 @@
 const PLAY = "M4 2.5v11l9-5.5z"
 const PAUSE = "M4 3h3v10H4zM9 3h3v10H9z"
 const REST_MS = 700 // at the end of a loop, to see how the episode ended
+const STAY_MS = 4000 // that a clip is played before a newer one may take over: good policies make long clips
 
 const players = new WeakMap() // parentElement → its player
 
@@ -77,8 +78,9 @@ function schedule(player) {
 }
 
 function advance(player) {
-  if (player.frame < player.clip.blobs.length - 1) show(player, player.frame + 1)
-  else if (player.next) start(player)
+  const ended = player.frame === player.clip.blobs.length - 1
+  if (player.next && (ended || player.frame * player.clip.frame_ms >= STAY_MS)) start(player)
+  else if (!ended) show(player, player.frame + 1)
   else show(player, 0)
   schedule(player)
 }

@@ -29,7 +29,7 @@ _component = st.components.v2.component(
 
 
 def policy_player(labeled: LabeledClip | None, env_id: str, key: str) -> None:
-    """Play a clip in a loop; a newer one takes over at the end of the loop, or at once while paused.
+    """Play a clip in a loop; a newer one takes over after four seconds or at the loop's end, at once while paused.
 
     Args:
         labeled: what to play, or None for a placeholder of the same size.
