@@ -91,6 +91,8 @@ def _state(run: lab.Run | None) -> str:
 def _position(progress: lab.Progress) -> str:
     run = progress.run
     words = f"update {run.updates:,} of {run.current.num_updates:,}"
+    if progress.queue_position == 1:
+        return "next in the queue: it starts as soon as a worker is ready"
     if progress.queue_position:
         return f"number {progress.queue_position} in the queue"
     if progress.seconds_left is not None:
