@@ -186,19 +186,14 @@ def _numbers(progress: lab.Progress | None) -> None:
 def _tiles(progress: lab.Progress | None) -> None:
     run = progress.run if progress else None
     solved = [steps for steps in run.env_steps_to_solve if steps is not None] if run else []
+    of_all = f"{len(solved)} of {run.config.num_agents}" if run and run.reward_threshold is not None else "–"
+    tiles = {
+        "Episodes": f"{run.episodes:,}" if run else "–",
+        "Environment steps": big(run.env_steps) if run else "–",
+        "Steps/s": big(run.steps_per_second) if run and run.updates else "–",
+        "Best return": f"{run.best_return:.4g}" if run and run.best_return is not None else "–",
+        f"Solved, first at {big(min(solved))} steps" if solved else "Solved": of_all,
+    }
     with st.container(horizontal=True):
-        st.metric("Episodes", f"{run.episodes:,}" if run else "–", border=True, height="stretch")
-        st.metric("Environment steps", big(run.env_steps) if run else "–", border=True, height="stretch")
-        st.metric("Steps/s", big(run.steps_per_second) if run and run.updates else "–", border=True, height="stretch")
-        st.metric(
-            "Best return",
-            f"{run.best_return:.4g}" if run and run.best_return is not None else "–",
-            border=True,
-            height="stretch",
-        )
-        st.metric(
-            "Solved",
-            f"{len(solved)} of {run.config.num_agents}" if run and run.reward_threshold is not None else "–",
-            delta=f"first after {big(min(solved))} steps" if solved else None, delta_color="off", delta_arrow="off",
-            border=True, height="stretch",
-        )  # fmt: skip
+        for label, number in tiles.items():
+            st.metric(label, number, border=True)

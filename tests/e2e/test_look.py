@@ -49,3 +49,28 @@ def test_nothing_sticks_out_on_a_phone(open_page: Open, path: str) -> None:
     page = settled(open_page(path, width=390, height=844), path)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.locator(".katex-error").count() == 0
+
+
+OVERLAPS = """() => {
+    const pieces = [...document.querySelectorAll(
+        "[data-testid=stMetric], [data-testid=stExpander], [data-testid=stButton], .js-plotly-plot, .st-key-player"
+    )].filter((piece) => piece.checkVisibility())
+    const boxes = pieces.map((piece) => piece.getBoundingClientRect())
+    const pairs = boxes.flatMap((a, i) => boxes.slice(i + 1).map((b) => [a, b]))
+    return [pieces.length, pairs.filter(([a, b]) =>
+        a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1
+    ).length]
+}"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_no_piece_of_the_train_page_lies_on_another(open_page: Open, width: int, height: int) -> None:
+    page = settled(open_page("?num_updates=50000&stop_when_solved=False&num_agents=2", width, height), "")
+    count, overlaps = page.evaluate(OVERLAPS)
+    assert count >= 12 and overlaps == 0
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_text("of 50,000")).to_be_visible()
+    count, overlaps = page.evaluate(OVERLAPS)
+    assert count >= 15 and overlaps == 0
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_role("button", name="Resume", exact=True)).to_be_visible()
