@@ -120,16 +120,17 @@ def _buttons(progress: lab.Progress | None) -> None:
 
 def _orders(run: lab.Run) -> None:
     """Draw the buttons of a run; one that means something else keeps its place, and so the keyboard's focus."""
-    resumable = run.state in ("paused", "stopped", "interrupted")
-    pause, icon = ("Resume", "resume") if resumable else ("Pause", "pause")
-    buttons = [
-        (pause, icon, run.active or resumable, pause.lower()),
-        ("Step", "skip_next", run.active or resumable, "step"),
-        ("Stop", "stop", run.active, "stop"),
-    ]
-    for key, (label, icon, enabled, order) in zip(("pause", "step", "stop"), buttons, strict=True):
-        drawing = {"icon": f":material/{icon}:", "disabled": not enabled or (run.target == "stop" and run.active)}
-        st.button(label, key=key, on_click=_act, args=(order,), **drawing)
+    stopping = run.active and run.target == "stop"
+    steerable = run.changeable and not stopping
+    resumable = run.state == "paused" or (run.changeable and not run.active)
+    buttons = {
+        "pause": ("Resume", "resume", steerable) if resumable else ("Pause", "pause", steerable),
+        "step": ("Step", "skip_next", steerable),
+        "stop": ("Stop", "stop", run.active and not stopping),
+    }
+    for key, (label, icon, enabled) in buttons.items():
+        icon = f":material/{icon}:"
+        st.button(label, key=key, icon=icon, disabled=not enabled, on_click=_act, args=(label.lower(),))
 
 
 def _train() -> None:
@@ -178,8 +179,8 @@ def _numbers(progress: lab.Progress | None) -> None:
     if st.toggle("Numbers as a table", key="numbers", disabled=progress is None) and progress:
         rows = numbers(progress, st.session_state.view)
         columns = {name: st.column_config.NumberColumn(format="%.4g") for name in rows[0]} if rows else {}
-        whole = {"update": None, "episodes": None, "environment steps": None}
-        columns |= {name: st.column_config.NumberColumn(format="localized") for name in whole}
+        counts = ("update", "episodes", "environment steps")
+        columns |= {name: st.column_config.NumberColumn(format="localized") for name in counts}
         st.dataframe(rows, hide_index=True, column_config=columns)
 
 
