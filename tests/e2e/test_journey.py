@@ -98,7 +98,7 @@ def test_train_change_pause_reload_resume_stop(open_page: Open, store: Store) ->
 
     button(page, "Stop").click()
     expect(state(page, "stopped")).to_be_visible()
-    assert not [run.name for run in store.runs() if run.active]
+    expect(state(open_page(f"?run={run}"), "stopped")).to_be_visible()  # the one before, too
 
 
 def test_chart_keeps_its_node_and_zoom(open_page: Open) -> None:

@@ -51,26 +51,24 @@ def test_nothing_sticks_out_on_a_phone(open_page: Open, path: str) -> None:
     assert page.locator(".katex-error").count() == 0
 
 
-OVERLAPS = """() => {
+# Whether at least so many pieces are there and none lies on another; true at last, once all of a redraw has arrived.
+APART = """(expected) => {
     const pieces = [...document.querySelectorAll(
         "[data-testid=stMetric], [data-testid=stExpander], [data-testid=stButton], .js-plotly-plot, .st-key-player"
     )].filter((piece) => piece.checkVisibility())
     const boxes = pieces.map((piece) => piece.getBoundingClientRect())
     const pairs = boxes.flatMap((a, i) => boxes.slice(i + 1).map((b) => [a, b]))
-    return [pieces.length, pairs.filter(([a, b]) =>
-        a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1
-    ).length]
+    return pieces.length >= expected && !pairs.some(([a, b]) =>
+        a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)
 }"""
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
 def test_no_piece_of_the_train_page_lies_on_another(open_page: Open, width: int, height: int) -> None:
     page = settled(open_page("?num_updates=50000&stop_when_solved=False&num_agents=2", width, height), "")
-    count, overlaps = page.evaluate(OVERLAPS)
-    assert count >= 12 and overlaps == 0
+    page.wait_for_function(APART, arg=12)
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_text("of 50,000")).to_be_visible()
-    count, overlaps = page.evaluate(OVERLAPS)
-    assert count >= 15 and overlaps == 0
+    page.wait_for_function(APART, arg=15)
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_role("button", name="Resume", exact=True)).to_be_visible()
