@@ -152,7 +152,7 @@ def _summary(run: lab.Run) -> dict[str, Any]:
     return {
         "run_id": run.id,
         "env_id": run.config.env_id,
-        "engine": "gymnasium",
+        "engine": "compiled" if run.config.compiled else "gymnasium",
         "num_agents": run.config.num_agents,
         "updates": run.updates,
         "episodes": run.episodes,

@@ -10,11 +10,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from pg_core.environments import UnsupportedEnvironmentError, describe
+from pg_core.environments import EnvironmentSpec, UnsupportedEnvironmentError, describe
 from pg_core.hyperparameters import Hyperparameter, hyperparameter
 
-# Of one layer over all steps of one update, or of all copies of the parameters: 2²⁸ float32 are 1 GiB.
-MAX_NUMBERS = 2**28
+MAX_NUMBERS = 2**30  # over all steps of one update, or of all episodes' gradients: 2³⁰ float32 are 4 GiB
 MAX_PARAMETERS = 2**25  # of the population: a checkpoint has six times as many numbers, and a row of SQLite 1 GB
 MAX_EPISODES = 50_000_000
 
@@ -54,6 +53,16 @@ class Config(BaseModel):
         "CartPole-v1", "Environment", "", "Any registered Gymnasium environment with flat Box or Discrete "
         "observations and Discrete or Box actions.", group="Run", live=False,
     )  # fmt: skip
+    sutton_barto_reward: bool = hyperparameter(
+        False, "Sutton & Barto's reward", "", "CartPole only: 0 a step and -1 for a failure, instead of 1 a step. No "
+        "return counts as solved then, and only a discount factor below 1 tells long episodes from short ones.",
+        group="Run", live=False,
+    )  # fmt: skip
+    engine: Literal["auto", "compiled", "gymnasium"] = hyperparameter(
+        "auto", "Engine", "", "Who plays: CartPole's physics compiled together with the update, or Gymnasium's own "
+        "environment, which takes many times as long. Auto compiles where it can.", group="Run", live=False,
+        choices={"auto": "auto", "compiled": "compiled (CartPole)", "gymnasium": "Gymnasium"},
+    )  # fmt: skip
     seed: int = hyperparameter(
         0, "Seed", "", "Root of all randomness: agent k of a run draws the same numbers whatever else the run holds.",
         group="Run", live=False, ge=0, le=2**31 - 1,
@@ -63,7 +72,7 @@ class Config(BaseModel):
         group="Run", live=False, ge=1, le=512,
     )  # fmt: skip
     episodes_per_update: int = hyperparameter(
-        4, "Episodes per update", "B", "Whole episodes that each agent plays before it takes one gradient step.",
+        3, "Episodes per update", "B", "Whole episodes that each agent plays before it takes one gradient step.",
         group="Run", live=False, ge=1, le=256,
     )  # fmt: skip
     num_updates: int = hyperparameter(
@@ -113,8 +122,8 @@ class Config(BaseModel):
         group="Estimator", live=True,
     )  # fmt: skip
     reduction: Literal["episode", "step"] = hyperparameter(
-        "episode", "Reduction", "", "Mean over episodes of the sum over steps, or mean over all steps: the same "
-        "direction divided by the mean episode length.", group="Estimator", live=True,
+        "step", "Reduction", "", "Mean over episodes of the sum over steps, unbiased for ∇J, or mean over all steps: "
+        "the same direction divided by the mean episode length.", group="Estimator", live=True,
         choices={"episode": "per episode", "step": "per step"},
     )  # fmt: skip
     ent_coef: float = hyperparameter(
@@ -127,7 +136,7 @@ class Config(BaseModel):
         choices={"sgd": "SGD with momentum", "adam": "Adam", "rmsprop": "RMSprop"},
     )  # fmt: skip
     learning_rate: float = hyperparameter(
-        0.03, "Learning rate", "α", "Length of a gradient step.",
+        0.025, "Learning rate", "α", "Length of a gradient step.",
         group="Optimiser", live=True, ge=1e-6, le=1, scale="log",
     )  # fmt: skip
     momentum: float = hyperparameter(
@@ -149,16 +158,40 @@ class Config(BaseModel):
 
     @model_validator(mode="after")
     def _can_be_trained(self) -> Self:
-        spec = describe(self.env_id)
-        sizes = (spec.observation_size, *self.hidden_layers, spec.action_size)
-        parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
+        spec = self.environment
+        if self.engine == "compiled" and not spec.cart_pole:
+            raise ConfigError(
+                f"`engine` must be auto or gymnasium for {self.env_id}, got 'compiled', which plays only CartPole"
+            )
         agents = {"num_agents": self.num_agents}
         batch = agents | {"episodes_per_update": self.episodes_per_update}
-        _limit(MAX_NUMBERS, batch | {"steps of an episode": spec.max_episode_steps, "widest layer": max(sizes)})
-        _limit(MAX_NUMBERS, batch | {"parameters of a policy": parameters})
-        _limit(MAX_PARAMETERS, agents | {"parameters of a policy": parameters})
+        steps = {"steps of an episode": spec.max_episode_steps, "numbers of a step": self.numbers_of_a_step}
+        _limit(MAX_NUMBERS, batch | steps)
+        _limit(MAX_NUMBERS, batch | {"parameters of a policy": self.parameters})
+        _limit(MAX_PARAMETERS, agents | {"parameters of a policy": self.parameters})
         _limit(MAX_EPISODES, batch | {"num_updates": self.num_updates})
         return self
+
+    @property
+    def environment(self) -> EnvironmentSpec:
+        """What is to be known of the environment."""
+        return describe(self.env_id, self.sutton_barto_reward)
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters a policy has."""
+        sizes = (self.environment.observation_size, *self.hidden_layers, self.environment.action_size)
+        return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
+
+    @property
+    def numbers_of_a_step(self) -> int:
+        """How many numbers an update keeps for each step: copies of the observation, of returns, of weights."""
+        return 5 * self.environment.observation_size + 25
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the compiled engine plays."""
+        return self.environment.cart_pole and self.engine != "gymnasium"
 
     @classmethod
     def from_strings(cls, values: Mapping[str, str]) -> Self:

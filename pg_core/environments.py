@@ -9,12 +9,13 @@ import difflib
 import functools
 import reprlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
+from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
@@ -44,6 +45,8 @@ class EnvironmentSpec:
         action_dtype: type of the numbers that the environment takes.
         max_episode_steps: T, the time limit.
         reward_threshold: mean return that counts as solved, or None.
+        cart_pole: whether it is Gymnasium's CartPole, which the compiled engine plays too.
+        sutton_barto_reward: CartPole's other reward: 0 a step and -1 for a failure.
     """
 
     env_id: str
@@ -58,6 +61,13 @@ class EnvironmentSpec:
     action_dtype: str
     max_episode_steps: int
     reward_threshold: float | None
+    cart_pole: bool
+    sutton_barto_reward: bool
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What Gymnasium is told when it makes the environment."""
+        return {"sutton_barto_reward": True} if self.sutton_barto_reward else {}
 
     def encode(self, observations: Array) -> Array:
         """Return observations `[...]` or `[..., D]` of the environment as network inputs `[..., D]`, float32."""
@@ -81,11 +91,12 @@ class EnvironmentSpec:
         return taken
 
 
-def describe(env_id: str) -> EnvironmentSpec:
+def describe(env_id: str, sutton_barto_reward: bool = False) -> EnvironmentSpec:
     """Return what the trainer must know of a registered environment.
 
     Args:
         env_id: a Gymnasium id with flat Box or Discrete observations and Discrete or flat Box actions.
+        sutton_barto_reward: CartPole's other reward.
 
     Raises:
         UnsupportedEnvironmentError: with one sentence that names the remedy.
@@ -94,7 +105,10 @@ def describe(env_id: str) -> EnvironmentSpec:
     registration, known = gym.registry[env_id], _described.get(env_id)
     if known is None or known[0] is not registration:
         known = _described[env_id] = registration, _describe(env_id)
-    return known[1]
+    if sutton_barto_reward and not known[1].cart_pole:
+        raise UnsupportedEnvironmentError(f"`sutton_barto_reward` must be off but for CartPole, got {env_id!r}")
+    # Its returns, 0 or -1, have nothing to do with the threshold that is registered.
+    return replace(known[1], sutton_barto_reward=True, reward_threshold=None) if sutton_barto_reward else known[1]
 
 
 # By id: what was registered under it, and its description, which takes making the environment once.
@@ -102,6 +116,7 @@ _described: dict[str, tuple[EnvSpec, EnvironmentSpec]] = {}
 
 
 def _describe(env_id: str) -> EnvironmentSpec:
+    registration = gym.registry[env_id]
     env = make(env_id)
     try:
         observations: Any = env.observation_space
@@ -109,6 +124,7 @@ def _describe(env_id: str) -> EnvironmentSpec:
         _check_kind(env_id, "observations", observations)
         _check_kind(env_id, "actions", actions)
         box = isinstance(actions, gym.spaces.Box)
+        plain = not (registration.kwargs or registration.additional_wrappers)
         return EnvironmentSpec(
             env_id=env_id,
             observation_size=_size(observations),
@@ -121,7 +137,9 @@ def _describe(env_id: str) -> EnvironmentSpec:
             action_high=tuple(map(float, actions.high)) if box else (),
             action_dtype=str(actions.dtype),
             max_episode_steps=_time_limit(env_id),
-            reward_threshold=gym.registry[env_id].reward_threshold,
+            reward_threshold=registration.reward_threshold,
+            cart_pole=type(env.unwrapped) is CartPoleEnv and plain,
+            sutton_barto_reward=False,
         )
     finally:
         env.close()
@@ -138,7 +156,7 @@ def make(env_id: str, **options: Any) -> gym.Env[Any, Any]:
         return gym.make(env_id, max_episode_steps=_time_limit(env_id), disable_env_checker=True, **options)
 
 
-def make_vector(env_id: str, num_envs: int) -> gym.vector.VectorEnv[Any, Any, Any]:
+def make_vector(env_id: str, num_envs: int, **options: Any) -> gym.vector.VectorEnv[Any, Any, Any]:
     """Make `num_envs` copies that step together: the environment's own vector version if it has one that serves.
 
     It does not, if it cannot be made, lacks the wrappers that single environments get, or never resets itself.
@@ -150,11 +168,11 @@ def make_vector(env_id: str, num_envs: int) -> gym.vector.VectorEnv[Any, Any, An
     spec = gym.registry[env_id]
     if spec.vector_entry_point and not spec.additional_wrappers:
         with contextlib.suppress(Exception):
-            envs = gym.make_vec(env_id, num_envs=num_envs, vectorization_mode="vector_entry_point")
+            envs = gym.make_vec(env_id, num_envs=num_envs, vectorization_mode="vector_entry_point", **options)
             if envs.metadata.get("autoreset_mode") in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP):
                 return envs
             envs.close()
-    return gym.vector.SyncVectorEnv([functools.partial(make, env_id)] * num_envs)
+    return gym.vector.SyncVectorEnv([functools.partial(make, env_id, **options)] * num_envs)
 
 
 @contextlib.contextmanager

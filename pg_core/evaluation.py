@@ -9,7 +9,7 @@ from pg_core import acting
 from pg_core.acting import Params
 from pg_core.config import Config
 from pg_core.engines.gymnasium import GymnasiumEngine
-from pg_core.environments import Array, describe
+from pg_core.environments import Array
 from pg_core.randomness import Stream, generator
 
 VALIDATION_SEED = 1
@@ -38,7 +38,7 @@ def evaluate(config: Config, policy: Params, agent: int, episodes: int, seed: in
         an episode ends in failure, as in CartPole.
     """
     params = one_agent(policy, agent)
-    engine = GymnasiumEngine(describe(config.env_id), 1, episodes, seed, Stream.EVALUATION)
+    engine = GymnasiumEngine(config.environment, 1, episodes, seed, Stream.EVALUATION)
     played = engine.collect(lambda observations, _: acting.greedy(params, observations, config.activation), update=0)
     engine.close()
     ended_early = np.flatnonzero(~played.truncated[0])

@@ -83,10 +83,10 @@ class Hyperparameter:
         return f"{'a whole number ' if self.kind is int else ''}in [{self.low:.12g}, {self.high:.12g}]"
 
     def grid(self) -> list[Any]:
-        """Return the values of a slider on a logarithmic scale: 1, 1.5, 2, 3, 5, 7 times each power of ten."""
+        """Return the values of a slider on a logarithmic scale: 1, 1.5, 2, 2.5, 3, 4, 5, 7 times each power of ten."""
         low, high = self.low or 1, self.high or 1
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        values = [float(f"{mantissa}e{decade}") for decade in decades for mantissa in (1, 1.5, 2, 3, 5, 7)]
+        values = [float(f"{mantissa}e{decade}") for decade in decades for mantissa in (1, 1.5, 2, 2.5, 3, 4, 5, 7)]
         return [self.kind(value) for value in values if low <= value <= high and value == self.kind(value)]
 
     def show(self, value: Any) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from pg_core import evaluation, rendering
+from pg_core import evaluation, memory, rendering
 from pg_core.config import Config
 from pg_core.evaluation import Evaluation
 from pg_core.runs import clips
@@ -71,9 +71,10 @@ def start(config: Config, name: str | None = None) -> str:
     """Queue a new run for the next free worker, and return its id.
 
     Raises:
-        ConfigError: the name has no or more than 80 characters.
+        ConfigError: the name has no or more than 80 characters, or training does not fit into the free memory.
         StoreError: the store cannot be written; so every function here.
     """
+    memory.check(config)
     run_id = _store().create(config, name)
     _supervise().wake()
     return run_id
@@ -188,6 +189,7 @@ def train(config: Config, name: str | None = None) -> Training:
     """Train a new run in this process: it goes on while the caller iterates, and is stopped when he stops."""
     from pg_core.runs.worker import work
 
+    memory.check(config)
     process = process_name()
     run_id = _store().create(config, name, process)
     return Training(run_id, work(_store(), run_id, process))

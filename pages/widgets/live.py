@@ -10,7 +10,6 @@ from pages.widgets.policy_player import policy_player
 from pages.widgets.words import big, duration
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
-from pg_core.environments import describe
 
 TICK_SECONDS = {"running": 0.4, "starting": 0.4, "queued": 1.0, "paused": 1.0}
 MAX_CHANGES = 3  # newest, told in words below the chart
@@ -164,7 +163,7 @@ def _chart(progress: lab.Progress | None, config: Config | None) -> None:
             "Over", get_args(X), format_func=AXES.get, key="x_axis", default="episodes", required=True,
             label_visibility="collapsed", persist_state="session",
         )  # fmt: skip
-    threshold = describe(config.env_id).reward_threshold if config else None
+    threshold = config.environment.reward_threshold if config else None
     live_chart(progress, view, x, key="live_chart", reward_threshold=threshold)
     if progress and progress.changes:
         st.text("What changed: " + " · ".join(map(_change_in_words, progress.changes[: -MAX_CHANGES - 1 : -1])))

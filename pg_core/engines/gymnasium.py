@@ -33,7 +33,7 @@ class GymnasiumEngine:
     ) -> None:
         self._spec, self._seed, self._stream = spec, seed, stream
         self._shape = (num_agents, num_episodes)
-        self._envs = [make_vector(spec.env_id, num_episodes) for _ in range(num_agents)]
+        self._envs = [make_vector(spec.env_id, num_episodes, **spec.options) for _ in range(num_agents)]
 
     def collect(self, act: Act, update: int) -> Trajectories:
         """Play one episode in every environment.

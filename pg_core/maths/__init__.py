@@ -2,6 +2,8 @@
 
 from pg_core.maths.advantages import batch_mean, leave_one_out, normalize, step_mean
 from pg_core.maths.distributions import (
+    bernoulli_entropy,
+    bernoulli_log_prob,
     categorical_entropy,
     categorical_log_prob,
     categorical_score,
@@ -11,7 +13,7 @@ from pg_core.maths.distributions import (
     sample_categorical,
     sample_gaussian,
 )
-from pg_core.maths.losses import PolicyGradientLoss, policy_gradient_loss, value_loss
+from pg_core.maths.losses import PolicyGradientLoss, policy_gradient_loss, reduction_scale, value_loss
 from pg_core.maths.optimizers import OPTIMIZERS, Slots
 from pg_core.maths.returns import discounted_returns, discounts, episode_returns
 from pg_core.maths.statistics import (
@@ -30,6 +32,8 @@ __all__ = [
     "Slots",
     "approx_kl",
     "batch_mean",
+    "bernoulli_entropy",
+    "bernoulli_log_prob",
     "bootstrap_interval",
     "categorical_entropy",
     "categorical_log_prob",
@@ -48,6 +52,7 @@ __all__ = [
     "masked_mean",
     "normalize",
     "policy_gradient_loss",
+    "reduction_scale",
     "sample_categorical",
     "sample_gaussian",
     "step_mean",

@@ -63,6 +63,31 @@ def sample_categorical(logits: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(uniform[..., None] >= cumulative, tf.int32), axis=-1)
 
 
+def bernoulli_log_prob(log_odds: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+    """Calculate log π(a) of two actions: a z - log(1 + exp z), z = z₁ - z₀. It is `categorical_log_prob` for A = 2.
+
+    Args:
+        log_odds: z, `[...]`.
+        actions: 0 or 1, `[...]`.
+
+    Returns:
+        `[...]`, in nats, ≤ 0.
+    """
+    return tf.cast(actions, log_odds.dtype) * log_odds - tf.nn.softplus(log_odds)
+
+
+def bernoulli_entropy(log_odds: tf.Tensor) -> tf.Tensor:
+    """Calculate H(π) = log(1 + exp z) - z σ(z), σ(z) = π(1). It is `categorical_entropy` for A = 2.
+
+    Args:
+        log_odds: z, `[...]`.
+
+    Returns:
+        `[...]`, in nats, in [0, ln 2].
+    """
+    return tf.nn.softplus(log_odds) - log_odds * tf.sigmoid(log_odds)
+
+
 def gaussian_log_prob(mean: tf.Tensor, log_std: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
     """Calculate log π(a) = -Σᵢ (½ ((aᵢ - μᵢ)/σᵢ)² + log σᵢ + ½ log 2π).
 

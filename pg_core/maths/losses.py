@@ -22,14 +22,13 @@ def policy_gradient_loss(
     entropies: tf.Tensor,
     mask: tf.Tensor,
     ent_coef: tf.Tensor,
-    per_step: tf.Tensor,
+    scale: tf.Tensor,
 ) -> PolicyGradientLoss:
     """Calculate the loss whose gradient is minus the policy gradient.
 
     L = -1/n Σₜᵦ mₜᵦ (log π(aₜᵦ|sₜᵦ) wₜᵦ + c_H H(π(·|sₜᵦ))), ∇L = -1/n Σₜᵦ mₜᵦ (wₜᵦ ∇log π(aₜᵦ|sₜᵦ) + c_H ∇H)
 
-    n is the number of episodes ("per episode": unbiased for ∇J) or of played steps ("per step": the same divided by
-    the mean episode length). The weights are constants: no gradient flows through them.
+    The weights are constants: no gradient flows through them. The loss of a batch is the sum of those of its parts.
 
     Args:
         log_probs: log π(aₜ|sₜ), `[T, P, B]`.
@@ -37,16 +36,13 @@ def policy_gradient_loss(
         entropies: H(π(·|sₜ)) in nats, `[T, P, B]`.
         mask: 1 on played steps, `[T, P, B]`.
         ent_coef: weight of the entropy, ≥ 0, `[P]` or scalar.
-        per_step: boolean scalar, the reduction.
+        scale: n of the whole batch, `[P]`, see `reduction_scale`.
 
     Returns:
         `PolicyGradientLoss`, each term `[P]`.
 
     See Williams, "Simple statistical gradient-following algorithms", 1992; Sutton & Barto, 2nd ed., section 13.3.
     """
-    num_steps = tf.reduce_sum(mask, axis=(0, 2))  # [P]
-    num_episodes = tf.cast(tf.shape(mask)[2], mask.dtype)
-    scale = tf.where(per_step, num_steps, num_episodes)  # [P]
 
     def reduce(terms: tf.Tensor) -> tf.Tensor:
         return tf.math.divide_no_nan(tf.reduce_sum(terms * mask, axis=(0, 2)), scale)
@@ -56,18 +52,36 @@ def policy_gradient_loss(
     return PolicyGradientLoss(policy_loss + ent_coef * entropy_loss, policy_loss, entropy_loss)
 
 
-def value_loss(values: tf.Tensor, returns: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+def reduction_scale(mask: tf.Tensor, per_step: tf.Tensor) -> tf.Tensor:
+    """Calculate n, by which the sum over a batch is divided.
+
+    The number of episodes ("per episode": unbiased for ∇J) or of played steps ("per step": the same divided by the mean
+    episode length).
+
+    Args:
+        mask: 1 on played steps, `[T, P, B]`.
+        per_step: boolean scalar, the reduction.
+
+    Returns:
+        `[P]`.
+    """
+    num_episodes = tf.cast(tf.shape(mask)[2], mask.dtype)
+    return tf.where(per_step, tf.reduce_sum(mask, axis=(0, 2)), num_episodes)
+
+
+def value_loss(values: tf.Tensor, returns: tf.Tensor, mask: tf.Tensor, num_steps: tf.Tensor) -> tf.Tensor:
     """Calculate half the mean squared error of a value network over the played steps.
 
-    L = ½ Σₜᵦ mₜᵦ (V(sₜᵦ) - Gₜᵦ)² / Σₜᵦ mₜᵦ
+    L = ½ Σₜᵦ mₜᵦ (V(sₜᵦ) - Gₜᵦ)² / n. The loss of a batch is the sum of those of its parts.
 
     Args:
         values: V(sₜ), `[T, P, B]`.
         returns: targets Gₜ, `[T, P, B]`; no gradient flows through them.
         mask: 1 on played steps, `[T, P, B]`.
+        num_steps: n, the played steps of the whole batch, `[P]`.
 
     Returns:
         `[P]`.
     """
     errors = (values - tf.stop_gradient(returns)) ** 2 * mask
-    return 0.5 * tf.math.divide_no_nan(tf.reduce_sum(errors, axis=(0, 2)), tf.reduce_sum(mask, axis=(0, 2)))
+    return 0.5 * tf.math.divide_no_nan(tf.reduce_sum(errors, axis=(0, 2)), num_steps)

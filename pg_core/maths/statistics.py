@@ -1,7 +1,10 @@
 """What is measured beside the loss: of one batch, of its gradient, and over a population of seeds."""
 
+import functools
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 
@@ -132,19 +135,26 @@ def bootstrap_interval(
     """Calculate the percentile-bootstrap interval of the interquartile mean.
 
     Args:
-        scores: `[N]`, one for each seed.
+        scores: `[..., N]`, one for each seed.
         confidence: in (0, 1).
         num_resamples: how often N scores are drawn with replacement.
         seed: of the draws; the same seed draws the same.
 
     Returns:
-        Low and high end, scalars.
+        Low and high end, `[...]`.
 
     See Efron & Tibshirani, "An introduction to the bootstrap", 1993, section 13.3.
     """
-    count = scores.shape[-1]
-    draws = tf.random.stateless_uniform([num_resamples, count], [seed, count], 0, count, dtype=tf.int32)
-    means = tf.sort(interquartile_mean(tf.gather(scores, draws)))
+    ranks = _middle_ranks(scores.shape[-1], num_resamples, seed)
+    means = tf.reduce_mean(tf.gather(tf.sort(scores, axis=-1), ranks, axis=-1), axis=-1)  # [..., resamples]
+    means = tf.sort(means, axis=-1)
     tail = (1 - confidence) / 2
     low, high = round(tail * (num_resamples - 1)), round((1 - tail) * (num_resamples - 1))
-    return means[low], means[high]
+    return means[..., low], means[..., high]
+
+
+@functools.lru_cache(maxsize=16)
+def _middle_ranks(count: int, num_resamples: int, seed: int) -> npt.NDArray[np.int64]:
+    """Return the ranks, among all scores, of the middle half of each resample: with these no resample is sorted."""
+    draws = np.random.default_rng([seed, count]).integers(count, size=(num_resamples, count))
+    return np.sort(draws, axis=1)[:, count // 4 : count - count // 4]

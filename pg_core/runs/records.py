@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from pg_core.config import Config
-from pg_core.environments import describe
 
 if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
     from pg_core.trainer import Update
@@ -88,7 +87,7 @@ class Run:
     @property
     def reward_threshold(self) -> float | None:
         """Mean return that counts as solved."""
-        return describe(self.config.env_id).reward_threshold
+        return self.config.environment.reward_threshold
 
 
 @dataclass(frozen=True)

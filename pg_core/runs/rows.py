@@ -44,8 +44,7 @@ def run_of(row: sa.Row[Any], requests: Sequence[Request]) -> Run:
 def update_row(run_id: str, update: "Update", seconds: float) -> dict[str, Any]:
     """Return the row of `updates` of one update, `seconds` of training after the start of the run."""
     arrays = {name: getattr(update, name).astype(dtype).tobytes() for name, dtype in ARRAYS.items()}
-    durations = {"collect_seconds": update.collect_seconds, "gradient_seconds": update.gradient_seconds}
-    return {"run_id": run_id, "update": update.index, "seconds": seconds, **durations, **arrays}
+    return {"run_id": run_id, "update": update.index, "seconds": seconds, **arrays}
 
 
 def to_bytes(arrays: Mapping[str, Array]) -> bytes:

@@ -5,6 +5,7 @@ SQLite keeps its rollback journal: up to 3.51.2 its write-ahead log can be corru
 """
 
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_NAME = 80
 
 # How each array of an `Update` is stored: its bytes in this type.
@@ -54,8 +55,6 @@ UPDATES = sa.Table(
     sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("update", sa.Integer, primary_key=True),
     sa.Column("seconds", sa.Double, nullable=False),  # of training, since the start of the run
-    sa.Column("collect_seconds", sa.Double, nullable=False),
-    sa.Column("gradient_seconds", sa.Double, nullable=False),
     *(sa.Column(name, sa.LargeBinary, nullable=False) for name in ARRAYS),
 )
 CHANGES = sa.Table(
@@ -100,12 +99,24 @@ def connect(folder: Path) -> sa.Engine:
         version = connection.scalar(sa.select(_VERSION.c.version))
         if version is None:
             connection.execute(_VERSION.insert(), {"version": SCHEMA_VERSION})
+        elif version == 1:
+            _add_engine(connection)
         elif version != SCHEMA_VERSION:
             raise StoreError(
                 f"The lab's store has version {version}, this lab reads version {SCHEMA_VERSION}; "
                 "use the lab that made it, or set PG_LAB_DATA to another folder."
             )
     return engine
+
+
+def _add_engine(connection: sa.Connection) -> None:
+    """Bring a store of version 1 to version 2: its runs were trained with Gymnasium, the only engine of that time."""
+    for run in list(connection.execute(sa.select(RUNS.c.id, RUNS.c.config))):
+        config = {**json.loads(run.config), "engine": "gymnasium", "sutton_barto_reward": False}
+        connection.execute(RUNS.update().where(RUNS.c.id == run.id).values(config=json.dumps(config)))
+    for column in ("collect_seconds", "gradient_seconds"):
+        connection.execute(sa.text(f"ALTER TABLE updates DROP COLUMN {column}"))
+    connection.execute(_VERSION.update().values(version=2))
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.02  # between two looks at the orders, at most, while updates are faster
 PAUSED_LOOK_SECONDS = 0.05
+AT_ONCE_SECONDS = 0.05  # for which updates may be done at once, as fast as possible
 COMMIT_SECONDS = 0.1
 SNAPSHOT_SECONDS = 1.0
 RATE_UPDATES = 50  # over which steps per second are measured
@@ -52,6 +53,7 @@ class Session:
         self._updates: list[tuple[Update, float]] = []  # not committed yet, as the next two
         self._in_force: dict[int, int] = {}
         self._steps_done = 0
+        self._updates_per_second = 0.0  # lately; 0 before the first
         self._rate: deque[tuple[int, float]] = deque(maxlen=RATE_UPDATES + 1)  # environment steps, seconds
         self._looked = self._committed = self._started = -np.inf
         self._next_snapshot = -np.inf
@@ -63,12 +65,12 @@ class Session:
             self.commit(snapshot=True)
         while self._may_train():
             self._started = time.perf_counter()
-            update = next(self._trainer, None)
-            if update is None:
+            updates = self._trainer.advance(self._at_once())
+            if not updates:
                 solved = bool((self._trainer.checkpoint()["env_steps_to_solve"] >= 0).all())
                 return ("solved" if solved else "finished"), ""
-            self._record(update)
-            yield update
+            self._record(updates)
+            yield from updates
             self._wait_for_pace()
         return ("interrupted", self._leave.reason) if self._leave.is_set() else ("stopped", "")
 
@@ -129,15 +131,25 @@ class Session:
                 raise LostRun(self._run_id)
             self._state = state
 
-    def _record(self, update: "Update") -> None:
+    def _at_once(self) -> int:
+        """Return how many updates may be done before the next look at orders, pace and clock."""
+        if self._trainer.config.pace or self._target == "pause" or not self._updates_per_second:
+            return 1
+        soon = max(1, int(self._updates_per_second * AT_ONCE_SECONDS))
+        return min([soon, *(r.update - self._done for r in self._requests if r.update is not None)])
+
+    def _record(self, updates: "list[Update]") -> None:
         now = time.perf_counter()
-        self._seconds += now - self._clock
+        each = (now - self._clock) / len(updates)
         self._clock = now
-        self._done = update.index + 1
+        self._updates_per_second = 1 / each
+        for update in updates:
+            self._seconds += each
+            self._updates.append((update, self._seconds))
+            self._rate.append((int(update.env_steps.sum()), self._seconds))
+            self._best_return = max(self._best_return, float(update.episodic_returns.max()))
+        self._done += len(updates)
         self._steps_done += self._target == "pause"
-        self._updates.append((update, self._seconds))
-        self._rate.append((int(update.env_steps.sum()), self._seconds))
-        self._best_return = max(self._best_return, float(update.episodic_returns.max()))
         if max(now, self._next_start()) - self._committed >= COMMIT_SECONDS:
             self.commit(snapshot=now >= self._next_snapshot)
 

@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pg_core import acting, evaluation, rendering
+from pg_core import acting, evaluation, rendering, runtime
 from pg_core.config import Config, ConfigError
-from pg_core.environments import UnsupportedEnvironmentError, describe
+from pg_core.environments import UnsupportedEnvironmentError
 from pg_core.runs import clips
 from pg_core.runs.records import LostRun
 from pg_core.runs.schema import StoreError
@@ -41,7 +41,7 @@ def work(store: Store, run_id: str, process: str, leave: Leave | None = None) ->
     Continues from the newest checkpoint if there is one, exactly. What ended the run is in its state and reason;
     it is stopped if the caller stops iterating.
     """
-    _prepare_tensorflow()
+    _prepare_tensorflow(store.folder)
     if not store.transition(run_id, ["starting"], process, state="running"):
         return
     session = None
@@ -74,16 +74,11 @@ def work(store: Store, run_id: str, process: str, leave: Leave | None = None) ->
     store.transition(run_id, ["running", "paused"], process, state=outcome[0], reason=outcome[1])
 
 
-def _prepare_tensorflow() -> None:
-    """Import TensorFlow for training: one thread an operation, so that a run's numbers depend on nothing else."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+def _prepare_tensorflow(folder: Path) -> None:
+    """Import TensorFlow and what trains, so that a spare has done it before it is needed."""
+    runtime.keep_programs(folder / "programs")
     with _muted_stderr():
-        import tensorflow as tf
-
-        import pg_core.trainer  # noqa: F401 here, so that a spare has imported it before it is needed
-    with contextlib.suppress(RuntimeError):  # it is at work already, and keeps the threads it has
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        import pg_core.trainer  # noqa: F401
 
 
 @contextlib.contextmanager
@@ -100,7 +95,7 @@ def _muted_stderr() -> Iterator[None]:
 
 
 def _warm_up() -> None:
-    """Train one update for nothing: TensorFlow sets itself up in its first, for longer than a second."""
+    """Train one update of the default config for nothing: it is compiled then, if another was not so before."""
     from pg_core.trainer import Trainer
 
     trainer = Trainer(Config())
@@ -110,7 +105,7 @@ def _warm_up() -> None:
 
 def _failure(folder: Path, error: Exception) -> Outcome:
     """Return how a run ends after an error: with the sentence it carries, or with the number of its log entry."""
-    from pg_core.trainer import TrainingError
+    from pg_core.learners import TrainingError
 
     if isinstance(error, StoreError):
         return "interrupted", str(error)
@@ -137,7 +132,7 @@ def main() -> None:
     leave = Leave()
     threading.Thread(target=_listen, args=(inbox, leave), daemon=True).start()
     if "studio" not in sys.argv:  # a studio plays and draws episodes, for which NumPy is enough
-        _prepare_tensorflow()
+        _prepare_tensorflow(data_folder())
         _warm_up()
     store = Store(data_folder())
     print(json.dumps({"ready": True}), file=answers)
@@ -183,7 +178,7 @@ def _make_clip(
     """Play one episode of a run's newest policy, or of the policy with which a config begins."""
     if run_id is None:
         start = Config(**config or {})
-        update, policy = 0, acting.initialize_policy(start, describe(start.env_id))
+        update, policy = 0, acting.initialize_policy(start, start.environment)
         key = clips.untrained_key(start)
     else:
         found = store.policy(run_id)

@@ -1,0 +1,64 @@
+"""What is measured: the lab's engines beside their peers, and how the compiled engine's cost grows."""
+
+from collections.abc import Iterator
+
+from bench.measure import Row
+
+COMPILED, GYMNASIUM, JAX = "the lab, compiled engine", "the lab, Gymnasium engine", "JAX, gymnax"
+PPO, A2C = "Stable-Baselines3 PPO", "Stable-Baselines3 A2C"
+TF_EXAMPLE, TF_FASTEST = "TF-Agents, one environment", "TF-Agents, a batch of 16 environments"
+PEERS = ("stable_baselines3", "tf_agents", "jax")
+
+# Numbers of updates: all agents solve, or, with Gymnasium, it takes no longer than twenty seconds.
+COMPILED_UPDATES = {1: 100, 8: 100, 64: 100, 512: 50}
+GYMNASIUM_UPDATES = {1: 100, 8: 40, 64: 10, 512: 4}
+GROWTH_UPDATES = 30
+
+Size = tuple[int, int, str]  # agents, episodes per update, hidden layers
+GROWTH: dict[str, list[Size]] = {
+    "agents P": [(agents, 16, "64") for agents in (1, 4, 16, 64, 256)],
+    "episodes per update B": [(8, episodes, "64") for episodes in (1, 4, 16, 64, 256)],
+    "hidden layers H": [(8, 16, layers) for layers in ("16", "64", "256", "64,64")],
+}
+
+
+def ours(engine: str, size: Size, updates: int) -> Row:
+    """Return the row of one of the lab's engines."""
+    agents, episodes, layers = size
+    command = ["-m", "bench.ours", "--engine", engine, "--num-agents", str(agents), "--updates", str(updates)]
+    command += ["--episodes-per-update", str(episodes), "--hidden-layers", layers]
+    label = COMPILED if engine == "compiled" else GYMNASIUM
+    return Row(label, tuple(command), f"{updates} updates", agents, episodes, layers)
+
+
+def speed_rows() -> list[Row]:
+    """Return the rows of the first table."""
+    compiled = [ours("compiled", (agents, 16, "64"), updates) for agents, updates in COMPILED_UPDATES.items()]
+    gymnasium = [ours("gymnasium", (agents, 16, "64"), updates) for agents, updates in GYMNASIUM_UPDATES.items()]
+    jax = [_jax(agents, updates) for agents, updates in COMPILED_UPDATES.items()]
+    return [*compiled, *gymnasium, *jax, *_stable_baselines3(), *_tf_agents()]
+
+
+def growth_rows() -> dict[Size, Row]:
+    """Return the rows of the tables that show how cost grows; those have some sizes in common."""
+    sizes = dict.fromkeys(size for sizes in GROWTH.values() for size in sizes)
+    return {size: ours("compiled", size, GROWTH_UPDATES) for size in sizes}
+
+
+def _jax(agents: int, updates: int) -> Row:
+    command = ("bench/peers/run_jax.py", "--num-agents", str(agents), "--updates", str(updates))
+    return Row(JAX, command, f"{updates} updates", agents, 16, peer="jax")
+
+
+def _stable_baselines3() -> Iterator[Row]:
+    for label, algo, steps in ((PPO, "ppo", "100,000"), (A2C, "a2c", "500,000")):
+        command = ("bench/peers/run_sb3.py", "--algo", algo, "--solve")
+        yield Row(label, command, f"until solved, at most {steps} steps", peer="stable_baselines3")
+
+
+def _tf_agents() -> Iterator[Row]:
+    for label, environments, updates in ((TF_EXAMPLE, 1, 80), (TF_FASTEST, 16, 150)):
+        # With the example's own learning rate, a tenth of this one, it takes minutes to solve.
+        command = ("--environments", str(environments), "--updates", str(updates), "--learning-rate", "0.01", "--solve")
+        trained = f"until solved, at most {updates} updates"
+        yield Row(label, ("bench/peers/run_tf_agents.py", *command), trained, 1, 16, peer="tf_agents")

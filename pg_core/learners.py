@@ -1,0 +1,194 @@
+"""Puts an engine and the update together: what trains a population, as many updates at a time as the engine can take.
+
+Both learners run `reinforce.update` as XLA compiles it. With Gymnasium the episodes are played outside of the program,
+one update at a time; the compiled engine plays inside, and one dispatch of the program does many updates.
+"""
+
+import functools
+import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from pg_core import acting, reinforce, runtime
+from pg_core.config import Config
+from pg_core.engines import Trajectories
+from pg_core.engines.compiled import Draws, collect
+from pg_core.engines.gymnasium import GymnasiumEngine
+from pg_core.environments import Array, EnvironmentSpec
+from pg_core.memory import shard_size
+from pg_core.reinforce import Hyperparameters, Metrics, State
+from pg_core.sweep import arrays_of
+
+runtime.prepare()
+
+MAX_UPDATES = 16  # of one dispatch
+MAX_NOISE = 2**20  # numbers for one dispatch
+
+
+class TrainingError(RuntimeError):
+    """Raised when training cannot go on; its message is a sentence for the person who trains."""
+
+
+class Learner(Protocol):
+    """Trains a population from `state` on."""
+
+    @property
+    def state(self) -> State:
+        """Parameters, optimiser slots and scores of the population."""
+        ...
+
+    def learn(self, config: Config, first_update: int, num_updates: int) -> Metrics:
+        """Do 1 to `num_updates` updates; return what each measured, arrays `[K, P, ...]`."""
+        ...
+
+    def rewind(self) -> None:
+        """Return to the state before the last call of `learn`."""
+        ...
+
+    def close(self) -> None:
+        """Free what the engine holds."""
+        ...
+
+
+class GymnasiumLearner:
+    """Plays any environment, one update at a time."""
+
+    def __init__(self, config: Config, state: State) -> None:
+        self.state = self._before = state
+        self._spec = config.environment
+        self._engine = GymnasiumEngine(self._spec, config.num_agents, config.episodes_per_update, config.seed)
+
+    def learn(self, config: Config, first_update: int, num_updates: int) -> Metrics:
+        """Do one update."""
+        policy = {name: array.numpy() for name, array in self.state.policy.items()}
+        played = self._engine.collect(
+            lambda observations, noise: acting.sample(policy, observations, noise, config.activation), first_update
+        )
+        self._check_finite(played, first_update)
+        self._before = self.state
+        # As long as the longest episode can be: the program is compiled once, and reads no further than this one's.
+        missing = self._spec.max_episode_steps - len(played.mask)
+        steps = [np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)) for array in played[:4]]
+        trajectories = Trajectories(*map(tf.constant, (*steps, *played[4:])))
+        hyper, threshold = reinforce.hyperparameters(config), self._spec.reward_threshold
+        self.state, metrics = learn_program(self.state, trajectories, hyper, config.optimizer, threshold)
+        return Metrics(*(value.numpy()[None] for value in metrics))
+
+    def rewind(self) -> None:
+        """Return to the state before the last update."""
+        self.state = self._before
+
+    def close(self) -> None:
+        """Close the environments."""
+        self._engine.close()
+
+    def _check_finite(self, played: Trajectories, update: int) -> None:
+        # An environment answers actions that are not finite with such rewards: then the policy has diverged.
+        acted = np.isfinite(played.actions).all()
+        if acted and not (np.isfinite(played.observations).all() and np.isfinite(played.rewards).all()):
+            raise TrainingError(
+                f"{self._spec.env_id} gave an observation or a reward that is not finite at update {update}; "
+                "mend the environment or choose another."
+            )
+
+
+class CompiledLearner:
+    """Plays CartPole inside of the program, for a share of the population at a time, on as many threads as processors.
+
+    The shares are of one size, so that one program does for all; what is missing at the end is filled up with further
+    agents, whose numbers nobody sees.
+    """
+
+    def __init__(self, config: Config, state: State) -> None:
+        self._num_agents = config.num_agents
+        self._size = shard_size(config)
+        self._num_shards = math.ceil(config.num_agents / self._size)
+        self._shards = self._before = self._split(state)
+        self._spec = config.environment
+        numbers = self._size * config.episodes_per_update * self._spec.max_episode_steps
+        self._most = min(max(1, MAX_NOISE // numbers), MAX_UPDATES)
+        self._threads = ThreadPoolExecutor(min(self._num_shards, runtime.NUM_PROCESSORS))
+
+    @property
+    def state(self) -> State:
+        """Parameters, optimiser slots and scores of the population."""
+
+        def join(*parts: tf.Tensor) -> tf.Tensor:
+            return tf.concat(parts, axis=0)[: self._num_agents] if parts[0].shape.rank else parts[0]
+
+        state: State = tf.nest.map_structure(join, *self._shards)
+        return state
+
+    def learn(self, config: Config, first_update: int, num_updates: int) -> Metrics:
+        """Do as many of these updates as one dispatch can take."""
+        updates = range(first_update, first_update + min(num_updates, self._most))
+        hypers = self._split(reinforce.hyperparameters(config))
+        learn = functools.partial(self._learn_shard, config, updates)
+        learned = list(self._threads.map(learn, range(self._num_shards), self._shards, hypers))
+        self._before, self._shards = self._shards, [state for state, _ in learned]
+        parts = zip(*(metrics for _, metrics in learned), strict=True)
+        return Metrics(*(np.concatenate(part, axis=1)[:, : self._num_agents] for part in parts))
+
+    def rewind(self) -> None:
+        """Return to the state before the last dispatch."""
+        self._shards = self._before
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown()
+
+    def _learn_shard(
+        self, config: Config, updates: range, shard: int, state: State, hyper: Hyperparameters
+    ) -> tuple[State, list[Array]]:
+        agents = range(shard * self._size, (shard + 1) * self._size)
+        sizes = self._most, config.episodes_per_update, self._spec.max_episode_steps
+        draws = Draws(*map(tf.constant, Draws.of(config.seed, agents, updates, *sizes)))
+        count = tf.constant(len(updates))
+        state, metrics = play_program(state, hyper, draws, count, config.optimizer, self._spec)
+        return state, [value.numpy()[: len(updates)] for value in metrics]
+
+    def _split(self, tensors: Any) -> list[Any]:
+        """Cut a structure of tensors `[P, ...]` into shares."""
+        agents = np.minimum(np.arange(self._num_shards * self._size), self._num_agents - 1)
+
+        def share(mine: Array) -> Any:
+            return tf.nest.map_structure(lambda x: tf.gather(x, mine) if x.shape.rank else x, tensors)
+
+        return [share(mine) for mine in agents.reshape(self._num_shards, -1)]
+
+
+def make_learner(config: Config, state: State) -> Learner:
+    """Return the learner that a config asks for."""
+    return CompiledLearner(config, state) if config.compiled else GymnasiumLearner(config, state)
+
+
+@tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
+def learn_program(
+    state: State, trajectories: Trajectories, hyper: Hyperparameters, optimizer: str, threshold: float | None
+) -> tuple[State, Metrics]:
+    """Do one update with trajectories that were played elsewhere."""
+    return reinforce.update(state, trajectories, hyper, optimizer, threshold)
+
+
+@tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
+def play_program(
+    state: State, hyper: Hyperparameters, draws: Draws, num_updates: tf.Tensor, optimizer: str, spec: EnvironmentSpec
+) -> tuple[State, Metrics]:
+    """Play and learn, as many updates as asked for; metrics are `[K, P, ...]`, K as long as the draws."""
+
+    def one_update(state: State, noise: tf.Tensor, starts: tf.Tensor) -> tuple[State, Metrics]:
+        trajectories = collect(state.policy, hyper.activation, noise, starts, spec.sutton_barto_reward)
+        return reinforce.update(state, trajectories, hyper, optimizer, spec.reward_threshold)
+
+    traced = tf.function(one_update, autograph=False).get_concrete_function(state, draws.noise[0], draws.starts[0])
+
+    def body(index: tf.Tensor, state: State, rows: Metrics) -> tuple[tf.Tensor, State, Metrics]:
+        state, measured = traced(state, draws.noise[index], draws.starts[index])
+        return index + 1, state, tf.nest.map_structure(lambda row, value: row.write(index, value), rows, measured)
+
+    rows = tf.nest.map_structure(lambda x: arrays_of(x, draws.noise.shape[0]), traced.structured_outputs[1])
+    _, state, rows = tf.while_loop(lambda index, *_: index < num_updates, body, (tf.constant(0), state, rows))
+    return state, tf.nest.map_structure(tf.TensorArray.stack, rows)
