@@ -18,7 +18,7 @@ from pg_core.engines import Trajectories
 from pg_core.engines.compiled import Draws, collect
 from pg_core.engines.gymnasium import GymnasiumEngine
 from pg_core.environments import Array, EnvironmentSpec
-from pg_core.memory import shard_size
+from pg_core.memory import THREADS, shard_size
 from pg_core.reinforce import Hyperparameters, Metrics, State
 from pg_core.sweep import arrays_of
 
@@ -110,7 +110,7 @@ class CompiledLearner:
         self._spec = config.environment
         numbers = self._size * config.episodes_per_update * self._spec.max_episode_steps
         self._most = min(max(1, MAX_NOISE // numbers), MAX_UPDATES)
-        self._threads = ThreadPoolExecutor(min(self._num_shards, runtime.NUM_PROCESSORS))
+        self._threads = ThreadPoolExecutor(min(self._num_shards, THREADS))
 
     @property
     def state(self) -> State:

@@ -1,12 +1,13 @@
 """How a population is cut into shares, and how much memory its training takes."""
 
 import math
+import os
 
 import psutil
 
 from pg_core.config import Config, ConfigError
-from pg_core.runtime import NUM_PROCESSORS
 
+THREADS = os.cpu_count() or 1  # on which the compiled engine trains a share each
 SHARD_EPISODES = 128  # that one program plays side by side: fewer waste its fixed costs, more overflow the caches
 
 # Measured, see docs/performance.md.
@@ -46,7 +47,7 @@ def check(config: Config) -> None:
 
 
 def _agents_at_a_time(config: Config) -> int:
-    return min(config.num_agents, shard_size(config) * NUM_PROCESSORS) if config.compiled else config.num_agents
+    return min(config.num_agents, shard_size(config) * THREADS) if config.compiled else config.num_agents
 
 
 def _gibibytes(count: int) -> str:

@@ -3,10 +3,10 @@
 import contextlib
 import hashlib
 import os
+import platform
 from importlib.metadata import version
 from pathlib import Path
 
-NUM_PROCESSORS = len(os.sched_getaffinity(0))  # that this process may use
 KEPT_PROGRAMS = 100  # of a few megabytes each
 
 # Set before TensorFlow is imported: it reads them when it is loaded.
@@ -38,7 +38,7 @@ def prepare() -> None:
     import tensorflow as tf
 
     with contextlib.suppress(RuntimeError):
-        tf.config.threading.set_intra_op_parallelism_threads(NUM_PROCESSORS)
+        tf.config.threading.set_intra_op_parallelism_threads(os.cpu_count() or 1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
@@ -54,4 +54,4 @@ def _machine() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return hashlib.sha256(f"{version('tensorflow')} {os.uname().machine} {flags}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{version('tensorflow')} {platform.machine()} {flags}".encode()).hexdigest()[:16]
