@@ -40,6 +40,10 @@ class Learner(Protocol):
         """Parameters, optimiser slots and scores of the population."""
         ...
 
+    def compile(self, config: Config) -> None:
+        """Have the program compiled, which takes seconds, before it is needed."""
+        ...
+
     def learn(self, config: Config, first_update: int, num_updates: int) -> Metrics:
         """Do 1 to `num_updates` updates; return what each measured, arrays `[K, P, ...]`."""
         ...
@@ -61,6 +65,14 @@ class GymnasiumLearner:
         self._spec = config.environment
         self._engine = GymnasiumEngine(self._spec, config.num_agents, config.episodes_per_update, config.seed)
 
+    def compile(self, config: Config) -> None:
+        """Compile the program, by an update from nothing that nobody sees."""
+        spec, shape = self._spec, (self._spec.max_episode_steps, config.num_agents, config.episodes_per_update)
+        actions = tf.zeros(shape, tf.int32) if spec.discrete else tf.zeros([*shape, spec.action_size])
+        steps, ends = tf.zeros(shape), tf.zeros(shape[1:], tf.bool)
+        observations = tf.zeros([*shape, spec.observation_size])
+        self._learn(config, Trajectories(observations, actions, steps, steps, ends, ends))
+
     def learn(self, config: Config, first_update: int, num_updates: int) -> Metrics:
         """Do one update."""
         policy = {name: array.numpy() for name, array in self.state.policy.items()}
@@ -72,9 +84,7 @@ class GymnasiumLearner:
         # As long as the longest episode can be: the program is compiled once, and reads no further than this one's.
         missing = self._spec.max_episode_steps - len(played.mask)
         steps = [np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)) for array in played[:4]]
-        trajectories = Trajectories(*map(tf.constant, (*steps, *played[4:])))
-        hyper, threshold = reinforce.hyperparameters(config), self._spec.reward_threshold
-        self.state, metrics = learn_program(self.state, trajectories, hyper, config.optimizer, threshold)
+        self.state, metrics = self._learn(config, Trajectories(*map(tf.constant, (*steps, *played[4:]))))
         return Metrics(*(value.numpy()[None] for value in metrics))
 
     def rewind(self) -> None:
@@ -84,6 +94,11 @@ class GymnasiumLearner:
     def close(self) -> None:
         """Close the environments."""
         self._engine.close()
+
+    def _learn(self, config: Config, trajectories: Trajectories) -> tuple[State, Metrics]:
+        hyper, threshold = reinforce.hyperparameters(config), self._spec.reward_threshold
+        learned: tuple[State, Metrics] = learn_program(self.state, trajectories, hyper, config.optimizer, threshold)
+        return learned
 
     def _check_finite(self, played: Trajectories, update: int) -> None:
         # An environment answers actions that are not finite with such rewards: then the policy has diverged.
@@ -121,6 +136,10 @@ class CompiledLearner:
 
         state: State = tf.nest.map_structure(join, *self._shards)
         return state
+
+    def compile(self, config: Config) -> None:
+        """Compile the program, by asking it for no updates."""
+        self._learn_shard(config, range(0), 0, self._shards[0], self._split(reinforce.hyperparameters(config))[0])
 
     def learn(self, config: Config, first_update: int, num_updates: int) -> Metrics:
         """Do as many of these updates as one dispatch can take."""

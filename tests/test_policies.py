@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from pg_core import acting, maths, policies
 from pg_core.acting import INITIAL_LOG_STD, initialize_policy, initialize_value
-from pg_core.config import Config
+from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.environments import describe
 
-ACTIVATIONS = ("tanh", "relu", "silu")
+ACTIVATIONS = tuple(HYPERPARAMETERS["activation"].choices)
 
 
 def network(config: Config, scale: float = 1.0) -> dict[str, np.ndarray]:
@@ -29,16 +29,33 @@ def observations(config: Config) -> np.ndarray:
     )
 
 
+def tensors(params: dict[str, np.ndarray], dtype=tf.float32) -> dict[str, tf.Tensor]:
+    return {name: tf.constant(array, dtype) for name, array in params.items()}
+
+
+def outputs_of(config: Config, params: dict[str, np.ndarray]) -> tf.Tensor:
+    activation = policies.choice(config, "activation")
+    return policies.forward(tensors(params), tf.constant(observations(config)), activation)[-1].outputs
+
+
 def as_tensors(config: Config, params: dict[str, np.ndarray]) -> policies.Distribution:
-    tensors = {name: tf.constant(array) for name, array in params.items()}
-    return policies.distribution(tensors, tf.constant(observations(config)), policies.choice(config, "activation"))
+    """What the policies say, as learning sees it: two actions in the form of their log-odds."""
+    outputs = outputs_of(config, policies.log_odds_policy(tensors(params)))
+    return policies.distribution(outputs, params.get("log_std"))
 
 
-def test_both_sides_have_the_activations_of_config():
-    assert list(acting.ACTIVATIONS) == list(policies.ACTIVATIONS) == list(ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_both_sides_have_the_activations_of_config(activation):
+    assert list(acting.ACTIVATIONS) == list(ACTIVATIONS)
+    index = policies.choice(Config(activation=activation), "activation")
     x = np.linspace(-20, 20, 101, dtype=np.float32)
-    for name in ACTIVATIONS:
-        np.testing.assert_allclose(acting.ACTIVATIONS[name](x), policies.ACTIVATIONS[name](x), rtol=2e-6, atol=1e-7)
+    # In learning, x σ(x) comes from a tanh: σ(x) = (1 + tanh(x/2)) / 2 is rounded like 1, whatever is left of it.
+    rounding = np.abs(x) * 2.0**-23 if activation == "silu" else 0
+    ours, theirs = policies.activate(x, index).numpy(), acting.ACTIVATIONS[activation](x)
+    assert (np.abs(ours - theirs) <= 1e-7 + 2e-6 * np.abs(theirs) + rounding).all()
+    extreme = np.array([-1000, 1000], np.float32)
+    expected = {"tanh": [-1, 1], "relu": [0, 1000], "silu": [0, 1000]}[activation]
+    np.testing.assert_array_equal(policies.activate(extreme, index), expected)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -56,7 +73,58 @@ def test_a_network_is_its_matrix_products_by_hand(hidden_layers, activation):
                     activation
                 ](rows)
         np.testing.assert_allclose(outputs[agent], rows, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(as_tensors(config, params).logits, outputs, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(outputs_of(config, params), outputs, rtol=1e-5, atol=1e-5)
+    log_odds = as_tensors(config, params).log_odds
+    np.testing.assert_allclose(log_odds, outputs[..., 1] - outputs[..., 0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("hidden_layers", [(), (5,), (4, 9, 3)])
+def test_backward_is_the_tapes_gradient(hidden_layers, activation):
+    """Of each of three episodes by itself, where one network serves all of them; a wide layer and narrow ones."""
+    config = Config(hidden_layers=hidden_layers, activation=activation)
+    index, rng = policies.choice(config, "activation"), np.random.default_rng(3)
+    params = {name: x[0] for name, x in tensors(network(config), tf.float64).items()}
+    inputs, delta = (tf.constant(rng.normal(size=(3, 20, size))) for size in (4, 2))
+    ours = policies.backward(params, policies.forward(params, inputs, index), delta, index)
+    for episode in range(3):
+        with tf.GradientTape() as tape:
+            tape.watch(params)
+            outputs = policies.forward(params, inputs[episode : episode + 1], index)[-1].outputs
+            loss = tf.reduce_sum(outputs * delta[episode])
+        gradients = tape.gradient(loss, params)
+        assert ours.keys() == gradients.keys()
+        for name, gradient in gradients.items():
+            np.testing.assert_allclose(ours[name][episode], gradient, rtol=1e-12, atol=1e-13)
+
+
+def test_two_actions_are_one_number_and_its_gradient_that_of_both_logits():
+    config = Config(num_agents=2, hidden_layers=(6,))
+    params, index = tensors(network(config), tf.float64), policies.choice(config, "activation")
+    x = tf.constant(observations(config), tf.float64)
+    outputs = policies.forward(params, x, index)[-1].outputs
+    log_odds = policies.log_odds_policy(params)
+    np.testing.assert_allclose(
+        policies.forward(log_odds, x, index)[-1].outputs[..., 0], outputs[..., 1] - outputs[..., 0], atol=1e-12
+    )
+    with tf.GradientTape() as tape:
+        tape.watch(params)
+        loss = tf.reduce_sum(tf.sin(policies.forward(params, x, index)[-1].outputs @ [[-1.0], [1.0]]))
+    expected = tape.gradient(loss, params)
+    with tf.GradientTape() as tape:
+        tape.watch(log_odds)
+        loss = tf.reduce_sum(tf.sin(policies.forward(log_odds, x, index)[-1].outputs))
+    ours = policies.logits_gradients(tape.gradient(loss, log_odds), params)
+    assert ours.keys() == expected.keys()
+    for name, gradient in expected.items():
+        np.testing.assert_allclose(ours[name], gradient, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("env_id", ["Acrobot-v1", "Pendulum-v1"])
+def test_other_policies_have_no_log_odds(env_id):
+    params = tensors(network(Config(env_id=env_id, num_agents=1)))
+    assert policies.log_odds_policy(params) is params
+    assert policies.logits_gradients(params, params) is params
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -101,8 +169,12 @@ def test_a_single_action_is_always_taken():
 
 
 def test_a_distribution_says_what_its_formulas_say():
-    discrete = Config(num_agents=2, hidden_layers=(4,))
-    said, actions = as_tensors(discrete, network(discrete)), tf.ones([2, 200], tf.int32)
+    two = Config(num_agents=2, hidden_layers=(4,))
+    said, actions = as_tensors(two, network(two)), tf.ones([2, 200], tf.int32)
+    np.testing.assert_array_equal(said.log_prob(actions), maths.bernoulli_log_prob(said.log_odds, actions))
+    np.testing.assert_array_equal(said.entropy(), maths.bernoulli_entropy(said.log_odds))
+    three = Config(num_agents=2, hidden_layers=(4,), env_id="Acrobot-v1")
+    said = as_tensors(three, network(three))
     np.testing.assert_array_equal(said.log_prob(actions), maths.categorical_log_prob(said.logits, actions))
     np.testing.assert_array_equal(said.entropy(), maths.categorical_entropy(said.logits))
     box = Config(num_agents=2, hidden_layers=(4,), env_id="Pendulum-v1")
@@ -115,7 +187,7 @@ def test_a_new_policy_has_nearly_the_same_probability_for_every_action():
     config = Config(num_agents=4)
     params = initialize_policy(config, describe(config.env_id))
     said = as_tensors(config, params)
-    np.testing.assert_allclose(tf.nn.softmax(said.logits), np.full((4, 200, 2), 0.5), atol=0.05)
+    np.testing.assert_allclose(tf.sigmoid(said.log_odds), np.full((4, 200), 0.5), atol=0.05)
     assert (said.entropy().numpy() > 0.99 * math.log(2)).all()
 
 

@@ -38,7 +38,6 @@ class Session:
         from pg_core.trainer import Trainer
 
         self._store, self._run_id, self._process, self._leave = store, run_id, process, leave
-        self._clock = time.perf_counter()  # since when training time has not been counted
         checkpoint = store.checkpoint(run_id)
         self._done = int(checkpoint["update"]) if checkpoint else 0
         self._seconds = store.rewind(run_id, self._done)
@@ -49,6 +48,8 @@ class Session:
         self._requests = deque(r for r in requests if r.update is None or r.update >= self._done)
         self._last_request = max((request.id for request in requests), default=0)
         self._trainer = Trainer(store.config_after(run_id, self._done), checkpoint)
+        self._trainer.compile()
+        self._clock = time.perf_counter()  # since when training time has not been counted
         self._state, self._target, self._steps = "running", "run", 0
         self._updates: list[tuple[Update, float]] = []  # not committed yet, as the next two
         self._in_force: dict[int, int] = {}

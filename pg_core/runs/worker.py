@@ -42,11 +42,13 @@ def work(store: Store, run_id: str, process: str, leave: Leave | None = None) ->
     it is stopped if the caller stops iterating.
     """
     _prepare_tensorflow(store.folder)
-    if not store.transition(run_id, ["starting"], process, state="running"):
-        return
+    if not store.transition(run_id, ["starting"], process, state="starting"):
+        return  # it is another's by now
     session = None
     try:
         session = Session(store, run_id, process, leave or Leave())
+        if not store.transition(run_id, ["starting"], process, state="running"):
+            return
         outcome = yield from session.train()
         session.commit(snapshot=True)
     except GeneratorExit:
@@ -59,7 +61,7 @@ def work(store: Store, run_id: str, process: str, leave: Leave | None = None) ->
         with contextlib.suppress(StoreError, LostRun):
             if session:
                 session.commit(snapshot=False)
-        store.transition(run_id, ["running", "paused"], process, state="stopped")
+        store.transition(run_id, ["starting", "running", "paused"], process, state="stopped")
         raise
     except LostRun:
         return
@@ -71,7 +73,7 @@ def work(store: Store, run_id: str, process: str, leave: Leave | None = None) ->
     finally:
         if session:
             session.close()
-    store.transition(run_id, ["running", "paused"], process, state=outcome[0], reason=outcome[1])
+    store.transition(run_id, ["starting", "running", "paused"], process, state=outcome[0], reason=outcome[1])
 
 
 def _prepare_tensorflow(folder: Path) -> None:
@@ -95,7 +97,7 @@ def _muted_stderr() -> Iterator[None]:
 
 
 def _warm_up() -> None:
-    """Train one update of the default config for nothing: it is compiled then, if another was not so before."""
+    """Compile what the default config needs, and set up the rest of TensorFlow by an update."""
     from pg_core.trainer import Trainer
 
     trainer = Trainer(Config())

@@ -7,6 +7,8 @@ import pytest
 import tensorflow as tf
 
 from pg_core.maths import (
+    bernoulli_entropy,
+    bernoulli_log_prob,
     categorical_entropy,
     categorical_log_prob,
     categorical_score,
@@ -64,6 +66,29 @@ def test_logits_of_a_thousand_stay_finite(dtype):
     np.testing.assert_array_equal(
         sample_categorical(logits, tf.constant([0.0, 0.5, BELOW_ONE], dtype)[:, None]), [[0]] * 3
     )
+
+
+def test_two_actions_are_a_softmax_of_their_log_odds():
+    logits = np.random.default_rng(6).normal(scale=5, size=(200, 2))
+    log_odds = tf.constant(logits[:, 1] - logits[:, 0])
+    for action in (0, 1):
+        actions = tf.fill([200], action)
+        ours = bernoulli_log_prob(log_odds, actions)
+        np.testing.assert_allclose(ours, categorical_log_prob(tf.constant(logits), actions), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(bernoulli_entropy(log_odds), categorical_entropy(tf.constant(logits)), atol=1e-12)
+    np.testing.assert_allclose(bernoulli_log_prob(tf.constant(math.log(3.0)), 1), math.log(0.75), rtol=1e-6)
+    np.testing.assert_allclose(bernoulli_entropy(tf.constant(0.0)), math.log(2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_log_odds_of_a_thousand_stay_finite(dtype):
+    log_odds = tf.Variable([1000.0, -1000.0], dtype=dtype)
+    with tf.GradientTape(persistent=True) as tape:
+        log_probs, entropy = bernoulli_log_prob(log_odds, tf.constant([0, 0])), bernoulli_entropy(log_odds)
+    np.testing.assert_array_equal(log_probs, [-1000.0, 0.0])
+    np.testing.assert_array_equal(entropy, [0.0, 0.0])
+    np.testing.assert_array_equal(tape.gradient(log_probs, log_odds), [-1.0, 0.0])  # a - π(1)
+    np.testing.assert_array_equal(tape.gradient(entropy, log_odds), [0.0, 0.0])
 
 
 def test_a_single_action_is_certain():

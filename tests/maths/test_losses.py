@@ -23,6 +23,7 @@ from pg_core.maths import (
     gaussian_score,
     leave_one_out,
     policy_gradient_loss,
+    reduction_scale,
     step_mean,
     value_loss,
 )
@@ -37,9 +38,13 @@ ENT_COEF = 0.25
 
 def loss(log_probs=LOG_PROBS, weights=WEIGHTS, entropies=ENTROPIES, mask=MASK, per_step=False):
     ent_coef = tf.constant([ENT_COEF], tf.float64)
-    return policy_gradient_loss(
-        *map(tf.convert_to_tensor, (log_probs, weights, entropies, mask)), ent_coef, tf.constant(per_step)
-    )
+    scale = reduction_scale(tf.constant(mask), tf.constant(per_step))
+    return policy_gradient_loss(*map(tf.convert_to_tensor, (log_probs, weights, entropies, mask)), ent_coef, scale)
+
+
+def critic_loss(values=LOG_PROBS, returns=WEIGHTS, mask=MASK):
+    num_steps = tf.reduce_sum(tf.constant(mask), axis=(0, 2))
+    return value_loss(*map(tf.convert_to_tensor, (values, returns, mask)), num_steps)
 
 
 @pytest.mark.parametrize(("per_step", "count"), [(False, 2), (True, 3)])  # two episodes of three steps together
@@ -59,15 +64,16 @@ def test_rows_after_the_end_never_matter(per_step):
     for ours, theirs in zip(dirty, loss(per_step=per_step), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     returns = np.array([[[1.0, 2.0]], [[3.0, 4.0]]])
-    clean = value_loss(*map(tf.constant, (returns, WEIGHTS, MASK)))
-    np.testing.assert_array_equal(value_loss(*map(tf.constant, (returns + junk, WEIGHTS, MASK))), clean)
+    np.testing.assert_array_equal(critic_loss(returns + junk), critic_loss(returns))
 
 
 def test_agents_of_different_lengths_have_each_their_own_count():
     mask = np.concatenate([MASK, np.ones_like(MASK)], axis=1)
     both = [np.concatenate([array, array], axis=1) for array in (LOG_PROBS, WEIGHTS, ENTROPIES)]
     ent_coef = tf.constant([ENT_COEF, 0.0], tf.float64)
-    result = policy_gradient_loss(*map(tf.constant, (*both, mask)), ent_coef, tf.constant(True))
+    scale = reduction_scale(tf.constant(mask), tf.constant(True))
+    np.testing.assert_array_equal(scale, [3, 4])
+    result = policy_gradient_loss(*map(tf.constant, (*both, mask)), ent_coef, scale)
     first = 0.9 / 3
     second = 0.9 / 4
     np.testing.assert_allclose(result.policy_loss, [first, second], rtol=1e-14)
@@ -78,7 +84,19 @@ def test_no_played_step_gives_zero_rather_than_no_number():
     for per_step in (False, True):
         for term in loss(mask=np.zeros_like(MASK), per_step=per_step):
             np.testing.assert_array_equal(term, [0.0])
-    np.testing.assert_array_equal(value_loss(*map(tf.constant, (LOG_PROBS, WEIGHTS, np.zeros_like(MASK)))), [0.0])
+    np.testing.assert_array_equal(critic_loss(mask=np.zeros_like(MASK)), [0.0])
+
+
+@pytest.mark.parametrize("per_step", [False, True])
+def test_the_losses_of_parts_add_up_to_the_loss_of_the_whole(per_step):
+    whole, scale = loss(per_step=per_step), reduction_scale(tf.constant(MASK), tf.constant(per_step))
+    ent_coef, num_steps = tf.constant([ENT_COEF], tf.float64), tf.constant([3.0], tf.float64)
+    parts = [[tf.constant(array[t : t + 1]) for array in (LOG_PROBS, WEIGHTS, ENTROPIES, MASK)] for t in range(2)]
+    terms = [policy_gradient_loss(*part, ent_coef, scale) for part in parts]
+    for first, second, together in zip(*terms, whole, strict=True):
+        np.testing.assert_allclose(first + second, together, rtol=1e-14)
+    halves = [value_loss(part[0], part[1], part[3], num_steps) for part in parts]
+    np.testing.assert_allclose(halves[0] + halves[1], critic_loss(), rtol=1e-14)
 
 
 def test_weights_are_constants_of_the_loss():
@@ -107,7 +125,7 @@ def test_gradient_of_the_loss_is_minus_weight_times_score_over_episodes():
 def test_value_loss_by_hand_and_its_targets_are_constants():
     values, targets = tf.Variable([[[1.0, 2.0]], [[3.0, 0.0]]], dtype=tf.float64), tf.Variable(WEIGHTS)
     with tf.GradientTape() as tape:
-        result = value_loss(values, targets, tf.constant(MASK))
+        result = critic_loss(values, targets)
     np.testing.assert_allclose(result, [0.5 * ((1 - 2) ** 2 + (2 + 1) ** 2 + (3 - 3) ** 2) / 3], rtol=1e-14)
     gradients = tape.gradient(result, [values, targets])
     np.testing.assert_allclose(gradients[0], [[[(1 - 2) / 3, (2 + 1) / 3]], [[0, 0]]], rtol=1e-14)
@@ -134,7 +152,8 @@ def central_differences(function, parameters: np.ndarray, step: float = 1e-5) ->
 def total_loss(log_probs, entropies, per_step, ent_coef):
     coefficient = tf.constant([ent_coef], tf.float64)
     weights, mask = tf.constant(STEP_WEIGHTS), tf.constant(STEP_MASK)
-    terms = policy_gradient_loss(log_probs, weights, entropies, mask, coefficient, tf.constant(per_step))
+    scale = reduction_scale(mask, tf.constant(per_step))
+    terms = policy_gradient_loss(log_probs, weights, entropies, mask, coefficient, scale)
     return tf.reduce_sum(terms.total)
 
 
@@ -247,8 +266,8 @@ def mean_estimate(unequal: bool, weights_of) -> np.ndarray:
         log_probs = categorical_log_prob(tf.gather(logits, states), actions)
         probability = tf.exp(tf.reduce_sum(log_probs * mask, axis=(0, 2)))  # [P]
         weights = weights_of(tf.constant(rewards), tf.constant(mask), states)
-        zero, per_step = tf.constant(0.0, tf.float64), tf.constant(False)
-        terms = policy_gradient_loss(log_probs, weights, tf.zeros_like(log_probs), tf.constant(mask), zero, per_step)
+        zero, scale = tf.constant(0.0, tf.float64), reduction_scale(tf.constant(mask), tf.constant(False))
+        terms = policy_gradient_loss(log_probs, weights, tf.zeros_like(log_probs), tf.constant(mask), zero, scale)
         mean = tf.reduce_sum(tf.stop_gradient(probability) * terms.total)
     np.testing.assert_allclose(tf.reduce_sum(probability), 1, rtol=1e-14)  # no batch was forgotten
     return -tf.convert_to_tensor(tape.gradient(mean, logits)).numpy()
