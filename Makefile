@@ -18,7 +18,7 @@ check: .venv/dev.stamp
 	$(BIN)/lint-imports
 
 bench: .venv/run.stamp
-	$(BIN)/python -m bench.steps_per_second
+	$(BIN)/python -m bench
 
 docs: .venv/run.stamp
 	$(BIN)/python -m docs.generate
