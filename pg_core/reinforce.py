@@ -5,8 +5,7 @@ Sutton & Barto, "Reinforcement Learning", 2nd ed., sections 13.3 and 13.4.
 """
 
 import functools
-import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -16,10 +15,10 @@ from pg_core.acting import initialize_policy, initialize_value
 from pg_core.config import Config
 from pg_core.engines import Trajectories
 from pg_core.environments import Array, EnvironmentSpec
+from pg_core.gradients import approx_kl, policy_gradients, value_gradients
 from pg_core.maths import Slots
-from pg_core.policies import Params, backward, choice, distribution, forward, log_odds_policy, logits_gradients
+from pg_core.policies import Params, choice
 from pg_core.scores import Scores, add_episodes, initial_scores, is_unsolved, mean_return
-from pg_core.sweep import sweep
 
 
 class State(NamedTuple):
@@ -145,9 +144,10 @@ def update(
     """
     mask, step = trajectories.mask, state.step + 1
     returns = estimate_returns(trajectories, hyper)
-    critic = _learn_values(state.value, trajectories, returns, hyper)
+    critic = value_gradients(state.value, trajectories, returns, hyper.activation)
     estimate = estimate_weights(returns, critic.values, mask, hyper)
-    actor = _policy_gradients(state.policy, trajectories, estimate.weights, hyper)
+    scale = maths.reduction_scale(mask, hyper.reduction == 1)
+    actor = policy_gradients(state.policy, trajectories, estimate.weights, scale, hyper.ent_coef, hyper.activation)
     batch = {name: tf.reduce_mean(g, axis=1) for name, g in actor.gradients.items()}
     # An agent that has solved its environment is left as it is.
     learns = is_unsolved(state.scores) | ~hyper.stop_when_solved
@@ -164,7 +164,7 @@ def update(
         entropy=maths.masked_mean(actor.entropies, mask),
         grad_norm=maths.gradient_norm(list(batch.values())),
         grad_snr=maths.gradient_snr(list(actor.gradients.values())),
-        approx_kl=_approx_kl(policy, trajectories, actor.log_probs, hyper.activation),
+        approx_kl=approx_kl(policy, trajectories, actor.log_probs, hyper.activation),
         explained_variance=maths.explained_variance(estimate.baseline, returns, mask),
         mean_return=mean_return(scores),
         env_steps=scores.env_steps,
@@ -172,89 +172,6 @@ def update(
         is_finite=_is_finite({**{f"gradient of {name}": g for name, g in batch.items()}, **policy}),
     )
     return State(policy, value, policy_slots, value_slots, step, scores), metrics
-
-
-class _Actor(NamedTuple):
-    gradients: Params  # each episode's own, [P, B, ...]
-    loss: maths.PolicyGradientLoss
-    log_probs: tf.Tensor  # [T, P, B], as the next
-    entropies: tf.Tensor
-
-
-class _Critic(NamedTuple):
-    gradients: Params  # [P, ...]
-    loss: tf.Tensor  # [P]
-    values: tf.Tensor  # [T, P, B]
-
-
-def _policy_gradients(policy: Params, trajectories: Trajectories, weights: tf.Tensor, hyper: Hyperparameters) -> _Actor:
-    """Differentiate the loss for every episode by itself: the mean is the batch's gradient, the spread its noise."""
-
-    def part(agent: Any, rows: Any) -> tuple[Any, Any]:
-        (params, scale, ent_coef), (observations, actions, weights, mask) = agent, rows
-        layers = forward(params, observations, hyper.activation)
-        # A copy of log σ for every episode, so that its gradients come apart as the networks' do.
-        copies = {n: tf.repeat(x[None], mask.shape[0], axis=0) for n, x in params.items() if n == "log_std"}
-        outputs = layers[-1].outputs
-        with tf.GradientTape() as tape:
-            tape.watch((outputs, copies))
-            current = distribution(outputs, copies.get("log_std"))
-            log_probs, entropies = current.log_prob(actions), current.entropy()
-            terms = [_time_major(x) for x in (log_probs, weights, entropies, mask)]
-            loss = maths.policy_gradient_loss(terms[0], terms[1], terms[2], terms[3], ent_coef, scale)
-        delta, own = tape.gradient(loss.total, (outputs, copies))
-        alone = maths.PolicyGradientLoss(*(term[0] for term in loss))
-        return (backward(params, layers, delta, hyper.activation) | own, alone), (log_probs, entropies)
-
-    mask, num_episodes = trajectories.mask, weights.shape[2]
-    agents = log_odds_policy(policy), maths.reduction_scale(mask, hyper.reduction == 1), hyper.ent_coef
-    rows = tuple(map(_rows, (trajectories.observations, trajectories.actions, weights, mask)))
-    (gradients, loss), values = sweep(part, agents, rows, tf.reduce_sum(mask, axis=0))
-    gradients = {name: num_episodes * g for name, g in logits_gradients(gradients, policy).items()}
-    return _Actor(gradients, loss, *map(_per_step, values))
-
-
-def _learn_values(value: Params, trajectories: Trajectories, returns: tf.Tensor, hyper: Hyperparameters) -> _Critic:
-    """Differentiate the value network's loss; without one its values are 0 and its loss is undefined."""
-    if not value:
-        return _Critic({}, tf.fill([returns.shape[1]], float("nan")), tf.zeros_like(returns))
-
-    def part(agent: Any, rows: Any) -> tuple[Any, Any]:
-        (params, num_steps), (observations, targets, mask) = agent, rows
-        layers = forward(params, observations, hyper.activation)
-        outputs = layers[-1].outputs
-        with tf.GradientTape() as tape:
-            tape.watch(outputs)
-            values = outputs[..., 0]
-            loss = maths.value_loss(_time_major(values), _time_major(targets), _time_major(mask), num_steps)[0]
-        return (backward(params, layers, tape.gradient(loss, outputs), hyper.activation), loss), values
-
-    mask = trajectories.mask
-    rows = tuple(map(_rows, (trajectories.observations, returns, mask)))
-    (gradients, loss), values = sweep(
-        part, (value, tf.reduce_sum(mask, axis=(0, 2))), rows, tf.reduce_sum(mask, axis=0)
-    )
-    return _Critic({name: tf.reduce_sum(g, axis=1) for name, g in gradients.items()}, loss, _per_step(values))
-
-
-def _approx_kl(policy: Params, trajectories: Trajectories, log_probs: tf.Tensor, activation: tf.Tensor) -> tf.Tensor:
-    """Estimate how far the step has moved the policies, `[P]`, from the first quarter of the episodes.
-
-    All of them would take a fifth of the time of an update, for a metric that needs no more.
-    """
-    count = math.ceil(log_probs.shape[2] / 4)
-    observations, actions, mask = (
-        x[:, :, :count] for x in (trajectories.observations, trajectories.actions, trajectories.mask)
-    )
-
-    def part(params: Any, rows: Any) -> tuple[Any, Any]:
-        observations, actions = rows
-        said = distribution(forward(params, observations, activation)[-1].outputs, params.get("log_std"))
-        return (), said.log_prob(actions)
-
-    rows = _rows(observations), _rows(actions)
-    new = _per_step(sweep(part, log_odds_policy(policy), rows, tf.reduce_sum(mask, axis=0))[1])
-    return maths.approx_kl(log_probs[:, :, :count], new, mask)
 
 
 def _step(
@@ -282,18 +199,3 @@ def _is_finite(params: Params) -> tf.Tensor:
     """Return for which agents all numbers are finite, bool `[P]`."""
     each = [tf.reduce_all(tf.math.is_finite(x), axis=range(1, x.shape.rank)) for x in params.values()]
     return tf.reduce_all(tf.stack(each), axis=0)
-
-
-def _rows(array: tf.Tensor) -> tf.Tensor:
-    """Turn time-major `[T, P, B, ...]` into `[P, B, T, ...]`, the rows of each episode's matrix product."""
-    return tf.transpose(array, [1, 2, 0, *range(3, array.shape.rank)])
-
-
-def _time_major(array: tf.Tensor) -> tf.Tensor:
-    """Turn one agent's `[B, C]` into `[C, 1, B]`."""
-    return tf.transpose(array)[:, None]
-
-
-def _per_step(array: tf.Tensor) -> tf.Tensor:
-    """Turn `[P, B, T]` back into time-major `[T, P, B]`."""
-    return tf.transpose(array, [2, 0, 1])
