@@ -16,15 +16,15 @@ BEGIN, END = "<!-- begin of what `python -m bench --write` writes -->\n", "<!-- 
 POPULATION, ONE_AGENT = "the default population", "one agent"
 
 
-def measured(repeats: int) -> str:
+def measured() -> str:
     """Measure everything; return the tables with their headings."""
     pythons, reasons = install(PEERS)
     rows, sizes = speed_rows(), growth_rows()
     with tempfile.TemporaryDirectory() as folder:
         programs = Path(folder)
-        results = measure([*rows, *sizes.values()], pythons, reasons, programs, repeats)
+        results = measure([*rows, *sizes.values()], pythons, reasons, programs)
         solving = measure_solving({Config().num_agents: POPULATION, 1: ONE_AGENT}, programs)
-    starts = measure_starts(repeats)
+    starts = measure_starts()
     speed = {row: results[row] for row in rows}
     sections = {
         "Environment steps a second": report.speed(speed),
@@ -47,10 +47,9 @@ def write(text: str) -> None:
 def main() -> None:
     """Measure, then print or write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3, help="processes for each row")
     parser.add_argument("--write", action="store_true", help=f"write into {DOCUMENT.relative_to(ROOT)}")
     options = parser.parse_args()
-    text = measured(options.repeats)
+    text = measured()
     if options.write:
         write(text)
     else:

@@ -15,6 +15,7 @@ from bench.peers.installation import NotInstalled, python_of
 
 ROOT = Path(__file__).parents[1]
 BEGIN = time.monotonic()
+QUICK, SLOW = 3, 2  # repeats; rows that take about a minute have fewer
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Row:
     episodes_per_update: int | None = None  # None if it updates after a number of steps
     hidden_layers: str = "64"
     peer: str | None = None  # who must be installed; None for the lab itself
+    repeats: int = QUICK
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Result:
         ended = subprocess.run([*command], cwd=ROOT, capture_output=True, text=True)
         if ended.returncode:
             said = ended.stderr.strip().splitlines() or [f"ended with code {ended.returncode}"]
-            self.repeats, self.reason = [], f"failed: {said[-1]}"
+            self.repeats, self.reason = [], f"failed: {said[-1].strip()}"
         else:
             self.repeats.append(json.loads(ended.stdout.splitlines()[-1]))
 
@@ -79,7 +81,7 @@ def install(peers: Iterable[str]) -> tuple[dict[str, Path], dict[str, str]]:
 
 
 def measure(
-    rows: Iterable[Row], pythons: Mapping[str, Path], reasons: Mapping[str, str], programs: Path, repeats: int
+    rows: Iterable[Row], pythons: Mapping[str, Path], reasons: Mapping[str, str], programs: Path
 ) -> dict[Row, Result]:
     """Measure every row with as many seeds as there are repeats.
 
@@ -88,16 +90,19 @@ def measure(
         pythons: of the peers that are installed.
         reasons: why the others are not.
         programs: folder where the lab keeps compiled programs.
-        repeats: rounds over the rows.
     """
     results = {row: Result(reason=reasons.get(row.peer or "", "")) for row in rows}
-    for seed in range(repeats):
+    for seed in range(QUICK):
         for row, result in results.items():
-            if not result.reason:
-                command = [pythons[row.peer]] if row.peer else [sys.executable]
-                own = [] if row.peer else ["--programs", programs]
-                result.add([*command, *row.command, *own, "--seed", str(seed)])
-            rate = result.reason or f"{result.repeats[-1]['steps_per_second']:,.0f} steps/s"
-            size = f"({row.num_agents}, {row.episodes_per_update}, {row.hidden_layers})"
-            say(f"round {seed + 1} of {repeats}: {row.label} {size}: {rate}")
+            if seed < row.repeats and not result.reason:
+                result.add([*_command(row, pythons, programs), "--seed", str(seed)])
+                rate = result.reason or f"{result.repeats[-1]['steps_per_second']:,.0f} steps/s"
+                size = f"({row.num_agents}, {row.episodes_per_update}, {row.hidden_layers})"
+                say(f"round {seed + 1}: {row.label} {size}: {rate}")
     return results
+
+
+def _command(row: Row, pythons: Mapping[str, Path], programs: Path) -> list[str | Path]:
+    if row.peer:
+        return [pythons[row.peer], *row.command]
+    return [sys.executable, *row.command, "--programs", programs]

@@ -1,4 +1,4 @@
-"""Measures what each preset is worth: `python -m bench.presets`, about ten minutes.
+"""Measures what each preset is worth: `python -m bench.presets`, some minutes.
 
 Twenty agents a preset, each with random numbers of its own, on CartPole-v1 until all have solved it (mean return of the
 last 100 episodes at least 475) or 300 updates are done.
@@ -23,7 +23,8 @@ def main() -> None:
     for preset in PRESETS.values():
         config = Config(**{**preset.values, "num_agents": AGENTS, "num_updates": 300, "seed": SEED})
         trainer = Trainer(config)
-        *_, last = trainer
+        while updates := trainer.advance(16):
+            last = updates[-1]
         steps = [int(n) for n in last.env_steps_to_solve if n >= 0]
         policy = trainer.policy()
         full = [evaluate(config, policy, agent, EPISODES).consecutive_successes for agent in range(AGENTS)]

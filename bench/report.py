@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -12,7 +13,6 @@ from bench.markdown import number, ratio, significant, table
 from bench.measure import Result, Row
 from bench.rows import GROWTH, TF_EXAMPLE, Size
 from bench.startup import SEEDS
-from pg_core.runtime import NUM_PROCESSORS
 
 PACKAGES = {
     "the lab": ("tensorflow", "gymnasium", "numpy"),
@@ -100,7 +100,10 @@ def machine(pythons: Mapping[str, Path], reasons: Mapping[str, str]) -> str:
     """Return what was run, on what, and when."""
     versions = {name: _versions(python, PACKAGES[name]) for name, python in pythons.items()}
     lab = {"the lab": _versions(Path(sys.executable), PACKAGES["the lab"])}
-    where = {"processors": str(NUM_PROCESSORS), "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
+    where = {
+        "processors": str(len(os.sched_getaffinity(0))),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
     return table(["", ""], (lab | versions | dict(reasons) | where).items())
 
 

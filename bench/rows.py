@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator
 
-from bench.measure import Row
+from bench.measure import QUICK, SLOW, Row
 
 COMPILED, GYMNASIUM, JAX = "the lab, compiled engine", "the lab, Gymnasium engine", "JAX, gymnax"
 PPO, A2C = "Stable-Baselines3 PPO", "Stable-Baselines3 A2C"
 TF_EXAMPLE, TF_FASTEST = "TF-Agents, one environment", "TF-Agents, a batch of 16 environments"
 PEERS = ("stable_baselines3", "tf_agents", "jax")
 
-# Numbers of updates: all agents solve, or, with Gymnasium, it takes no longer than twenty seconds.
-COMPILED_UPDATES = {1: 100, 8: 100, 64: 100, 512: 50}
-GYMNASIUM_UPDATES = {1: 100, 8: 40, 64: 10, 512: 4}
-GROWTH_UPDATES = 30
+# Numbers of updates: most often all agents solve, or, with Gymnasium, it takes less than twenty seconds.
+COMPILED_UPDATES = {1: 100, 8: 100, 64: 100, 512: 70}
+GYMNASIUM_UPDATES = {1: 100, 8: 40, 64: 8, 512: 3}
+GROWTH_UPDATES = 20
+SLOW_AGENTS = 512
 
 Size = tuple[int, int, str]  # agents, episodes per update, hidden layers
 GROWTH: dict[str, list[Size]] = {
@@ -28,7 +29,7 @@ def ours(engine: str, size: Size, updates: int) -> Row:
     command = ["-m", "bench.ours", "--engine", engine, "--num-agents", str(agents), "--updates", str(updates)]
     command += ["--episodes-per-update", str(episodes), "--hidden-layers", layers]
     label = COMPILED if engine == "compiled" else GYMNASIUM
-    return Row(label, tuple(command), f"{updates} updates", agents, episodes, layers)
+    return Row(label, tuple(command), f"{updates} updates", agents, episodes, layers, repeats=_repeats(agents))
 
 
 def speed_rows() -> list[Row]:
@@ -47,18 +48,23 @@ def growth_rows() -> dict[Size, Row]:
 
 def _jax(agents: int, updates: int) -> Row:
     command = ("bench/peers/run_jax.py", "--num-agents", str(agents), "--updates", str(updates))
-    return Row(JAX, command, f"{updates} updates", agents, 16, peer="jax")
+    return Row(JAX, command, f"{updates} updates", agents, 16, peer="jax", repeats=_repeats(agents))
+
+
+def _repeats(agents: int) -> int:
+    return SLOW if agents == SLOW_AGENTS else QUICK
 
 
 def _stable_baselines3() -> Iterator[Row]:
-    for label, algo, steps in ((PPO, "ppo", "100,000"), (A2C, "a2c", "500,000")):
+    for label, algo, steps, repeats in ((PPO, "ppo", "100,000", QUICK), (A2C, "a2c", "500,000", SLOW)):
         command = ("bench/peers/run_sb3.py", "--algo", algo, "--solve")
-        yield Row(label, command, f"until solved, at most {steps} steps", peer="stable_baselines3")
+        trained = f"until solved, at most {steps} steps"
+        yield Row(label, command, trained, peer="stable_baselines3", repeats=repeats)
 
 
 def _tf_agents() -> Iterator[Row]:
-    for label, environments, updates in ((TF_EXAMPLE, 1, 80), (TF_FASTEST, 16, 150)):
+    for label, environments, updates, repeats in ((TF_EXAMPLE, 1, 80, SLOW), (TF_FASTEST, 16, 150, QUICK)):
         # With the example's own learning rate, a tenth of this one, it takes minutes to solve.
         command = ("--environments", str(environments), "--updates", str(updates), "--learning-rate", "0.01", "--solve")
         trained = f"until solved, at most {updates} updates"
-        yield Row(label, ("bench/peers/run_tf_agents.py", *command), trained, 1, 16, peer="tf_agents")
+        yield Row(label, ("bench/peers/run_tf_agents.py", *command), trained, 1, 16, peer="tf_agents", repeats=repeats)

@@ -5,19 +5,19 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.measure import Result, say
+from bench.measure import QUICK, Result, say
 
 COLD, WARM = "cold: nothing kept", "warm: programs kept by an earlier process"
 SEEDS = 20
 
 
-def measure_starts(repeats: int) -> dict[str, Result]:
+def measure_starts() -> dict[str, Result]:
     """Start twice in each repeat: with an empty folder of programs, then with what that left there."""
     results = {COLD: Result(), WARM: Result()}
-    for index in range(repeats):
+    for index in range(QUICK):
         with tempfile.TemporaryDirectory() as programs:
             for name, result in results.items():
-                say(f"round {index + 1} of {repeats}: start, {name}")
+                say(f"round {index + 1}: start, {name}")
                 started = str(time.monotonic())
                 _run(result, "bench.first_update", "--started", started, "--programs", programs)
     return results

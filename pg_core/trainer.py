@@ -147,7 +147,7 @@ class Trainer:
 
     def _records(self, metrics: Metrics, seconds: float) -> list[Update]:
         first, count = self._update, len(metrics.grad_norm)
-        intervals = _population_iqm(metrics.mean_return).numpy()
+        intervals = _population_iqm(metrics.mean_return)
         measured = {name: values for name, values in metrics._asdict().items() if name != "is_finite"}
         self._update += count
         self._env_steps_to_solve = metrics.env_steps_to_solve[-1]
@@ -171,10 +171,11 @@ def _restored(checkpoint: Mapping[str, Array], like: State) -> tuple[int, State]
     return int(checkpoint["update"]), state
 
 
-@tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-def _population_iqm(scores: tf.Tensor) -> tf.Tensor:
+def _population_iqm(scores: Array) -> Array:
     """Return the interquartile mean over agents `[K, P]` and both ends of its bootstrap interval, `[K, 3]`."""
-    return tf.stack([maths.interquartile_mean(scores), *maths.bootstrap_interval(scores)], axis=-1)
+    tensor = tf.constant(scores)
+    interval: Array = tf.stack([maths.interquartile_mean(tensor), *maths.bootstrap_interval(tensor)], axis=-1).numpy()
+    return interval
 
 
 def _identical(ours: object, theirs: object) -> bool:

@@ -5,6 +5,13 @@ from collections.abc import Callable, Iterator
 import gymnasium as gym
 import pytest
 
+from pg_core import runtime
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep compiled programs from one run of the tests to the next, and for the processes that tests start."""
+    runtime.keep_programs(config.cache.mkdir("programs"))
+
 
 @pytest.fixture
 def register() -> Iterator[Callable[..., None]]:

@@ -95,7 +95,7 @@ def test_runs_lists_the_run(folder: Path, trained: list[dict]) -> None:
         (["train", "--gamma", "nan"], "`gamma` must be in [0, 1], got nan"),
         (
             ["train", "--num-agents", "512", "--episodes-per-update", "256"],
-            "must be at most 268,435,456, got 512 × 256",
+            "must be at most 1,073,741,824, got 512 × 256",
         ),
         (["train", "--env-id", "CartPole-v9"], "did you mean 'CartPole-v1'?"),
         (["train", "--env-id", "Blackjack-v1"], "flat Box or Discrete observations"),

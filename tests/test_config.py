@@ -77,10 +77,10 @@ def test_bad_input_is_refused_with_a_sentence(values: dict, sentence: str):
 
 
 def test_products_that_no_machine_holds_are_refused():
-    with pytest.raises(ConfigError, match=r"512 × 256 × 500 × 64 = 4,194,304,000; make one of them smaller$"):
+    with pytest.raises(ConfigError, match=r"512 × 256 × 500 × 45 = 2,949,120,000; make one of them smaller$"):
         Config(num_agents=512, episodes_per_update=256)
     with pytest.raises(ConfigError, match=r"512 × 4 × 1,000,000 = 2,048,000,000; make one of them smaller$"):
-        Config(num_agents=512, num_updates=1_000_000)
+        Config(num_agents=512, episodes_per_update=4, num_updates=1_000_000)
     # 20 agents × 256 copies × (17 × 512 + 2 × 513 × 512 + 513 × 4) parameters
     with pytest.raises(ConfigError, match=r"20 × 256 × 536,068 = 2,744,668,160; make one of them smaller$"):
         Config(env_id="FrozenLake-v1", num_agents=20, episodes_per_update=256, hidden_layers=(512, 512, 512))
@@ -142,8 +142,39 @@ def test_live_hyperparameters_change_and_the_old_config_stays():
     assert config == Config()
 
 
+def test_the_compiled_engine_plays_cart_pole_and_nothing_else():
+    chosen = {engine: Config(engine=engine).compiled for engine in ("auto", "compiled", "gymnasium")}
+    assert chosen == {"auto": True, "compiled": True, "gymnasium": False}
+    assert Config(env_id="CartPole-v0", engine="compiled").compiled
+    assert not Config(env_id="Acrobot-v1").compiled
+    told = r"^`engine` must be auto or gymnasium for Acrobot-v1, got 'compiled', which plays only CartPole$"
+    with pytest.raises(ConfigError, match=told):
+        Config(env_id="Acrobot-v1", engine="compiled")
+    with pytest.raises(ConfigError, match=r"^`engine` must be one of auto, compiled, gymnasium, got 'jax'$"):
+        Config(engine="jax")
+
+
+def test_the_other_reward_is_cart_poles_and_solves_nothing():
+    assert Config().environment.reward_threshold == 475
+    for engine in ("compiled", "gymnasium"):
+        spec = Config(sutton_barto_reward=True, engine=engine).environment
+        assert (spec.sutton_barto_reward, spec.reward_threshold) == (True, None)
+    with pytest.raises(ConfigError, match=r"^`sutton_barto_reward` must be off but for CartPole, got 'Pendulum-v1'$"):
+        Config(env_id="Pendulum-v1", sutton_barto_reward=True)
+    with pytest.raises(ConfigError, match=r"^`sutton_barto_reward` must be true or false, got 1$"):
+        Config(sutton_barto_reward=1)
+
+
+def test_parameters_are_counted_by_hand():
+    # Acrobot: 6 observations, 3 actions.
+    assert Config(env_id="Acrobot-v1", hidden_layers=()).parameters == 6 * 3 + 3
+    assert Config(env_id="Acrobot-v1", hidden_layers=(5, 7)).parameters == (6 * 5 + 5) + (5 * 7 + 7) + (7 * 3 + 3)
+
+
 OTHER_VALUES = {
     "env_id": "Acrobot-v1",
+    "sutton_barto_reward": True,
+    "engine": "gymnasium",
     "seed": 1,
     "num_agents": 1,
     "episodes_per_update": 1,

@@ -5,6 +5,7 @@ from typing import ClassVar
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 
 from pg_core.environments import FALLBACK_EPISODE_STEPS, UnsupportedEnvironmentError, describe, make, make_vector
 
@@ -17,6 +18,43 @@ def test_cartpole():
     observations = spec.encode(np.ones((3, 4)))
     assert observations.dtype == np.float32 and observations.shape == (3, 4)
     assert spec.decode(np.array([0, 1], np.int32)).tolist() == [0, 1]
+
+
+class OtherPole(CartPoleEnv):
+    """Whatever a subclass changes, the compiled engine does not know it."""
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "options", "cart_pole"),
+    [
+        (CartPoleEnv, {}, True),
+        (CartPoleEnv, {"max_episode_steps": 30, "reward_threshold": 22.0}, True),
+        (CartPoleEnv, {"kwargs": {"sutton_barto_reward": True}}, False),
+        (CartPoleEnv, {"additional_wrappers": (gym.wrappers.NormalizeReward.wrapper_spec(),)}, False),
+        (OtherPole, {}, False),
+    ],
+    ids=["itself", "other limits", "other reward", "wrapped", "subclass"],
+)
+def test_cart_pole_is_known_whatever_it_is_called(register, entry_point, options, cart_pole):
+    register("Lab/Pole-v0", entry_point, **options)
+    assert describe("Lab/Pole-v0").cart_pole == cart_pole
+    assert describe("CartPole-v0").cart_pole
+    assert not describe("Acrobot-v1").cart_pole
+
+
+def test_cart_poles_other_reward():
+    spec = describe("CartPole-v1", sutton_barto_reward=True)
+    assert (spec.options, spec.reward_threshold) == ({"sutton_barto_reward": True}, None)
+    assert (describe("CartPole-v1").options, describe("CartPole-v1").reward_threshold) == ({}, 475)
+    envs, env = make_vector("CartPole-v1", 2, **spec.options), make("CartPole-v1", **spec.options)
+    for reset, step in ((envs.reset, lambda: envs.step(np.array([1, 1]))), (env.reset, lambda: env.step(1))):
+        reset(seed=0)
+        ended = False
+        while not np.any(ended):
+            _, rewards, ended, _, _ = step()
+            np.testing.assert_array_equal(rewards, -np.asarray(ended, float))
+    with pytest.raises(UnsupportedEnvironmentError, match="must be off but for CartPole, got 'Acrobot-v1'"):
+        describe("Acrobot-v1", sutton_barto_reward=True)
 
 
 def test_discrete_observations_are_one_hot():

@@ -8,12 +8,16 @@ from pg_core import maths, policies, reinforce
 from pg_core.config import Config
 from pg_core.engines import Trajectories
 from pg_core.environments import describe
+from pg_core.learners import learn_program
 
-T, B = 7, 3
-SMALL = {"hidden_layers": (6,), "episodes_per_update": B, "normalize_advantages": False, "learning_rate": 0.05}
+T, P, B = 7, 3, 5  # one shape for nearly all tests: XLA compiles for seconds
+SMALL = {
+    "hidden_layers": (6,), "episodes_per_update": B, "normalize_advantages": False, "learning_rate": 0.05,
+    "reduction": "episode",
+}  # fmt: skip
 
 
-def setting(num_agents: int = 2, **values) -> Config:
+def setting(num_agents: int = P, **values) -> Config:
     return Config(**{**SMALL, "num_agents": num_agents, **values})
 
 
@@ -52,9 +56,22 @@ def trajectories_of_agent(agent: int, trajectories: Trajectories) -> Trajectorie
     return Trajectories(*steps, *(end[agent : agent + 1] for end in trajectories[4:]))
 
 
-def run(config: Config, state: reinforce.State, trajectories: Trajectories, learning=None):
-    learning = np.ones(config.num_agents, bool) if learning is None else np.array(learning)
-    return reinforce.update(state, trajectories, reinforce.hyperparameters(config, learning), config.optimizer)
+def run(config: Config, state: reinforce.State, trajectories: Trajectories, threshold: float = 500.0):
+    """Learn as the Gymnasium engine's trainer does, in the program that XLA compiles."""
+    return learn_program(state, trajectories, reinforce.hyperparameters(config), config.optimizer, threshold)
+
+
+def weights_of(config: Config, trajectories: Trajectories, values: np.ndarray) -> tf.Tensor:
+    hyper = reinforce.hyperparameters(config)
+    returns = reinforce.estimate_returns(trajectories, hyper)
+    return reinforce.estimate_weights(returns, tf.constant(values), trajectories.mask, hyper).weights
+
+
+def outputs_of(params, observations: tf.Tensor, config: Config) -> tf.Tensor:
+    """What networks `[P, ...]` say of observations `[T, P, B, D]`: logits, mean or value, `[T, P, B, outputs]`."""
+    rows = tf.reshape(tf.transpose(observations, [1, 0, 2, 3]), [observations.shape[1], -1, observations.shape[3]])
+    outputs = policies.forward(params, rows, policies.choice(config, "activation"))[-1].outputs
+    return tf.transpose(tf.reshape(outputs, [len(rows), len(observations), B, -1]), [1, 0, 2, 3])
 
 
 def weights_by_hand(config: Config, trajectories: Trajectories, values: np.ndarray | None = None) -> np.ndarray:
@@ -91,13 +108,18 @@ def plain_gradient(config: Config, policy, trajectories: Trajectories, weights: 
     mask = trajectories.mask
     count = tf.reduce_sum(mask, axis=(0, 2)) if config.reduction == "step" else float(B)
     with tf.GradientTape() as tape:
-        total = 0.0
+        total, outputs = 0.0, outputs_of(variables, trajectories.observations, config)
         for b in range(B):
-            rows = tf.transpose(trajectories.observations[:, :, b], [1, 0, 2])  # [P, T, D]
-            said = policies.distribution(variables, rows, policies.choice(config, "activation"))
-            actions = tf.experimental.numpy.swapaxes(trajectories.actions[:, :, b], 0, 1)
-            terms = said.log_prob(actions) * weights[:, :, b].T + config.ent_coef * said.entropy()  # [P, T]
-            total -= tf.reduce_sum(tf.reduce_sum(terms * tf.transpose(mask[:, :, b]), axis=1) / count)
+            actions = trajectories.actions[:, :, b]
+            if "log_std" in variables:
+                mean, log_std = outputs[:, :, b], variables["log_std"][:, 0]
+                log_probs = maths.gaussian_log_prob(mean, log_std, actions)
+                entropies = maths.gaussian_entropy(mean, log_std)
+            else:
+                log_probs = maths.categorical_log_prob(outputs[:, :, b], actions)
+                entropies = maths.categorical_entropy(outputs[:, :, b])
+            terms = log_probs * weights[:, :, b] + config.ent_coef * entropies  # [T, P]
+            total -= tf.reduce_sum(tf.reduce_sum(terms * mask[:, :, b], axis=0) / count)
     return tape.gradient(total, variables)
 
 
@@ -127,10 +149,7 @@ def test_gradient_descent_takes_the_plain_batch_gradient(env_id, values):
     state, trajectories = state_of(config), trajectories_of(config)
     critic = None
     if state.value:
-        inputs = tf.transpose(trajectories.observations, [1, 0, 2, 3])  # [P, T, B, D]
-        inputs = tf.reshape(inputs, [config.num_agents, T * B, -1])
-        critic = policies.apply(state.value, inputs, policies.choice(config, "activation")).numpy()
-        critic = critic.reshape(config.num_agents, T, B).transpose(1, 0, 2)
+        critic = outputs_of(state.value, trajectories.observations, config)[..., 0].numpy()
     new, metrics = run(config, state, trajectories)
     weights = weights_by_hand(config, trajectories, critic).astype(np.float32)
     gradient = plain_gradient(config, state.policy, trajectories, weights)
@@ -147,11 +166,11 @@ def test_a_population_learns_as_its_agents_do_alone(optimizer):
         3, optimizer=optimizer, baseline="value", normalize_advantages=True, ent_coef=0.1, max_grad_norm=0.5
     )
     state, alone = state_of(config), setting(1, **config.model_dump(exclude={"num_agents"}))
-    singles = [of_agent(agent, state) for agent in range(3)]
-    for seed in range(3):
+    singles = [of_agent(agent, state) for agent in range(P)]
+    for seed in range(P):
         trajectories = trajectories_of(config, seed)
         state, metrics = run(config, state, trajectories)
-        for agent in range(3):
+        for agent in range(P):
             singles[agent], one = run(alone, singles[agent], trajectories_of_agent(agent, trajectories))
             assert_same(of_agent(agent, state.policy), singles[agent].policy, atol=2e-5)
             assert_same(of_agent(agent, state.value), singles[agent].value, atol=2e-5)
@@ -159,13 +178,13 @@ def test_a_population_learns_as_its_agents_do_alone(optimizer):
 
 
 def test_an_agent_does_not_learn_from_the_others():
-    config = setting(3, baseline="value", normalize_advantages=True)
+    config = setting(baseline="value", normalize_advantages=True)
     state, trajectories = state_of(config), trajectories_of(config)
     others = trajectories_of(config, seed=9)
     keep = np.array([True, False, False])
     mixed = Trajectories(
         *(
-            tf.where(keep.reshape([1, 3] + [1] * (a.shape.rank - 2)), a, b)
+            tf.where(keep.reshape([1, P] + [1] * (a.shape.rank - 2)), a, b)
             for a, b in zip(trajectories[:4], others[:4], strict=True)
         ),
         *trajectories[4:],
@@ -180,17 +199,40 @@ def test_an_agent_does_not_learn_from_the_others():
 
 
 @pytest.mark.parametrize("optimizer", maths.OPTIMIZERS)
-def test_a_frozen_agent_keeps_its_parameters_exactly(optimizer):
+def test_an_agent_that_has_solved_keeps_its_parameters_and_slots_exactly(optimizer):
     config = setting(optimizer=optimizer, baseline="value")
     state, trajectories = state_of(config), trajectories_of(config)
     state, _ = run(config, state, trajectories)  # so that momentum would carry it on
-    new, metrics = run(config, state, trajectories, learning=[True, False])
-    for part in ("policy", "value"):
-        for name, before in getattr(state, part).items():
-            np.testing.assert_array_equal(getattr(new, part)[name][1], before[1])
-            assert not np.array_equal(getattr(new, part)[name][0], before[0])
-    assert metrics.approx_kl[1] == 0
+    scores = state.scores._replace(env_steps_to_solve=tf.constant([-1, 20, -1], tf.int64))
+    state = state._replace(scores=scores)
+    new, metrics = run(config, state, trajectories)
+    for part in ("policy", "value", "policy_slots", "value_slots"):
+        for after, before in zip(*(tf.nest.flatten(getattr(x, part)) for x in (new, state)), strict=True):
+            np.testing.assert_array_equal(after[1], before[1])
+            if part in ("policy", "value"):
+                assert not np.array_equal(after[0], before[0])
+    assert metrics.approx_kl[1] < 1e-12  # the square of float32 rounding
     assert metrics.approx_kl[0] > 0
+    on, metrics = run(config.changed(stop_when_solved=False), state, trajectories)
+    assert not np.array_equal(on.policy["kernel_0"][1], state.policy["kernel_0"][1])
+    assert metrics.approx_kl[1] > 0
+
+
+def test_an_agent_learns_from_the_very_episodes_that_solve():
+    """It stops in the next update; each agent is judged by its own returns."""
+    config = setting()
+    state, trajectories = state_of(config), trajectories_of(config)
+    recent = np.full((P, 100), 1e3, np.float32)
+    recent[1:] = -1e3
+    state = state._replace(scores=state.scores._replace(recent_returns=recent, num_recent=tf.constant(100)))
+    new, metrics = run(config, state, trajectories)
+    steps = trajectories.mask.numpy().sum(axis=(0, 2))
+    np.testing.assert_array_equal(metrics.env_steps_to_solve, [steps[0], -1, -1])
+    assert not np.array_equal(new.policy["kernel_0"][0], state.policy["kernel_0"][0])
+    after, metrics = run(config, new, trajectories)
+    np.testing.assert_array_equal(metrics.env_steps_to_solve, [steps[0], -1, -1])
+    np.testing.assert_array_equal(after.policy["kernel_0"][0], new.policy["kernel_0"][0])
+    assert not np.array_equal(after.policy["kernel_0"][1], new.policy["kernel_0"][1])
 
 
 def test_the_gradient_norm_limit_shortens_the_step_and_keeps_its_direction():
@@ -217,11 +259,8 @@ def test_a_gradient_shorter_than_the_limit_is_left_alone():
 def test_the_factor_of_gamma_acts_on_rewards_to_go_only(weights, acts):
     with_it, without = (setting(gamma=0.7, weights=weights, gamma_t=flag) for flag in (True, False))
     trajectories = trajectories_of(with_it)
-    values = tf.zeros_like(trajectories.rewards)
-    estimates = [
-        reinforce.estimate_weights(trajectories, values, reinforce.hyperparameters(config, np.ones(2, bool))).weights
-        for config in (with_it, without)
-    ]
+    values = np.zeros((T, P, B), np.float32)
+    estimates = [weights_of(config, trajectories, values) for config in (with_it, without)]
     factor = 0.7 ** np.arange(T)[:, None, None] if acts else 1
     np.testing.assert_allclose(estimates[0], factor * estimates[1], rtol=1e-5)
 
@@ -232,11 +271,9 @@ def test_the_factor_of_gamma_acts_on_rewards_to_go_only(weights, acts):
 def test_weights_equal_those_by_hand(baseline, weights, normalize):
     config = setting(baseline=baseline, weights=weights, normalize_advantages=normalize, gamma=0.9, gamma_t=True)
     trajectories = trajectories_of(config)
-    critic = np.random.default_rng(5).normal(size=(T, 2, B)).astype(np.float32)
-    estimate = reinforce.estimate_weights(
-        trajectories, tf.constant(critic), reinforce.hyperparameters(config, np.ones(2, bool))
-    )
-    np.testing.assert_allclose(estimate.weights, weights_by_hand(config, trajectories, critic), atol=3e-6)
+    critic = np.random.default_rng(5).normal(size=(T, P, B)).astype(np.float32)
+    ours = weights_of(config, trajectories, critic)
+    np.testing.assert_allclose(ours, weights_by_hand(config, trajectories, critic), atol=3e-6)
 
 
 @pytest.mark.parametrize("reward", [1.0, -1.0, 0.1])
@@ -246,9 +283,7 @@ def test_a_batch_of_perfect_episodes_teaches_nothing(baseline, reward):
     config = Config(num_agents=1, baseline=baseline, normalize_advantages=True)
     rewards = tf.fill([500, 1, 4], reward)
     perfect = Trajectories(None, None, rewards, tf.ones_like(rewards), None, None)
-    hyper = reinforce.hyperparameters(config, np.ones(1, bool))
-    weights = reinforce.estimate_weights(perfect, tf.zeros_like(rewards), hyper).weights
-    np.testing.assert_array_equal(weights, tf.zeros_like(rewards))
+    np.testing.assert_array_equal(weights_of(config, perfect, tf.zeros_like(rewards)), tf.zeros_like(rewards))
 
 
 def test_metrics_by_hand():
@@ -256,31 +291,36 @@ def test_metrics_by_hand():
     state, trajectories = state_of(config), trajectories_of(config)
     new, metrics = run(config, state, trajectories)
     weights, mask = weights_by_hand(config, trajectories), trajectories.mask.numpy()
-    said = []
-    for policy in (state.policy, new.policy):
-        rows = tf.reshape(tf.transpose(trajectories.observations, [1, 0, 2, 3]), [2, T * B, -1])
-        logits = policies.distribution(policy, rows, policies.choice(config, "activation")).logits
-        logits = tf.transpose(tf.reshape(logits, [2, T, B, 2]), [1, 0, 2, 3])
-        said.append(tf.nn.log_softmax(logits).numpy())
+    said = [
+        tf.nn.log_softmax(outputs_of(policy, trajectories.observations, config)).numpy()
+        for policy in (state.policy, new.policy)
+    ]
     chosen = [np.take_along_axis(s, trajectories.actions.numpy()[..., None], axis=-1)[..., 0] for s in said]
     entropies = -(np.exp(said[0]) * said[0]).sum(-1) * mask
     steps = mask.sum(axis=(0, 2))
     np.testing.assert_allclose(metrics.policy_loss, -(chosen[0] * weights).sum(axis=(0, 2)) / B, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(metrics.entropy_loss, -entropies.sum(axis=(0, 2)) / B, rtol=1e-5)
     np.testing.assert_allclose(metrics.entropy, entropies.sum(axis=(0, 2)) / steps, rtol=1e-5)
-    ratio = np.exp(chosen[1] - chosen[0])
-    kl = ((ratio - 1 - np.log(ratio)) * mask).sum(axis=(0, 2)) / steps
+    # From the first ⌈B / 4⌉ = 2 episodes of each agent.
+    log_ratio, played = (chosen[1] - chosen[0])[..., :2].astype(float), mask[..., :2]
+    kl = ((np.expm1(log_ratio) - log_ratio) * played).sum(axis=(0, 2)) / played.sum(axis=(0, 2))
     np.testing.assert_allclose(metrics.approx_kl, kl, rtol=0.02, atol=1e-7)
     assert np.isnan(metrics.value_loss).all()
+    returns = trajectories.rewards.numpy().sum(axis=0)
+    np.testing.assert_allclose(metrics.episodic_returns, returns, rtol=1e-5)
+    np.testing.assert_array_equal(metrics.episodic_lengths, mask.sum(axis=0))
+    np.testing.assert_allclose(metrics.mean_return, returns.mean(axis=1), rtol=1e-5)
+    np.testing.assert_array_equal(metrics.env_steps, steps)
+    np.testing.assert_array_equal(metrics.env_steps_to_solve, [-1] * P)
+    assert metrics.is_finite.numpy().all()
 
 
 def test_a_value_network_learns_the_returns():
     config = setting(baseline="value", gamma=0.9, learning_rate=0.03)
     state, trajectories = state_of(config), trajectories_of(config)
-    step = tf.function(lambda state: run(config, state, trajectories))
-    state, first = step(state)
+    state, first = run(config, state, trajectories)
     for _ in range(100):
-        state, metrics = step(state)
+        state, metrics = run(config, state, trajectories)
     assert (metrics.value_loss.numpy() < 0.3 * first.value_loss.numpy()).all()
     assert (metrics.explained_variance.numpy() > 0.6).all()
 
@@ -296,10 +336,47 @@ def test_returns_send_no_gradient_into_the_value_network_through_the_policy():
         np.testing.assert_array_equal(values[0][name], values[1][name])
 
 
-def test_hyperparameters_become_tensors_and_a_frozen_agent_has_no_learning_rate():
-    config = setting(3, learning_rate=0.5, gamma=1, baseline="leave_one_out", reduction="step", gamma_t=True)
-    hyper = reinforce.hyperparameters(config, np.array([True, False, True]))
-    np.testing.assert_array_equal(hyper.learning_rate, [0.5, 0, 0.5])
+@pytest.mark.parametrize("optimizer", maths.OPTIMIZERS)
+def test_each_agent_of_a_population_may_have_its_own_hyperparameters(optimizer):
+    """It then gets what a population would get whose hyperparameters are all its own."""
+    own = [
+        {"learning_rate": 0.01, "gamma": 0.5, "ent_coef": 0.2, "momentum": 0.1, "max_grad_norm": 0.0},
+        {"learning_rate": 0.3, "gamma": 0.99, "ent_coef": 0.0, "momentum": 0.9, "max_grad_norm": 0.01},
+        {"learning_rate": 0.05, "gamma": 0.0, "ent_coef": 1.0, "momentum": 0.0, "max_grad_norm": 0.3},
+    ]
+    configs = [setting(optimizer=optimizer, baseline="value", **values) for values in own]
+    hypers = [reinforce.hyperparameters(config) for config in configs]
+    mixed = hypers[0]._replace(
+        **{name: tf.stack([getattr(hypers[agent], name)[agent] for agent in range(P)]) for name in own[0]}
+    )
+    state, trajectories = state_of(configs[0]), trajectories_of(configs[0])
+    ours, alike = state, [state] * 3
+    for _ in range(2):  # the second step also comes from the slots of the first
+        ours, measured = learn_program(ours, trajectories, mixed, optimizer, 500.0)
+        runs = [run(config, one, trajectories) for config, one in zip(configs, alike, strict=True)]
+        alike = [one for one, _ in runs]
+    for agent, (one, also) in enumerate(runs):
+        assert_same(of_agent(agent, (ours, measured)), of_agent(agent, (one, also)), rtol=1e-6)
+    for part in ("policy", "value"):
+        moved = [np.abs(getattr(ours, part)["kernel_0"] - getattr(x, part)["kernel_0"]).max((1, 2)) for x in alike]
+        assert (np.array(moved) > 1e-3).sum() == P * (P - 1)  # every agent would have gone elsewhere with another's
+
+
+def test_an_agent_that_has_diverged_is_named_and_leaves_the_others_alone():
+    config = setting()
+    state, trajectories = state_of(config), trajectories_of(config)
+    well, _ = run(config, state, trajectories)
+    broken = tf.concat([state.policy["bias_0"][:2], tf.fill([1, 1, 6], float("nan"))], axis=0)
+    new, metrics = run(config, state._replace(policy={**state.policy, "bias_0": broken}), trajectories)
+    np.testing.assert_array_equal(metrics.is_finite, [True, True, False])
+    for agent in (0, 1):
+        assert_same(of_agent(agent, new), of_agent(agent, well), rtol=0)
+
+
+def test_hyperparameters_become_tensors():
+    config = setting(learning_rate=0.5, gamma=1, baseline="leave_one_out", reduction="step", gamma_t=True)
+    hyper = reinforce.hyperparameters(config)
+    np.testing.assert_array_equal(hyper.learning_rate, [0.5, 0.5, 0.5])
     np.testing.assert_array_equal(hyper.gamma, [1, 1, 1])
     assert (int(hyper.baseline), int(hyper.reduction), bool(hyper.gamma_t)) == (3, 1, True)
     assert {tensor.dtype for tensor in hyper} == {tf.float32, tf.int32, tf.bool}

@@ -28,11 +28,10 @@ import optax
 from gymnax.environments.classic_control.cartpole import CartPole
 from jax import lax
 
-# Kept because it was fastest. In million steps/s, P = 8, B = 16, two cores: gradients of 25 steps at a time, which fit
-# the cache, 6.7, of 100 steps 5.7, of all 500 4.5; then one core 3.3 instead of 5.7, one update a call, not ten, 5.1.
-# P = 1: all random numbers drawn before the episodes 2.6, in each step 2.2; two steps in a turn of the loop, with
-# `few_rows_product`, 4.0, neither 3.3. Not `vmap` over loops of single agents: it copies their buffers in every step.
-MAX_STEPS, CHUNK, UPDATES_PER_CALL = 500, 25, 10
+# Kept because it was fastest. In million steps/s, P = 8, B = 16: gradients of 25 steps at a time, which fit the cache,
+# 6.7, of all 500 4.5 (P = 64: of 5, up to 1.9 times as fast); one core 3.3, not 5.7; one update a call, not ten, 5.1.
+# P = 1: all random numbers drawn before the episodes 2.6, in each step 2.2; two steps a turn, `few_rows_product` 4.0.
+MAX_STEPS, UPDATES_PER_CALL = 500, 10
 HIDDEN, SOLVED_RETURN, SOLVED_WINDOW = 64, 475, 100
 ENV, OPTIMIZER = CartPole(), optax.adam(0.03, b1=0.9, b2=0.999, eps=1e-8)
 
@@ -127,10 +126,11 @@ def gradients(params: Params, episodes: Episodes) -> tuple[Params, jax.Array]:
     """Return each agent's gradient and sum of entropies, from the chunks up to the end of the longest episode."""
     arrays = (episodes.observations, episodes.actions, *weigh(episodes))
     gradient = jax.vmap(jax.grad(loss, has_aux=True), in_axes=(0, 1, 1, 1, 1))
+    steps = 25 if episodes.alive.size <= 128 else 5  # of a chunk; both divide 500
 
     def add(carry: tuple[jax.Array, Any]) -> tuple[jax.Array, Any]:
-        chunk = [lax.dynamic_slice_in_dim(array, carry[0], CHUNK) for array in arrays]
-        return carry[0] + CHUNK, jax.tree.map(jnp.add, carry[1], gradient(params, *chunk))
+        chunk = [lax.dynamic_slice_in_dim(array, carry[0], steps) for array in arrays]
+        return carry[0] + steps, jax.tree.map(jnp.add, carry[1], gradient(params, *chunk))
 
     zeros = jax.tree.map(jnp.zeros_like, (params, params["bias_1"][:, 0]))
     return lax.while_loop(lambda carry: carry[0] < episodes.t, add, (0, zeros))[1]

@@ -74,7 +74,7 @@ def test_two_actions_are_a_softmax_of_their_log_odds():
     for action in (0, 1):
         actions = tf.fill([200], action)
         ours = bernoulli_log_prob(log_odds, actions)
-        np.testing.assert_allclose(ours, categorical_log_prob(tf.constant(logits), actions), rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(ours, categorical_log_prob(tf.constant(logits), actions), rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(bernoulli_entropy(log_odds), categorical_entropy(tf.constant(logits)), atol=1e-12)
     np.testing.assert_allclose(bernoulli_log_prob(tf.constant(math.log(3.0)), 1), math.log(0.75), rtol=1e-6)
     np.testing.assert_allclose(bernoulli_entropy(tf.constant(0.0)), math.log(2), rtol=1e-6)

@@ -15,11 +15,12 @@ from pg_core.runs.store import Store
 ROOT = Path(__file__).parents[2]
 NAVIGATION = str(ROOT / "pages" / "navigation.py")
 OTHER = {  # for each hyperparameter a value that is not its default, as a link writes it
-    "env_id": "CartPole-v0", "seed": "7", "num_agents": "2", "episodes_per_update": "3", "num_updates": "123",
+    "env_id": "CartPole-v0", "seed": "7", "num_agents": "2", "episodes_per_update": "7", "num_updates": "123",
     "stop_when_solved": "False", "pace": "30", "hidden_layers": "8, 8", "activation": "relu",
     "weights": "episode_return", "gamma": "0.25", "gamma_t": "True", "baseline": "value",
-    "normalize_advantages": "False", "reduction": "step", "ent_coef": "0.125", "optimizer": "sgd",
-    "learning_rate": "0.00123", "momentum": "0.5", "max_grad_norm": "2.5",
+    "normalize_advantages": "False", "reduction": "episode", "ent_coef": "0.125", "optimizer": "sgd",
+    "learning_rate": "0.00123", "momentum": "0.5", "max_grad_norm": "2.5", "engine": "gymnasium",
+    "sutton_barto_reward": "True",
 }  # fmt: skip
 
 
@@ -66,6 +67,7 @@ def test_a_link_sets_every_control_and_is_written_again() -> None:
     assert not app.exception and not app.error
     expected = Config.from_strings(OTHER)
     for name, value in expected:
+        assert value != HYPERPARAMETERS[name].default, name
         shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
         assert control(app, name).value == shown, name
         assert app.query_params[name] in ([OTHER[name]], OTHER[name])
@@ -103,7 +105,7 @@ def test_train_with_impossible_controls_says_why_and_starts_nothing() -> None:
     control(app, "episodes_per_update").set_value(256).run()
     app.button(key="train").click().run()
     assert not app.exception
-    assert "must be at most 268,435,456, got 512 × 256" in sentence(app)
+    assert "must be at most 1,073,741,824, got 512 × 256" in sentence(app)
     assert lab.runs() == []
 
 

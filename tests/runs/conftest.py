@@ -40,7 +40,7 @@ def make_update() -> Callable[..., Any]:
         arrays["grad_snr"][:] = np.nan
         if episodic_returns is not None:
             arrays["episodic_returns"][:] = episodic_returns
-        return SimpleNamespace(index=index, collect_seconds=0.25, gradient_seconds=0.5, **arrays)
+        return SimpleNamespace(index=index, seconds=0.75, **arrays)
 
     return make
 

@@ -1,5 +1,7 @@
 import io
+import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -258,8 +260,88 @@ def test_file_that_is_no_database_is_reported(tmp_path):
 def test_store_of_another_version_is_refused(store):
     with write(store._engine) as connection:
         connection.exec_driver_sql("UPDATE schema_version SET version = 99")
-    with pytest.raises(StoreError, match="has version 99, this lab reads version 1"):
+    with pytest.raises(StoreError, match="has version 99, this lab reads version 2"):
         Store(store.folder)
+
+
+# As the lab of version 1 made it, but for what its updates held.
+VERSION_1 = """
+CREATE TABLE schema_version (version INTEGER NOT NULL, PRIMARY KEY (version));
+CREATE TABLE runs (
+    id VARCHAR(32) NOT NULL, name VARCHAR(80) NOT NULL, created_at DOUBLE NOT NULL, config TEXT NOT NULL,
+    state VARCHAR(16) NOT NULL, reason TEXT NOT NULL, queued_at DOUBLE NOT NULL, process VARCHAR(64),
+    target VARCHAR(8) NOT NULL, steps INTEGER NOT NULL, rewinds INTEGER NOT NULL, updates INTEGER NOT NULL,
+    episodes BIGINT NOT NULL, env_steps BIGINT NOT NULL, wall_seconds DOUBLE NOT NULL, steps_per_second DOUBLE NOT NULL,
+    mean_return DOUBLE, best_return DOUBLE, env_steps_to_solve TEXT NOT NULL, PRIMARY KEY (id)
+);
+CREATE INDEX ix_runs_state ON runs (state);
+CREATE TABLE updates (
+    run_id VARCHAR(32) NOT NULL, "update" INTEGER NOT NULL, seconds DOUBLE NOT NULL, collect_seconds DOUBLE NOT NULL,
+    gradient_seconds DOUBLE NOT NULL, {arrays}, PRIMARY KEY (run_id, "update"),
+    FOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE
+);
+CREATE TABLE changes (
+    id INTEGER NOT NULL, run_id VARCHAR(32) NOT NULL, "values" TEXT NOT NULL, requested_at DOUBLE NOT NULL,
+    "update" INTEGER, PRIMARY KEY (id), FOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_changes_run_id ON changes (run_id);
+CREATE TABLE checkpoints (
+    run_id VARCHAR(32) NOT NULL, "update" INTEGER NOT NULL, policy BLOB NOT NULL, checkpoint BLOB,
+    PRIMARY KEY (run_id, "update"), FOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE
+);
+INSERT INTO schema_version VALUES (1);
+"""
+
+
+@pytest.fixture
+def old(tmp_path, small, make_update):
+    """A folder with a store of version 1: a run of two updates and a change, and one that cannot be read."""
+    config = {
+        name: value for name, value in small.model_dump().items() if name not in ("engine", "sutton_barto_reward")
+    }
+    with sqlite3.connect(tmp_path / "lab.db") as connection:
+        connection.executescript(VERSION_1.format(arrays=", ".join(f"{name} BLOB NOT NULL" for name in ARRAYS)))
+        for run_id, text in (("good", json.dumps(config)), ("bad", '{"env_id": "Gone-v0"}')):
+            numbers = "'', 1, NULL, 'run', 0, 0, 2, 12, 120, 2.0, 60.0, NULL, NULL, '[null, null]'"
+            row = run_id, run_id, 1.0, text, "interrupted"
+            connection.execute(f"INSERT INTO runs VALUES (?, ?, ?, ?, ?, {numbers})", row)
+        for update in map(make_update, range(2)):
+            values = "good", update.index, update.index + 1, 0.25, 0.5, *(getattr(update, name) for name in ARRAYS)
+            connection.execute(f"INSERT INTO updates VALUES ({', '.join('?' * len(values))})", values)
+        connection.execute("INSERT INTO changes VALUES (1, 'good', '{\"learning_rate\": 0.5}', 1.0, 1)")
+    connection.close()
+    return tmp_path
+
+
+def test_store_of_version_1_is_brought_to_version_2(old, small, make_update, keep):
+    store = Store(old)
+    [run] = store.runs()
+    assert run.config == Config(**{**small.model_dump(), "engine": "gymnasium"})
+    assert not run.config.compiled and not run.config.sutton_barto_reward
+    assert run.current.learning_rate == 0.5 and run.updates == 2
+    with pytest.raises(ConfigError, match="Gone-v0"):
+        store.run("bad")
+    rows = store.updates("good", list(ARRAYS), 0, 9)
+    assert [(row.update, row.seconds) for row in rows] == [(0, 1.0), (1, 2.0)]
+    for row, update in zip(rows, map(make_update, range(2)), strict=True):
+        assert all(getattr(row, name) == getattr(update, name).tobytes() for name in ARRAYS)
+    assert store.transition("good", ["interrupted"], state="running", process="me")
+    keep(store, "good", [make_update(2)])  # the columns that are gone are asked for no more
+    store.close()
+    assert Store(old).run("good").config == run.config  # and it is done once
+    with sqlite3.connect(old / "lab.db") as connection:
+        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(2,)]
+    connection.close()
+
+
+def test_store_of_version_3_is_refused_and_left_alone(old):
+    with sqlite3.connect(old / "lab.db") as connection:
+        connection.execute("UPDATE schema_version SET version = 3")
+    connection.close()
+    before = (old / "lab.db").read_bytes()
+    with pytest.raises(StoreError, match="has version 3, this lab reads version 2; use the lab that made it"):
+        Store(old)
+    assert (old / "lab.db").read_bytes() == before
 
 
 def test_store_opens_again_with_all_runs(store, small):

@@ -21,6 +21,22 @@ from pg_core.trainer import Trainer
 @pytest.fixture(autouse=True)
 def _look_before_each_update(monkeypatch):
     monkeypatch.setattr(session, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(session, "AT_ONCE_SECONDS", 0)
+
+
+@pytest.fixture
+def dispatches(monkeypatch):
+    """Do as many updates at once as the engine can; return how many each time. The first is done alone."""
+    monkeypatch.setattr(session, "AT_ONCE_SECONDS", 1e9)
+    sizes, advance = [], Trainer.advance
+
+    def watched(self, num_updates):
+        updates = advance(self, num_updates)
+        sizes.append(len(updates))
+        return updates
+
+    monkeypatch.setattr(Trainer, "advance", watched)
+    return sizes
 
 
 def begin(store, config):
@@ -62,7 +78,7 @@ def test_a_run_is_trained_to_its_end_and_kept_complete(store, twelve):
     assert run.env_steps == updates[-1].env_steps.sum()
     assert run.mean_return == pytest.approx(updates[-1].mean_return.mean())
     assert run.best_return == max(update.episodic_returns.max() for update in updates)
-    assert run.wall_seconds > sum(update.collect_seconds + update.gradient_seconds for update in updates)
+    assert run.wall_seconds > sum(update.seconds for update in updates)
     assert run.steps_per_second > 0
     assert store.snapshots(run_id)[0] == 0 and store.snapshots(run_id)[-1] == 12
 
@@ -89,6 +105,58 @@ def test_a_run_left_and_resumed_equals_one_never_left(store, twelve):
     assert stored(store, run_id) == trained(twelve)
     assert (store.run(run_id).updates, store.run(run_id).state) == (12, "finished")
     assert store.run(run_id).wall_seconds > run.wall_seconds
+
+
+def test_a_run_left_within_a_dispatch_keeps_all_of_it(store, small, dispatches):
+    run_id, leave = begin(store, small), Leave()
+    for update in work(store, run_id, "me", leave):
+        if update.index == 4:
+            leave.set()
+    assert (store.run(run_id).state, store.run(run_id).updates, dispatches) == ("interrupted", 17, [1, 16])
+    again(store, run_id)
+    list(work(store, run_id, "me", Leave()))
+    assert dispatches == [1, 16, 1, 16, 6, 0]
+    assert stored(store, run_id) == trained(small)
+    assert store.run(run_id).episodes == 40 * 4
+
+
+def test_as_fast_as_possible_a_change_acts_on_the_next_dispatch(store, small, dispatches):
+    run_id, rates = begin(store, small), []
+    for update in work(store, run_id, "me", Leave()):
+        rates.append(update.config.learning_rate)
+        if update.index in (0, 5):
+            store.request(run_id, {"learning_rate": 0.125 * (update.index + 1)})
+    assert dispatches == [1, 16, 16, 7, 0]
+    assert rates == [small.learning_rate] + [0.125] * 16 + [0.75] * 23
+    assert [request.update for request in store.requests(run_id)] == [1, 17]
+    assert stored(store, run_id) == trained(small, {1: {"learning_rate": 0.125}, 17: {"learning_rate": 0.75}})
+
+
+def test_a_slow_pace_is_kept_one_update_at_a_time(store, twelve, dispatches):
+    run_id = begin(store, twelve.changed(pace=30))
+    for update in work(store, run_id, "me", Leave()):
+        if update.index == 4:
+            store.request(run_id, {"pace": 0})
+    assert dispatches == [1] * 5 + [7, 0]
+
+
+def test_changes_are_replayed_in_their_own_updates_as_fast_as_possible(store, small, monkeypatch, dispatches):
+    run_id = begin(store, small)
+    with monkeypatch.context() as slowly:
+        slowly.setattr(session, "AT_ONCE_SECONDS", 0)
+        for update in work(store, run_id, "me", Leave()):
+            if update.index in (4, 10):
+                store.request(run_id, {"learning_rate": 0.5 / update.index})
+    assert [request.update for request in store.requests(run_id)] == [5, 11]
+    with write(store._engine) as connection:
+        connection.execute(CHECKPOINTS.delete())
+    store.transition(run_id, ["finished"], state="interrupted")
+    again(store, run_id)
+    dispatches.clear()
+    list(work(store, run_id, "me", Leave()))
+    assert dispatches == [1, 4, 6, 16, 13, 0]
+    assert [request.update for request in store.requests(run_id)] == [5, 11]
+    assert stored(store, run_id) == trained(small, {5: {"learning_rate": 0.125}, 11: {"learning_rate": 0.05}})
 
 
 def test_changes_beyond_the_checkpoint_come_into_force_where_they_were(store, twelve):
@@ -144,7 +212,9 @@ def test_control_c_stops_the_run_and_reaches_the_caller(store, twelve):
     assert stored(store, run_id) == trained(twelve)
 
 
-def test_pause_step_and_resume(store, twelve, wait):
+@pytest.mark.parametrize("seconds", [0, 1e9])
+def test_pause_step_and_resume(store, twelve, wait, monkeypatch, seconds):
+    monkeypatch.setattr(session, "AT_ONCE_SECONDS", seconds)
     run_id = begin(store, twelve)
     store.transition(run_id, ["starting"], target="pause")
     thread = threading.Thread(target=lambda: list(work(store, run_id, "me", Leave())))
@@ -302,6 +372,12 @@ def test_end_of_input_ends_a_worker_that_trains(store, small, process, wait):
     run = store.run(run_id)
     assert run.state == "interrupted" and store.checkpoint(run_id)["update"] == run.updates
     assert child.stdout.read() == ""
+
+
+def test_a_worker_keeps_its_programs_in_the_labs_folder(store, process, monkeypatch):
+    monkeypatch.delenv("TF_XLA_FLAGS")  # by which these tests keep theirs
+    process()
+    assert list((store.folder / "programs").glob("*/*"))
 
 
 def test_studio_answers_and_ends_with_its_input(store, small, process):

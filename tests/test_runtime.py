@@ -1,0 +1,111 @@
+"""What TensorFlow is told before it is loaded, and which compiled programs are kept."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pg_core import runtime
+
+CACHE = "--tf_xla_persistent_cache_directory="
+
+
+@pytest.fixture
+def flags(monkeypatch):
+    """Set both environment variables; without a value, unset them."""
+
+    def give(xla: str | None = None, tensorflow: str | None = None) -> None:
+        for name, value in (("XLA_FLAGS", xla), ("TF_XLA_FLAGS", tensorflow)):
+            monkeypatch.setenv(name, value or "")
+            if value is None:
+                monkeypatch.delenv(name)
+
+    return give
+
+
+def test_flags_are_added_once(flags):
+    flags()
+    runtime.prepare()
+    first = os.environ["XLA_FLAGS"]
+    assert first.split() == ["--xla_cpu_multi_thread_eigen=false", "--xla_cpu_prefer_vector_width=512"]
+    runtime.prepare()
+    assert os.environ["XLA_FLAGS"] == first
+
+
+def test_what_is_set_is_never_overridden(flags, tmp_path):
+    flags("--xla_dump_to=/nowhere --xla_cpu_prefer_vector_width=256", f"--tf_xla_auto_jit=0 {CACHE}/mine")
+    runtime.prepare()
+    runtime.keep_programs(tmp_path)
+    assert os.environ["XLA_FLAGS"].split() == [
+        "--xla_dump_to=/nowhere", "--xla_cpu_prefer_vector_width=256", "--xla_cpu_multi_thread_eigen=false"
+    ]  # fmt: skip
+    assert os.environ["TF_XLA_FLAGS"] == f"--tf_xla_auto_jit=0 {CACHE}/mine"
+
+
+def test_programs_of_one_machine_have_a_folder_of_their_own(flags, tmp_path, monkeypatch):
+    folders = []
+    for machine in ("this", "that"):
+        flags(tensorflow="--tf_xla_auto_jit=0")
+        monkeypatch.setattr(runtime, "_machine", lambda machine=machine: machine)
+        runtime.keep_programs(tmp_path / "programs")
+        folders.append(tmp_path / "programs" / machine)
+        assert os.environ["TF_XLA_FLAGS"].split() == ["--tf_xla_auto_jit=0", f"{CACHE}{folders[-1]}"]
+    assert all(folder.is_dir() for folder in folders)
+
+
+def test_the_machine_has_one_name_as_long_as_nothing_changes(monkeypatch):
+    here = runtime._machine()
+    assert here == runtime._machine()
+    monkeypatch.setattr(runtime, "version", lambda package: "another")
+    assert runtime._machine() != here
+
+
+def test_only_the_newest_programs_are_kept(flags, tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime, "KEPT_PROGRAMS", 3)
+    flags()
+    folder = tmp_path / runtime._machine()
+    folder.mkdir()
+    for age in range(5):
+        (folder / f"{age}.pb").touch()
+        os.utime(folder / f"{age}.pb", (1000 - age, 1000 - age))
+    runtime.keep_programs(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == ["0.pb", "1.pb", "2.pb"]
+
+
+def test_a_folder_that_cannot_be_made_is_done_without(flags, tmp_path):
+    (tmp_path / "programs").touch()
+    flags()
+    runtime.keep_programs(tmp_path / "programs")
+    assert "TF_XLA_FLAGS" not in os.environ
+
+
+# Prints a hash of what ten updates made: the processes below must print the same.
+TRAIN = """
+import hashlib, sys
+from pathlib import Path
+from pg_core import runtime
+runtime.keep_programs(Path(sys.argv[1]))
+from pg_core.config import Config
+from pg_core.trainer import Trainer
+trainer = Trainer(Config(num_agents=2, episodes_per_update=3, hidden_layers=(8,), num_updates=10))
+list(trainer)
+print(hashlib.sha256(b"".join(array.tobytes() for array in trainer.checkpoint().values())).hexdigest())
+"""
+
+
+def train(folder) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "TF_XLA_FLAGS"}
+    command = [sys.executable, "-c", TRAIN, str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+    return done.stdout
+
+
+def test_a_kept_program_computes_the_same_bits_as_the_one_that_was_compiled(tmp_path):
+    compiled = train(tmp_path)
+    [folder] = tmp_path.iterdir()
+    kept = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert kept
+    assert train(tmp_path) == compiled
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == kept  # nothing was compiled again
