@@ -10,9 +10,9 @@ TF_EXAMPLE, TF_FASTEST = "TF-Agents, one environment", "TF-Agents, a batch of 16
 PEERS = ("stable_baselines3", "tf_agents", "jax")
 
 # Numbers of updates: most often all agents solve, or, with Gymnasium, it takes less than twenty seconds.
-COMPILED_UPDATES = {1: 100, 8: 100, 64: 100, 512: 70}
+COMPILED_UPDATES = {1: 100, 8: 100, 64: 100, 512: 30}
 GYMNASIUM_UPDATES = {1: 100, 8: 40, 64: 8, 512: 3}
-GROWTH_UPDATES = 20
+GROWTH_UPDATES = 16
 SLOW_AGENTS = 512
 
 Size = tuple[int, int, str]  # agents, episodes per update, hidden layers
@@ -63,7 +63,7 @@ def _stable_baselines3() -> Iterator[Row]:
 
 
 def _tf_agents() -> Iterator[Row]:
-    for label, environments, updates, repeats in ((TF_EXAMPLE, 1, 80, SLOW), (TF_FASTEST, 16, 150, QUICK)):
+    for label, environments, updates, repeats in ((TF_EXAMPLE, 1, 40, SLOW), (TF_FASTEST, 16, 150, QUICK)):
         # With the example's own learning rate, a tenth of this one, it takes minutes to solve.
         command = ("--environments", str(environments), "--updates", str(updates), "--learning-rate", "0.01", "--solve")
         trained = f"until solved, at most {updates} updates"
