@@ -18,7 +18,7 @@ from typing import Any
 from pg_core import runtime
 from pg_core.config import Config
 
-AT_ONCE = 16  # updates that one dispatch may do
+AT_ONCE = 64  # updates that one dispatch may do
 UNTIMED = {"compiled": 10, "gymnasium": 1}  # first updates: those of the JAX peer's first call; Gymnasium plays few
 SETTINGS = {
     "weights": "reward_to_go", "gamma": 1.0, "baseline": "leave_one_out", "normalize_advantages": True,

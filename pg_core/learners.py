@@ -24,7 +24,7 @@ from pg_core.sweep import arrays_of
 
 runtime.prepare()
 
-MAX_UPDATES = 16  # of one dispatch
+MAX_UPDATES = 64  # of one dispatch
 MAX_NOISE = 2**20  # numbers for one dispatch
 
 
@@ -146,7 +146,8 @@ class CompiledLearner:
         updates = range(first_update, first_update + min(num_updates, self._most))
         hypers = self._split(reinforce.hyperparameters(config))
         learn = functools.partial(self._learn_shard, config, updates)
-        learned = list(self._threads.map(learn, range(self._num_shards), self._shards, hypers))
+        shards = range(self._num_shards), self._shards, hypers
+        learned = list(self._threads.map(learn, *shards) if self._num_shards > 1 else map(learn, *shards))
         self._before, self._shards = self._shards, [state for state, _ in learned]
         parts = zip(*(metrics for _, metrics in learned), strict=True)
         return Metrics(*(np.concatenate(part, axis=1)[:, : self._num_agents] for part in parts))
@@ -176,7 +177,7 @@ class CompiledLearner:
         def share(mine: Array) -> Any:
             return tf.nest.map_structure(lambda x: tf.gather(x, mine) if x.shape.rank else x, tensors)
 
-        return [share(mine) for mine in agents.reshape(self._num_shards, -1)]
+        return [share(mine) for mine in agents.reshape(self._num_shards, -1)] if self._num_shards > 1 else [tensors]
 
 
 def make_learner(config: Config, state: State) -> Learner:

@@ -48,6 +48,7 @@ def test_train_prints_an_object_a_line_and_the_summary_last(trained: list[dict])
     *updates, summary = trained
     assert [update["index"] for update in updates] == [0, 1, 2]
     assert list(summary) == SUMMARY
+    assert (summary["env_id"], summary["engine"]) == ("CartPole-v1", "compiled")
     lengths = [sum(sum(agent) for agent in update["episodic_lengths"]) for update in updates]
     assert summary["env_steps"] == sum(lengths)
     assert (summary["updates"], summary["episodes"], summary["num_agents"]) == (3, 3 * 2 * 2, 2)
@@ -98,6 +99,10 @@ def test_runs_lists_the_run(folder: Path, trained: list[dict]) -> None:
             "must be at most 1,073,741,824, got 512 × 256",
         ),
         (["train", "--env-id", "CartPole-v9"], "did you mean 'CartPole-v1'?"),
+        (
+            ["train", "--env-id", "Acrobot-v1", "--engine", "compiled"],
+            "`engine` must be auto or gymnasium for Acrobot-v1",
+        ),
         (["train", "--env-id", "Blackjack-v1"], "flat Box or Discrete observations"),
         (["train", "--bogus", "1"], "unrecognized arguments: --bogus 1"),
         (["evaluate", "nothing"], "No run has the id 'nothing'"),

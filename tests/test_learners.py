@@ -8,11 +8,18 @@ import tensorflow as tf
 
 from pg_core import learners, memory, reinforce
 from pg_core.config import Config
-from pg_core.learners import MAX_UPDATES
 from pg_core.trainer import Trainer, TrainingError, Update
 
 # One shape for nearly all tests, that of tests/test_trainer.py: XLA compiles for seconds.
 SMALL = {"num_agents": 2, "episodes_per_update": 3, "hidden_layers": (8,), "num_updates": 40, "stop_when_solved": False}
+
+
+MAX_UPDATES = 16
+
+
+@pytest.fixture(autouse=True)
+def _updates_of_a_dispatch(monkeypatch):
+    monkeypatch.setattr(learners, "MAX_UPDATES", MAX_UPDATES)
 
 
 def small(**values) -> Config:
