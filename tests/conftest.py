@@ -10,7 +10,16 @@ from pg_core import runtime
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep compiled programs from one run of the tests to the next, and for the processes that tests start."""
+    runtime.KEPT_PROGRAMS = 300  # all tests need a hundred
     runtime.keep_programs(config.cache.mkdir("programs"))
+
+
+@pytest.fixture
+def sixteen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do up to 16 updates a dispatch: a known number, and one program for all tests that need one."""
+    from pg_core import learners
+
+    monkeypatch.setattr(learners, "MAX_UPDATES", 16)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import itertools
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,12 +15,7 @@ from pg_core.trainer import Trainer, TrainingError, Update
 SMALL = {"num_agents": 2, "episodes_per_update": 3, "hidden_layers": (8,), "num_updates": 40, "stop_when_solved": False}
 
 
-MAX_UPDATES = 16
-
-
-@pytest.fixture(autouse=True)
-def _updates_of_a_dispatch(monkeypatch):
-    monkeypatch.setattr(learners, "MAX_UPDATES", MAX_UPDATES)
+pytestmark = pytest.mark.usefixtures("sixteen_at_once")
 
 
 def small(**values) -> Config:
@@ -58,9 +54,9 @@ def test_records_are_the_same_however_updates_are_divided(sizes):
 
 def test_a_dispatch_takes_as_many_updates_as_it_can():
     trainer = Trainer(small())
-    assert [len(trainer.advance(n)) for n in (1, 5, 1000, 0)] == [1, 5, MAX_UPDATES, 0]
-    assert len(trainer.advance(1000)) == MAX_UPDATES
-    assert len(trainer.advance(1000)) == 40 - 1 - 5 - 2 * MAX_UPDATES  # the end of the run
+    assert [len(trainer.advance(n)) for n in (1, 5, 1000, 0)] == [1, 5, 16, 0]
+    assert len(trainer.advance(1000)) == 16
+    assert len(trainer.advance(1000)) == 40 - 1 - 5 - 2 * 16  # the end of the run
     assert trainer.advance(1000) == []
     trainer.close()
 
@@ -94,16 +90,13 @@ def test_the_engine_of_another_program_takes_one_update_at_a_time():
     trainer.close()
 
 
-@pytest.fixture
-def short_pole(register):
+@pytest.fixture(scope="module")
+def short_pole():
     """CartPole with 30 steps, solved by a mean return of 22: of two agents, one is there after another."""
-    register(
-        "ShortPole-v0", "gymnasium.envs.classic_control.cartpole:CartPoleEnv", max_episode_steps=30,
-        reward_threshold=22.0,
-    )  # fmt: skip
-    return small(
-        env_id="ShortPole-v0", engine="compiled", episodes_per_update=16, stop_when_solved=True, num_updates=64
-    )
+    entry_point = "gymnasium.envs.classic_control.cartpole:CartPoleEnv"
+    gym.register("ShortPole-v0", entry_point, max_episode_steps=30, reward_threshold=22.0)
+    yield small(env_id="ShortPole-v0", episodes_per_update=16, stop_when_solved=True, num_updates=64)
+    del gym.registry["ShortPole-v0"]
 
 
 def test_a_run_that_is_solved_within_a_dispatch_ends_where_it_would_have_ended(short_pole):
@@ -112,7 +105,7 @@ def test_a_run_that_is_solved_within_a_dispatch_ends_where_it_would_have_ended(s
     assert solved.min() > 0
     assert len(set(solved)) == 2  # one of them was left as it was while the other went on
     assert len(single) < 64
-    assert len(single) % MAX_UPDATES > 0
+    assert len(single) % 16 > 0
     several, second = run(short_pole, [16])
     assert several == single
     assert_same_bits(first, second)

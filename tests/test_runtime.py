@@ -1,8 +1,10 @@
 """What TensorFlow is told before it is loaded, and which compiled programs are kept."""
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -94,7 +96,7 @@ print(hashlib.sha256(b"".join(array.tobytes() for array in trainer.checkpoint().
 """
 
 
-def train(folder) -> str:
+def train(folder: Path) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "TF_XLA_FLAGS"}
     command = [sys.executable, "-c", TRAIN, str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -102,10 +104,26 @@ def train(folder) -> str:
     return done.stdout
 
 
-def test_a_kept_program_computes_the_same_bits_as_the_one_that_was_compiled(tmp_path):
-    compiled = train(tmp_path)
-    [folder] = tmp_path.iterdir()
-    kept = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory) -> tuple[Path, str]:
+    """A folder of programs that one process has compiled, and what it printed."""
+    folder = tmp_path_factory.mktemp("programs")
+    return folder, train(folder)
+
+
+def test_a_kept_program_computes_the_same_bits_as_the_one_that_was_compiled(compiled):
+    folder, printed = compiled
+    kept = {path: path.stat().st_mtime_ns for path in folder.glob("*/*")}
     assert kept
-    assert train(tmp_path) == compiled
-    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == kept  # nothing was compiled again
+    assert train(folder) == printed
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*/*")} == kept  # nothing was compiled again
+
+
+@pytest.mark.xfail(strict=True, reason="TensorFlow gives up on a program that it cannot read, and so does the lab")
+def test_a_spoilt_program_is_compiled_again(compiled, tmp_path):
+    """As after a power cut; or on a disk that is full."""
+    folder, printed = compiled
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    for path in tmp_path.glob("*/*"):
+        path.write_bytes(path.read_bytes()[:1000])
+    assert train(tmp_path) == printed

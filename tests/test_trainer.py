@@ -18,6 +18,7 @@ from pg_core.trainer import SOLVED_WINDOW, Trainer, TrainingError, Update
 # One shape for nearly all tests: XLA compiles for seconds.
 SMALL = {"num_agents": 2, "episodes_per_update": 3, "hidden_layers": (8,), "num_updates": 4, "stop_when_solved": False}
 ENGINES = ("compiled", "gymnasium")
+pytestmark = pytest.mark.usefixtures("sixteen_at_once")
 
 
 class Bandit(gym.Env):

@@ -24,6 +24,8 @@ SMALL = {"num_agents": 2, "episodes_per_update": 3, "hidden_layers": (8,), "stop
 
 compiled_collect = tf.function(collect, jit_compile=True, autograph=False)
 
+pytestmark = pytest.mark.usefixtures("sixteen_at_once")
+
 
 def play(config: Config, policy: dict[str, np.ndarray], update: int = 0) -> Trajectories:
     """Play the episodes of one update with the compiled engine."""
@@ -248,7 +250,7 @@ def test_both_programs_take_the_same_step_from_the_same_episodes(optimizer, base
         config = Config(**SMALL, baseline=name, optimizer=optimizer, learning_rate=0.01, gamma=0.99)
         spec, hyper = config.environment, reinforce.hyperparameters(config)
         state = reinforce.initial_state(config, spec)
-        draws = Draws.of(config.seed, range(2), range(1), 16, 3, spec.max_episode_steps)
+        draws = Draws.of(config.seed, range(2), range(1), learners.MAX_UPDATES, 3, spec.max_episode_steps)
         tensors = Draws(*map(tf.constant, draws))
         together, measured = learners.play_program(state, hyper, tensors, tf.constant(1), optimizer, spec)
         episodes = compiled_collect(state.policy, hyper.activation, tensors.noise[0], tensors.starts[0], False)

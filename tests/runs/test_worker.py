@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from pg_core import learners
 from pg_core.config import Config
 from pg_core.runs import clips, session
 from pg_core.runs.schema import ARRAYS, CHECKPOINTS, write
@@ -26,9 +25,8 @@ def _look_before_each_update(monkeypatch):
 
 
 @pytest.fixture
-def dispatches(monkeypatch):
+def dispatches(monkeypatch, sixteen_at_once):
     """Do up to 16 updates at once; return how many each time. The first is done alone."""
-    monkeypatch.setattr(learners, "MAX_UPDATES", 16)
     monkeypatch.setattr(session, "AT_ONCE_SECONDS", 1e9)
     sizes, advance = [], Trainer.advance
 
