@@ -10,7 +10,6 @@ from pg_core import runtime
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep compiled programs from one run of the tests to the next, and for the processes that tests start."""
-    runtime.KEPT_PROGRAMS = 300  # all tests need a hundred
     runtime.keep_programs(config.cache.mkdir("programs"))
 
 

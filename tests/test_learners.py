@@ -228,9 +228,8 @@ def test_a_program_is_compiled_without_an_update(engine):
     assert traces() == traced
 
 
-@pytest.mark.parametrize("engine", ["compiled", "gymnasium"])
-def test_runs_of_the_other_reward_share_one_trace_too(engine):
-    config = small(engine=engine, num_updates=1, sutton_barto_reward=True, gamma=0.9)
+def test_runs_of_the_other_reward_share_one_trace_too():
+    config = small(num_updates=1, sutton_barto_reward=True, gamma=0.9)
     run(config, [1])
     traced = traces()
     for seed in (1, 2):

@@ -17,6 +17,8 @@ from pg_core.runs.session import Leave
 from pg_core.runs.worker import work
 from pg_core.trainer import Trainer
 
+pytestmark = pytest.mark.usefixtures("sixteen_at_once")
+
 
 @pytest.fixture(autouse=True)
 def _look_before_each_update(monkeypatch):
@@ -25,8 +27,8 @@ def _look_before_each_update(monkeypatch):
 
 
 @pytest.fixture
-def dispatches(monkeypatch, sixteen_at_once):
-    """Do up to 16 updates at once; return how many each time. The first is done alone."""
+def dispatches(monkeypatch):
+    """Do as many updates at once as there may be; return how many each time. The first is done alone."""
     monkeypatch.setattr(session, "AT_ONCE_SECONDS", 1e9)
     sizes, advance = [], Trainer.advance
 
