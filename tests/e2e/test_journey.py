@@ -64,7 +64,7 @@ def test_train_change_pause_reload_resume_stop(open_page: Open, store: Store) ->
 
     page.get_by_text("Optimiser", exact=True).first.click()
     move_slider(page, "Learning rate", "ArrowLeft")
-    mark = page.locator(f"{CHART} .annotation-text").filter(has_text="α 0.03 → 0.02")
+    mark = page.locator(f"{CHART} .annotation-text").filter(has_text="α 0.025 → 0.02")
     expect(mark).to_be_visible()
     assert store.run(run).current.learning_rate == 0.02
     requests = store.requests(run)

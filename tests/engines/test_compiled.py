@@ -244,7 +244,8 @@ def test_episode_lengths_have_gymnasiums_distribution():
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_both_programs_take_the_same_step_from_the_same_episodes(optimizer):
     """`learn_program` is given what `play_program` plays; one program with a value network knows every baseline."""
-    config = Config(**SMALL, baseline="value", optimizer=optimizer, learning_rate=0.01, gamma=0.99)
+    settings = {"baseline": "value", "learning_rate": 0.01, "gamma": 0.99, "normalize_advantages": False}
+    config = Config(**SMALL, **settings, optimizer=optimizer)
     spec, state = config.environment, reinforce.initial_state(config, config.environment)
     draws = Draws.of(config.seed, range(2), range(1), learners.MAX_UPDATES, 3, spec.max_episode_steps)
     draws = Draws(*map(tf.constant, draws))
