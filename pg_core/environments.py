@@ -107,8 +107,13 @@ def describe(env_id: str, sutton_barto_reward: bool = False) -> EnvironmentSpec:
         known = _described[env_id] = registration, _describe(env_id)
     if sutton_barto_reward and not known[1].cart_pole:
         raise UnsupportedEnvironmentError(f"`sutton_barto_reward` must be off but for CartPole, got {env_id!r}")
+    return _with_other_reward(known[1]) if sutton_barto_reward else known[1]
+
+
+@functools.lru_cache(maxsize=64)  # TensorFlow traces again for an object that is equal but another
+def _with_other_reward(spec: EnvironmentSpec) -> EnvironmentSpec:
     # Its returns, 0 or -1, have nothing to do with the threshold that is registered.
-    return replace(known[1], sutton_barto_reward=True, reward_threshold=None) if sutton_barto_reward else known[1]
+    return replace(spec, sutton_barto_reward=True, reward_threshold=None)
 
 
 # By id: what was registered under it, and its description, which takes making the environment once.
