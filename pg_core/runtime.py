@@ -1,5 +1,6 @@
 """Sets TensorFlow up for training, before it computes anything."""
 
+import atexit
 import contextlib
 import hashlib
 import os
@@ -8,6 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 KEPT_PROGRAMS = 100  # of a few megabytes each
+FLAGS = (
+    "--xla_cpu_multi_thread_eigen=false",
+    "--xla_cpu_prefer_vector_width=512",
+    "--xla_backend_extra_options=xla_cpu_disable_loop_unrolling",
+)
 
 # Set before TensorFlow is imported: it reads them when it is loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -16,30 +22,53 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 def keep_programs(folder: Path) -> None:
     """Keep what XLA compiles in a folder, so that the next process reads it in a third of the time.
 
-    A program fits one processor and one version of TensorFlow: each pair has a folder of its own below this one.
+    A program fits one processor and one version of TensorFlow: each pair has a folder of its own below this one. A
+    file that a power cut has spoilt would end training: when a process ends, it notes the files' checksums, and the
+    next removes what does not match.
     """
     with contextlib.suppress(OSError):
         fitting = folder / _machine()
         fitting.mkdir(parents=True, exist_ok=True)
-        oldest_first = sorted(fitting.iterdir(), key=lambda path: path.stat().st_mtime)
-        for path in oldest_first[:-KEPT_PROGRAMS]:
-            path.unlink(missing_ok=True)
+        newest_first = sorted(fitting.glob("*.pb"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for rank, path in enumerate(newest_first):
+            note = _note_of(path)
+            if rank >= KEPT_PROGRAMS or not note.exists() or note.read_text() != _checksum(path):
+                path.unlink(missing_ok=True)
+                note.unlink(missing_ok=True)
         _add_flag("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={fitting}")
+        atexit.register(_note_checksums, fitting)
 
 
 def prepare() -> None:
     """Configure TensorFlow, unless it is at work already: it keeps what it has then.
 
     As many XLA programs run at once as there are processors, but each on one thread, so that a run's numbers depend on
-    nothing else; with vectors as wide as the processor's, where XLA's default is half of that.
+    nothing else; with vectors as wide as the processor's, where XLA's default is half of that; and with short loops as
+    loops, which become vector operations, where single ones written one after the other do not.
     """
-    for flag in ("--xla_cpu_multi_thread_eigen=false", "--xla_cpu_prefer_vector_width=512"):
+    for flag in FLAGS:
         _add_flag("XLA_FLAGS", flag)
     import tensorflow as tf
 
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(os.cpu_count() or 1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def _note_checksums(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        for path in folder.glob("*.pb"):
+            if not _note_of(path).exists():
+                _note_of(path).write_text(_checksum(path))
+
+
+def _note_of(program: Path) -> Path:
+    return program.with_suffix(".sha256")
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _add_flag(variable: str, flag: str) -> None:
@@ -54,4 +83,4 @@ def _machine() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return hashlib.sha256(f"{version('tensorflow')} {platform.machine()} {flags}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{version('tensorflow')} {platform.machine()} {flags} {FLAGS}".encode()).hexdigest()[:16]
