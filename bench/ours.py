@@ -33,6 +33,7 @@ def compile_programs(config: Config) -> float:
 
     # One more than a whole dispatch: the trainer traces again when the number of updates in a dispatch changes.
     trainer = Trainer(config.changed(num_updates=AT_ONCE + 1 if config.compiled else 1))
+    trainer.compile()
     trainer.advance(AT_ONCE)
     first = time.perf_counter()
     while trainer.advance(AT_ONCE):

@@ -1,6 +1,5 @@
 """Sets TensorFlow up for training, before it computes anything."""
 
-import atexit
 import contextlib
 import hashlib
 import os
@@ -18,14 +17,16 @@ FLAGS = (
 # Set before TensorFlow is imported: it reads them when it is loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+_kept: Path | None = None  # where this process keeps programs
+
 
 def keep_programs(folder: Path) -> None:
     """Keep what XLA compiles in a folder, so that the next process reads it in a third of the time.
 
     A program fits one processor and one version of TensorFlow: each pair has a folder of its own below this one. A
-    file that a power cut has spoilt would end training: when a process ends, it notes the files' checksums, and the
-    next removes what does not match.
+    file that a power cut has spoilt would end training: what does not match its checksum is removed.
     """
+    global _kept
     with contextlib.suppress(OSError):
         fitting = folder / _machine()
         fitting.mkdir(parents=True, exist_ok=True)
@@ -36,7 +37,15 @@ def keep_programs(folder: Path) -> None:
                 path.unlink(missing_ok=True)
                 note.unlink(missing_ok=True)
         _add_flag("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={fitting}")
-        atexit.register(_note_checksums, fitting)
+        _kept = fitting
+
+
+def note_programs() -> None:
+    """Write the checksums of the kept programs, by which the next process trusts them."""
+    with contextlib.suppress(OSError):
+        for path in _kept.glob("*.pb") if _kept else ():
+            if not _note_of(path).exists():
+                _note_of(path).write_text(_checksum(path))
 
 
 def prepare() -> None:
@@ -53,13 +62,6 @@ def prepare() -> None:
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(os.cpu_count() or 1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
-def _note_checksums(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        for path in folder.glob("*.pb"):
-            if not _note_of(path).exists():
-                _note_of(path).write_text(_checksum(path))
 
 
 def _note_of(program: Path) -> Path:

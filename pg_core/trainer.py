@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import tensorflow as tf
 
-from pg_core import maths, reinforce
+from pg_core import maths, reinforce, runtime
 from pg_core.config import Config
 from pg_core.environments import Array
 from pg_core.learners import TrainingError, make_learner
@@ -80,6 +80,7 @@ class Trainer:
     def compile(self) -> None:
         """Have the first update's program compiled now; without this, the first update takes seconds longer."""
         self._learner.compile(self.config)
+        runtime.note_programs()
 
     def __iter__(self) -> Self:
         return self

@@ -15,8 +15,8 @@ CACHE = "--tf_xla_persistent_cache_directory="
 
 @pytest.fixture
 def flags(monkeypatch):
-    """Set both environment variables; without a value, unset them. Nothing is left to do when the tests end."""
-    monkeypatch.setattr(runtime.atexit, "register", lambda *_: None)
+    """Set both environment variables; without a value, unset them. This process goes on to keep no programs."""
+    monkeypatch.setattr(runtime, "_kept", None)
 
     def give(xla: str | None = None, tensorflow: str | None = None) -> None:
         for name, value in (("XLA_FLAGS", xla), ("TF_XLA_FLAGS", tensorflow)):
@@ -72,7 +72,8 @@ def test_only_the_newest_programs_are_kept(flags, tmp_path, monkeypatch):
     for age in range(5):
         (folder / f"{age}.pb").touch()
         os.utime(folder / f"{age}.pb", (1000 - age, 1000 - age))
-    runtime._note_checksums(folder)
+    monkeypatch.setattr(runtime, "_kept", folder)
+    runtime.note_programs()
     runtime.keep_programs(tmp_path)
     assert sorted(path.name for path in folder.glob("*.pb")) == ["0.pb", "1.pb", "2.pb"]
     assert len(list(folder.iterdir())) == 6  # each with its checksum
@@ -94,6 +95,7 @@ runtime.keep_programs(Path(sys.argv[1]))
 from pg_core.config import Config
 from pg_core.trainer import Trainer
 trainer = Trainer(Config(num_agents=2, episodes_per_update=3, hidden_layers=(8,), num_updates=10))
+trainer.compile()
 list(trainer)
 print(hashlib.sha256(b"".join(array.tobytes() for array in trainer.checkpoint().values())).hexdigest())
 """

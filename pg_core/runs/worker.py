@@ -101,6 +101,7 @@ def _warm_up() -> None:
     from pg_core.trainer import Trainer
 
     trainer = Trainer(Config())
+    trainer.compile()
     next(trainer)
     trainer.close()
 
