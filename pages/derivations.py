@@ -1,12 +1,14 @@
-"""The statements that the trainer implements: each with its setting, and where the code uses it."""
-
-from pathlib import Path
+"""The statements that the trainer rests on: each proved, and checked by the code that trains."""
 
 import streamlit as st
 
+from pages.widgets import proof
+from pages.widgets.words import plain
+from pg_core import lab
 from pg_core.config import HYPERPARAMETERS
+from pg_core.proofs import STATEMENTS
 
-STATEMENTS = Path(__file__).parents[1] / "assets" / "derivations"
+REFRESH_SECONDS = 0.5  # while a check runs
 
 # What the formulas name and no control sets; the hyperparameters follow from `Config`.
 QUANTITIES = [
@@ -26,29 +28,50 @@ QUANTITIES = [
 ]
 
 
-def table(head: str, rows: list[tuple[str, str, str]]) -> str:
-    """Return a Markdown table of three columns."""
-    return "\n".join([head, "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)])
+def table(head: str, rows: list[tuple[str, ...]]) -> str:
+    """Return a Markdown table."""
+    return "\n".join([head, "|---" * len(rows[0]) + "|", *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def run_all() -> None:
+    """Have every check run with what its controls hold."""
+    for name in STATEMENTS:
+        lab.ask_check(name, **proof.parameters(name))
+
+
+def contents(verdicts: dict[str, str]) -> None:
+    """List the statements with their verdicts; draw the page again when one of them changes."""
+    if {name: proof.verdict(name) for name in STATEMENTS} != verdicts:
+        st.rerun()
+    rows = [
+        (str(index), f"[{proof.text_of(name).title}](#{name})", plain(verdicts[name]))
+        for index, name in enumerate(STATEMENTS, 1)
+    ]
+    st.markdown(table("| | statement | check |", rows))
 
 
 st.set_page_config(page_title="Derivations · Policy Gradient Lab")
-statements = []
-for path in sorted(STATEMENTS.glob("*.md")):
-    heading, text = path.read_text(encoding="utf-8").split("\n", 1)
-    statements.append((heading.removeprefix("# "), path.stem.partition("-")[2], text))
+lab.prepare_checks()
 
-with st.container(width=760):
+with st.container(width=860, key="derivations"):
     st.title("Derivations", anchor=False)
     st.markdown(
-        "What the trainer calculates, as mathematics: each result with its setting, its statement and the code that "
-        "uses it. The statements are not proved on this page. *Source text* marks where the text that this lab grew "
-        "from says something else."
+        "What the agent rests on, proved line by line, each statement on those before it. Every proof ends in a check: "
+        "both sides are computed by the very functions that train, in small processes where an expectation is a finite "
+        "sum. Beside what is right stand wrong estimators that people really write, which the check must find out, and "
+        "estimators that look wrong and are right. *The source text* is what this lab grew from."
     )
-    st.markdown("\n".join(f"{i}. [{title}](#{anchor})" for i, (title, anchor, _) in enumerate(statements, 1)))
+    verdicts = {name: proof.verdict(name) for name in STATEMENTS}
+    running = any(verdict.startswith("…") for verdict in verdicts.values())
+    st.button("Run all", type="primary", icon=":material/function:", on_click=run_all, disabled=running)
+    st.fragment(contents, run_every=REFRESH_SECONDS if running else None)(verdicts)
     st.header("Symbols", anchor="symbols")
     st.markdown(table("| symbol | meaning | in the code |", QUANTITIES))
-    controls = [(p.symbol, p.label, f"`{p.name}`") for p in HYPERPARAMETERS.values() if p.symbol]
+    controls = [
+        (p.symbol, f"[{p.label}](#{p.statement})" if p.statement else p.label, f"`{p.name}`")
+        for p in HYPERPARAMETERS.values()
+        if p.symbol
+    ]
     st.markdown(table("| symbol | control on the Train page | in the code |", controls))
-    for title, anchor, text in statements:
-        st.header(title, anchor=anchor)
-        st.markdown(text)
+    for name in STATEMENTS:
+        proof.statement(name)

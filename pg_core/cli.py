@@ -1,4 +1,4 @@
-"""The command line, with an option for every hyperparameter: `python -m pg_core train|evaluate|render|runs`."""
+"""The command line, with an option for every hyperparameter: `python -m pg_core train|evaluate|render|runs|check`."""
 
 import argparse
 import json
@@ -15,16 +15,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.presets import PRESETS
+from pg_core.proofs import PARAMETERS, STATEMENTS, validated
 
 if TYPE_CHECKING:
     from pg_core.trainer import Update
 
-BAD_INPUT, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
+WRONG, BAD_INPUT, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
 MAX_EVALUATED = 10_000
 
 
 class TrainingFailedError(RuntimeError):
     """Raised when a run ended in failure; its message is the reason."""
+
+
+class WrongVerdictError(RuntimeError):
+    """Raised when a check did not give what it must; its message names the statements."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -35,10 +40,16 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0, 2 for bad input, 130 when interrupted, 141 for a closed pipe."""
+    """Run one command and return its exit status.
+
+    0, or 1 if a check found a wrong verdict, 2 for bad input, 130 when interrupted, 141 for a closed pipe.
+    """
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
+    except WrongVerdictError as error:
+        print(error, file=sys.stderr)
+        return WRONG
     except (ValueError, LookupError, lab.StoreError, TrainingFailedError) as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
@@ -67,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(render)
     render.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="a .webp, .gif or .mp4 file")
     _command(commands, "runs", _runs, "list all runs, newest first")
+    check = _command(commands, "check", _check, "check the proofs by running the code that trains")
+    check.add_argument("names", nargs="*", metavar="NAME", help=f"all, or of {', '.join(STATEMENTS)}")
+    for name, parameter in PARAMETERS.items():
+        rule = f"in [{parameter.low:g}, {parameter.high:g}], default {parameter.default:g}"
+        check.add_argument(f"--{name}", type=type(parameter.default), help=f"{parameter.label.lower()}, {rule}")
     return parser
 
 
@@ -180,6 +196,25 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _render(options: argparse.Namespace) -> None:
     lab.render(options.run, options.output, options.agent)
     print(json.dumps({"output": str(options.output)}) if options.json else f"written: {options.output}")
+
+
+def _check(options: argparse.Namespace) -> None:
+    given = {name: getattr(options, name) for name in PARAMETERS if getattr(options, name) is not None}
+    wrong = []
+    for name in options.names or STATEMENTS:
+        # Of what is given, each check takes what it has a use for.
+        values = validated(name, {key: value for key, value in given.items() if key in STATEMENTS.get(name, ())})
+        result = lab.check(name, **values)
+        wrong += [] if result.passed else [name]
+        if options.json:
+            print(json.dumps({"name": name, "parameters": values, **result.to_json()}), flush=True)
+            continue
+        print(f"{name}: {'right' if result.passed else 'WRONG'}")
+        for row in result.comparisons:
+            found = "equal" if row.agrees else "different"
+            print(f"  {'ok  ' if row.passed else 'WRONG'} {found:9} |difference| {row.difference:8.1e}  {row.claim}")
+    if wrong:
+        raise WrongVerdictError(f"A verdict is wrong: {', '.join(wrong)}.")
 
 
 def _runs(options: argparse.Namespace) -> None:

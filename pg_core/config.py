@@ -70,10 +70,12 @@ class Config(BaseModel):
     num_agents: int = hyperparameter(
         5, "Agents", "P", "Population: independent agents with different random numbers, trained side by side.",
         group="Run", live=False, ge=1, le=512,
+        statement="variance",
     )  # fmt: skip
     episodes_per_update: int = hyperparameter(
         3, "Episodes per update", "B", "Whole episodes that each agent plays before it takes one gradient step.",
         group="Run", live=False, ge=1, le=256,
+        statement="variance",
     )  # fmt: skip
     num_updates: int = hyperparameter(
         500, "Updates", "", "Gradient steps after which the run is finished.",
@@ -91,6 +93,7 @@ class Config(BaseModel):
     hidden_layers: LayerSizes = hyperparameter(
         (64,), "Hidden layers", "H", "Units of each hidden layer, separated by commas: none to three layers.",
         group="Policy", live=False,
+        statement="scores",
     )  # fmt: skip
     activation: Literal["tanh", "relu", "silu"] = hyperparameter(
         "tanh", "Activation", "", "Nonlinearity after each hidden layer.", group="Policy", live=True,
@@ -101,47 +104,57 @@ class Config(BaseModel):
         "reward_to_go", "Weights", "Gₜ", "What multiplies each score: the whole episode's return G₀, or only the "
         "rewards that the action could still cause.", group="Estimator", live=True,
         choices={"episode_return": "whole-episode return G₀", "reward_to_go": "reward-to-go Gₜ"},
+        statement="reward_to_go",
     )  # fmt: skip
     gamma: float = hyperparameter(
         1.0, "Discount factor", "γ", "How much a reward one step later counts.",
         group="Estimator", live=True, ge=0, le=1, step=0.001,
+        statement="returns",
     )  # fmt: skip
     gamma_t: bool = hyperparameter(
         False, "Step discount", "γᵗ", "Weigh step t by γᵗ, as the gradient of the discounted objective asks. Most code "
         "drops it. The whole-episode return holds it already.", group="Estimator", live=True,
+        statement="discounting",
     )  # fmt: skip
     baseline: Literal["none", "batch_mean", "step_mean", "leave_one_out", "value"] = hyperparameter(
         "leave_one_out", "Baseline", "b", "What is subtracted from the weights. A value network is there from the "
         "start of a run or not at all; the others may be changed live.", group="Estimator", live=True,
         choices={"none": "none", "batch_mean": "batch mean", "step_mean": "per-step mean",
                  "leave_one_out": "leave-one-out", "value": "learned value network"},
+        statement="baselines",
     )  # fmt: skip
     normalize_advantages: bool = hyperparameter(
         True, "Normalise advantages", "Â", "Shift and scale each agent's advantages to mean 0 and standard "
         "deviation 1 before every update: the length of the gradient then says nothing of the returns' size.",
         group="Estimator", live=True,
+        statement="normalization",
     )  # fmt: skip
     reduction: Literal["episode", "step"] = hyperparameter(
         "step", "Reduction", "", "Mean over episodes of the sum over steps, unbiased for ∇J, or mean over all steps: "
         "the same direction divided by the mean episode length.", group="Estimator", live=True,
         choices={"episode": "per episode", "step": "per step"},
+        statement="surrogate_loss",
     )  # fmt: skip
     ent_coef: float = hyperparameter(
         0.0, "Entropy bonus", "c_H", "Weight of the policy's entropy in the objective: keeps it exploring.",
         group="Estimator", live=True, ge=0, le=1, step=0.001,
+        statement="entropy",
     )  # fmt: skip
 
     optimizer: Literal["sgd", "adam", "rmsprop"] = hyperparameter(
         "adam", "Optimiser", "", "How a gradient becomes a step.", group="Optimiser", live=False,
         choices={"sgd": "SGD with momentum", "adam": "Adam", "rmsprop": "RMSprop"},
+        statement="ascent",
     )  # fmt: skip
     learning_rate: float = hyperparameter(
         0.025, "Learning rate", "α", "Length of a gradient step.",
         group="Optimiser", live=True, ge=1e-6, le=1, scale="log",
+        statement="ascent",
     )  # fmt: skip
     momentum: float = hyperparameter(
         0.9, "Momentum", "μ", "Share of the last step that SGD keeps; the other optimisers ignore it.",
         group="Optimiser", live=True, ge=0, le=0.999, step=0.001,
+        statement="ascent",
     )  # fmt: skip
     max_grad_norm: float = hyperparameter(
         0.0, "Gradient-norm limit", "‖g‖", "A longer gradient is scaled down to this norm; 0 means no limit.",

@@ -26,9 +26,10 @@ def hyperparameter(
     scale: Scale = "linear",
     step: float | None = None,
     choices: Mapping[Any, str] | None = None,
+    statement: str = "",
 ) -> Any:
     """Declare one field of `Config` with all that its control, option and documentation need."""
-    extra: Any = {"symbol": symbol, "group": group, "live": live, "low": ge, "high": le}
+    extra: Any = {"symbol": symbol, "group": group, "live": live, "low": ge, "high": le, "statement": statement}
     extra |= {"scale": scale, "step": step, "choices": dict(choices or {})}
     return Field(default, title=label, description=help, ge=ge, le=le, json_schema_extra=extra)
 
@@ -49,6 +50,7 @@ class Hyperparameter:
     scale: Scale
     step: float | None
     choices: dict[Any, str]
+    statement: str  # of the derivations, that says what it is for; empty where there is none
     kind: type
 
     @classmethod

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from pg_core import evaluation, memory, rendering
+from pg_core import evaluation, memory, proofs, rendering
 from pg_core.config import Config
 from pg_core.evaluation import Evaluation
+from pg_core.proofs.sources import Source, sources
+from pg_core.proofs.verdicts import Check
 from pg_core.runs import clips
 from pg_core.runs.clips import LabeledClip
 from pg_core.runs.curves import CurveCache, Curves
 from pg_core.runs.processes import process_name
 from pg_core.runs.progress import Change, Progress, changes_of, seconds_left
+from pg_core.runs.prover import Answer, Prover
 from pg_core.runs.records import ACTIVE, Run, UnknownRun
 from pg_core.runs.schema import StoreError
 from pg_core.runs.store import Store, data_folder
@@ -30,15 +33,17 @@ if TYPE_CHECKING:
     from pg_core.trainer import Update
 
 __all__ = [
-    "Change", "Curves", "LabeledClip", "Progress", "Run", "StoreError", "Training", "UnknownRun", "change", "clip",
-    "evaluate", "pause", "policy_at", "progress", "render", "resume", "run", "runs", "shutdown", "start", "startup",
-    "step", "stop", "train", "untrained_clip",
+    "Answer", "Change", "Curves", "LabeledClip", "Progress", "Run", "Source", "StoreError", "Training", "UnknownRun",
+    "ask_check", "change", "check", "checked", "clip", "evaluate", "pause", "policy_at", "prepare_checks", "progress",
+    "render", "resume", "run", "runs", "shutdown", "sources", "start", "startup", "step", "stop", "train",
+    "untrained_clip",
 ]  # fmt: skip
 
 CANDIDATES, VALIDATION_EPISODES = 5, 50  # from which the agent to be evaluated is chosen, in which it shows itself
 
-_lock = threading.Lock()  # of the supervisor below, the one thing that this process has only once
+_lock = threading.Lock()  # of the two below, which this process has only once
 _supervisor: Supervisor | None = None
+_prover: Prover | None = None
 
 
 class Training:
@@ -59,12 +64,14 @@ def startup() -> None:
 
 
 def shutdown() -> None:
-    """End the supervisor and its workers; runs that were active can be resumed later."""
-    global _supervisor
+    """End all workers; runs that were active can be resumed later."""
+    global _supervisor, _prover
     with _lock:
+        if _prover:
+            _prover.shutdown()
         if _supervisor:
             _supervisor.shutdown()
-        _supervisor = None
+        _supervisor = _prover = None
 
 
 def start(config: Config, name: str | None = None) -> str:
@@ -215,6 +222,34 @@ def render(run_id: str, path: Path, agent: int | None = None) -> None:
     rendering.save(path, *rendering.record(config.env_id, act, seed=config.seed))
 
 
+def check(name: str, **parameters: int | float) -> Check:
+    """Check a proof in this process.
+
+    Raises:
+        ValueError: there is no such statement or parameter, or a value is out of bounds.
+    """
+    return proofs.run(name, **parameters)
+
+
+def prepare_checks() -> None:
+    """Start the process that checks proofs for pages, so that the first check need not wait for it."""
+    _checks().prepare()
+
+
+def ask_check(name: str, **parameters: int | float) -> None:
+    """Have a proof checked in another process; `checked` has the answer.
+
+    Raises:
+        ValueError: as `check`.
+    """
+    _checks().ask(name, proofs.validated(name, parameters))
+
+
+def checked(name: str, **parameters: int | float) -> tuple[Answer | None, bool]:
+    """Return the answer to what `ask_check` asked, None if there is none, and whether one is on its way."""
+    return _checks().answer(name, proofs.validated(name, parameters))
+
+
 def _store() -> Store:
     return _open(data_folder())
 
@@ -237,6 +272,15 @@ def _supervise() -> Supervisor:
             _supervisor.start()
             atexit.register(shutdown)
         return _supervisor
+
+
+def _checks() -> Prover:
+    global _prover
+    with _lock:
+        if _prover is None:
+            _prover = Prover(_store().folder)
+            atexit.register(shutdown)
+        return _prover
 
 
 def _direct(run_id: str, **orders: Any) -> bool:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import platform
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -71,6 +72,19 @@ def _note_of(program: Path) -> Path:
 def _checksum(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def muted_stderr() -> Iterator[None]:
+    """Keep from a person's terminal what TensorFlow's libraries write while they are loaded, before it can be told."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _add_flag(variable: str, flag: str) -> None:

@@ -13,6 +13,11 @@ def pytest_configure(config: pytest.Config) -> None:
     runtime.keep_programs(config.cache.mkdir("programs"))
 
 
+def pytest_unconfigure() -> None:
+    """Have the next run trust what this one compiled."""
+    runtime.note_programs()
+
+
 @pytest.fixture
 def sixteen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do up to 16 updates a dispatch: a known number, and one program for all tests that need one."""

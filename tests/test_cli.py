@@ -10,6 +10,7 @@ import pytest
 
 from pg_core import cli, lab
 from pg_core.config import HYPERPARAMETERS
+from pg_core.proofs.verdicts import Check, exact
 
 SMALL = ["--num-agents", "2", "--episodes-per-update", "2", "--num-updates", "3", "--hidden-layers", "8"]
 SUMMARY = [
@@ -153,3 +154,33 @@ def test_the_lab_solves_cartpole_with_all_agents(folder: Path) -> None:
     assert summary["solved"] == [True] * 5
     result = run(folder, "evaluate", summary["run_id"], "--json")
     assert json.loads(result.stdout)["consecutive_successes"] == 200
+
+
+def test_check_prints_an_object_for_each_statement(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", "reward_to_go", "expected_score", "--gamma", "0.5", "--json"]) == 0
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert first["parameters"] == {"gamma": 0.5, "horizon": 3, "states": 2, "seed": 0}
+    assert second["parameters"] == {"states": 2, "seed": 0}  # takes no discount factor
+    assert first["passed"] is second["passed"] is True
+    assert {"claim", "left", "right", "difference", "bound", "wrong", "passed"} <= first["comparisons"][0].keys()
+
+
+def test_check_ends_with_1_if_a_verdict_is_wrong(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lab, "check", lambda name, **_: Check((exact("1 = 2", 1.0, 2.0),)))
+    assert cli.main(["check", "returns"]) == 1
+    said = capsys.readouterr()
+    assert said.err == "A verdict is wrong: returns.\n"
+    assert "WRONG different |difference|  1.0e+00  1 = 2" in said.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [(["magic"], "`name` must be one of"), (["returns", "--gamma", "2"], "`gamma` must be in [0, 1], got 2.0.")],
+)
+def test_check_of_what_cannot_be_gets_a_sentence(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["check", *arguments]) == 2
+    assert sentence in capsys.readouterr().err

@@ -114,7 +114,9 @@ def _control(parameter: Hyperparameter, active: bool) -> None:
     key, held = _key(parameter.name), value(parameter.name)
     label = " ".join(filter(None, (parameter.label, parameter.symbol, "🔒" if active and not parameter.live else "")))
     hint = "" if parameter.live else " Fixed during a run: a new value is for the next one."
-    common: dict[str, Any] = {"label": label, "key": key, "help": parameter.help + hint, "persist_state": "session"}
+    proof = f" [Derivation](derivations#{parameter.statement})" if parameter.statement else ""
+    help = parameter.help + hint + proof
+    common: dict[str, Any] = {"label": label, "key": key, "help": help, "persist_state": "session"}
     common |= {"on_change": _changed, "args": (parameter.name,)}
     if parameter.name == "pace":
         common["label"] = f"{parameter.label}, updates/s"

@@ -5,26 +5,20 @@ a first update at once; a studio draws clips. All decisions are taken in one thr
 """
 
 import contextlib
-import json
 import logging
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from pg_core.runs.processes import process_name
+from pg_core.runs.children import Child
 from pg_core.runs.schema import StoreError
 from pg_core.runs.store import Store
 
-ROOT = Path(__file__).parents[2]
 TICK_SECONDS = 0.25
 RETRY_SECONDS = 5.0  # before a worker that failed to start is replaced
 CALM_SECONDS = 2.0  # that a run begins in before the next spare takes a processor to import TensorFlow
-SHUTDOWN_SECONDS = 3.0
 MAX_ASKED = 16  # clips that wait for the studio
 
 MAKE_ROOM = "It was paused while another run waited for a worker; resume the run to continue it."
@@ -43,9 +37,9 @@ class Supervisor:
     def __init__(self, store: Store, max_training: int | None = None) -> None:
         self._store = store
         self._max_training = max_training or max(1, os.cpu_count() or 1)
-        self._training: list[_Child] = []  # longest first; some may be about to end
-        self._spare: _Child | None = None
-        self._studio: _Child | None = None
+        self._training: list[Child] = []  # longest first; some may be about to end
+        self._spare: Child | None = None
+        self._studio: Child | None = None
         self._not_before = self._spare_not_before = 0.0
         self._asked: dict[str, str] = {}  # key of the question under way, by topic
         self._refused: dict[str, str] = {}  # key of the last question without an answer, by topic
@@ -112,7 +106,7 @@ class Supervisor:
                 self._refused |= self._asked
                 self._asked.clear()
 
-    def _report(self, child: "_Child") -> None:
+    def _report(self, child: "Child") -> None:
         _log.warning("A worker ended with exit status %s; see workers.log in the lab's folder.", child.status)
         self._not_before = time.monotonic() + RETRY_SECONDS
 
@@ -121,9 +115,9 @@ class Supervisor:
         if now < self._not_before:
             return
         if self._spare is None and (now >= self._spare_not_before or self._store.queue()):
-            self._spare = _Child(self._store.folder, self._on_answer)
+            self._spare = Child(self._store.folder, self._on_answer)
         if self._studio is None:
-            studio = _Child(self._store.folder, self._on_answer, "studio")
+            studio = Child(self._store.folder, self._on_answer, "studio")
             with self._lock:
                 self._studio = studio
 
@@ -154,56 +148,3 @@ class Supervisor:
                 if message["error"] and key:
                     _log.warning("No clip: %s", message["error"])
                     self._refused[message["answer"]] = key
-
-
-class _Child:
-    """One worker process and the thread that reads its answers."""
-
-    def __init__(self, folder: Path, on_answer: Any, *arguments: str) -> None:
-        with (folder / "workers.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "pg_core.runs.worker", *arguments],
-                cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
-                env={**os.environ, "PG_LAB_DATA": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"},
-            )  # fmt: skip
-        self.name = process_name(self._process.pid)
-        self.leaving = False
-        self._on_answer = on_answer
-        threading.Thread(target=self._read, name=f"worker {self.name}", daemon=True).start()
-
-    @property
-    def status(self) -> int | None:
-        return self._process.returncode
-
-    def is_alive(self) -> bool:
-        """Return whether the process runs; one that has ended is reaped."""
-        return self._process.poll() is None
-
-    def send(self, message: Mapping[str, Any]) -> None:
-        """Write one message; a child that has just died is found by the next tick."""
-        assert self._process.stdin
-        with contextlib.suppress(OSError):
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            self._process.stdin.flush()
-
-    def close(self) -> None:
-        """Tell the process, by the end of its input, to keep what it has and end."""
-        assert self._process.stdin
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
-
-    def end(self) -> None:
-        """Wait until the process has ended; make it, if it does not."""
-        for insist in (self._process.terminate, self._process.kill):
-            try:
-                self._process.wait(SHUTDOWN_SECONDS)
-                return
-            except subprocess.TimeoutExpired:
-                insist()
-        self._process.wait()
-
-    def _read(self) -> None:
-        assert self._process.stdout
-        with self._process.stdout as lines:
-            for line in lines:
-                self._on_answer(json.loads(line))

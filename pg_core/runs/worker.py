@@ -1,8 +1,9 @@
 """Trains one run from claim to end: in a process of its own, or in that of the command line.
 
-As a process (`python -m pg_core.runs.worker`) it reads one JSON object a line on standard input:
-`{"train": run id, "process": its name in the store}`, `{"leave": reason}`, or a question
-`{"ask": key, "clip": {...}}`, answered on standard output by `{"answer": key, "error": sentence or null}`.
+As a process (`python -m pg_core.runs.worker train|studio|prover`) it reads one JSON object a line on standard input:
+`{"train": run id, "process": its name in the store}`, `{"leave": reason}`, or a question, `{"ask": key, "clip": {...}}`
+or `{"ask": key, "check": {...}}`, answered on standard output by `{"answer": key, "error": sentence or null}`, with the
+"check".
 When its server is gone, however that ended, standard input ends: it keeps what it has and exits.
 """
 
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pg_core import acting, evaluation, rendering, runtime
+from pg_core import acting, evaluation, proofs, rendering, runtime
 from pg_core.config import Config, ConfigError
 from pg_core.environments import UnsupportedEnvironmentError
 from pg_core.runs import clips
@@ -79,21 +80,8 @@ def work(store: Store, run_id: str, process: str, leave: Leave | None = None) ->
 def _prepare_tensorflow(folder: Path) -> None:
     """Import TensorFlow and what trains, so that a spare has done it before it is needed."""
     runtime.keep_programs(folder / "programs")
-    with _muted_stderr():
+    with runtime.muted_stderr():
         import pg_core.trainer  # noqa: F401
-
-
-@contextlib.contextmanager
-def _muted_stderr() -> Iterator[None]:
-    """Keep from a person's terminal what TensorFlow's libraries write while they are loaded, before it can be told."""
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _warm_up() -> None:
@@ -134,8 +122,10 @@ def main() -> None:
     inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     leave = Leave()
     threading.Thread(target=_listen, args=(inbox, leave), daemon=True).start()
-    if "studio" not in sys.argv:  # a studio plays and draws episodes, for which NumPy is enough
+    [role] = sys.argv[1:] or ["train"]
+    if role != "studio":  # a studio plays and draws episodes, for which NumPy is enough
         _prepare_tensorflow(data_folder())
+    if role == "train":
         _warm_up()
     store = Store(data_folder())
     print(json.dumps({"ready": True}), file=answers)
@@ -164,15 +154,18 @@ def _listen(inbox: "queue.SimpleQueue[dict[str, Any]]", leave: Leave) -> None:
 
 
 def _answer(store: Store, message: dict[str, Any], answers: TextIO) -> None:
-    error = None
+    answer: dict[str, Any] = {"answer": message["ask"], "error": None}
     try:
-        clips.save(store.folder, _make_clip(store, **message["clip"]))
+        if "clip" in message:
+            clips.save(store.folder, _make_clip(store, **message["clip"]))
+        else:
+            answer["check"] = proofs.run(message["check"]["name"], **message["check"]["parameters"]).to_json()
     except (StoreError, ConfigError, UnsupportedEnvironmentError) as known:
-        error = str(known)
+        answer["error"] = str(known)
     except Exception as unexpected:
-        error = _log(store.folder, unexpected)
+        answer["error"] = _log(store.folder, unexpected)
     with contextlib.suppress(BrokenPipeError):
-        print(json.dumps({"answer": message["ask"], "error": error}), file=answers)
+        print(json.dumps(answer), file=answers)
 
 
 def _make_clip(

@@ -1,0 +1,97 @@
+"""Baselines: what may be subtracted from a return without changing the mean gradient, and what may not."""
+
+import numpy as np
+import tensorflow as tf
+
+from pg_core import maths
+from pg_core.proofs import mdp
+from pg_core.proofs.mdp import Array, Batches, Mdp
+from pg_core.proofs.optimal_baseline import optimal_table
+from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
+
+UNDEFINED = 2.0  # stands for NaN, which equals nothing: no share is above 1
+
+
+def expected_scores(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
+    """Calculate E[1{sₜ = s} ∇log π(aₜ|sₜ)] for every t and s, `[T, S, A]`: a step's score has only the row of sₜ."""
+    return tf.einsum("n,tnbsa->tsa", mdp.probabilities(theta, batches), mdp.scores(theta, batches))
+
+
+def action_values(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
+    """Calculate Qₜ(s,a) = r(s,a) + γ Σ P(s'|s,a) Vₜ₊₁(s'), `[T, S, A]`."""
+    following = mdp.values(process, theta, gamma, horizon)[1:]
+    onward = process.transitions[..., :-1]
+    return tf.stack([process.rewards + gamma * tf.linalg.matvec(onward, values) for values in following])
+
+
+def explained(baseline: Array, returns: Array, mask: Array) -> Array:
+    """Calculate 1 - Var(G - b) / Var(G) over the played steps of each batch, `[N]`."""
+    g, rest = (np.where(mask > 0, values, np.nan) for values in (returns, returns - baseline))
+    varies = np.nanmax(g, axis=(0, 2)) > np.nanmin(g, axis=(0, 2))
+    total = np.where(varies, np.nanvar(g, axis=(0, 2)), 1.0)
+    share: Array = np.where(varies, 1 - np.nanvar(rest, axis=(0, 2)) / total, UNDEFINED)
+    return share
+
+
+def explained_by_maths(baseline: tf.Tensor, returns: tf.Tensor, mask: tf.Tensor) -> Array:
+    """Calculate the same by what the trainer uses."""
+    share: Array = np.nan_to_num(maths.explained_variance(baseline, returns, mask), nan=UNDEFINED)
+    return share
+
+
+def explained_variances(batches: Batches, gamma: float, seed: int) -> list[Comparison]:
+    """Compare explained variances with their definition, and with what they are for three plain baselines."""
+    returns = maths.discounted_returns(tf.convert_to_tensor(batches.rewards), gamma)
+    mask, noise = tf.convert_to_tensor(batches.mask), np.random.default_rng([seed, 2]).normal(size=batches.mask.shape)
+    plain = np.stack([explained_by_maths(b, returns, mask) for b in (returns, 5 * mask, -returns)])
+    varies = np.ptp(np.where(batches.mask > 0, returns, returns[:1]), axis=(0, 2)) > 0
+    return [
+        exact("explained variance = 1 - Var(G - b) / Var(G), of any b", explained_by_maths(noise, returns, mask),
+              explained(noise, returns.numpy(), batches.mask)),
+        exact("it is 1 for b = G, 0 for a constant, -3 for b = -G", plain[:, varies], [[1.0], [0.0], [-3.0]]),
+    ]  # fmt: skip
+
+
+def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
+    """Compare ∇J with E[Σₜ γᵗ (Gₜ - bₜ) ∇log π(aₜ|sₜ)] for many b, and explained variances with their definition."""
+    process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
+    batches = mdp.every_batch(process, horizon)
+    rewards = tf.convert_to_tensor(batches.rewards)
+    right = mdp.objective_gradient(process, theta, gamma, horizon)
+    returns, discounts = maths.discounted_returns(rewards, gamma), maths.discounts(rewards, gamma)
+
+    def at_steps(table: tf.Tensor) -> tf.Tensor:
+        return tf.gather(table, batches.states, batch_dims=1)
+
+    def row(claim: str, baseline: tf.Tensor, right: tf.Tensor = right, wrong: bool = False) -> Comparison:
+        return mdp.compare(claim, theta, batches, discounts * (returns - baseline), right, wrong=wrong)
+
+    mean = mdp.objective(process, theta, gamma, horizon)
+    values = at_steps(mdp.values(process, theta, gamma, horizon)[:-1])
+    of_actions = tf.gather(at_steps(action_values(process, theta, gamma, horizon)), batches.actions, batch_dims=3)
+    next_values = tf.concat([(values * batches.mask)[1:], 0 * values[:1]], axis=0)
+    kept = (
+        row("E[Σₜ γᵗ Gₜ ∇log π(aₜ|sₜ)] = ∇J, no baseline", 0.0),
+        row("the constant bₜ = E[G₀]", mean),
+        row("bₜ = Vₜ(sₜ)", values),
+        row("bₜ = b*ₜ(sₜ), the best function of the state", at_steps(optimal_table(theta, batches, gamma))),
+    )
+    first = returns[0], values[0], returns[0] - values[0]  # [N, 1]
+    total, explained_part, rest = (mdp.total_variance(theta, batches, x) for x in first)
+    names, variances = ("none", "E[G₀]", "V(s)", "b*(s)"), tuple(comparison.variance or 0.0 for comparison in kept)
+    bars = Picture("Variance of the estimate by baseline", "baseline", "tr Cov",
+                   (Series("variance", names, variances),), kind="bars")  # fmt: skip
+    return Check(
+        (
+            exact("E[1{sₜ = s} ∇log π(aₜ|sₜ)] = 0 for every t and s", expected_scores(theta, batches), 0.0),
+            *kept,
+            row("looks wrong: the constant bₜ = 1000", 1000.0),
+            row("looks wrong: bₜ = Σₖ rₖ over k < t, of earlier actions", tf.cumsum(rewards, exclusive=True)),
+            row("bₜ = Qₜ(sₜ,aₜ), which looks at the action", of_actions, wrong=True),
+            row("bₜ = Qₜ(sₜ,aₜ) leaves a mean of 0", of_actions, 0 * right),
+            row("bₜ = Vₜ₊₁(sₜ₊₁), to which the action has led", next_values, wrong=horizon > 1),
+            exact("Var G₀ = Var V₀(s₀) + Var(G₀ - V₀(s₀))", total, explained_part + rest),
+            *explained_variances(mdp.every_batch(process, min(horizon, 2), 2), gamma, seed),
+        ),
+        (bars,),
+    )

@@ -1,0 +1,121 @@
+"""The factor γᵗ: with it the mean is ∇J; without it, the mean is in general no gradient at all."""
+
+import numpy as np
+import tensorflow as tf
+
+from pg_core import maths
+from pg_core.proofs import mdp
+from pg_core.proofs.mdp import Array, Mdp
+from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
+
+
+def state_distributions(process: Mdp, theta: tf.Tensor, horizon: int) -> tf.Tensor:
+    """Calculate dₜ(s) = P(sₜ = s), `[T, S]`, forwards: d₀ = ρ₀, dₜ₊₁(s') = Σₛₐ dₜ(s) π(a|s) P(s'|s,a)."""
+    onward = tf.einsum("sa,sax->sx", tf.nn.softmax(theta), process.transitions[..., :-1])
+    result = [tf.constant(process.start)]
+    for _ in range(horizon - 1):
+        result.append(tf.linalg.matvec(onward, result[-1], transpose_a=True))
+    return tf.stack(result)
+
+
+def directions(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
+    """Calculate Σₛ dₜ(s) Σₐ ∇π(a|s) Qₜ(s,a) of every t, `[T, S, A]`: dₜ(s) π(a|s) (Qₜ(s,a) - Vₜ(s)) in row s."""
+    values = tf.stack(mdp.values(process, theta, gamma, horizon))  # [T+1, S]
+    action_values = process.rewards + gamma * tf.einsum("sax,tx->tsa", process.transitions[..., :-1], values[1:])
+    visits = state_distributions(process, theta, horizon)
+    return visits[..., None] * tf.nn.softmax(theta) * (action_values - values[:-1, :, None])
+
+
+def jacobian(process: Mdp, theta: tf.Tensor, gamma: float, discounts: Array) -> tf.Tensor:
+    """Differentiate Σₜ wₜ Σₛ dₜ(s) Σₐ ∇π(a|s) Qₜ(s,a) once more, `[SA, SA]`; the time limit is the number of w."""
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(theta)
+        steps = directions(process, theta, gamma, len(discounts))
+        mean = tf.reshape(tf.tensordot(discounts, steps, 1), [-1])
+    return tf.reshape(tape.jacobian(mean, theta, experimental_use_pfor=False), [len(mean), len(mean)])
+
+
+def ending_by_chance(process: Mdp, gamma: float) -> Mdp:
+    """Return the process that ends after each step with probability 1 - γ, beside its own ends."""
+    onward = gamma * process.transitions[..., :-1]
+    end = 1 - onward.sum(axis=2, keepdims=True)
+    return process._replace(transitions=np.concatenate([onward, end], axis=2))
+
+
+def two_gates() -> Mdp:
+    """Return the example of the proof: action 1 passes a gate, action 0 ends; the reward is 1 behind the second."""
+    transitions = np.zeros((2, 2, 3))
+    transitions[0, 1, 1] = transitions[0, 0, 2] = transitions[1, :, 2] = 1.0
+    return Mdp(np.array([1.0, 0.0]), transitions, np.array([[0.0, 0.0], [0.0, 1.0]]))
+
+
+def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
+    """Compare the means with and without γᵗ with ∇J, and with what else the latter is taken for."""
+    process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
+    batches, killed = (mdp.every_batch(p, horizon) for p in (process, ending_by_chance(process, gamma)))
+    rewards = tf.convert_to_tensor(batches.rewards)
+    to_go, discounts = maths.discounted_returns(rewards, gamma), maths.discounts(rewards, gamma)
+    plain = maths.discounted_returns(tf.convert_to_tensor(killed.rewards), 1.0)
+    right, undiscounted = (mdp.objective_gradient(process, theta, g, horizon) for g in (gamma, 1.0))
+    dropped = tf.reduce_sum(directions(process, theta, gamma, horizon), axis=0)
+    with_powers = jacobian(process, theta, gamma, gamma ** np.arange(horizon))
+    without = jacobian(process, theta, gamma, np.ones(horizon))
+    factors = np.array([gamma, 0.5, 0.0])
+
+    def values_on_the_way(table: tf.Tensor) -> tf.Tensor:
+        values = tf.stack(mdp.values(process, table, gamma, horizon)[:-1])
+        return tf.reduce_sum(state_distributions(process, table, horizon) * values)
+
+    several = gamma < 1 and horizon > 1
+    return Check(
+        (
+            exact("γᵗ is 1, γ, γγ, …, and 1, 0, 0, … for γ = 0", _discounts(factors), _powers(factors)),
+            mdp.compare("E[Σₜ γᵗ Gₜ ∇log π(aₜ|sₜ)] = ∇J", theta, batches, discounts * to_go, right),
+            mdp.compare("looks wrong: no γ, but an end by chance 1 - γ", theta, killed, plain, right),
+            mdp.compare("without γᵗ: Σₜₛ P(sₜ=s) Σₐ ∇π(a|s) Qₜ(s,a)", theta, batches, to_go, dropped),
+            mdp.compare("γᵗ dropped, taken for ∇J", theta, batches, to_go, right, wrong=several),
+            mdp.compare("γᵗ dropped, taken for ∇J of γ = 1", theta, batches, to_go, undiscounted, wrong=several),
+            mdp.compare(
+                "γᵗ dropped, taken for ∇ Σₜ E[Vₜ(sₜ)]", theta, batches, to_go,
+                mdp.gradient(values_on_the_way, theta), wrong=horizon > 1,
+            ),
+            exact("with γᵗ: the Jacobian is symmetric", with_powers, tf.transpose(with_powers)),
+            exact(
+                "without γᵗ: the Jacobian is symmetric", without, tf.transpose(without),
+                wrong=several and states > 1,
+            ),
+            *_gates(gamma, seed),
+        ),
+        pictures=(_picture(),),
+    )  # fmt: skip
+
+
+def _gates(gamma: float, seed: int) -> tuple[Comparison, Comparison]:
+    """Compare the two gates' mean without γᵗ, and its Jacobian, with the formulas of the proof."""
+    process, (p, q) = two_gates(), np.random.default_rng([seed, 3]).uniform(0.1, 0.9, size=2)
+    theta, batches = tf.constant(np.log([[1 - p, p], [1 - q, q]])), mdp.every_batch(process, 2)
+    to_go = maths.discounted_returns(tf.convert_to_tensor(batches.rewards), gamma)
+    passing = [gamma * p * (1 - p) * q, p * q * (1 - q)]
+    slopes = jacobian(process, theta, gamma, np.ones(2))
+    right = np.transpose([np.negative(passing), passing])
+    return (
+        mdp.compare("two gates, γᵗ dropped: D = (γ p(1-p) q, p q(1-q))", theta, batches, to_go, right),
+        exact("two gates: ∂D₀/∂z₁ = γ ∂D₁/∂z₀", slopes[1, 3], gamma * slopes[3, 1]),
+    )
+
+
+def _discounts(gammas: Array) -> tf.Tensor:
+    return maths.discounts(tf.zeros((4, len(gammas)), tf.float64), tf.constant(gammas))
+
+
+def _powers(gammas: Array) -> Array:
+    """Multiply step by step, `[4, ...]`."""
+    return np.cumprod([np.ones_like(gammas), gammas, gammas, gammas], axis=0)
+
+
+def _picture() -> Picture:
+    gammas = (0.9, 0.99, 0.999)
+    weights = maths.discounts(tf.zeros((500, len(gammas)), tf.float64), tf.constant(gammas, tf.float64)).numpy()
+    steps = tuple(range(0, 500, 10))
+    series = (Series(f"γ = {g}", steps, tuple(w.tolist())) for g, w in zip(gammas, weights[::10].T, strict=True))
+    return Picture("What γᵗ leaves of a late step's weight", "step t", "γᵗ", tuple(series))

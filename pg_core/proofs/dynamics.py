@@ -1,0 +1,55 @@
+"""No model needed: the dynamics drop out of ∇log P(τ), but not out of the probability of τ."""
+
+import tensorflow as tf
+
+from pg_core import maths
+from pg_core.proofs import mdp
+from pg_core.proofs.log_derivative import trajectory_scores
+from pg_core.proofs.mdp import Batches
+from pg_core.proofs.verdicts import Check, exact
+
+
+def sum_of_scores(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
+    """Calculate Σₜ ∇log π(aₜ|sₜ) over the played steps, `[N, S, A]`."""
+    return tf.reduce_sum(mdp.scores(theta, batches), axis=(0, 2))
+
+
+def last_score(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
+    """Calculate ∇log π(aₜ|sₜ) of each episode's last step alone, `[N, S, A]`."""
+    after = tf.concat([batches.mask[1:], tf.zeros_like(batches.mask[:1])], axis=0)
+    return sum_of_scores(theta, batches._replace(mask=batches.mask - after))
+
+
+def score_of_a_start(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
+    """Calculate ∇log ρ(s₀) for a first state that the parameters did choose, ρ = softmax θ[:, 0], `[N, S, A]`."""
+    first = batches.states[0, :, 0]
+    copies = tf.repeat(theta[None], len(first), axis=0)
+    return mdp.gradient(lambda each: tf.reduce_sum(maths.categorical_log_prob(each[..., 0], first)), copies)
+
+
+def check(horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
+    """Compare ∇log P(τ) with the sum of the scores, in two processes that share policy and rewards."""
+    process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
+    other = mdp.random_mdp(states, seed + 1)._replace(rewards=process.rewards)
+    batches, others = mdp.every_batch(process, horizon), mdp.every_batch(other, horizon)
+    total, through = sum_of_scores(theta, batches), trajectory_scores(theta, batches)
+    padded = sum_of_scores(theta, batches._replace(mask=tf.ones_like(batches.mask)))
+    differ = horizon > 1 or states > 1  # else nothing is left to the environment
+    return Check(
+        (
+            exact("∇log P(τ) = Σₜ ∇log π(aₜ|sₜ)", through, total),
+            exact("∇log P(τ) is the same in another process", through, trajectory_scores(theta, others)),
+            exact(
+                "∇J is the same in another process",
+                mdp.objective_gradient(process, theta, 1.0, horizon),
+                mdp.objective_gradient(other, theta, 1.0, horizon),
+                wrong=differ,
+            ),
+            exact("the last step's score alone", last_score(theta, batches), through, wrong=horizon > 1),
+            exact("rows after the end have a score, too", padded, through, wrong=horizon > 1),
+            exact(
+                "if ρ₀ did depend on θ: Σₜ ∇log π(aₜ|sₜ) alone",
+                total, total + score_of_a_start(theta, batches), wrong=states > 1,
+            ),
+        )
+    )  # fmt: skip

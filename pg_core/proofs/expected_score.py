@@ -1,0 +1,94 @@
+"""The expected score is zero: probabilities sum to 1 whatever θ is, so that their gradients sum to 0."""
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from pg_core import maths
+from pg_core.proofs import mdp
+from pg_core.proofs.mdp import Array
+from pg_core.proofs.verdicts import Check, exact
+
+CHOICES = 4
+
+
+def softmax(logits: npt.ArrayLike) -> Array:
+    """Calculate πₐ = exp zₐ / Σₖ exp zₖ, `[..., A]`."""
+    powers = np.exp(np.asarray(logits))
+    result: Array = powers / powers.sum(axis=-1, keepdims=True)
+    return result
+
+
+def gauss_hermite(points: int = 8) -> tuple[Array, Array]:
+    """Return x and w, `[K]`, with E[f(ε)] = Σₖ wₖ f(xₖ) for ε ~ N(0, 1), exact for polynomials up to degree 2K - 1."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(points)
+    return nodes, weights / weights.sum()
+
+
+def softmax_scores(logits: Array) -> Array:
+    """Return ∂log π(a|s)/∂z for every action a, `[A, S, A]`."""
+    num_states, num_actions = logits.shape
+    actions = np.repeat(np.arange(num_actions, dtype=np.int32)[:, None], num_states, axis=1)
+    every: Array = maths.categorical_score(tf.constant(np.stack([logits] * num_actions)), actions).numpy()
+    return every
+
+
+def gaussian_scores(mean: Array, log_std: Array, normal: Array) -> Array:
+    """Return ∂log π(a|s)/∂μ and ∂log π(a|s)/∂log σ of the actions a = μ + σε for each ε of `normal`, `[2, K, S]`."""
+    actions = mean + np.exp(log_std) * normal[:, None]  # [K, S]
+    columns = (array[..., None] for array in (mean, log_std, actions))
+    return np.stack(maths.gaussian_score(*columns))[..., 0]
+
+
+def mean_curvature(mean: Array, log_std: Array) -> Array:
+    """Calculate -E[∂² log π(a|s)/∂μ²] and -E[∂² log π(a|s)/∂(log σ)²] by differentiating scores, `[2, S]`."""
+    nodes, weights = gauss_hermite()
+    mu, rho = (tf.constant(array[:, None]) for array in (mean, log_std))
+    actions = tf.constant((mean + np.exp(log_std) * nodes[:, None])[..., None])  # [K, S, 1]
+    slopes = (
+        mdp.gradient(lambda m: tf.tensordot(weights, maths.gaussian_score(m, rho, actions)[0], 1), mu),
+        mdp.gradient(lambda r: tf.tensordot(weights, maths.gaussian_score(mu, r, actions)[1], 1), rho),
+    )
+    return -np.stack(slopes)[..., 0]
+
+
+def check(states: int = 2, seed: int = 0) -> Check:
+    """Compare E[∇log π(a|s)] with 0, and its covariance with the Fisher information."""
+    logits, (mean, log_std) = _parameters(states, seed)
+    policy, scores = softmax(logits), softmax_scores(logits)
+    fisher = np.einsum("sa,asy,asz->syz", policy, scores, scores)
+    by_hand = policy[..., None] * (np.eye(CHOICES) - policy[:, None])
+    nodes, weights = gauss_hermite()
+    gaussian = gaussian_scores(mean, log_std, nodes)
+    information = np.einsum("k,pks,qks->pqs", weights, gaussian, gaussian)
+    zero = np.zeros(states)
+
+    process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
+    batches, none = mdp.every_batch(process, 2), tf.zeros_like(theta)
+    ones = np.ones_like(batches.mask)
+    unmasked = mdp.estimates(theta, batches._replace(mask=ones), ones)
+    return Check(
+        (
+            exact("softmax: Σₐ π(a|s) ∇log π(a|s) = 0", np.einsum("sa,asz->sz", policy, scores), 0.0),
+            exact("softmax: E[∇log π ∇log πᵀ] = diag(π) - ππᵀ", fisher, by_hand),
+            exact("Gaussian: E[∂log π/∂μ] = E[∂log π/∂log σ] = 0", np.einsum("k,pks->ps", weights, gaussian), 0.0),
+            exact(
+                "Gaussian: E[∇log π ∇log πᵀ] = diag(1/σ², 2)", information,
+                [[np.exp(-2 * log_std), zero], [zero, zero + 2]],
+            ),
+            exact(
+                "Gaussian: -E[∂² log π/∂μ²] = 1/σ², -E[∂² log π/∂(log σ)²] = 2", mean_curvature(mean, log_std),
+                [np.exp(-2 * log_std), zero + 2],
+            ),
+            mdp.compare("looks wrong: E[Σₜ ∇log π(aₜ|sₜ)] = 0, however many steps", theta, batches, ones, none),
+            exact("rows after an episode's end counted", mdp.expectation(theta, batches, unmasked), none, wrong=True),
+            exact("an action that was forced: ∇log π(0|s) = 0", scores[0], 0.0, wrong=True),
+            exact("actions drawn from another policy, the uniform", scores.mean(axis=0), 0.0, wrong=True),
+        )
+    )  # fmt: skip
+
+
+def _parameters(states: int, seed: int) -> tuple[Array, Array]:
+    """Draw logits `[S, A]`, and μ and log σ, `[2, S]`."""
+    rng = np.random.default_rng([seed, states, 2])
+    return rng.normal(size=(states, CHOICES)), rng.normal(scale=0.5, size=(2, states))

@@ -1,0 +1,66 @@
+"""Leave-one-out: the mean of the other episodes is a baseline that costs nothing and bends nothing."""
+
+import numpy as np
+import tensorflow as tf
+
+from pg_core import maths
+from pg_core.proofs import mdp
+from pg_core.proofs.mdp import Array, Mdp
+from pg_core.proofs.verdicts import Check, Comparison, exact
+
+
+def mean_of_others(returns: Array, mask: Array) -> Array:
+    """Calculate bₜᵦ = Σ_{c≠b} mₜ꜀ Gₜ꜀ / Σ_{c≠b} mₜ꜀ by taking episode b out, 0 where nobody is left, `[T, N, B]`."""
+    baselines = []
+    for b in range(mask.shape[2]):
+        others, played = np.delete(returns, b, axis=2), np.delete(mask, b, axis=2)
+        total, count = (others * played).sum(axis=2), played.sum(axis=2)
+        baselines.append(np.divide(total, count, out=np.zeros_like(total), where=count > 0))
+    return np.stack(baselines, axis=2)
+
+
+def from_one_state(states: int, seed: int) -> Mdp:
+    """Draw a process that begins in state 0: so few episodes are possible that all batches can be enumerated."""
+    return mdp.random_mdp(states, seed)._replace(start=np.eye(states)[0])
+
+
+def comparisons(gamma: float, states: int, seed: int, num_episodes: int) -> list[Comparison]:
+    """Compare both sides for batches of B = `num_episodes`, 2 or 3, of at most 3 or 2 steps."""
+    horizon, size = 5 - num_episodes, f"B = {num_episodes}: "
+    process, theta = from_one_state(states, seed), mdp.random_policy(states, seed)
+    batches, single = (mdp.every_batch(process, horizon, number) for number in (num_episodes, 1))
+    right = mdp.objective_gradient(process, theta, gamma, horizon)
+    mask = tf.convert_to_tensor(batches.mask)
+    rewards = tf.convert_to_tensor(batches.rewards)
+    returns, discounts = maths.discounted_returns(rewards, gamma), maths.discounts(rewards, gamma)
+    whole = maths.episode_returns(rewards, gamma) * mask
+    baseline, own_in_it = maths.leave_one_out(returns, mask), maths.step_mean(returns, mask)
+
+    count = tf.broadcast_to(tf.reduce_sum(mask, axis=2, keepdims=True), mask.shape)  # nₜ
+    together, alone = mask * tf.cast(count > 1, mask.dtype), mask * tf.cast(count == 1, mask.dtype)
+    stretched = tf.math.divide_no_nan(count, count - 1) * (returns - own_in_it)
+    to_go = maths.discounted_returns(tf.convert_to_tensor(single.rewards), gamma)
+    undiscounted = mdp.expectation(theta, single, mdp.estimates(theta, single, to_go))
+    return [
+        exact(size + "bₜᵦ = the other episodes' mean return, 0 without any", baseline,
+              mean_of_others(returns.numpy(), batches.mask)),
+        mdp.compare(size + "E[ĝ] = ∇J, no baseline", theta, batches, discounts * returns, right),
+        mdp.compare(size + "E[ĝ] = ∇J, leave-one-out", theta, batches, discounts * (returns - baseline), right),
+        mdp.compare(size + "E[ĝ] = ∇J, leave-one-out of whole returns G₀", theta, batches,
+                    whole - maths.leave_one_out(whole, mask), right),
+        exact(size + "Gₜ - bₜ = nₜ/(nₜ-1) (Gₜ - Ḡₜ), nₜ ≥ 2 episodes at t", together * (returns - baseline),
+              together * stretched),
+        exact(size + "bₜ = 0 where no other episode is left", alone * baseline, 0.0),
+        mdp.compare(size + "without γᵗ it changes no mean, either", theta, batches, returns - baseline, undiscounted),
+        mdp.compare(size + "without γᵗ the mean is ∇J", theta, batches, returns - baseline, right,
+                    wrong=gamma < 1),
+        mdp.compare(size + "the own episode left in the mean", theta, batches, discounts * (returns - own_in_it),
+                    right, wrong=True),
+        mdp.compare(size + "a lone episode given the advantage 0", theta, batches,
+                    discounts * together * (returns - baseline), right, wrong=gamma > 0),
+    ]  # fmt: skip
+
+
+def check(gamma: float = 0.9, states: int = 2, seed: int = 0) -> Check:
+    """Compare ∇J with the mean, over all batches, of the estimate with the other episodes' mean as baseline."""
+    return Check((*comparisons(gamma, states, seed, 2), *comparisons(gamma, states, seed, 3)))

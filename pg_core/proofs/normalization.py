@@ -1,0 +1,182 @@
+"""Means that contain the episode's own return, and division by the batch's own deviation: what they do to the mean."""
+
+import numpy as np
+import tensorflow as tf
+
+from pg_core import maths
+from pg_core.proofs import mdp
+from pg_core.proofs.leave_one_out import from_one_state
+from pg_core.proofs.mdp import Array, Batches, Mdp
+from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
+
+BATCH = 2  # B
+EPSILON = 1e-8  # as the statement says, not as the trainer does
+
+
+def lasting(process: Mdp) -> Mdp:
+    """Return the process without the end: all its episodes last until the time limit."""
+    onward = process.transitions[..., :-1]
+    never = np.zeros_like(process.transitions[..., :1])
+    return process._replace(transitions=np.append(onward / onward.sum(axis=2, keepdims=True), never, axis=2))
+
+
+def visits(process: Mdp, theta: tf.Tensor, horizon: int) -> list[tf.Tensor]:
+    """Calculate dₜ(s) = P(sₜ = s), `[S]` for t = 0 … T-1, forwards; Σₛ dₜ(s) is the chance to be there at all."""
+    result = [tf.convert_to_tensor(process.start)]
+    for _ in range(horizon - 1):
+        result.append(tf.einsum("s,sa,sax->x", result[-1], tf.nn.softmax(theta), process.transitions[..., :-1]))
+    return result
+
+
+def mean_return_to_go(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
+    """Calculate M(θ) = 1/T Σₜ E[Gₜ] = 1/T Σₜ Σₛ dₜ(s) Vₜ(s), a scalar."""
+    values = mdp.values(process, theta, gamma, horizon)[:-1]
+    return tf.reduce_sum(tf.stack(visits(process, theta, horizon)) * tf.stack(values)) / horizon
+
+
+def mean_over(values: Array, mask: Array, axis: int | tuple[int, ...]) -> Array:
+    """Calculate Σ m x / Σ m, 0 where m is 0, its `axis` of length 1."""
+    total, count = (values * mask).sum(axis=axis, keepdims=True), mask.sum(axis=axis, keepdims=True)
+    mean: Array = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
+    return mean
+
+
+def normalized(values: Array, mask: Array) -> Array:
+    """Calculate Â = Σⱼ mⱼ (x - xⱼ) / n / (√(Σᵢⱼ mᵢ mⱼ (xᵢ - xⱼ)² / 2n²) + ε) from pairs of steps, `[T, N, B]`."""
+    x, played = (array.swapaxes(1, 2).reshape(-1, array.shape[1]) for array in (values, mask))  # [TB, N]
+    both, count = played[:, None] * played, np.maximum(played.sum(axis=0), 1)
+    differences = (x[:, None] - x) * both
+    std = np.sqrt((differences**2).sum(axis=(0, 1)) / 2) / count
+    result: Array = differences.sum(axis=1) / count / (std + EPSILON)
+    return result.reshape(len(mask), mask.shape[2], -1).swapaxes(1, 2)
+
+
+def explicit(batches: Batches, gamma: float) -> list[Comparison]:
+    """Compare what trains with explicit sums, on every batch and on one in which nobody plays."""
+    mask = np.pad(batches.mask, [(0, 0), (0, 1), (0, 0)])
+    rewards = tf.convert_to_tensor(np.pad(batches.rewards, [(0, 0), (0, 1), (0, 0)]))
+    returns, played = maths.discounted_returns(rewards, gamma), tf.convert_to_tensor(mask)
+    g, shape = returns.numpy(), mask.shape
+    constants = [maths.normalize(c * played, played) for c in (0.1, -100.1, 99.3)]
+    return [
+        exact("a mean over played steps", maths.masked_mean(returns, played), mean_over(g, mask, (0, 2))[0, :, 0]),
+        exact("batch mean: over all played steps", maths.batch_mean(returns, played),
+              np.broadcast_to(mean_over(g, mask, (0, 2)), shape)),
+        exact("step mean: over the episodes that reach t, 0 without any", maths.step_mean(returns, played),
+              np.broadcast_to(mean_over(g, mask, 2), shape)),
+        exact("Â = (A - mean A) / (std A + 1e-8)", maths.normalize(returns, played), normalized(g, mask)),
+        exact("advantages that are all the same become 0", constants, 0.0),
+    ]  # fmt: skip
+
+
+def each_by_itself(returns: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Normalise each episode by its own mean and deviation, `[T, N, B]`."""
+    apart = [tf.reshape(array, [mask.shape[0], -1, 1]) for array in (returns, mask)]
+    return tf.reshape(maths.normalize(*apart), mask.shape)
+
+
+def wedge(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """Calculate (xᵢ yⱼ - xⱼ yᵢ) / (‖x‖ ‖y‖), which is 0 for all i, j if x and y are parallel."""
+    product = tf.tensordot(tf.reshape(x, [-1]) / tf.norm(x), tf.reshape(y, [-1]) / tf.norm(y), 0)
+    return product - tf.transpose(product)
+
+
+def estimators(batches: Batches, gamma: float) -> dict[str, tf.Tensor]:
+    """Return what six estimators multiply the scores with, `[T, N, B]`, γᵗ included."""
+    rewards, mask = tf.convert_to_tensor(batches.rewards), tf.convert_to_tensor(batches.mask)
+    returns, discounts = maths.discounted_returns(rewards, gamma), maths.discounts(rewards, gamma)
+    return {
+        "none": discounts * returns,
+        "leave-one-out": discounts * (returns - maths.leave_one_out(returns, mask)),
+        "step mean": discounts * (returns - maths.step_mean(returns, mask)),
+        "batch mean": discounts * (returns - maths.batch_mean(returns, mask)),
+        "normalised": discounts * maths.normalize(returns, mask),
+        "each by itself": discounts * each_by_itself(returns, mask),
+    }
+
+
+def mean_gradient(theta: tf.Tensor, batches: Batches, weights: tf.Tensor) -> tf.Tensor:
+    """Calculate E[ĝ], `[S, A]`."""
+    return mdp.expectation(theta, batches, mdp.estimates(theta, batches, weights))
+
+
+def equal_lengths(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> list[Comparison]:
+    """Compare mean gradients with ∇J, scaled or bent, where every episode lasts T steps."""
+    batches, single = (mdp.every_batch(process, horizon, number) for number in (BATCH, 1))
+    gradient = mdp.objective_gradient(process, theta, gamma, horizon)
+    rewards, mask = tf.convert_to_tensor(batches.rewards), tf.convert_to_tensor(batches.mask)
+    returns, whole = maths.discounted_returns(rewards, gamma), maths.episode_returns(rewards, gamma)
+    weights = estimators(batches, gamma)
+    to_go = maths.discounted_returns(tf.convert_to_tensor(single.rewards), gamma)
+    taken = mdp.gradient(lambda table: mean_return_to_go(process, table, gamma, horizon), theta) / BATCH
+    shrunk, bent = (1 - 1 / BATCH) * gradient, mean_gradient(theta, single, to_go) - taken
+    several_states = theta.shape[0] > 1  # with one state and two actions, all gradients are on one line
+
+    def row(claim: str, weights: tf.Tensor, right: tf.Tensor = gradient, wrong: bool = False) -> Comparison:
+        return mdp.compare(claim, theta, batches, weights, right, wrong=wrong)
+
+    def same_line(name: str) -> Comparison:
+        crossed = wedge(mean_gradient(theta, batches, weights[name]), gradient)
+        return exact(f"{name}: E[ĝ] is on the line of ∇J", crossed, 0.0, wrong=several_states)
+
+    return [
+        row("leave-one-out: E[ĝ] = ∇J", weights["leave-one-out"]),
+        row("step mean: E[ĝ] = ∇J", weights["step mean"], wrong=True),
+        row("step mean: E[ĝ] = (1 - 1/B) ∇J", weights["step mean"], shrunk),
+        row("batch mean of G₀: E[ĝ] = (1 - 1/B) ∇J", whole - maths.batch_mean(whole, mask), shrunk),
+        row("batch mean of Gₜ: E[ĝ] = ∇J", weights["batch mean"], wrong=True),
+        row("batch mean of Gₜ, without γᵗ: E[ĝ] = E[Σₜ Gₜ ∇log π] - ∇M/B", returns - maths.batch_mean(returns, mask),
+            bent),
+        same_line("batch mean"),
+        row("normalised: E[ĝ] = ∇J", weights["normalised"], wrong=True),
+        same_line("normalised"),
+        row("each episode standardised by itself: E[ĝ] = ∇J", weights["each by itself"], wrong=True),
+        row("each episode's G₀ standardised by itself leaves 0", each_by_itself(whole, mask), 0 * gradient),
+    ]  # fmt: skip
+
+
+def any_lengths(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> Comparison:
+    """Compare the step mean's mean gradient with Σₜ cₜ γᵗ E[Gₜ ∇log π(aₜ|sₜ)], cₜ = 1 - (1 - (1 - pₜ)ᴮ) / (B pₜ)."""
+    batches, single = (mdp.every_batch(process, horizon, number) for number in (BATCH, 1))
+    reached = np.array([tf.reduce_sum(d) for d in visits(process, theta, horizon)])  # pₜ
+    factors = 1 - (1 - (1 - reached) ** BATCH) / (BATCH * reached)
+    right = mean_gradient(theta, single, factors[:, None, None] * estimators(single, gamma)["none"])
+    return mdp.compare("step mean, any lengths: step t shrinks by 1 - (1 - (1 - pₜ)ᴮ)/(B pₜ)", theta, batches,
+                       estimators(batches, gamma)["step mean"], right)  # fmt: skip
+
+
+def bandit(gamma: float, seed: int) -> Comparison:
+    """Compare the mean gradient of two normalised pulls with ∇J / (|r₀ - r₁| + 2ε)."""
+    process, theta = mdp.random_mdp(1, seed), mdp.random_policy(1, seed)
+    batches = mdp.every_batch(process, 1, 2)
+    scale = abs(process.rewards[0, 0] - process.rewards[0, 1]) + 2 * EPSILON
+    right = mdp.objective_gradient(process, theta, gamma, 1) / scale
+    return mdp.compare("one state, one step: E[ĝ] = ∇J / (|r₀ - r₁| + 2e-8), normalised", theta, batches,
+                       estimators(batches, gamma)["normalised"], right)  # fmt: skip
+
+
+def biases(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> dict[str, float]:
+    """Calculate ‖E[ĝ] - ∇J‖ of each estimator."""
+    batches = mdp.every_batch(process, horizon, BATCH)
+    gradient = mdp.objective_gradient(process, theta, gamma, horizon)
+    return {
+        name: float(tf.norm(mean_gradient(theta, batches, weights) - gradient))
+        for name, weights in estimators(batches, gamma).items()
+    }
+
+
+def check(gamma: float = 0.9, states: int = 2, seed: int = 0) -> Check:
+    """Compare what trains with explicit sums, and its mean gradients, over all batches of two episodes, with ∇J."""
+    process, theta, horizon = mdp.random_mdp(states, seed), mdp.random_policy(states, seed), 5 - states
+    processes = {"T steps each": lasting(process), "any lengths": process}
+    bars = [(name, biases(each, theta, gamma, horizon)) for name, each in processes.items()]
+    return Check(
+        (
+            *explicit(mdp.every_batch(from_one_state(states, seed), 2, 3), gamma),
+            *equal_lengths(lasting(process), theta, gamma, horizon),
+            any_lengths(process, theta, gamma, horizon),
+            bandit(gamma, seed),
+        ),
+        (Picture("Bias of the mean gradient, B = 2", "estimator", "‖E[ĝ] - ∇J‖",
+                 tuple(Series(name, tuple(bias), tuple(bias.values())) for name, bias in bars), kind="bars"),),
+    )  # fmt: skip

@@ -1,0 +1,125 @@
+"""The baseline of least variance: a mean of returns in which longer scores count for more."""
+
+import numpy as np
+import tensorflow as tf
+
+from pg_core import maths
+from pg_core.proofs import mdp
+from pg_core.proofs.mdp import Batches, Mdp
+from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
+
+
+def squared_scores(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
+    """Calculate ‖S‖² of each episode's whole score S = Σₜ ∇log π(aₜ|sₜ), `[N]`."""
+    whole = tf.reduce_sum(mdp.scores(theta, batches), axis=(0, 2))
+    return tf.reduce_sum(whole**2, axis=(1, 2))
+
+
+def optimal_constant(theta: tf.Tensor, batches: Batches, gamma: float) -> tf.Tensor:
+    """Calculate b* = E[‖S‖² G₀] / E[‖S‖²], a scalar."""
+    squares = squared_scores(theta, batches)
+    returns = maths.episode_returns(tf.convert_to_tensor(batches.rewards), gamma)[0, :, 0]
+    return mdp.expectation(theta, batches, squares * returns) / mdp.expectation(theta, batches, squares)
+
+
+def squared_step_scores(theta: tf.Tensor, batches: Batches, weights: float | tf.Tensor = 1.0) -> tf.Tensor:
+    """Calculate E[1{sₜ = s} ‖Sₜ‖² wₜ], Sₜ = ∇log π(aₜ|sₜ), for weights `[T, N, 1]`, `[T, S]`."""
+    squares = tf.reduce_sum(mdp.scores(theta, batches)[:, :, 0] ** 2, axis=-1)  # [T, N, S]: all but row sₜ is 0
+    return tf.einsum("n,tns->ts", mdp.probabilities(theta, batches), squares * weights)
+
+
+def optimal_table(theta: tf.Tensor, batches: Batches, gamma: float) -> tf.Tensor:
+    """Calculate b*ₜ(s) = E[1{sₜ = s} Sₜ · Σₖ γᵏ Gₖ Sₖ] / (γᵗ E[1{sₜ = s} ‖Sₜ‖²]), `[T, S]`, 0 where γᵗ = 0."""
+    rewards, scores = tf.convert_to_tensor(batches.rewards), mdp.scores(theta, batches)[:, :, 0]
+    returns, discounts = maths.discounted_returns(rewards, gamma), maths.discounts(rewards, gamma)
+    whole = mdp.estimates(theta, batches, discounts * returns)
+    products = tf.einsum("n,tnsa,nsa->ts", mdp.probabilities(theta, batches), scores, whole)
+    return tf.math.divide_no_nan(products, discounts[:, 0] * squared_step_scores(theta, batches))
+
+
+def swapped_mean(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
+    """Calculate π(1|s) Qₜ(s,0) + π(0|s) Qₜ(s,1), `[T, S]`."""
+    swapped, onward = tf.nn.softmax(theta)[:, ::-1], process.transitions[..., :-1]
+    following = mdp.values(process, theta, gamma, horizon)[1:]
+    of_actions = [process.rewards + gamma * tf.linalg.matvec(onward, values) for values in following]
+    return tf.reduce_sum(swapped * of_actions, axis=-1)
+
+
+def variance(theta: tf.Tensor, batches: Batches, weights: tf.Tensor) -> tf.Tensor:
+    """Calculate tr Cov[ĝ] = E‖ĝ - E[ĝ]‖² as a scalar that a tape can differentiate."""
+    found = mdp.estimates(theta, batches, weights)
+    rest = found - mdp.expectation(theta, batches, found)
+    return mdp.expectation(theta, batches, tf.reduce_sum(rest**2, axis=(1, 2)))
+
+
+def of_constants(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float) -> tuple[list[Comparison], Picture]:
+    """Compare the variance of (G₀ - b) S, as a function of b, with a parabola whose lowest point is b*."""
+    horizon = len(batches.mask)
+    right = mdp.objective_gradient(process, theta, gamma, horizon)
+    mean = mdp.objective(process, theta, gamma, horizon)
+    returns = maths.episode_returns(tf.convert_to_tensor(batches.rewards), gamma)
+
+    def by_baseline(b: tf.Tensor) -> tf.Tensor:
+        return variance(theta, batches, returns - b)
+
+    best = optimal_constant(theta, batches, gamma)
+    others = tf.stack([mean, 0 * mean, best - 0.01, best + 0.01])
+    squares = mdp.expectation(theta, batches, squared_scores(theta, batches))
+    rows = [
+        mdp.compare("E[(G₀ - b*) S] = ∇J, S = Σₜ ∇log π(aₜ|sₜ)", theta, batches, returns - best, right),
+        mdp.compare("E[(G₀ - E[G₀]) S] = ∇J", theta, batches, returns - mean, right),
+        mdp.compare("E[G₀ S] = ∇J", theta, batches, returns, right),
+        exact("dVar/db = 0 at b* = E[‖S‖² G₀] / E[‖S‖²]", mdp.gradient(by_baseline, best), 0.0),
+        exact("d²Var/db² = 2 E[‖S‖²]", mdp.gradient(lambda b: mdp.gradient(by_baseline, b), best), 2 * squares),
+        exact("Var(b) = Var(b*) + (b - b*)² E[‖S‖²] for b = E[G₀], 0, b* ± 0.01",
+              [by_baseline(b) for b in others], by_baseline(best) + (others - best) ** 2 * squares),
+        exact("the mean return is the optimum: b* = E[G₀]", best, mean, wrong=True),
+    ]  # fmt: skip
+    grid = np.linspace(float(best) - 2, float(best) + 2, 41)
+    marks = [Series(name, (float(b),) * 2, (0.0, float(by_baseline(b)))) for name, b in (("b*", best), ("E[G₀]", mean))]
+    parabola = Series("Var(b)", tuple(grid.tolist()), tuple(float(by_baseline(b)) for b in grid))
+    return rows, Picture("Variance of the estimate by constant baseline", "b", "tr Cov", (parabola, *marks))
+
+
+def of_tables(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float) -> list[Comparison]:
+    """Compare the variance of Σₜ γᵗ (Gₜ - bₜ(sₜ)) Sₜ, as a function of all bₜ(s), with that at V and at b*."""
+    horizon, rewards = len(batches.mask), tf.convert_to_tensor(batches.rewards)
+    right = mdp.objective_gradient(process, theta, gamma, horizon)
+    returns, discounts = maths.discounted_returns(rewards, gamma), maths.discounts(rewards, gamma)
+
+    def weights(table: tf.Tensor) -> tf.Tensor:
+        return discounts * (returns - tf.gather(table, batches.states, batch_dims=1))
+
+    def by_table(table: tf.Tensor) -> tf.Tensor:
+        return variance(theta, batches, weights(table))
+
+    best, factors = optimal_table(theta, batches, gamma), discounts[:, 0]
+    values = tf.stack(mdp.values(process, theta, gamma, horizon)[:-1])
+    squares = squared_step_scores(theta, batches)
+    alone = squared_step_scores(theta, batches, returns) / squares
+    excess = tf.reduce_sum(factors**2 * squares * (values - best) ** 2)
+    return [
+        mdp.compare("E[Σₜ γᵗ (Gₜ - b*ₜ(sₜ)) Sₜ] = ∇J", theta, batches, weights(best), right),
+        mdp.compare("E[Σₜ γᵗ (Gₜ - Vₜ(sₜ)) Sₜ] = ∇J", theta, batches, weights(values), right),
+        exact("∂Var/∂bₜ(s) = 0 at b*ₜ(s) for every t and s", mdp.gradient(by_table, best), 0.0),
+        exact("Var(V) = Var(b*) + Σₜ γ²ᵗ E[‖Sₜ‖² (Vₜ(sₜ) - b*ₜ(sₜ))²]", by_table(values), by_table(best) + excess),
+        exact("the state's value is the optimum: b*ₜ(s) = Vₜ(s)", factors * best, factors * values, wrong=True),
+        exact("E[‖Sₜ‖² Gₜ|s] / E[‖Sₜ‖²|s] = π(1|s) Qₜ(s,0) + π(0|s) Qₜ(s,1)", alone,
+              swapped_mean(process, theta, gamma, horizon)),
+        exact("that is the optimum also beside other steps", factors * alone, factors * best,
+              wrong=horizon > 1 and gamma > 0),
+    ]  # fmt: skip
+
+
+def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
+    """Compare the variance's derivative at the optimal baseline with 0, and other baselines with the optimal one."""
+    process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
+    batches = mdp.every_batch(process, horizon)
+    rows, picture = of_constants(process, theta, batches, gamma)
+    policy, pulls = mdp.random_policy(1, seed), mdp.every_batch(mdp.random_mdp(1, seed), horizon=1)
+    least = variance(policy, pulls, tf.convert_to_tensor(pulls.rewards) - optimal_constant(policy, pulls, gamma))
+    return Check((
+        *rows,
+        exact("one state, one step, two actions: no variance is left at b*", least, 0.0),
+        *of_tables(process, theta, batches, gamma),
+    ), (picture,))  # fmt: skip

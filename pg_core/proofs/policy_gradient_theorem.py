@@ -1,0 +1,157 @@
+"""The policy gradient theorem: every state as often as it counts, and in it what each action is worth from there on.
+
+Without a time limit: an episode ends by itself, sooner or later, so that all sums over time converge even for γ = 1.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from pg_core import maths
+from pg_core.proofs import mdp
+from pg_core.proofs.mdp import Array, Batches, Mdp
+from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
+
+HORIZON = 5  # of the form along trajectories, which has to be enumerated
+DOUBLINGS = 40  # of a series: 2⁴⁰ steps, longer than any episode
+
+
+def onward(process: Mdp, theta: tf.Tensor) -> tf.Tensor:
+    """Calculate P_π(s'|s) = Σₐ π(a|s) P(s'|s,a), `[S, S]`: its rows lack the probability of the end."""
+    return tf.einsum("sa,sax->sx", tf.nn.softmax(theta), process.transitions[..., :-1])
+
+
+def state_values(process: Mdp, theta: tf.Tensor, gamma: float) -> tf.Tensor:
+    """Solve V = r_π + γ P_π V, V = (I - γP_π)⁻¹ r_π, `[S]`."""
+    rewards = tf.reduce_sum(tf.nn.softmax(theta) * process.rewards, axis=1, keepdims=True)
+    return tf.linalg.solve(np.eye(len(process.start)) - gamma * onward(process, theta), rewards)[:, 0]
+
+
+def action_values(process: Mdp, values: tf.Tensor, gamma: float) -> tf.Tensor:
+    """Calculate Q(s,a) = r(s,a) + γ Σ P(s'|s,a) V(s'), `[S, A]`."""
+    return process.rewards + gamma * tf.linalg.matvec(process.transitions[..., :-1], values)
+
+
+def slopes(process: Mdp, theta: tf.Tensor, gamma: float) -> Array:
+    """Differentiate V(s) through the linear solve, ∇V, `[S, S, A]`."""
+
+    def of(state: int) -> tf.Tensor:
+        return mdp.gradient(lambda table: state_values(process, table, gamma)[state], theta)
+
+    return np.stack([of(state) for state in range(len(process.start))])
+
+
+def visits(process: Mdp, theta: tf.Tensor, gamma: float) -> tf.Tensor:
+    """Solve d = ρ₀ + γ P_πᵀ d for d(s) = Σₜ γᵗ P(sₜ = s), dᵀ = ρ₀ᵀ (I - γP_π)⁻¹, `[S]`."""
+    matrix = np.eye(len(process.start)) - gamma * onward(process, theta)
+    return tf.linalg.solve(matrix, process.start[:, None], adjoint=True)[:, 0]
+
+
+def objective(process: Mdp, theta: tf.Tensor, gamma: float) -> tf.Tensor:
+    """Calculate J(θ) = Σₛ ρ₀(s) V(s)."""
+    return tf.tensordot(process.start, state_values(process, theta, gamma), 1)
+
+
+def series(process: Mdp, theta: tf.Tensor, gamma: float, first: Array) -> Array:
+    """Add up first · Σₜ (γP_π)ᵗ, `[..., S]`, by doubling: Σ of 2n powers is Σ of n, times (I + (γP_π)ⁿ)."""
+    total, power = first, gamma * onward(process, theta).numpy()
+    for _ in range(DOUBLINGS):
+        total, power = total + total @ power, power @ power
+    return total
+
+
+def theorem(theta: tf.Tensor, states: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Calculate Σₛ d(s) Σₐ ∇π(a|s) w(s,a), `[S, A]`, with ∂π(a|s)/∂θ(s,b) = π(a|s) (1[a=b] - π(b|s))."""
+    policy = tf.nn.softmax(theta)
+    gradients = tf.linalg.diag(policy) - policy[:, :, None] * policy[:, None, :]  # [S, A, A]
+    return tf.einsum("s,sab,sa->sb", states, gradients, weights)
+
+
+def finite_action_values(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
+    """Calculate Qₜ(s,a) with a time limit, `[T, S, A]`."""
+    later = mdp.values(process, theta, gamma, horizon)[1:]
+    return tf.stack([action_values(process, values, gamma) for values in later])
+
+
+def finite_theorem(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
+    """Calculate Σₜ Σₛ γᵗ P(sₜ = s) Σₐ ∇π(a|s) Qₜ(s,a), `[S, A]`."""
+    result, states = tf.zeros_like(theta), tf.constant(process.start)
+    for weights in finite_action_values(process, theta, gamma, horizon):
+        result += theorem(theta, states, weights)
+        states = gamma * tf.linalg.matvec(onward(process, theta), states, transpose_a=True)
+    return result
+
+
+def along(table: tf.Tensor, batches: Batches) -> Array:
+    """Look up xₜ(sₜ,aₜ) in a table `[T, S, A]`, `[T, N, B]`, 0 where not played."""
+    found: Array = table.numpy()[np.arange(len(batches.mask))[:, None, None], batches.states, batches.actions]
+    return found * batches.mask
+
+
+def check(gamma: float = 0.9, states: int = 2, seed: int = 0) -> Check:
+    """Compare ∇J, differentiated through the linear solve, with Σₛ d(s) Σₐ ∇π(a|s) Q(s,a) and its mistakes."""
+    process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
+    right = mdp.gradient(lambda table: objective(process, table, gamma), theta)
+    values, counts = state_values(process, theta, gamma), visits(process, theta, gamma)
+    worth, undiscounted = action_values(process, values, gamma), visits(process, theta, 1.0)
+    with_values = tf.repeat(values[:, None], mdp.ACTIONS, axis=1)
+    rows = (
+        exact("Σₛ d(s) Σₐ ∇π(a|s) Q(s,a) = ∇J", theorem(theta, counts, worth), right),
+        exact("Σₛ d(s) Σₐ ∇π(a|s) A(s,a) = ∇J", theorem(theta, counts, worth - with_values), right),
+        exact("states counted without γᵗ", theorem(theta, undiscounted, worth), right, wrong=gamma < 1),
+        exact("(1-γ) d in place of d", theorem(theta, (1 - gamma) * counts, worth), right, wrong=gamma > 0),
+        exact("only first states, ρ₀ in place of d", theorem(theta, process.start, worth), right, wrong=gamma > 0),
+        exact("V in place of Q", theorem(theta, counts, with_values), right, wrong=True),
+    )
+    bars = _visits({"discounted, d": counts, "undiscounted": undiscounted, "(1-γ) d": (1 - gamma) * counts})
+    pictures = bars, _remainder(process, theta, gamma)
+    return Check((*_sums(process, theta, gamma), *rows, *_with_limit(process, theta, gamma)), pictures)
+
+
+def _sums(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Comparison, ...]:
+    """Compare what was solved for with sums over time."""
+    values, unrolled = state_values(process, theta, gamma), series(process, theta, gamma, np.eye(len(process.start)))
+    rewards = np.sum(tf.nn.softmax(theta) * process.rewards, axis=1)
+    own = theorem(theta, tf.ones_like(values), action_values(process, values, gamma))  # g(s) in row s
+    counts = series(process, theta, gamma, process.start)
+    return (
+        exact("V = (I - γP_π)⁻¹ r_π is the sum Σₜ (γP_π)ᵗ r_π", values, unrolled @ rewards),
+        exact("dᵀ = ρ₀ᵀ (I - γP_π)⁻¹ is the sum Σₜ γᵗ P(sₜ = s)", visits(process, theta, gamma), counts),
+        exact("∇V = Σₜ (γP_π)ᵗ g with g(s) = Σₐ ∇π(a|s) Q(s,a)", unrolled[..., None] * own,
+              slopes(process, theta, gamma)),
+    )  # fmt: skip
+
+
+def _with_limit(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Comparison, ...]:
+    """Compare the theorem with a time limit, first with ∇J, then with what weighs scores along trajectories."""
+    batches, right = mdp.every_batch(process, HORIZON), finite_theorem(process, theta, gamma, HORIZON)
+    rewards = tf.convert_to_tensor(batches.rewards)
+    discounts, returns = maths.discounts(rewards, gamma), maths.discounted_returns(rewards, gamma)
+    worth = finite_action_values(process, theta, gamma, HORIZON)
+    values = tf.stack(mdp.values(process, theta, gamma, HORIZON)[:-1])[..., None]  # [T, S, 1]
+    weights = {"Gₜ": returns, "Qₜ(sₜ,aₜ)": along(worth, batches), "Aₜ(sₜ,aₜ)": along(worth - values, batches)}
+    return (
+        exact("with a time limit: Σₜ Σₛ γᵗ P(sₜ = s) Σₐ ∇π(a|s) Qₜ(s,a) = ∇J", right,
+              mdp.objective_gradient(process, theta, gamma, HORIZON)),
+        *(mdp.compare(f"along trajectories: E[Σₜ γᵗ {name} ∇log π(aₜ|sₜ)] = ∇J", theta, batches, discounts * x, right)
+          for name, x in weights.items()),
+    )  # fmt: skip
+
+
+def _visits(distributions: dict[str, tf.Tensor]) -> Picture:
+    """Draw how often each state counts."""
+    bars = [
+        Series(name, tuple(f"s = {s}" for s in range(len(counts))), tuple(counts.numpy().tolist()))
+        for name, counts in distributions.items()
+    ]
+    return Picture("How often a state counts", "State", "Visits in an episode", tuple(bars), "bars")
+
+
+def _remainder(process: Mdp, theta: tf.Tensor, gamma: float) -> Picture:
+    """Draw what is left after n steps of unrolling ∇V = g + γP_π ∇V."""
+    step, sizes = gamma * onward(process, theta).numpy(), []
+    rest = slopes(process, theta, gamma).reshape(len(step), -1)
+    for _ in range(16):
+        sizes.append(float(np.abs(rest).max()))
+        rest = step @ rest
+    line = Series("max |(γP_π)ⁿ ∇V|", tuple(range(len(sizes))), tuple(sizes))
+    return Picture("What unrolling leaves", "Steps n", "Largest entry", (line,))

@@ -1,0 +1,76 @@
+"""Worker processes as their parent sees them: it talks to them through pipes, and they end when it does."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pg_core.runs.processes import process_name
+
+ROOT = Path(__file__).parents[2]
+SHUTDOWN_SECONDS = 3.0
+
+
+class Child:
+    """One worker process and the thread that reads its answers.
+
+    Args:
+        folder: the lab's.
+        on_answer: is called, in that thread, with each message of the process.
+        role: what the process is for: "train", "studio" or "prover".
+    """
+
+    def __init__(self, folder: Path, on_answer: Callable[[Mapping[str, Any]], None], role: str = "train") -> None:
+        with (folder / "workers.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pg_core.runs.worker", role],
+                cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
+                env={**os.environ, "PG_LAB_DATA": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"},
+            )  # fmt: skip
+        self.name = process_name(self._process.pid)
+        self.leaving = False
+        self._on_answer = on_answer
+        threading.Thread(target=self._read, name=f"worker {self.name}", daemon=True).start()
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, None while the process runs."""
+        return self._process.returncode
+
+    def is_alive(self) -> bool:
+        """Return whether the process runs; one that has ended is reaped."""
+        return self._process.poll() is None
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Write one message; a child that has just died is found by the next tick."""
+        assert self._process.stdin
+        with contextlib.suppress(OSError):
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def close(self) -> None:
+        """Tell the process, by the end of its input, to keep what it has and end."""
+        assert self._process.stdin
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def end(self) -> None:
+        """Wait until the process has ended; make it, if it does not."""
+        for insist in (self._process.terminate, self._process.kill):
+            try:
+                self._process.wait(SHUTDOWN_SECONDS)
+                return
+            except subprocess.TimeoutExpired:
+                insist()
+        self._process.wait()
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        with self._process.stdout as lines:
+            for line in lines:
+                self._on_answer(json.loads(line))
