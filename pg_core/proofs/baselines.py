@@ -74,7 +74,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
         row("E[Σₜ γᵗ Gₜ ∇log π(aₜ|sₜ)] = ∇J, no baseline", 0.0),
         row("the constant bₜ = E[G₀]", mean),
         row("bₜ = Vₜ(sₜ)", values),
-        row("bₜ = b*ₜ(sₜ), the best function of the state", at_steps(optimal_table(theta, batches, gamma))),
+        row("bₜ = b*ₜ(sₜ), the best function of t and sₜ", at_steps(optimal_table(theta, batches, gamma))),
     )
     first = returns[0], values[0], returns[0] - values[0]  # [N, 1]
     total, explained_part, rest = (mdp.total_variance(theta, batches, x) for x in first)

@@ -71,7 +71,7 @@ def _fraction(expression: sympy.Expr) -> sympy.Expr:
 
 
 def power_defect(model: Model) -> sympy.Expr:
-    """Calculate d(T + V)/dt - F ẋ along every motion."""
+    """Calculate d(Eₖ + Eₚ)/dt - F ẋ along every motion."""
     along = rate(model.kinetic + model.potential).subs(zip(ACCELERATIONS, model.accelerations, strict=True))
     return sympy.cancel(along - FORCE * X_DOT)
 
@@ -80,11 +80,11 @@ def formulas(model: Model) -> tuple[str, ...]:
     """Print the derivation as LaTeX."""
     latex = sympy.latex
     return (
-        f"T = {latex(model.kinetic)}",
-        f"V = {latex(model.potential)}",
+        f"E_k = {latex(model.kinetic)}",
+        f"E_p = {latex(model.potential)}",
         *(f"{latex(left)} = {latex(right)}" for left, right in zip(model.equations, (FORCE, 0), strict=True)),
         *(f"{a} = {latex(solution)}" for a, solution in zip(ACCELERATIONS, model.accelerations, strict=True)),
-        rf"\frac{{d (T + V)}}{{dt}} - F \dot{{x}} = {latex(power_defect(model))}",
+        rf"\frac{{d (E_k + E_p)}}{{dt}} - F \dot{{x}} = {latex(power_defect(model))}",
     )
 
 
@@ -153,7 +153,7 @@ def random_states(rng: np.random.Generator) -> Array:
 
 
 def energies(step: Integrator, model: Model, angle: float) -> Array:
-    """Let the pole go at rest and calculate T + V before each step and after the last, `[SWING_STEPS + 1]`."""
+    """Let the pole go at rest and calculate Eₖ + Eₚ before each step and after the last, `[SWING_STEPS + 1]`."""
     flow, path = motion(model), [np.array([0.0, 0.0, angle, 0.0])]
     for _ in range(SWING_STEPS):
         path.append(step(flow, path[-1], np.zeros(())))
@@ -177,10 +177,10 @@ def check(seed: int = 0) -> Check:
     gain = swings["explicit Euler"] - swings["explicit Euler"][0]
     return Check(
         (
-            exact("SymPy: d(T + V)/dt - F ẋ = 0", float(power_defect(model)), 0.0),
+            exact("SymPy: d(Eₖ + Eₚ)/dt - F ẋ = 0", float(power_defect(model)), 0.0),
             exact(
-                "ẍ and θ̈ of the Lagrangian are the compiled engine's",
-                ((after - states) / compiled.SECONDS)[1::2], flow(states, force)[1::2],
+                "ẋ, ẍ, θ̇, θ̈ of the Lagrangian are the compiled engine's",
+                (after - states) / compiled.SECONDS, flow(states, force),
             ),
             exact("s + 0.02 (ẋ, ẍ, θ̇, θ̈) is Gymnasium's next state", euler(flow, states, force), theirs),
             exact("Gymnasium ends the episode where |x| > 2.4 or |θ| > 12°", ended, outside),
@@ -200,4 +200,4 @@ def _picture(swings: dict[str, Array]) -> Picture:
     """Show every tenth energy."""
     x = tuple((compiled.SECONDS * np.arange(0, SWING_STEPS + 1, 10)).tolist())
     series = tuple(Series(name, x, tuple(values[::10].tolist())) for name, values in swings.items())
-    return Picture("Energy of a free swing", "time in s", "T + V in J", series)
+    return Picture("Energy of a free swing", "time in s", "energy in J", series)

@@ -48,7 +48,7 @@ def check(horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
             exact("the last step's score alone", last_score(theta, batches), through, wrong=horizon > 1),
             exact("rows after the end have a score, too", padded, through, wrong=horizon > 1),
             exact(
-                "if ρ₀ did depend on θ: Σₜ ∇log π(aₜ|sₜ) alone",
+                "if ρ₀ did depend on θ: Σₜ ∇log π(aₜ|sₜ) = ∇log P(τ)",
                 total, total + score_of_a_start(theta, batches), wrong=states > 1,
             ),
         )

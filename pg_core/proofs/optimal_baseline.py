@@ -75,7 +75,7 @@ def of_constants(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float)
               [by_baseline(b) for b in others], by_baseline(best) + (others - best) ** 2 * squares),
         exact("the mean return is the optimum: b* = E[G₀]", best, mean, wrong=True),
     ]  # fmt: skip
-    grid = np.linspace(float(best) - 2, float(best) + 2, 41)
+    grid = np.linspace(float(best) - 2, float(best) + 2, 17)
     marks = [Series(name, (float(b),) * 2, (0.0, float(by_baseline(b)))) for name, b in (("b*", best), ("E[G₀]", mean))]
     parabola = Series("Var(b)", tuple(grid.tolist()), tuple(float(by_baseline(b)) for b in grid))
     return rows, Picture("Variance of the estimate by constant baseline", "b", "tr Cov", (parabola, *marks))

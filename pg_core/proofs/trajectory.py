@@ -49,6 +49,14 @@ def next_state(seen: Array, actions: Array, playing: Array, probabilities: Array
     return np.concatenate(result)
 
 
+def of_the_process(process: Mdp, seen: Array, actions: Array, playing: Array) -> Array:
+    """Return ρ₀(s₀), then P(sₜ₊₁ | sₜ, aₜ) wherever step t is played, `[...]`."""
+    moves = [process.transitions[s, a, s_next] for s, a, s_next in zip(
+        np.minimum(seen[:-1], len(process.start) - 1), actions[:-1], seen[1:], strict=True
+    )]  # fmt: skip
+    return np.concatenate([process.start[seen[0]], *(move[row] for move, row in zip(moves, playing, strict=False))])
+
+
 def visits(seen: Array, probabilities: Array, states: int) -> Array:
     """Calculate P(sₜ = s), `[T, S]`."""
     return np.stack([np.bincount(row, probabilities, states + 1)[:states] for row in seen])
@@ -77,12 +85,12 @@ def check(horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
             exact(
                 "P(sₜ₊₁ | s₀, a₀, …, sₜ, aₜ) = P(sₜ₊₁ | sₜ, aₜ)",
                 next_state(seen, actions, playing, ours, memory=horizon),
-                next_state(seen, actions, playing, ours, memory=1),
+                of_the_process(process, seen, actions, playing),
             ),
             exact("P(s₀) = ρ₀(s₀), whatever the policy", [here[0], there[0]], process.start),
             exact("P(sₜ) does not depend on the policy either", here, there, wrong=horizon > 1),
             exact(
-                "history dropped where the state is hidden",
+                "state hidden: P(oₜ₊₁ | o₀, a₀, …, oₜ, aₜ) = P(oₜ₊₁ | oₜ, aₜ)",
                 next_state(hidden, actions, playing, ours, memory=horizon),
                 next_state(hidden, actions, playing, ours, memory=1),
                 wrong=states > 1 and horizon > 2,

@@ -33,13 +33,13 @@ def test_every_check_runs_from_the_page_alone_and_all_at_once(open_page: Open) -
     panel.get_by_label("Seed").fill("7")
     panel.get_by_label("Seed").press("Enter")
     panel.get_by_role("button", name="Run the check").click()
-    expect(panel.get_by_text("hold")).to_be_visible()
+    expect(panel.get_by_test_id("stAlertContentSuccess")).to_be_visible()
     contents = page.locator(".st-key-derivations table").first
     expect(contents.get_by_text("✓ right")).to_have_count(1)
     page.get_by_role("button", name="Run all").click()
     expect(contents.get_by_text("✓ right")).to_have_count(len(STATEMENTS))
     for name in others:
         expect(page.locator(f".st-key-check-{name}").get_by_test_id("stAlertContentSuccess")).to_be_visible()
-    expect(page.get_by_text("WRONG")).to_have_count(0)
+    expect(page.get_by_text("✗ WRONG")).to_have_count(0)
     page.get_by_text("The code that runs").first.click()
     expect(page.get_by_text("def check(").first).to_be_visible()

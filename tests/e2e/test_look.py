@@ -16,7 +16,8 @@ def settled(page: Page, path: str) -> Page:
 
 
 def violations(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
+    # A page of formulas has a hundred thousand elements that KaTeX made, all alike.
+    found = Axe().run(page, context={"exclude": [[".katex"]]}).response["violations"]
     return [
         f"{rule['id']}: {node['html'][:200]}"
         for rule in found

@@ -69,7 +69,7 @@ def test_energy_of_a_free_swing():
 
 def test_formulas_are_printed_from_the_derivation():
     formulas = proofs.run("cart_pole").formulas
-    assert [formula.split(" = ")[0] for formula in formulas[:2]] == ["T", "V"]
+    assert [formula.split(" = ")[0] for formula in formulas[:2]] == ["E_k", "E_p"]
     assert formulas[-3].startswith(r"\ddot{x} = \frac{4 F")
     assert formulas[-1].endswith("= 0")
     assert not any(r"\mathtt" in formula for formula in formulas)
