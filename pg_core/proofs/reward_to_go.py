@@ -6,7 +6,7 @@ import tensorflow as tf
 from pg_core import maths
 from pg_core.proofs import mdp
 from pg_core.proofs.mdp import Batches, Mdp
-from pg_core.proofs.verdicts import Check, exact
+from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 
 def products_with_the_past(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
@@ -39,6 +39,13 @@ def first_episode(streams: Batches, end: int) -> mdp.Array:
     return 1.0 - ended
 
 
+def biases(rows: tuple[Comparison, ...]) -> Picture:
+    """Show ‖E[ĝ] - ∇J‖ of each estimator."""
+    lengths = tuple(float(np.linalg.norm(np.subtract(row.left, row.right))) for row in rows)
+    series = Series("bias", tuple(str(index) for index in range(2, len(rows) + 2)), lengths)
+    return Picture("Bias of each estimator", "row of the table", "‖E[ĝ] - ∇J‖", (series,), kind="bars")
+
+
 def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
     """Compare ∇J with E[Σₜ γᵗ Gₜ ∇log π(aₜ|sₜ)], and with what is taken for it by mistake."""
     process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
@@ -58,20 +65,19 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     run_on = discounted_reward_to_go(tf.constant(streams.rewards), gamma)
     # Two rows are lost between an episode's last reward and the next one's first: the last itself, and the ignored one.
     reaches_the_next = gamma > 0 and horizon >= 3
-    return Check(
-        (
-            exact("E[rₖ ∇log π(aₜ|sₜ)] = 0 for all k < t", past, 0.0),
-            mdp.compare("E[Σₜ γᵗ Gₜ ∇log π(aₜ|sₜ)] = ∇J", theta, batches, to_go, right),
-            mdp.compare("looks wrong: E[Σₜ G₀ ∇log π(aₜ|sₜ)] = ∇J", theta, batches, whole, right),
-            mdp.compare("only the rewards of the past", theta, batches, whole - to_go, right, wrong=True),
-            mdp.compare("rows after an automatic reset, masked", longer, streams, own * first, target),
-            mdp.compare(
-                "junk rows after an automatic reset", longer, streams, own * first + following * (1 - first), target,
-                wrong=reaches_the_next,
-            ),
-            mdp.compare(
-                "returns that run on across an episode's end", longer, streams, run_on * first, target,
-                wrong=reaches_the_next,
-            ),
-        )
+    rows = (
+        exact("E[rₖ ∇log π(aₜ|sₜ)] = 0 for all k < t", past, 0.0),
+        mdp.compare("E[Σₜ γᵗ Gₜ ∇log π(aₜ|sₜ)] = ∇J", theta, batches, to_go, right),
+        mdp.compare("looks wrong: E[Σₜ G₀ ∇log π(aₜ|sₜ)] = ∇J", theta, batches, whole, right),
+        mdp.compare("only the rewards of the past", theta, batches, whole - to_go, right, wrong=True),
+        mdp.compare("rows after an automatic reset, masked", longer, streams, own * first, target),
+        mdp.compare(
+            "junk rows after an automatic reset", longer, streams, own * first + following * (1 - first), target,
+            wrong=reaches_the_next,
+        ),
+        mdp.compare(
+            "returns that run on across an episode's end", longer, streams, run_on * first, target,
+            wrong=reaches_the_next,
+        ),
     )  # fmt: skip
+    return Check(rows, (biases(rows[1:]),))
