@@ -1,4 +1,4 @@
-"""The command line, with an option for every hyperparameter: `python -m pg_core train|evaluate|render|runs|check`."""
+"""The command line, with an option for every hyperparameter: `python -m pg_core COMMAND`."""
 
 import argparse
 import json
@@ -29,7 +29,7 @@ class TrainingFailedError(RuntimeError):
 
 
 class WrongVerdictError(RuntimeError):
-    """Raised when a check did not give what it must; its message names the statements."""
+    """Raised when a check did not give what it must; its message says which."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -42,7 +42,8 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
 
-    0, or 1 if a check found a wrong verdict, 2 for bad input, 130 when interrupted, 141 for a closed pipe.
+    0, or 1 if what was checked or replayed is not as it must be, 2 for bad input, 130 when interrupted, 141 for a
+    closed pipe.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -83,6 +84,13 @@ def _parser() -> argparse.ArgumentParser:
     for name, parameter in PARAMETERS.items():
         rule = f"in [{parameter.low:g}, {parameter.high:g}], default {parameter.default:g}"
         check.add_argument(f"--{name}", type=type(parameter.default), help=f"{parameter.label.lower()}, {rule}")
+    replay = _command(commands, "replay", _replay, "train a run again and compare it with what is stored, bit for bit")
+    replay.add_argument("run", metavar="RUN", help="id of a run, as `runs` lists it")
+    store = commands.add_parser("store", help="look after the database of all runs")
+    actions = store.add_subparsers(required=True, metavar="ACTION")
+    _command(actions, "check", _check_store, "look for damage and gaps, also while runs train")
+    backup = _command(actions, "backup", _backup, "copy the store into a new file, also while runs train")
+    backup.add_argument("file", type=Path, metavar="FILE", help="must not exist yet")
     return parser
 
 
@@ -143,13 +151,17 @@ def _train(options: argparse.Namespace) -> None:
 
 def _with_progress(config: Config, updates: "Iterable[Update]") -> "Iterator[Update]":
     """Pass updates on while a bar on standard error follows them; silent where there is no terminal."""
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("updates, mean return {task.fields[mean_return]}"))
-    console = Console(stderr=True)
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
+    with _bar("updates, mean return {task.fields[mean_return]}") as bar:
         task = bar.add_task("", total=config.num_updates, mean_return="–")
         for update in updates:
             bar.update(task, completed=update.index + 1, mean_return=f"{update.mean_return.mean():.1f}")
             yield update
+
+
+def _bar(text: str) -> Progress:
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn(text), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
 def _update(update: "Update") -> dict[str, Any]:
@@ -228,3 +240,34 @@ def _runs(options: argparse.Namespace) -> None:
         else:
             mean = "-" if run.mean_return is None else f"{run.mean_return:.1f}"
             print(f"{run.id}  {run.name:24} {run.state:12} {run.config.env_id:24} {run.updates:6} updates  mean {mean}")
+
+
+def _replay(options: argparse.Namespace) -> None:
+    with _bar("updates identical") as bar:
+        task = bar.add_task("")
+        for found in lab.replay(options.run):
+            bar.update(task, completed=found.identical, total=found.updates)
+    if options.json:
+        differs = {"differs_at": found.differs_at, "arrays": list(found.arrays)}
+        print(json.dumps({"run_id": options.run, "identical": not found.arrays, "updates": found.updates, **differs}))
+    if found.arrays:
+        where = f"update {found.differs_at} of {found.updates}: {', '.join(found.arrays)}"
+        raise WrongVerdictError(f"Run {options.run} first differs in {where}.")
+    if not options.json:
+        print(f"run {options.run} is identical, bit for bit, in all of its {found.updates} updates")
+
+
+def _check_store(options: argparse.Namespace) -> None:
+    problems = 0
+    for problem in lab.check_store():
+        print(json.dumps({"problem": problem}) if options.json else problem, flush=True)
+        problems += 1
+    if problems:
+        raise WrongVerdictError(f"The store is not as it must be; problems: {problems}.")
+    if not options.json:
+        print("the store has no problem")
+
+
+def _backup(options: argparse.Namespace) -> None:
+    lab.backup(options.file)
+    print(json.dumps({"output": str(options.file)}) if options.json else f"written: {options.file}")

@@ -18,7 +18,7 @@ from pg_core.config import Config
 from pg_core.evaluation import Evaluation
 from pg_core.proofs.sources import Source, sources
 from pg_core.proofs.verdicts import Check
-from pg_core.runs import clips
+from pg_core.runs import clips, library, maintenance
 from pg_core.runs.clips import LabeledClip
 from pg_core.runs.curves import CurveCache, Curves
 from pg_core.runs.processes import process_name
@@ -30,13 +30,14 @@ from pg_core.runs.store import Store, data_folder
 from pg_core.runs.supervisor import Supervisor
 
 if TYPE_CHECKING:
+    from pg_core.runs.replay import Replay
     from pg_core.trainer import Update
 
 __all__ = [
-    "Answer", "Change", "Curves", "LabeledClip", "Progress", "Run", "Source", "StoreError", "Training", "UnknownRun",
-    "ask_check", "change", "check", "checked", "clip", "evaluate", "pause", "policy_at", "prepare_checks", "progress",
-    "render", "resume", "run", "runs", "shutdown", "sources", "start", "startup", "step", "stop", "train",
-    "untrained_clip",
+    "Answer", "Change", "Curves", "LabeledClip", "Progress", "Run", "Source", "StoreError", "Training",
+    "UnknownRun", "ask_check", "backup", "change", "check", "check_store", "checked", "checkpoints", "clip", "delete",
+    "evaluate", "fork", "label", "pause", "policy_at", "prepare_checks", "progress", "render", "replay", "restore",
+    "resume", "run", "runs", "shutdown", "sources", "start", "startup", "step", "stop", "train", "untrained_clip",
 ]  # fmt: skip
 
 CANDIDATES, VALIDATION_EPISODES = 5, 50  # from which the agent to be evaluated is chosen, in which it shows itself
@@ -60,6 +61,7 @@ class Training:
 
 def startup() -> None:
     """Start this process's supervisor; it is started by need if nobody does."""
+    library.purge(_store())
     _supervise()
 
 
@@ -126,6 +128,56 @@ def runs() -> list[Run]:
     """Return all runs, newest first; one whose process died is interrupted by now."""
     _store().interrupt_dead()
     return _store().runs()
+
+
+def fork(run_id: str, update: int | None = None, name: str | None = None, **live_values: Any) -> str:
+    """Queue a run that shares another's past up to `update` updates and goes on with other live values.
+
+    Args:
+        run_id: of the parent.
+        update: one after which a checkpoint was kept, see `checkpoints`; None: the newest.
+        name: of the child.
+        live_values: in force from the child's first own update on.
+
+    Returns:
+        The child's id.
+
+    Raises:
+        ConfigError: there is no checkpoint at `update`, or a value is not valid or not live.
+    """
+    run(run_id).current.changed(**live_values)
+    child = library.fork(_store(), run_id, update, name)
+    _store().request(child, live_values)
+    resume(child)
+    return child
+
+
+def checkpoints(run_id: str) -> list[int]:
+    """Return the numbers of updates from which a run can be forked."""
+    return _store().checkpoints(run(run_id).id)
+
+
+def label(run_id: str, **labels: Any) -> None:
+    """Set a run's `name`, `note`, `tags` or `pinned`.
+
+    Raises:
+        ConfigError: a text is too long, or has characters that cannot be printed.
+    """
+    library.label(_store(), run_id, **labels)
+
+
+def delete(*run_ids: str) -> None:
+    """Take runs out of sight; `restore` brings them back within a day.
+
+    Raises:
+        ConfigError: one of them is still trained.
+    """
+    library.delete(_store(), run_ids)
+
+
+def restore(*run_ids: str) -> None:
+    """Bring deleted runs back."""
+    library.restore(_store(), run_ids)
 
 
 def run(run_id: str) -> Run:
@@ -220,6 +272,32 @@ def render(run_id: str, path: Path, agent: int | None = None) -> None:
     config, policy, chosen = _newest_policy(run_id, agent)
     act = evaluation.actor(config, policy, chosen, greedy=True)
     rendering.save(path, *rendering.record(config.env_id, act, seed=config.seed))
+
+
+def replay(run_id: str) -> "Iterator[Replay]":
+    """Train a run again in this process and yield how far it is the same, bit for bit; the last one is the result.
+
+    Raises:
+        ConfigError: this lab cannot train it, or training does not fit into the free memory.
+    """
+    from pg_core.runs.replay import compare
+
+    memory.check(run(run_id).config)
+    return compare(_store(), run_id)
+
+
+def check_store() -> Iterator[str]:
+    """Yield what is wrong with the store, a sentence a problem."""
+    return maintenance.problems(data_folder())
+
+
+def backup(path: Path) -> None:
+    """Copy the store into a new file; runs may train meanwhile.
+
+    Raises:
+        ValueError: the file exists.
+    """
+    maintenance.backup(data_folder(), path)
 
 
 def check(name: str, **parameters: int | float) -> Check:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from pg_core import cli, lab
 from pg_core.config import HYPERPARAMETERS
 from pg_core.proofs.verdicts import Check, exact
+from pg_core.runs.replay import Replay
 
 SMALL = ["--num-agents", "2", "--episodes-per-update", "2", "--num-updates", "3", "--hidden-layers", "8"]
 SUMMARY = [
@@ -109,6 +111,9 @@ def test_runs_lists_the_run(folder: Path, trained: list[dict]) -> None:
         (["evaluate", "nothing"], "No run has the id 'nothing'"),
         (["evaluate", "nothing", "--episodes", "0"], "must be a whole number in [1, 10000], got '0'"),
         (["render", "nothing", "-o", "clip.webp"], "No run has the id 'nothing'"),
+        (["replay", "nothing"], "No run has the id 'nothing'"),
+        (["store"], "required: ACTION"),
+        (["store", "backup"], "required: FILE"),
         (["bogus"], "invalid choice: 'bogus'"),
         ([], "required: COMMAND"),
     ],
@@ -184,3 +189,54 @@ def test_check_of_what_cannot_be_gets_a_sentence(
 ) -> None:
     assert cli.main(["check", *arguments]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_replay_of_a_run_is_identical(folder: Path, trained: list[dict]) -> None:
+    run_id = trained[-1]["run_id"]
+    result = run(folder, "replay", run_id, "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == {
+        "run_id": run_id, "identical": True, "updates": 3, "differs_at": None, "arrays": []
+    }  # fmt: skip
+
+
+def test_replay_says_in_a_sentence_what_it_found(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lab, "replay", lambda run_id: iter([Replay(40), Replay(40, 7, ("iqm", "entropy"))]))
+    assert cli.main(["replay", "mine"]) == 1
+    assert capsys.readouterr().err == "Run mine first differs in update 7 of 40: iqm, entropy.\n"
+    assert cli.main(["replay", "mine", "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["identical"], answer["differs_at"], answer["arrays"]) == (False, 7, ["iqm", "entropy"])
+    monkeypatch.setattr(lab, "replay", lambda run_id: iter([Replay(40, 40)]))
+    assert cli.main(["replay", "mine"]) == 0
+    assert capsys.readouterr().out == "run mine is identical, bit for bit, in all of its 40 updates\n"
+
+
+def test_store_is_copied_and_checked(
+    folder: Path,
+    trained: list[dict],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    path = tmp_path / "lab.db"
+    assert cli.main(["store", "check"]) == 0
+    assert cli.main(["store", "backup", str(path)]) == 0
+    assert capsys.readouterr().out == f"the store has no problem\nwritten: {path}\n"
+    assert cli.main(["store", "backup", str(path), "--json"]) == 2
+    assert capsys.readouterr().err == f"`path` must be a new file, got {str(path)!r}, which exists.\n"
+    with sqlite3.connect(path) as connection:
+        connection.execute('DELETE FROM updates WHERE "update" = 1')
+    connection.close()
+    monkeypatch.setenv("PG_LAB_DATA", str(tmp_path))
+    assert cli.main(["store", "check", "--json"]) == 1
+    said = capsys.readouterr()
+    assert f"Run {trained[-1]['run_id']} lacks update 1 of its 3." in map(problem_of, said.out.splitlines())
+    assert said.err.startswith("The store is not as it must be; problems: ")
+
+
+def problem_of(line: str) -> str:
+    return json.loads(line)["problem"]

@@ -12,6 +12,7 @@ from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 
 TICK_SECONDS = {"running": 0.4, "starting": 0.4, "queued": 1.0, "paused": 1.0}
+FIRST_SECONDS = 0.1  # between looks for the first update of a run that nothing stands before
 MAX_CHANGES = 3  # newest, told in words below the chart
 CLIP_SECONDS = 1.0  # between looks for a clip that is being rendered
 VIEWS = {"returns": "Returns", "entropy": "Entropy", "gradient": "Gradient", "baseline": "Baseline"}
@@ -53,10 +54,16 @@ def _draw(seconds: float | None) -> None:
     with st.container(key="tiles"):
         _tiles(progress)
         _numbers(progress)
-    wanted = TICK_SECONDS[progress.run.state] if progress and progress.run.active else CLIP_SECONDS if pending else None
+    wanted = _tick(progress) if progress and progress.run.active else CLIP_SECONDS if pending else None
     if wanted != seconds:
         st.session_state.tick_seconds = wanted
         st.rerun()
+
+
+def _tick(progress: lab.Progress) -> float:
+    """Return the seconds until the next look at an active run."""
+    begins = progress.run.updates == 0 and progress.run.target == "run" and (progress.queue_position or 1) == 1
+    return FIRST_SECONDS if begins else TICK_SECONDS[progress.run.state]
 
 
 def _clip(progress: lab.Progress | None, config: Config | None) -> tuple[lab.LabeledClip | None, bool]:

@@ -54,6 +54,11 @@ class Run:
         env_steps_to_solve: of each agent; None where not solved.
         target: what its worker is to do: run, pause or stop.
         rewinds: how often updates were dropped to continue from an earlier checkpoint.
+        note: what a person says of it.
+        tags: by which a person finds it.
+        pinned: whether it stands before the others.
+        parent_id: of the run that it was forked from, None for most.
+        parent_update: updates that it shares with that run.
     """
 
     id: str
@@ -73,6 +78,11 @@ class Run:
     env_steps_to_solve: tuple[int | None, ...]
     target: str
     rewinds: int
+    note: str
+    tags: tuple[str, ...]
+    pinned: bool
+    parent_id: str | None
+    parent_update: int | None
 
     @property
     def active(self) -> bool:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sqlalchemy as sa
 
-from pg_core.config import Config
+from pg_core.config import Config, ConfigError
 from pg_core.runs.records import Array, Request, Run
-from pg_core.runs.schema import ARRAYS
+from pg_core.runs.schema import ARRAYS, MAX_NAME
 
 if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
     from pg_core.trainer import Update
@@ -32,8 +32,10 @@ def run_of(row: sa.Row[Any], requests: Sequence[Request]) -> Run:
     for request in requests:
         current = current.changed(**request.values)
     same = ("id", "name", "state", "reason", "updates", "episodes", "env_steps", "wall_seconds", "steps_per_second")
+    more = ("mean_return", "best_return", "target", "rewinds", "note", "pinned", "parent_id", "parent_update")
     return Run(
-        **{name: getattr(row, name) for name in (*same, "mean_return", "best_return", "target", "rewinds")},
+        **{name: getattr(row, name) for name in (*same, *more)},
+        tags=tuple(json.loads(row.tags)),
         created_at=datetime.fromtimestamp(row.created_at, UTC),
         config=config,
         current=current,
@@ -60,8 +62,28 @@ def from_bytes(data: bytes) -> dict[str, Array]:
         return dict(archive)
 
 
-def invent_name() -> str:
-    """Return a name such as brisk-otter-42."""
+def valid_text(name: str, text: str, low: int, high: int, *, lines: bool = False) -> str:
+    """Return a text without the blanks around it.
+
+    Raises:
+        ConfigError: it has fewer than `low` or more than `high` characters, or some that cannot be printed.
+    """
+    stripped = text.strip()
+    if not low <= len(stripped) <= high:
+        raise ConfigError(f"`{name}` must have {low} to {high} characters, got {len(stripped)}.")
+    if not (stripped.replace("\n", "") if lines else stripped).isprintable():
+        raise ConfigError(f"`{name}` must have printable characters only, got {stripped[:80]!a}.")
+    return stripped
+
+
+def name_of(text: str | None) -> str:
+    """Return a run's name, invented if none is given: such as brisk-otter-42.
+
+    Raises:
+        ConfigError: the text is no name.
+    """
+    if text is not None:
+        return valid_text("name", text, 1, MAX_NAME)
     return f"{random.choice(_ADJECTIVES)}-{random.choice(_ANIMALS)}-{random.randint(10, 99)}"
 
 

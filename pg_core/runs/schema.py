@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MAX_NAME = 80
 
 # How each array of an `Update` is stored: its bytes in this type.
@@ -48,6 +48,12 @@ RUNS = sa.Table(
     sa.Column("mean_return", sa.Double),
     sa.Column("best_return", sa.Double),
     sa.Column("env_steps_to_solve", sa.Text, nullable=False),  # JSON list, null where not solved
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
+    sa.Column("tags", sa.Text, nullable=False, server_default="[]"),  # JSON list
+    sa.Column("pinned", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("deleted_at", sa.Double),  # None: not deleted
+    sa.Column("parent_id", sa.String(32)),  # of the run that this one was forked from
+    sa.Column("parent_update", sa.Integer),  # updates that they share
 )
 UPDATES = sa.Table(
     "updates",
@@ -72,7 +78,7 @@ CHECKPOINTS = sa.Table(
     sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("update", sa.Integer, primary_key=True),  # number of updates done
     sa.Column("policy", sa.LargeBinary, nullable=False),
-    sa.Column("checkpoint", sa.LargeBinary),  # only the newest is kept
+    sa.Column("checkpoint", sa.LargeBinary),
 )
 
 
@@ -99,13 +105,15 @@ def connect(folder: Path) -> sa.Engine:
         version = connection.scalar(sa.select(_VERSION.c.version))
         if version is None:
             connection.execute(_VERSION.insert(), {"version": SCHEMA_VERSION})
-        elif version == 1:
-            _add_engine(connection)
-        elif version != SCHEMA_VERSION:
+        elif not 1 <= version <= SCHEMA_VERSION:
             raise StoreError(
                 f"The lab's store has version {version}, this lab reads version {SCHEMA_VERSION}; "
                 "use the lab that made it, or set PG_LAB_DATA to another folder."
             )
+        else:
+            for migrate in MIGRATIONS[version - 1 :]:
+                migrate(connection)
+            connection.execute(_VERSION.update().values(version=SCHEMA_VERSION))
     return engine
 
 
@@ -116,7 +124,17 @@ def _add_engine(connection: sa.Connection) -> None:
         connection.execute(RUNS.update().where(RUNS.c.id == run.id).values(config=json.dumps(config)))
     for column in ("collect_seconds", "gradient_seconds"):
         connection.execute(sa.text(f"ALTER TABLE updates DROP COLUMN {column}"))
-    connection.execute(_VERSION.update().values(version=2))
+
+
+def _add_library(connection: sa.Connection) -> None:
+    """Bring a store of version 2 to version 3: runs get notes, tags, pins, parents, and a time of deletion."""
+    columns = [RUNS.c[name] for name in ("note", "tags", "pinned", "deleted_at", "parent_id", "parent_update")]
+    for column in columns:
+        declaration = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+        connection.execute(sa.text(f"ALTER TABLE runs ADD COLUMN {declaration}"))
+
+
+MIGRATIONS = (_add_engine, _add_library)  # from version 1 on, each to the next
 
 
 @contextlib.contextmanager

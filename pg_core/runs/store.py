@@ -31,8 +31,8 @@ from pg_core.runs.records import (
     Snapshot,
     UnknownRun,
 )  # fmt: skip
-from pg_core.runs.rows import from_bytes, invent_name, request_of, run_of, to_bytes, update_row
-from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, MAX_NAME, RUNS, UPDATES, connect, read, write
+from pg_core.runs.rows import from_bytes, name_of, request_of, run_of, to_bytes, update_row
+from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, connect, read, write
 
 if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
     pass
@@ -54,7 +54,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._engine = connect(folder)
+        self.engine = connect(folder)
 
     def create(self, config: Config, name: str | None = None, process: str | None = None) -> str:
         """Add a run and return its id: queued, or starting if `process` is going to work on it.
@@ -62,16 +62,12 @@ class Store:
         Raises:
             ConfigError: the name is empty, too long, or has characters that cannot be printed.
         """
-        if name is not None and not 1 <= len(name.strip()) <= MAX_NAME:
-            raise ConfigError(f"`name` must have 1 to {MAX_NAME} characters, got {len(name.strip())}.")
-        if name is not None and not name.isprintable():
-            raise ConfigError(f"`name` must have printable characters only, got {name!a}.")
         run_id, now = uuid.uuid4().hex, time.time()
-        row: dict[str, Any] = {"id": run_id, "name": (name or invent_name()).strip()}
+        row: dict[str, Any] = {"id": run_id, "name": name_of(name)}
         row |= {"config": config.model_dump_json()}
         row |= {"created_at": now, "queued_at": now, "env_steps_to_solve": json.dumps([None] * config.num_agents)}
         row |= {"state": "starting" if process else "queued", "process": process}
-        with write(self._engine) as connection:
+        with write(self.engine) as connection:
             connection.execute(RUNS.insert(), row)
         return run_id
 
@@ -81,13 +77,14 @@ class Store:
         Raises:
             UnknownRun: there is none with this id.
         """
-        with read(self._engine) as connection:
+        with read(self.engine) as connection:
             return run_of(_row(connection, run_id), _requests(connection, run_id))
 
     def runs(self) -> list[Run]:
-        """Return all runs, newest first, but those whose config this version of the lab cannot read."""
-        with read(self._engine) as connection:
-            rows = connection.execute(sa.select(RUNS).order_by(RUNS.c.created_at.desc(), RUNS.c.id)).all()
+        """Return all runs, newest first, but deleted ones and those whose config this lab cannot read."""
+        wanted = sa.select(RUNS).where(RUNS.c.deleted_at.is_(None)).order_by(RUNS.c.created_at.desc(), RUNS.c.id)
+        with read(self.engine) as connection:
+            rows = connection.execute(wanted).all()
             changes = connection.execute(sa.select(CHANGES).order_by(CHANGES.c.id)).all()
         requests: dict[str, list[Request]] = {}
         for change in changes:
@@ -103,7 +100,7 @@ class Store:
         change = RUNS.update().where(RUNS.c.id == run_id, RUNS.c.state.in_(sources))
         if by is not None:
             change = change.where(RUNS.c.process == by)
-        with write(self._engine) as connection:
+        with write(self.engine) as connection:
             return connection.execute(change.values(**values)).rowcount == 1
 
     def add_step(self, run_id: str) -> bool:
@@ -119,13 +116,13 @@ class Store:
     def queue(self) -> list[str]:
         """Return the ids of the queued runs, next one first."""
         wanted = sa.select(RUNS.c.id).where(RUNS.c.state == "queued").order_by(RUNS.c.queued_at, RUNS.c.id)
-        with read(self._engine) as connection:
+        with read(self.engine) as connection:
             return list(connection.scalars(wanted))
 
     def worked_on(self) -> list[tuple[str, str, str]]:
         """Return id, state and process of each run that a process works on."""
         wanted = sa.select(RUNS.c.id, RUNS.c.state, RUNS.c.process).where(RUNS.c.state.in_(WORKED_ON))
-        with read(self._engine) as connection:
+        with read(self.engine) as connection:
             return [(row.id, row.state, row.process) for row in connection.execute(wanted)]
 
     def interrupt_dead(self, alive: Collection[str] = ()) -> None:
@@ -141,7 +138,7 @@ class Store:
             UnknownRun: there is no such run.
             ConfigError: a value is not valid or not live, or the run has ended.
         """
-        with write(self._engine) as connection:
+        with write(self.engine) as connection:
             run = run_of(_row(connection, run_id), _requests(connection, run_id))
             if not run.changeable:
                 raise ConfigError(f"A run that has {run.state} cannot be changed; start a new run with these values.")
@@ -153,12 +150,12 @@ class Store:
 
     def requests(self, run_id: str) -> list[Request]:
         """Return all live values that were asked for, first one first."""
-        with read(self._engine) as connection:
+        with read(self.engine) as connection:
             return _requests(connection, run_id)
 
     def orders(self, run_id: str, after: int) -> Orders:
         """Return what the run's worker is to do, with the requests whose id is above `after`."""
-        with read(self._engine) as connection:
+        with read(self.engine) as connection:
             row = _row(connection, run_id)
             return Orders(row.target, row.steps, _requests(connection, run_id, after))
 
@@ -171,7 +168,7 @@ class Store:
         own = (RUNS.c.id == run_id, RUNS.c.process == process, RUNS.c.state.in_(WORKED_ON))
         # Steps that someone took back meanwhile are not owed to him.
         left = sa.case((RUNS.c.steps > batch.steps, RUNS.c.steps - batch.steps), else_=0)
-        with write(self._engine) as connection:
+        with write(self.engine) as connection:
             if connection.execute(RUNS.update().where(*own).values(**batch.summary, steps=left)).rowcount != 1:
                 raise LostRun(f"Process {process} no longer works on run {run_id}.")
             if batch.updates:
@@ -185,7 +182,7 @@ class Store:
         """Drop what was trained after `update` updates; return the seconds of training up to there."""
         beyond = (UPDATES.c.run_id == run_id, UPDATES.c.update >= update)
         last = sa.select(UPDATES.c.seconds).where(UPDATES.c.run_id == run_id, UPDATES.c.update == update - 1)
-        with write(self._engine) as connection:
+        with write(self.engine) as connection:
             if connection.execute(UPDATES.delete().where(*beyond)).rowcount:
                 values = {"rewinds": RUNS.c.rewinds + 1, "updates": update}
                 connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(**values))
@@ -195,21 +192,29 @@ class Store:
         """Return at most `limit` stored updates from index `first` on: index, seconds and arrays as bytes."""
         wanted = sa.select(UPDATES.c.update, UPDATES.c.seconds, *(UPDATES.c[name] for name in columns))
         wanted = wanted.where(UPDATES.c.run_id == run_id, UPDATES.c.update >= first)
-        with read(self._engine) as connection:
+        with read(self.engine) as connection:
             return list(connection.execute(wanted.order_by(UPDATES.c.update).limit(limit)))
 
     def checkpoint(self, run_id: str) -> dict[str, Array] | None:
         """Return the newest checkpoint of a run, None before the first."""
         kept = (CHECKPOINTS.c.run_id == run_id, CHECKPOINTS.c.checkpoint.is_not(None))
         wanted = sa.select(CHECKPOINTS.c.checkpoint).where(*kept).order_by(CHECKPOINTS.c.update.desc()).limit(1)
-        with read(self._engine) as connection:
+        with read(self.engine) as connection:
             data = connection.scalar(wanted)
         return None if data is None else from_bytes(data)
+
+    def checkpoints(self, run_id: str) -> list[int]:
+        """Return the numbers of updates after which a checkpoint was kept, ascending."""
+        wanted = sa.select(CHECKPOINTS.c.update).where(
+            CHECKPOINTS.c.run_id == run_id, CHECKPOINTS.c.checkpoint.is_not(None)
+        )
+        with read(self.engine) as connection:
+            return list(connection.scalars(wanted.order_by(CHECKPOINTS.c.update)))
 
     def snapshots(self, run_id: str) -> list[int]:
         """Return the numbers of updates after which the policy was kept, ascending."""
         wanted = sa.select(CHECKPOINTS.c.update).where(CHECKPOINTS.c.run_id == run_id)
-        with read(self._engine) as connection:
+        with read(self.engine) as connection:
             return list(connection.scalars(wanted.order_by(CHECKPOINTS.c.update)))
 
     def policy(self, run_id: str, update: int | None = None) -> tuple[int, dict[str, Array]] | None:
@@ -217,7 +222,7 @@ class Store:
         wanted = sa.select(CHECKPOINTS.c.update, CHECKPOINTS.c.policy).where(CHECKPOINTS.c.run_id == run_id)
         if update is not None:
             wanted = wanted.where(CHECKPOINTS.c.update <= update)
-        with read(self._engine) as connection:
+        with read(self.engine) as connection:
             row = connection.execute(wanted.order_by(CHECKPOINTS.c.update.desc()).limit(1)).first()
         return None if row is None else (row.update, from_bytes(row.policy))
 
@@ -232,13 +237,13 @@ class Store:
     def ranking(self, run_id: str) -> list[int]:
         """Return the agents by their last mean return, best first; only the first agent before the first update."""
         last = sa.select(UPDATES.c.mean_return).where(UPDATES.c.run_id == run_id)
-        with read(self._engine) as connection:
+        with read(self.engine) as connection:
             data = connection.scalar(last.order_by(UPDATES.c.update.desc()).limit(1))
         return [0] if data is None else np.argsort(-np.frombuffer(data, ARRAYS["mean_return"]), kind="stable").tolist()
 
     def close(self) -> None:
         """Close the connections that wait for their next use."""
-        self._engine.dispose()
+        self.engine.dispose()
 
 
 def _row(connection: sa.Connection, run_id: str) -> sa.Row[Any]:
@@ -256,10 +261,9 @@ def _requests(connection: sa.Connection, run_id: str, after: int = 0) -> list[Re
 def _keep_snapshot(connection: sa.Connection, run_id: str, snapshot: Snapshot) -> None:
     of_run = CHECKPOINTS.c.run_id == run_id
     connection.execute(CHECKPOINTS.delete().where(of_run, CHECKPOINTS.c.update >= snapshot.update))
-    connection.execute(CHECKPOINTS.update().where(of_run).values(checkpoint=None))
     data = {"policy": to_bytes(snapshot.policy), "checkpoint": to_bytes(snapshot.checkpoint)}
     connection.execute(CHECKPOINTS.insert(), {"run_id": run_id, "update": snapshot.update, **data})
     kept = list(connection.scalars(sa.select(CHECKPOINTS.c.update).where(of_run).order_by(CHECKPOINTS.c.update)))
-    if len(kept) > max(2, min(MAX_SNAPSHOTS, MAX_SNAPSHOT_BYTES // len(data["policy"]))):
+    if len(kept) > max(2, min(MAX_SNAPSHOTS, MAX_SNAPSHOT_BYTES // sum(map(len, data.values())))):
         crowded = kept[1 + int(np.argmin(np.subtract(kept[2:], kept[:-2])))]
         connection.execute(CHECKPOINTS.delete().where(of_run, CHECKPOINTS.c.update == crowded))

@@ -42,7 +42,7 @@ def work(store: Store, run_id: str, process: str, leave: Leave | None = None) ->
     Continues from the newest checkpoint if there is one, exactly. What ended the run is in its state and reason;
     it is stopped if the caller stops iterating.
     """
-    _prepare_tensorflow(store.folder)
+    prepare_tensorflow(store.folder)
     if not store.transition(run_id, ["starting"], process, state="starting"):
         return  # it is another's by now
     session = None
@@ -77,7 +77,7 @@ def work(store: Store, run_id: str, process: str, leave: Leave | None = None) ->
     store.transition(run_id, ["starting", "running", "paused"], process, state=outcome[0], reason=outcome[1])
 
 
-def _prepare_tensorflow(folder: Path) -> None:
+def prepare_tensorflow(folder: Path) -> None:
     """Import TensorFlow and what trains, so that a spare has done it before it is needed."""
     runtime.keep_programs(folder / "programs")
     with runtime.muted_stderr():
@@ -124,7 +124,7 @@ def main() -> None:
     threading.Thread(target=_listen, args=(inbox, leave), daemon=True).start()
     [role] = sys.argv[1:] or ["train"]
     if role != "studio":  # a studio plays and draws episodes, for which NumPy is enough
-        _prepare_tensorflow(data_folder())
+        prepare_tensorflow(data_folder())
     if role == "train":
         _warm_up()
     store = Store(data_folder())

@@ -16,7 +16,8 @@ NUM_TICKS = 20
 
 
 def button(page: Page, name: str):
-    return page.get_by_role("button", name=name, exact=True)
+    # Streamlit has a Stop of its own in the header, while a script takes long.
+    return page.get_by_test_id("stMainBlockContainer").get_by_role("button", name=name, exact=True)
 
 
 def state(page: Page, name: str):
@@ -143,6 +144,7 @@ def test_runs_page_opens_a_run(open_page: Open, store: Store) -> None:
     table = page.get_by_test_id("stDataFrame")
     expect(table).to_be_visible()
     table.click(position={"x": 16, "y": 52})  # the check box of the first row: the newest run
+    button(page, "Open").click()
     expect(state(page, "stopped")).to_be_visible()
     expect(page.get_by_text("the one to open")).to_be_visible()
     assert run_id(page) == run

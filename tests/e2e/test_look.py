@@ -15,6 +15,13 @@ def settled(page: Page, path: str) -> Page:
     return page
 
 
+def stop(page: Page) -> None:
+    # Streamlit has a Stop of its own in the header, while a script takes long.
+    main = page.get_by_test_id("stMainBlockContainer")
+    main.get_by_role("button", name="Stop", exact=True).click()
+    expect(main.get_by_role("button", name="Resume", exact=True)).to_be_visible()
+
+
 def violations(page: Page) -> list[str]:
     # KaTeX makes a hundred elements of each formula, all alike; with those of the derivations, axe takes minutes.
     page.evaluate("document.querySelectorAll('.katex').forEach((formula) => formula.replaceChildren('formula'))")
@@ -42,8 +49,7 @@ def test_no_serious_axe_violation_while_training(open_page: Open, scheme: str) -
     for group in ("Run", "Policy", "Optimiser"):
         page.get_by_text(group, exact=True).first.click()
     assert violations(page) == []
-    page.get_by_role("button", name="Stop", exact=True).click()
-    expect(page.get_by_role("button", name="Resume", exact=True)).to_be_visible()
+    stop(page)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -72,5 +78,4 @@ def test_no_piece_of_the_train_page_lies_on_another(open_page: Open, width: int,
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_text("of 50,000")).to_be_visible()
     page.wait_for_function(APART, arg=15)
-    page.get_by_role("button", name="Stop", exact=True).click()
-    expect(page.get_by_role("button", name="Resume", exact=True)).to_be_visible()
+    stop(page)

@@ -157,6 +157,31 @@ def test_the_runs_page_lists_every_run(folder: Path) -> None:
     assert list(app.dataframe[0].value["name"]) == ["second", "first"]
 
 
+def test_the_runs_page_finds_runs(folder: Path) -> None:
+    store = Store(folder)
+    first, second = (store.create(Config(num_agents=n), f"run {n}") for n in (1, 2))
+    other = store.create(Config(env_id="Acrobot-v1"), "swing")
+    store.transition(second, ["queued"], state="failed")
+    lab.label(first, note="The one with the *bug*", tags=["slow"], pinned=True)
+
+    def names(**filters: list[str]) -> list[str]:
+        app = page("runs.py")
+        app.text_input(key="search").set_value(filters.pop("search", "")).run()
+        for label, values in filters.items():
+            app.multiselect(key=f"filter {label}").set_value(values)
+        app.run()
+        assert not app.exception
+        return list(app.dataframe[0].value["name"]) if app.dataframe else []
+
+    assert names() == ["📌 run 1", "swing", "run 2"]
+    assert names(search="BUG") == ["📌 run 1"]
+    assert names(search=other[:12]) == ["swing"]
+    assert names(State=["failed"]) == ["run 2"]
+    assert names(Environment=["Acrobot-v1"], State=["queued"]) == ["swing"]
+    assert names(Tag=["slow"]) == ["📌 run 1"]
+    assert names(search="no such run") == []
+
+
 def test_no_page_imports_tensorflow(folder: Path) -> None:
     script = f"""
 import sys

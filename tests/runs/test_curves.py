@@ -69,7 +69,7 @@ def test_a_run_that_grows_is_read_from_where_it_was(store, run_id, make_update, 
     cache = CurveCache(store)
     keep(store, run_id, [make_update(0), make_update(1)])
     cache.curves(store.run(run_id))
-    with write(store._engine) as connection:
+    with write(store.engine) as connection:
         connection.execute(UPDATES.delete())
     keep(store, run_id, [make_update(2)])
     np.testing.assert_array_equal(cache.curves(store.run(run_id)).update, [0, 1, 2])

@@ -181,7 +181,7 @@ def test_rewind_drops_what_was_trained_later(store, small, make_update, keep):
     assert store.rewind(run_id, 0) == 0.0
 
 
-def test_newest_checkpoint_and_every_policy_are_kept(store, small, keep):
+def test_every_checkpoint_and_every_policy_are_kept(store, small, keep):
     run_id = store.create(small, process="me")
     assert store.checkpoint(run_id) is None and store.policy(run_id) is None
     for update in (0, 10, 20):
@@ -189,9 +189,7 @@ def test_newest_checkpoint_and_every_policy_are_kept(store, small, keep):
     assert store.checkpoint(run_id)["update"] == 20
     assert store.policy(run_id, 15)[0] == 10
     np.testing.assert_array_equal(store.policy(run_id)[1]["kernel_0"], np.full((2, 4, 2), 20.0))
-    with write(store._engine) as connection:
-        kept = connection.execute(sa.select(CHECKPOINTS.c.checkpoint)).scalars().all()
-    assert [data is None for data in kept] == [True, True, False]
+    assert store.checkpoints(run_id) == store.snapshots(run_id) == [0, 10, 20]
 
 
 def test_policies_of_a_long_run_are_thinned_evenly(store, small, keep, monkeypatch):
@@ -210,7 +208,7 @@ def test_pickled_objects_are_never_loaded(store, small, keep):
     keep(store, run_id, [], snapshot=snapshot(0))
     buffer = io.BytesIO()
     np.savez(buffer, kernel_0=np.array([object()], dtype=object))
-    with write(store._engine) as connection:
+    with write(store.engine) as connection:
         connection.execute(CHECKPOINTS.update().values(policy=buffer.getvalue(), checkpoint=buffer.getvalue()))
     with pytest.raises(ValueError, match="allow_pickle=False"):
         store.policy(run_id)
@@ -228,7 +226,7 @@ def test_agents_are_ranked_by_their_last_mean_return(store, small, make_update, 
 
 
 def test_connections_use_the_rollback_journal_and_hold_foreign_keys(store, small):
-    with write(store._engine) as connection:
+    with write(store.engine) as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 5000
@@ -238,7 +236,7 @@ def test_full_disk_is_reported_and_what_was_kept_stays(store, small, make_update
     run_id = store.create(small, process="me")
     keep(store, run_id, [make_update(0)])
     pages = os.path.getsize(store.folder / "lab.db") // 4096
-    sa.event.listen(store._engine, "checkout", lambda raw, *_: raw.execute(f"PRAGMA max_page_count={pages}"))
+    sa.event.listen(store.engine, "checkout", lambda raw, *_: raw.execute(f"PRAGMA max_page_count={pages}"))
     with pytest.raises(StoreError, match="the disk is full; free some space and resume the run"):
         keep(store, run_id, [make_update(index, agents=2000) for index in range(1, 9)])
     assert [row.update for row in store.updates(run_id, [], 0, 99)] == [0]
@@ -258,9 +256,9 @@ def test_file_that_is_no_database_is_reported(tmp_path):
 
 
 def test_store_of_another_version_is_refused(store):
-    with write(store._engine) as connection:
+    with write(store.engine) as connection:
         connection.exec_driver_sql("UPDATE schema_version SET version = 99")
-    with pytest.raises(StoreError, match="has version 99, this lab reads version 2"):
+    with pytest.raises(StoreError, match="has version 99, this lab reads version 3"):
         Store(store.folder)
 
 
@@ -313,12 +311,13 @@ def old(tmp_path, small, make_update):
     return tmp_path
 
 
-def test_store_of_version_1_is_brought_to_version_2(old, small, make_update, keep):
+def test_store_of_version_1_is_brought_to_version_3(old, small, make_update, keep):
     store = Store(old)
     [run] = store.runs()
     assert run.config == Config(**{**small.model_dump(), "engine": "gymnasium"})
     assert not run.config.compiled and not run.config.sutton_barto_reward
     assert run.current.learning_rate == 0.5 and run.updates == 2
+    assert (run.note, run.tags, run.pinned, run.parent_id) == ("", (), False, None)
     with pytest.raises(ConfigError, match="Gone-v0"):
         store.run("bad")
     rows = store.updates("good", list(ARRAYS), 0, 9)
@@ -330,16 +329,16 @@ def test_store_of_version_1_is_brought_to_version_2(old, small, make_update, kee
     store.close()
     assert Store(old).run("good").config == run.config  # and it is done once
     with sqlite3.connect(old / "lab.db") as connection:
-        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(2,)]
+        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(3,)]
     connection.close()
 
 
-def test_store_of_version_3_is_refused_and_left_alone(old):
+def test_store_of_a_newer_version_is_refused_and_left_alone(old):
     with sqlite3.connect(old / "lab.db") as connection:
-        connection.execute("UPDATE schema_version SET version = 3")
+        connection.execute("UPDATE schema_version SET version = 4")
     connection.close()
     before = (old / "lab.db").read_bytes()
-    with pytest.raises(StoreError, match="has version 3, this lab reads version 2; use the lab that made it"):
+    with pytest.raises(StoreError, match="has version 4, this lab reads version 3; use the lab that made it"):
         Store(old)
     assert (old / "lab.db").read_bytes() == before
 
@@ -351,7 +350,7 @@ def test_store_opens_again_with_all_runs(store, small):
 
 def test_stored_configs_name_every_hyperparameter(store, small):
     run_id = store.create(small)
-    with write(store._engine) as connection:
+    with write(store.engine) as connection:
         text = connection.scalar(sa.select(RUNS.c.config).where(RUNS.c.id == run_id))
     assert Config.from_json(text) == small
 

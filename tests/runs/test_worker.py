@@ -150,7 +150,7 @@ def test_changes_are_replayed_in_their_own_updates_as_fast_as_possible(store, sm
             if update.index in (4, 10):
                 store.request(run_id, {"learning_rate": 0.5 / update.index})
     assert [request.update for request in store.requests(run_id)] == [5, 11]
-    with write(store._engine) as connection:
+    with write(store.engine) as connection:
         connection.execute(CHECKPOINTS.delete())
     store.transition(run_id, ["finished"], state="interrupted")
     again(store, run_id)
@@ -170,7 +170,7 @@ def test_changes_beyond_the_checkpoint_come_into_force_where_they_were(store, tw
             store.request(run_id, {"learning_rate": 0.001})
     assert [request.update for request in store.requests(run_id)] == [4, 6]
     # As after a SIGKILL, updates are ahead of the newest checkpoint; and someone has asked for more meanwhile.
-    with write(store._engine) as connection:
+    with write(store.engine) as connection:
         connection.execute(CHECKPOINTS.delete())
     store.transition(run_id, ["finished"], state="interrupted")
     store.request(run_id, {"gamma": 0.5})
@@ -258,7 +258,7 @@ def test_each_update_of_a_slow_pace_is_kept_at_once_and_waiting_is_no_training(s
 def test_updates_are_kept_in_batches(store, twelve, monkeypatch, seconds, commits):
     monkeypatch.setattr(session, "COMMIT_SECONDS", seconds)
     made = []
-    sa.event.listen(store._engine, "after_cursor_execute", lambda c, cursor, text, *_: made.append(text))
+    sa.event.listen(store.engine, "after_cursor_execute", lambda c, cursor, text, *_: made.append(text))
     run_id = begin(store, twelve)
     list(work(store, run_id, "me", Leave()))
     assert len(stored(store, run_id)) == 12
@@ -318,7 +318,7 @@ def test_a_full_disk_keeps_what_was_committed_and_lets_the_run_resume(store, sma
     next(training)
     kept = store.run(run_id).updates
     limits = [os.path.getsize(store.folder / "lab.db") // 4096]
-    sa.event.listen(store._engine, "checkout", lambda raw, *_: raw.execute(f"PRAGMA max_page_count={limits[0]}"))
+    sa.event.listen(store.engine, "checkout", lambda raw, *_: raw.execute(f"PRAGMA max_page_count={limits[0]}"))
     list(training)
     run = store.run(run_id)
     assert run.state == "interrupted" and "free some space and resume the run" in run.reason
