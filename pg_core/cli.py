@@ -212,21 +212,28 @@ def _render(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     given = {name: getattr(options, name) for name in PARAMETERS if getattr(options, name) is not None}
-    wrong = []
-    for name in options.names or STATEMENTS:
-        # Of what is given, each check takes what it has a use for.
-        values = validated(name, {key: value for key, value in given.items() if key in STATEMENTS.get(name, ())})
-        result = lab.check(name, **values)
-        wrong += [] if result.passed else [name]
-        if options.json:
-            print(json.dumps({"name": name, "parameters": values, **result.to_json()}), flush=True)
-            continue
-        print(f"{name}: {'right' if result.passed else 'WRONG'}")
-        for row in result.comparisons:
-            found = "equal" if row.agrees else "different"
-            print(f"  {'ok  ' if row.passed else 'WRONG'} {found:9} |difference| {row.difference:8.1e}  {row.claim}")
+    wrong = [name for name in options.names or STATEMENTS if not _passes(name, given, options.json)]
     if wrong:
         raise WrongVerdictError(f"A verdict is wrong: {', '.join(wrong)}.")
+
+
+def _passes(name: str, given: dict[str, Any], as_json: bool) -> bool:
+    """Run one check with what it has a use for, print what it said, and return the verdict."""
+    values = validated(name, {key: value for key, value in given.items() if key in STATEMENTS.get(name, ())})
+    try:
+        result = lab.check(name, **values)
+        said, passed = result.to_json(), result.passed
+    except Exception as error:  # what cannot even be computed is not right
+        said, passed = {"passed": False, "error": f"{type(error).__name__}: {error}", "comparisons": []}, False
+    if as_json:
+        print(json.dumps({"name": name, "parameters": values, **said}), flush=True)
+        return passed
+    print(f"{name}: {'right' if passed else 'WRONG'} {said.get('error', '')}".rstrip())
+    for row in said["comparisons"]:
+        found = "equal" if row["agrees"] else "different"
+        distance = math.nan if row["difference"] is None else row["difference"]
+        print(f"  {'ok  ' if row['passed'] else 'WRONG'} {found:9} |difference| {distance:8.1e}  {row['claim']}")
+    return passed
 
 
 def _runs(options: argparse.Namespace) -> None:

@@ -180,6 +180,17 @@ def test_check_ends_with_1_if_a_verdict_is_wrong(
     assert "WRONG different |difference|  1.0e+00  1 = 2" in said.out
 
 
+def test_a_check_that_cannot_be_computed_is_wrong(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lab, "check", lambda name, **_: exact("a lost axis", 1.0, [1.0, 1.0]))
+    assert cli.main(["check", "returns", "--json"]) == 1
+    said = capsys.readouterr()
+    assert said.err == "A verdict is wrong: returns.\n"
+    assert json.loads(said.out)["passed"] is False
+    assert json.loads(said.out)["error"].startswith("ValueError: ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [(["magic"], "`name` must be one of"), (["returns", "--gamma", "2"], "`gamma` must be in [0, 1], got 2.0.")],

@@ -78,11 +78,11 @@ class Run:
     env_steps_to_solve: tuple[int | None, ...]
     target: str
     rewinds: int
-    note: str
-    tags: tuple[str, ...]
-    pinned: bool
-    parent_id: str | None
-    parent_update: int | None
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    pinned: bool = False
+    parent_id: str | None = None
+    parent_update: int | None = None
 
     @property
     def active(self) -> bool:

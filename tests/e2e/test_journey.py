@@ -144,7 +144,7 @@ def test_runs_page_opens_a_run(open_page: Open, store: Store) -> None:
     table = page.get_by_test_id("stDataFrame")
     expect(table).to_be_visible()
     table.click(position={"x": 16, "y": 52})  # the check box of the first row: the newest run
-    button(page, "Open").click()
+    page.locator(".st-key-actions").get_by_role("button", name="Open").click()
     expect(state(page, "stopped")).to_be_visible()
     expect(page.get_by_text("the one to open")).to_be_visible()
     assert run_id(page) == run
