@@ -47,7 +47,7 @@ def verdict(name: str) -> str:
         return "… running"
     if answer is None:
         return ""
-    return "✗ WRONG" if answer.check is None or not answer.check["passed"] else "✓ right"
+    return WRONG if answer.check is None or not answer.check["passed"] else "✓ right"
 
 
 def statement(name: str) -> None:

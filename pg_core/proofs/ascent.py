@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp
-from pg_core.proofs.mdp import Array, Mdp
+from pg_core.proofs.mdp import Array, Mdp, softmax
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 STEPS = 25
@@ -32,8 +32,7 @@ class Landscape(NamedTuple):
 
     def objectives(self, thetas: Array) -> Array:
         """Calculate J(θ) by the recursion of V, `[...]`."""
-        odds, values = np.exp(thetas), np.zeros(thetas.shape[:-1])
-        policies = odds / odds.sum(axis=-1, keepdims=True)
+        policies, values = softmax(thetas), np.zeros(thetas.shape[:-1])
         for _ in range(self.horizon):
             onward = np.einsum("sax,...x->...sa", self.process.transitions[..., :-1], values)
             values = np.sum(policies * (self.process.rewards + self.gamma * onward), axis=-1)

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp
-from pg_core.proofs.mdp import Array, Batches, Mdp
+from pg_core.proofs.mdp import Array, Batches
 from pg_core.proofs.optimal_baseline import optimal_table
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
@@ -15,13 +15,6 @@ UNDEFINED = 2.0  # stands for NaN, which equals nothing: no share is above 1
 def expected_scores(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
     """Calculate E[1{sₜ = s} ∇log π(aₜ|sₜ)] for every t and s, `[T, S, A]`: a step's score has only the row of sₜ."""
     return tf.einsum("n,tnbsa->tsa", mdp.probabilities(theta, batches), mdp.scores(theta, batches))
-
-
-def action_values(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
-    """Calculate Qₜ(s,a) = r(s,a) + γ Σ P(s'|s,a) Vₜ₊₁(s'), `[T, S, A]`."""
-    following = mdp.values(process, theta, gamma, horizon)[1:]
-    onward = process.transitions[..., :-1]
-    return tf.stack([process.rewards + gamma * tf.linalg.matvec(onward, values) for values in following])
 
 
 def explained(baseline: Array, returns: Array, mask: Array) -> Array:
@@ -68,7 +61,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
 
     mean = mdp.objective(process, theta, gamma, horizon)
     values = at_steps(mdp.values(process, theta, gamma, horizon)[:-1])
-    of_actions = tf.gather(at_steps(action_values(process, theta, gamma, horizon)), batches.actions, batch_dims=3)
+    of_actions = tf.gather(at_steps(mdp.action_values(process, theta, gamma, horizon)), batches.actions, batch_dims=3)
     next_values = tf.concat([(values * batches.mask)[1:], 0 * values[:1]], axis=0)
     kept = (
         row("E[Σₜ γᵗ Gₜ ∇log π(aₜ|sₜ)] = ∇J, no baseline", 0.0),

@@ -9,21 +9,11 @@ from pg_core.proofs.mdp import Array, Mdp
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 
-def state_distributions(process: Mdp, theta: tf.Tensor, horizon: int) -> tf.Tensor:
-    """Calculate dₜ(s) = P(sₜ = s), `[T, S]`, forwards: d₀ = ρ₀, dₜ₊₁(s') = Σₛₐ dₜ(s) π(a|s) P(s'|s,a)."""
-    onward = tf.einsum("sa,sax->sx", tf.nn.softmax(theta), process.transitions[..., :-1])
-    result = [tf.constant(process.start)]
-    for _ in range(horizon - 1):
-        result.append(tf.linalg.matvec(onward, result[-1], transpose_a=True))
-    return tf.stack(result)
-
-
 def directions(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
     """Calculate Σₛ dₜ(s) Σₐ ∇π(a|s) Qₜ(s,a) of every t, `[T, S, A]`: dₜ(s) π(a|s) (Qₜ(s,a) - Vₜ(s)) in row s."""
-    values = tf.stack(mdp.values(process, theta, gamma, horizon))  # [T+1, S]
-    action_values = process.rewards + gamma * tf.einsum("sax,tx->tsa", process.transitions[..., :-1], values[1:])
-    visits = state_distributions(process, theta, horizon)
-    return visits[..., None] * tf.nn.softmax(theta) * (action_values - values[:-1, :, None])
+    values = tf.stack(mdp.values(process, theta, gamma, horizon)[:-1])
+    advantages = mdp.action_values(process, theta, gamma, horizon) - values[..., None]
+    return mdp.state_distributions(process, theta, horizon)[..., None] * tf.nn.softmax(theta) * advantages
 
 
 def jacobian(process: Mdp, theta: tf.Tensor, gamma: float, discounts: Array) -> tf.Tensor:
@@ -64,7 +54,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
 
     def values_on_the_way(table: tf.Tensor) -> tf.Tensor:
         values = tf.stack(mdp.values(process, table, gamma, horizon)[:-1])
-        return tf.reduce_sum(state_distributions(process, table, horizon) * values)
+        return tf.reduce_sum(mdp.state_distributions(process, table, horizon) * values)
 
     several = gamma < 1 and horizon > 1
     return Check(

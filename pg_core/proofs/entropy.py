@@ -7,9 +7,8 @@ import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp
-from pg_core.proofs.discounting import state_distributions
-from pg_core.proofs.expected_score import gauss_hermite, softmax
-from pg_core.proofs.mdp import Array, Batches
+from pg_core.proofs.expected_score import gauss_hermite
+from pg_core.proofs.mdp import Array, Batches, softmax
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 CHOICES = 4
@@ -112,12 +111,12 @@ def _bonus(seed: int) -> tuple[Comparison, ...]:
     def visited(table: tf.Tensor) -> tf.Tensor:
         return tf.tensordot(chances, tf.reduce_sum(entropies(table, batches), axis=(0, 2)), 1)
 
-    bonus = tf.convert_to_tensor(mdp.gradient(visited, theta))
+    bonus = mdp.gradient(visited, theta)
     through_states = mdp.expectation(theta, batches, mdp.estimates(theta, batches, later))
 
     def expected_sum(table: tf.Tensor) -> tf.Tensor:
         each = -tf.reduce_sum(tf.nn.softmax(table) * tf.nn.log_softmax(table), axis=1)
-        return tf.reduce_sum(state_distributions(process, table, horizon) * each)
+        return tf.reduce_sum(mdp.state_distributions(process, table, horizon) * each)
 
     whole = mdp.gradient(expected_sum, theta)
     return (

@@ -1,22 +1,14 @@
 """The expected score is zero: probabilities sum to 1 whatever θ is, so that their gradients sum to 0."""
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp
-from pg_core.proofs.mdp import Array
+from pg_core.proofs.mdp import Array, softmax
 from pg_core.proofs.verdicts import Check, exact
 
 CHOICES = 4
-
-
-def softmax(logits: npt.ArrayLike) -> Array:
-    """Calculate πₐ = exp zₐ / Σₖ exp zₖ, `[..., A]`."""
-    powers = np.exp(np.asarray(logits))
-    result: Array = powers / powers.sum(axis=-1, keepdims=True)
-    return result
 
 
 def gauss_hermite(points: int = 8) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp
-from pg_core.proofs.mdp import Array, Batches
+from pg_core.proofs.mdp import Array, Batches, softmax
 from pg_core.proofs.verdicts import Check, exact
 
 TINY = 1e-30
@@ -16,8 +16,7 @@ TINY = 1e-30
 
 def probability(theta: Array, batches: Batches) -> Array:
     """Multiply P(τ) = ρ₀ ∏ₜ π(aₜ|sₜ) P(sₜ₊₁|sₜ,aₜ) out without a logarithm, `[N]`; θ may be complex."""
-    policy = np.exp(theta) / np.exp(theta).sum(axis=1, keepdims=True)
-    chosen = np.where(batches.mask > 0, policy[batches.states, batches.actions], 1.0)
+    chosen = np.where(batches.mask > 0, softmax(theta)[batches.states, batches.actions], 1.0)
     result: Array = batches.dynamics * chosen.prod(axis=(0, 2))
     return result
 

@@ -39,6 +39,13 @@ class Batches(NamedTuple):
     dynamics: Array  # [N] the product of ρ₀ and P over all steps of all B episodes: what does not depend on θ
 
 
+def softmax(logits: npt.ArrayLike) -> Array:
+    """Calculate πₐ = exp zₐ / Σₖ exp zₖ, `[..., A]`, in NumPy: what `pg_core.maths` is held against."""
+    powers = np.exp(np.asarray(logits))
+    result: Array = powers / powers.sum(axis=-1, keepdims=True)
+    return result
+
+
 def random_mdp(states: int, seed: int) -> Mdp:
     """Draw a process in which every transition, and the end, is possible from everywhere."""
     rng = np.random.default_rng([seed, states])
@@ -76,10 +83,10 @@ def expectation(theta: tf.Tensor, batches: Batches, values: tf.Tensor) -> tf.Ten
     return tf.tensordot(probabilities(theta, batches), tf.convert_to_tensor(values), 1)
 
 
-def total_variance(theta: tf.Tensor, batches: Batches, values: tf.Tensor) -> float:
+def total_variance(theta: tf.Tensor, batches: Batches, values: tf.Tensor) -> tf.Tensor:
     """Calculate tr Cov[X] = E‖X - E[X]‖² for vectors `[N, ...]`."""
     rest = values - expectation(theta, batches, values)
-    return float(expectation(theta, batches, tf.reduce_sum(rest**2, axis=range(1, rest.shape.rank))))
+    return expectation(theta, batches, tf.reduce_sum(rest**2, axis=range(1, rest.shape.rank)))
 
 
 def scores(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
@@ -130,12 +137,31 @@ def objective(mdp: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tens
     return tf.tensordot(mdp.start, values(mdp, theta, gamma, horizon)[0], 1)
 
 
+def action_values(mdp: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
+    """Calculate Qₜ(s,a) = r(s,a) + γ Σ P(s'|s,a) Vₜ₊₁(s'), `[T, S, A]`."""
+    following = tf.stack(values(mdp, theta, gamma, horizon)[1:])
+    return mdp.rewards + gamma * tf.einsum("sax,tx->tsa", mdp.transitions[..., :-1], following)
+
+
+def onward(mdp: Mdp, theta: tf.Tensor) -> tf.Tensor:
+    """Calculate P_π(s'|s) = Σₐ π(a|s) P(s'|s,a), `[S, S]`: its rows lack the probability of the end."""
+    return tf.einsum("sa,sax->sx", tf.nn.softmax(theta), mdp.transitions[..., :-1])
+
+
+def state_distributions(mdp: Mdp, theta: tf.Tensor, horizon: int) -> tf.Tensor:
+    """Calculate dₜ(s) = P(sₜ = s), `[T, S]`, forwards: d₀ = ρ₀, dₜ₊₁(s') = Σₛ dₜ(s) P_π(s'|s)."""
+    result = [tf.convert_to_tensor(mdp.start)]
+    for _ in range(horizon - 1):
+        result.append(tf.linalg.matvec(onward(mdp, theta), result[-1], transpose_a=True))
+    return tf.stack(result)
+
+
 def gradient(function: Callable[[tf.Tensor], tf.Tensor], theta: tf.Tensor) -> tf.Tensor:
     """Differentiate a number with respect to θ by TensorFlow's own rules."""
     with tf.GradientTape() as tape:
         tape.watch(theta)
         result = function(theta)
-    return tape.gradient(result, theta)
+    return tf.convert_to_tensor(tape.gradient(result, theta))
 
 
 def objective_gradient(mdp: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:

@@ -20,18 +20,10 @@ def lasting(process: Mdp) -> Mdp:
     return process._replace(transitions=np.append(onward / onward.sum(axis=2, keepdims=True), never, axis=2))
 
 
-def visits(process: Mdp, theta: tf.Tensor, horizon: int) -> list[tf.Tensor]:
-    """Calculate dₜ(s) = P(sₜ = s), `[S]` for t = 0 … T-1, forwards; Σₛ dₜ(s) is the chance to be there at all."""
-    result = [tf.convert_to_tensor(process.start)]
-    for _ in range(horizon - 1):
-        result.append(tf.einsum("s,sa,sax->x", result[-1], tf.nn.softmax(theta), process.transitions[..., :-1]))
-    return result
-
-
 def mean_return_to_go(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
     """Calculate M(θ) = 1/T Σₜ E[Gₜ] = 1/T Σₜ Σₛ dₜ(s) Vₜ(s), a scalar."""
     values = mdp.values(process, theta, gamma, horizon)[:-1]
-    return tf.reduce_sum(tf.stack(visits(process, theta, horizon)) * tf.stack(values)) / horizon
+    return tf.reduce_sum(mdp.state_distributions(process, theta, horizon) * tf.stack(values)) / horizon
 
 
 def mean_over(values: Array, mask: Array, axis: int | tuple[int, ...]) -> Array:
@@ -138,7 +130,7 @@ def equal_lengths(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) ->
 def any_lengths(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> Comparison:
     """Compare the step mean's mean gradient with Σₜ cₜ γᵗ E[Gₜ ∇log π(aₜ|sₜ)], cₜ = 1 - (1 - (1 - pₜ)ᴮ) / (B pₜ)."""
     batches, single = (mdp.every_batch(process, horizon, number) for number in (BATCH, 1))
-    reached = np.array([tf.reduce_sum(d) for d in visits(process, theta, horizon)])  # pₜ
+    reached = mdp.state_distributions(process, theta, horizon).numpy().sum(axis=1)  # pₜ
     factors = 1 - (1 - (1 - reached) ** BATCH) / (BATCH * reached)
     right = mean_gradient(theta, single, factors[:, None, None] * estimators(single, gamma)["none"])
     return mdp.compare("step mean, any lengths: step t counts 1 - (1 - (1 - pₜ)ᴮ)/(B pₜ) times", theta, batches,

@@ -39,17 +39,8 @@ def optimal_table(theta: tf.Tensor, batches: Batches, gamma: float) -> tf.Tensor
 
 def swapped_mean(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
     """Calculate π(1|s) Qₜ(s,0) + π(0|s) Qₜ(s,1), `[T, S]`."""
-    swapped, onward = tf.nn.softmax(theta)[:, ::-1], process.transitions[..., :-1]
-    following = mdp.values(process, theta, gamma, horizon)[1:]
-    of_actions = [process.rewards + gamma * tf.linalg.matvec(onward, values) for values in following]
-    return tf.reduce_sum(swapped * of_actions, axis=-1)
-
-
-def variance(theta: tf.Tensor, batches: Batches, weights: tf.Tensor) -> tf.Tensor:
-    """Calculate tr Cov[ĝ] = E‖ĝ - E[ĝ]‖² as a scalar that a tape can differentiate."""
-    found = mdp.estimates(theta, batches, weights)
-    rest = found - mdp.expectation(theta, batches, found)
-    return mdp.expectation(theta, batches, tf.reduce_sum(rest**2, axis=(1, 2)))
+    swapped = tf.nn.softmax(theta)[:, ::-1]
+    return tf.reduce_sum(swapped * mdp.action_values(process, theta, gamma, horizon), axis=-1)
 
 
 def of_constants(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float) -> tuple[list[Comparison], Picture]:
@@ -60,7 +51,7 @@ def of_constants(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float)
     returns = maths.episode_returns(tf.convert_to_tensor(batches.rewards), gamma)
 
     def by_baseline(b: tf.Tensor) -> tf.Tensor:
-        return variance(theta, batches, returns - b)
+        return mdp.total_variance(theta, batches, mdp.estimates(theta, batches, returns - b))
 
     best = optimal_constant(theta, batches, gamma)
     others = tf.stack([mean, 0 * mean, best - 0.01, best + 0.01])
@@ -91,7 +82,7 @@ def of_tables(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float) ->
         return discounts * (returns - tf.gather(table, batches.states, batch_dims=1))
 
     def by_table(table: tf.Tensor) -> tf.Tensor:
-        return variance(theta, batches, weights(table))
+        return mdp.total_variance(theta, batches, mdp.estimates(theta, batches, weights(table)))
 
     best, factors = optimal_table(theta, batches, gamma), discounts[:, 0]
     values = tf.stack(mdp.values(process, theta, gamma, horizon)[:-1])
@@ -117,7 +108,8 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     batches = mdp.every_batch(process, horizon)
     rows, picture = of_constants(process, theta, batches, gamma)
     policy, pulls = mdp.random_policy(1, seed), mdp.every_batch(mdp.random_mdp(1, seed), horizon=1)
-    least = variance(policy, pulls, tf.convert_to_tensor(pulls.rewards) - optimal_constant(policy, pulls, gamma))
+    pulled = tf.convert_to_tensor(pulls.rewards) - optimal_constant(policy, pulls, gamma)
+    least = mdp.total_variance(policy, pulls, mdp.estimates(policy, pulls, pulled))
     return Check((
         *rows,
         exact("one state, one step, two actions: no variance is left at b*", least, 0.0),

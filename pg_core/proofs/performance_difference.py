@@ -9,7 +9,6 @@ from pg_core.proofs.mdp import Mdp
 from pg_core.proofs.policy_gradient_theorem import (
     action_values,
     along,
-    finite_action_values,
     objective,
     state_values,
     theorem,
@@ -56,7 +55,7 @@ def paid_in_advantages(process: Mdp, old: tf.Tensor, new: tf.Tensor, gamma: floa
     """Calculate E'[Σₜ γᵗ Aₜ(sₜ,aₜ)], the new policy's return where the old one's advantages are the rewards."""
     batches = mdp.every_batch(process, HORIZON)
     values = tf.stack(mdp.values(process, old, gamma, HORIZON)[:-1])[..., None]  # [T, S, 1]
-    paid = along(finite_action_values(process, old, gamma, HORIZON) - values, batches)
+    paid = along(mdp.action_values(process, old, gamma, HORIZON) - values, batches)
     return mdp.expectation(new, batches, maths.discounted_returns(tf.constant(paid), gamma)[0, :, 0])
 
 

@@ -15,15 +15,10 @@ HORIZON = 5  # of the form along trajectories, which has to be enumerated
 DOUBLINGS = 40  # of a series: 2⁴⁰ steps, longer than any episode
 
 
-def onward(process: Mdp, theta: tf.Tensor) -> tf.Tensor:
-    """Calculate P_π(s'|s) = Σₐ π(a|s) P(s'|s,a), `[S, S]`: its rows lack the probability of the end."""
-    return tf.einsum("sa,sax->sx", tf.nn.softmax(theta), process.transitions[..., :-1])
-
-
 def state_values(process: Mdp, theta: tf.Tensor, gamma: float) -> tf.Tensor:
     """Solve V = r_π + γ P_π V, V = (I - γP_π)⁻¹ r_π, `[S]`."""
     rewards = tf.reduce_sum(tf.nn.softmax(theta) * process.rewards, axis=1, keepdims=True)
-    return tf.linalg.solve(np.eye(len(process.start)) - gamma * onward(process, theta), rewards)[:, 0]
+    return tf.linalg.solve(np.eye(len(process.start)) - gamma * mdp.onward(process, theta), rewards)[:, 0]
 
 
 def action_values(process: Mdp, values: tf.Tensor, gamma: float) -> tf.Tensor:
@@ -42,7 +37,7 @@ def slopes(process: Mdp, theta: tf.Tensor, gamma: float) -> Array:
 
 def visits(process: Mdp, theta: tf.Tensor, gamma: float) -> tf.Tensor:
     """Solve d = ρ₀ + γ P_πᵀ d for d(s) = Σₜ γᵗ P(sₜ = s), dᵀ = ρ₀ᵀ (I - γP_π)⁻¹, `[S]`."""
-    matrix = np.eye(len(process.start)) - gamma * onward(process, theta)
+    matrix = np.eye(len(process.start)) - gamma * mdp.onward(process, theta)
     return tf.linalg.solve(matrix, process.start[:, None], adjoint=True)[:, 0]
 
 
@@ -53,7 +48,7 @@ def objective(process: Mdp, theta: tf.Tensor, gamma: float) -> tf.Tensor:
 
 def series(process: Mdp, theta: tf.Tensor, gamma: float, first: Array) -> Array:
     """Add up first · Σₜ (γP_π)ᵗ, `[..., S]`, by doubling: Σ of 2n powers is Σ of n, times (I + (γP_π)ⁿ)."""
-    total, power = first, gamma * onward(process, theta).numpy()
+    total, power = first, gamma * mdp.onward(process, theta).numpy()
     for _ in range(DOUBLINGS):
         total, power = total + total @ power, power @ power
     return total
@@ -66,19 +61,11 @@ def theorem(theta: tf.Tensor, states: tf.Tensor, weights: tf.Tensor) -> tf.Tenso
     return tf.einsum("s,sab,sa->sb", states, gradients, weights)
 
 
-def finite_action_values(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
-    """Calculate Qₜ(s,a) with a time limit, `[T, S, A]`."""
-    later = mdp.values(process, theta, gamma, horizon)[1:]
-    return tf.stack([action_values(process, values, gamma) for values in later])
-
-
 def finite_theorem(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
     """Calculate Σₜ Σₛ γᵗ P(sₜ = s) Σₐ ∇π(a|s) Qₜ(s,a), `[S, A]`."""
-    result, states = tf.zeros_like(theta), tf.constant(process.start)
-    for weights in finite_action_values(process, theta, gamma, horizon):
-        result += theorem(theta, states, weights)
-        states = gamma * tf.linalg.matvec(onward(process, theta), states, transpose_a=True)
-    return result
+    states = mdp.state_distributions(process, theta, horizon)
+    weights = mdp.action_values(process, theta, gamma, horizon)
+    return tf.add_n([gamma**t * theorem(theta, states[t], weights[t]) for t in range(horizon)])
 
 
 def along(table: tf.Tensor, batches: Batches) -> Array:
@@ -126,7 +113,7 @@ def _with_limit(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Compariso
     batches, right = mdp.every_batch(process, HORIZON), finite_theorem(process, theta, gamma, HORIZON)
     rewards = tf.convert_to_tensor(batches.rewards)
     discounts, returns = maths.discounts(rewards, gamma), maths.discounted_returns(rewards, gamma)
-    worth = finite_action_values(process, theta, gamma, HORIZON)
+    worth = mdp.action_values(process, theta, gamma, HORIZON)
     values = tf.stack(mdp.values(process, theta, gamma, HORIZON)[:-1])[..., None]  # [T, S, 1]
     weights = {"Gₜ": returns, "Qₜ(sₜ,aₜ)": along(worth, batches), "Aₜ(sₜ,aₜ)": along(worth - values, batches)}
     return (
@@ -148,7 +135,7 @@ def _visits(distributions: dict[str, tf.Tensor]) -> Picture:
 
 def _remainder(process: Mdp, theta: tf.Tensor, gamma: float) -> Picture:
     """Draw what is left after n steps of unrolling ∇V = g + γP_π ∇V."""
-    step, sizes = gamma * onward(process, theta).numpy(), []
+    step, sizes = gamma * mdp.onward(process, theta).numpy(), []
     rest = slopes(process, theta, gamma).reshape(len(step), -1)
     for _ in range(16):
         sizes.append(float(np.abs(rest).max()))

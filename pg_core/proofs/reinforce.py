@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp
-from pg_core.proofs.expected_score import gauss_hermite, softmax
-from pg_core.proofs.mdp import Array, Batches
+from pg_core.proofs.expected_score import gauss_hermite
+from pg_core.proofs.mdp import Array, Batches, softmax
 from pg_core.proofs.verdicts import Check, exact
 
 

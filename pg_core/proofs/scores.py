@@ -5,8 +5,7 @@ import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp
-from pg_core.proofs.expected_score import softmax
-from pg_core.proofs.mdp import Array
+from pg_core.proofs.mdp import Array, softmax
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 CHOICES = 4

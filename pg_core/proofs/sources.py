@@ -5,7 +5,7 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from pg_core.proofs import STATEMENTS
+from pg_core.proofs import validated
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -25,8 +25,12 @@ class Source:
 
 @functools.cache
 def sources(statement: str) -> list[Source]:
-    """Return the module of a statement, then every function of `pg_core.maths` that it names."""
-    assert statement in STATEMENTS
+    """Return the module of a statement, then every function of `pg_core.maths` that it names.
+
+    Raises:
+        ValueError: there is no such statement.
+    """
+    validated(statement, {})
     code = (PACKAGE / "proofs" / f"{statement}.py").read_text(encoding="utf-8")
     functions = _functions_of_maths()
     called = {

@@ -9,7 +9,7 @@ from pg_core import maths
 from pg_core.engines import Trajectories
 from pg_core.gradients import policy_gradients
 from pg_core.proofs import mdp
-from pg_core.proofs.mdp import Array, Batches, Mdp
+from pg_core.proofs.mdp import Array, Batches, Mdp, softmax
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 ENT_COEF = 0.3
@@ -54,7 +54,7 @@ def each_gradient(theta: tf.Tensor, function: Losses) -> tf.Tensor:
 def mean_gradient(theta: tf.Tensor, batches: Batches, function: Losses) -> tf.Tensor:
     """Calculate E[∇L] = Σ P(τ) ∇L(τ), `[S, A]`: the probabilities are not differentiated."""
     chances = mdp.probabilities(theta, batches)
-    return tf.convert_to_tensor(mdp.gradient(lambda table: tf.tensordot(chances, function(table), 1), theta))
+    return mdp.gradient(lambda table: tf.tensordot(chances, function(table), 1), theta)
 
 
 def trainers_gradients(theta: tf.Tensor, episodes: Batches, weights: Array) -> tf.Tensor:
@@ -74,7 +74,7 @@ def trainers_gradients(theta: tf.Tensor, episodes: Batches, weights: Array) -> t
 
 def entropy_gradients(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
     """Calculate 1/B Σₜᵦ ∇H(sₜᵦ) with ∂H/∂θ(s,a) = -π(a|s) (log π(a|s) + H(s)), `[N, S, A]`."""
-    policy = np.exp(theta) / np.exp(theta).sum(axis=1, keepdims=True)
+    policy = softmax(theta)
     entropy = -(policy * np.log(policy)).sum(axis=1, keepdims=True)
     visits = (np.eye(len(policy))[batches.states] * batches.mask[..., None]).mean(axis=2).sum(axis=0)  # [N, S]
     return tf.constant(visits[..., None] * -policy * (np.log(policy) + entropy))

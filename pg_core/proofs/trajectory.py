@@ -5,15 +5,8 @@ import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp
-from pg_core.proofs.mdp import Array, Batches, Mdp
+from pg_core.proofs.mdp import Array, Batches, Mdp, softmax
 from pg_core.proofs.verdicts import Check, Picture, Series, exact
-
-
-def softmax(theta: tf.Tensor) -> Array:
-    """Calculate π(a|s) = exp θₛₐ / Σₖ exp θₛₖ, `[S, A]`."""
-    powers = np.exp(theta)
-    table: Array = powers / powers.sum(axis=1, keepdims=True)
-    return table
 
 
 def path(batches: Batches, end: int) -> Array:

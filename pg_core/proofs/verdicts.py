@@ -101,7 +101,7 @@ class Check:
 
 
 def exact(
-    claim: str, left: npt.ArrayLike, right: npt.ArrayLike, *, wrong: bool = False, variance: float | None = None
+    claim: str, left: npt.ArrayLike, right: npt.ArrayLike, *, wrong: bool = False, variance: Any = None
 ) -> Comparison:
     """Compare two sides that are equal but for rounding.
 
@@ -110,12 +110,13 @@ def exact(
         left: any shape.
         right: the same shape, or one number.
         wrong: whether the equation is false.
-        variance: of the estimator on the left.
+        variance: of the estimator on the left, one number.
     """
     ours = np.asarray(left, np.float64)
     theirs = np.broadcast_to(np.asarray(right, np.float64), ours.shape)
     scale = max(1.0, float(np.abs(ours).max(initial=0)), float(np.abs(theirs).max(initial=0)))
-    return Comparison(claim, _numbers(ours), _numbers(theirs), EXACT * scale, wrong, variance)
+    spread = None if variance is None else float(variance)
+    return Comparison(claim, _numbers(ours), _numbers(theirs), EXACT * scale, wrong, spread)
 
 
 def sampled(claim: str, samples: npt.ArrayLike, right: float, *, wrong: bool = False) -> Comparison:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from pg_core.config import ConfigError
 from pg_core.runs.records import ACTIVE
-from pg_core.runs.rows import name_of, valid_text
+from pg_core.runs.rows import name_of, totals, valid_text
 from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, write
 from pg_core.runs.store import Store
 
@@ -111,24 +111,16 @@ def _fresh(child: str, name: str | None) -> dict[str, Any]:
 
 def _summary(connection: sa.Connection, parent: dict[str, Any], update: int) -> dict[str, Any]:
     """Return the columns that follow from the first `update` updates of a run."""
-    num_agents = len(json.loads(parent["env_steps_to_solve"]))
     if update == 0:
         nothing = {"updates": 0, "episodes": 0, "env_steps": 0, "wall_seconds": 0.0, "steps_per_second": 0.0}
-        undefined = {"mean_return": None, "best_return": None}
-        return nothing | undefined | {"env_steps_to_solve": json.dumps([None] * num_agents)}
-    of_parent = (UPDATES.c.run_id == parent["id"], UPDATES.c.update < update)
-    last = connection.execute(sa.select(UPDATES).where(*of_parent).order_by(UPDATES.c.update.desc()).limit(1)).one()
+        unsolved = json.dumps([None] * len(json.loads(parent["env_steps_to_solve"])))
+        return nothing | {"mean_return": None, "best_return": None, "env_steps_to_solve": unsolved}
+    shared = (UPDATES.c.run_id == parent["id"], UPDATES.c.update < update)
+    last = connection.execute(sa.select(UPDATES).where(*shared).order_by(UPDATES.c.update.desc()).limit(1)).one()
     arrays = {name: np.frombuffer(getattr(last, name), dtype) for name, dtype in ARRAYS.items()}
-    returns = connection.scalars(sa.select(UPDATES.c.episodic_returns).where(*of_parent))
-    return {
-        "updates": update,
-        "episodes": update * arrays["episodic_returns"].size,
-        "env_steps": int(arrays["env_steps"].sum()),
-        "wall_seconds": last.seconds,
-        "mean_return": float(arrays["mean_return"].mean()),
-        "best_return": max(float(np.frombuffer(data, ARRAYS["episodic_returns"]).max()) for data in returns),
-        "env_steps_to_solve": json.dumps([int(n) if n >= 0 else None for n in arrays["env_steps_to_solve"]]),
-    }
+    returns = connection.scalars(sa.select(UPDATES.c.episodic_returns).where(*shared))
+    best_return = max(float(np.frombuffer(data, ARRAYS["episodic_returns"]).max()) for data in returns)
+    return totals(last.update, last.seconds, arrays, best_return)
 
 
 def _copy(connection: sa.Connection, table: sa.Table, run_id: str, child: str, limit: int) -> None:

@@ -49,6 +49,19 @@ def update_row(run_id: str, update: "Update", seconds: float) -> dict[str, Any]:
     return {"run_id": run_id, "update": update.index, "seconds": seconds, **arrays}
 
 
+def totals(update: int, seconds: float, arrays: Mapping[str, Array], best_return: float) -> dict[str, Any]:
+    """Return the columns of a run that follow from its last update, whose index is `update`."""
+    return {
+        "updates": update + 1,
+        "episodes": (update + 1) * arrays["episodic_returns"].size,
+        "env_steps": int(arrays["env_steps"].sum()),
+        "wall_seconds": seconds,
+        "mean_return": float(arrays["mean_return"].mean()),
+        "best_return": best_return,
+        "env_steps_to_solve": json.dumps([int(n) if n >= 0 else None for n in arrays["env_steps_to_solve"]]),
+    }
+
+
 def to_bytes(arrays: Mapping[str, Array]) -> bytes:
     """Pack arrays into the bytes of an npz file."""
     buffer = io.BytesIO()

@@ -1,6 +1,5 @@
 """One worker's time with one run: obeys its orders, keeps its pace, commits what it learns."""
 
-import json
 import threading
 import time
 from collections import deque
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pg_core.runs.records import Batch, LostRun, Request, Snapshot
+from pg_core.runs.rows import totals
 from pg_core.runs.store import Store
 
 if TYPE_CHECKING:
@@ -169,15 +169,8 @@ class Session:
         if not self._updates:
             return {}
         update, seconds = self._updates[-1]
-        steps = int(update.env_steps.sum())
-        first_steps, first_seconds = self._rate[0] if len(self._rate) > 1 else (0, 0.0)
-        return {
-            "updates": self._done,
-            "episodes": self._done * update.episodic_returns.size,
-            "env_steps": steps,
-            "wall_seconds": seconds,
-            "steps_per_second": (steps - first_steps) / (seconds - first_seconds),
-            "mean_return": float(update.mean_return.mean()),
-            "best_return": self._best_return,
-            "env_steps_to_solve": json.dumps([int(n) if n >= 0 else None for n in update.env_steps_to_solve]),
-        }
+        steps, (first_steps, first_seconds) = int(update.env_steps.sum()), (0, 0.0)
+        if len(self._rate) > 1:
+            first_steps, first_seconds = self._rate[0]
+        rate = (steps - first_steps) / (seconds - first_seconds)
+        return {"steps_per_second": rate, **totals(update.index, seconds, vars(update), self._best_return)}

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -33,9 +33,6 @@ from pg_core.runs.records import (
 )  # fmt: skip
 from pg_core.runs.rows import from_bytes, name_of, request_of, run_of, to_bytes, update_row
 from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, connect, read, write
-
-if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
-    pass
 
 DIED = "Its worker process ended unexpectedly; resume the run to continue it from its last checkpoint."
 MAX_SNAPSHOTS, MAX_SNAPSHOT_BYTES = 128, 2**26  # of one run; beyond, those closest together go

@@ -1,5 +1,6 @@
 """CartPole as tensors, held against Gymnasium's: step by step, episode by episode, and in distribution."""
 
+import functools
 import math
 
 import gymnasium as gym
@@ -231,7 +232,7 @@ def test_episode_lengths_have_gymnasiums_distribution():
     ours = np.concatenate([play(config, balancing(1), update).mask.sum(axis=0)[0] for update in range(count // 100)])
     spec = config.environment
     engine = GymnasiumEngine(spec, 1, count, seed=99, stream=Stream.EVALUATION)
-    act = lambda o, noise: acting.sample(balancing(1), o, noise, "tanh")  # noqa: E731
+    act = functools.partial(acting.sample, balancing(1), activation="tanh")
     theirs = engine.collect(act, 0).mask.sum(axis=0)[0]
     engine.close()
     grid = np.arange(1, spec.max_episode_steps + 1)

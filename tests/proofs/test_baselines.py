@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from pg_core.proofs import mdp
-from pg_core.proofs.baselines import action_values, check, expected_scores, explained
+from pg_core.proofs.baselines import check, expected_scores, explained
 from pg_core.proofs.mdp import Mdp
 from pg_core.proofs.verdicts import Check
 
@@ -17,12 +17,6 @@ PROCESS = Mdp(np.ones(1), np.array([[[1.0, 0.0], [0.0, 1.0]]]), np.array([[1.0, 
 @pytest.fixture(scope="module")
 def default() -> Check:
     return check()
-
-
-def test_action_values_by_hand():
-    last = [1.0, 2.0]
-    value = 0.25 * 1 + 0.75 * 2
-    np.testing.assert_allclose(action_values(PROCESS, THETA, 0.5, 2), [[[1 + 0.5 * value, 2.0]], [last]])
 
 
 def test_expected_scores_are_zero_one_by_one():

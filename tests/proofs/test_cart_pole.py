@@ -36,7 +36,9 @@ def test_a_push_from_rest():
 
 
 def test_runge_kutta_is_exact_to_the_fourth_order():
-    decay = lambda states, force: -states  # noqa: E731
+    def decay(states, force):
+        return -states
+
     after = cart_pole.runge_kutta(decay, np.ones(1), np.zeros(()))
     h = compiled.SECONDS
     np.testing.assert_allclose(after, [1 - h + h**2 / 2 - h**3 / 6 + h**4 / 24], rtol=1e-15)

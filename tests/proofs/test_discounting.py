@@ -10,15 +10,13 @@ from pg_core.proofs.discounting import (
     directions,
     ending_by_chance,
     jacobian,
-    state_distributions,
     two_gates,
 )
 
 THETA = tf.constant(np.log([[0.5, 0.5], [0.75, 0.25]]))
 
 
-def test_visits_and_directions_by_hand():
-    np.testing.assert_allclose(state_distributions(two_gates(), THETA, 2), [[1, 0], [0, 0.5]], atol=1e-15)
+def test_directions_by_hand():
     found = directions(two_gates(), THETA, 0.8, 2)[..., 1]  # with respect to the logits of action 1
     first = 0.5 * (0.8 * 0.25 - 0.5 * 0.8 * 0.25)  # π(1) (Q - V) at gate 0, where only the second reward is to come
     second = 0.5 * 0.25 * (1 - 0.25)

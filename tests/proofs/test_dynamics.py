@@ -20,14 +20,6 @@ def test_two_steps_by_hand():
     np.testing.assert_allclose(dynamics.last_score(THETA, batches)[:, 0], lasts, atol=1e-15)
 
 
-def test_a_start_that_parameters_choose_by_hand():
-    theta = tf.constant([[0.0, 5.0], [np.log(3.0), -5.0]], tf.float64)
-    batches = mdp.every_batch(mdp.random_mdp(2, 0), 1)
-    by_hand = {0: [[0.75, 0], [-0.75, 0]], 1: [[-0.25, 0], [0.25, 0]]}
-    expected = [by_hand[s] for s in batches.states[0, :, 0]]
-    np.testing.assert_allclose(dynamics.score_of_a_start(theta, batches), expected, atol=1e-15)
-
-
 def test_two_processes_have_the_same_trajectories_in_the_same_order():
     one, other = (mdp.every_batch(mdp.random_mdp(2, seed), 3) for seed in (0, 1))
     for left, right in ((one.states, other.states), (one.actions, other.actions), (one.mask, other.mask)):

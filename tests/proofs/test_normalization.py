@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from pg_core.proofs import mdp
 from pg_core.proofs.mdp import Mdp
-from pg_core.proofs.normalization import check, lasting, mean_over, mean_return_to_go, normalized, visits, wedge
+from pg_core.proofs.normalization import check, lasting, mean_over, mean_return_to_go, normalized, wedge
 from pg_core.proofs.verdicts import Check
 
 THETA = tf.constant(np.log([[0.25, 0.75]]))
@@ -30,10 +30,6 @@ def test_means_by_hand():
 def test_normalized_by_hand():
     std = np.sqrt((2**2 + 0 + 2**2) / 3)
     np.testing.assert_allclose(normalized(RETURNS, MASK), [[[2 / (std + 1e-8), 0]], [[-2 / (std + 1e-8), 0]]])
-
-
-def test_visits_by_hand():
-    np.testing.assert_allclose(visits(PROCESS, THETA, 3), [[1], [0.25], [0.25**2]])
 
 
 def test_lasting_episodes_have_one_length():

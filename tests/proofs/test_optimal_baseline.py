@@ -13,7 +13,6 @@ from pg_core.proofs.optimal_baseline import (
     squared_scores,
     squared_step_scores,
     swapped_mean,
-    variance,
 )
 from pg_core.proofs.verdicts import Check
 
@@ -43,9 +42,9 @@ def test_optimal_baselines_by_hand():
 def test_variance_by_hand():
     gradient = 0.25 * 0.75 * (2 - 6)  # of the first logit; minus that of the second
     square = 0.25 * (2 * 0.75) ** 2 * 2 + 0.75 * (6 * 0.25) ** 2 * 2
-    weights = tf.convert_to_tensor(BATCHES.rewards)
-    assert float(variance(THETA, BATCHES, weights)) == pytest.approx(square - 2 * gradient**2)
-    assert float(variance(THETA, BATCHES, weights - BEST)) == pytest.approx(0, abs=1e-15)
+    for weights, variance in [(BATCHES.rewards, square - 2 * gradient**2), (BATCHES.rewards - BEST, 0.0)]:
+        estimates = mdp.estimates(THETA, BATCHES, tf.convert_to_tensor(weights))
+        assert float(mdp.total_variance(THETA, BATCHES, estimates)) == pytest.approx(variance, abs=1e-15)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 1.0])

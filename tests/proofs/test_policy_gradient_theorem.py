@@ -14,7 +14,7 @@ EVEN = tf.zeros((1, 2), tf.float64)  # π = (½, ½): goes on with probability �
 
 
 def test_values_and_visits():
-    assert statement.onward(PROCESS, EVEN).numpy().tolist() == [[0.5 * 0.5]]
+    assert mdp.onward(PROCESS, EVEN).numpy().tolist() == [[0.5 * 0.5]]
     np.testing.assert_allclose(statement.state_values(PROCESS, EVEN, 1.0), [2 / (1 - 0.25)])
     np.testing.assert_allclose(statement.state_values(PROCESS, EVEN, 0.8), [2 / (1 - 0.8 * 0.25)])
     np.testing.assert_allclose(statement.visits(PROCESS, EVEN, 0.8), [1 / (1 - 0.8 * 0.25)])
@@ -32,7 +32,6 @@ def test_the_theorem():
 
 
 def test_a_time_limit_of_two_steps():
-    np.testing.assert_allclose(statement.finite_action_values(PROCESS, EVEN, 0.8, 2), [[[1 + 0.4 * 2, 3]], [[1, 3]]])
     slope = 1.0 / 4 * (1.8 - 3) + 0.8 * 0.25 / 4 * (1 - 3)
     np.testing.assert_allclose(statement.finite_theorem(PROCESS, EVEN, 0.8, 2), [[slope, -slope]])
 

@@ -33,10 +33,6 @@ def test_marginals_by_hand():
     np.testing.assert_allclose(trajectory.marginal(rows[:1], np.array([0.2, 0.3, 0.5])), [0.5, 0.5, 0.5])
 
 
-def test_softmax_by_hand():
-    np.testing.assert_allclose(trajectory.softmax(THETA), [[0.25, 0.75]], rtol=1e-15)
-
-
 @pytest.mark.parametrize(("horizon", "states"), [(1, 1), (1, 3), (2, 1), (2, 2), (3, 1), (4, 3)])
 def test_what_is_wrong_is_found_where_it_is_wrong(horizon, states):
     *_, visits, hidden, padded, early = run("trajectory", horizon=horizon, states=states).comparisons

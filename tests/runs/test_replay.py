@@ -1,5 +1,3 @@
-import gymnasium as gym
-import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -12,6 +10,7 @@ from pg_core.runs.schema import ARRAYS, CHECKPOINTS, RUNS, UPDATES, write
 from pg_core.runs.session import Leave
 from pg_core.runs.worker import work
 from pg_core.trainer import Trainer
+from tests.runs.environments import One
 
 pytestmark = pytest.mark.usefixtures("sixteen_at_once")
 
@@ -87,20 +86,6 @@ def test_a_fork_is_identical(store, small):
     train(store, child, leave_after=19)
     assert [request.update for request in store.requests(child)] == [4, 10]
     assert result(store, child) == Replay(updates=20, identical=20)
-
-
-class One(gym.Env):
-    """Each episode is a step that gives a reward of 1."""
-
-    observation_space = gym.spaces.Box(-1, 1, (1,), np.float32)
-    action_space = gym.spaces.Discrete(2)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        return np.zeros(1, np.float32), {}
-
-    def step(self, action):
-        return np.zeros(1, np.float32), 1.0, True, False, {}
 
 
 def test_a_run_that_went_on_after_it_had_solved_is_identical(store, small, register):

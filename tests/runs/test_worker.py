@@ -5,7 +5,6 @@ import sys
 import threading
 import time
 
-import gymnasium as gym
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -16,6 +15,7 @@ from pg_core.runs.schema import ARRAYS, CHECKPOINTS, write
 from pg_core.runs.session import Leave
 from pg_core.runs.worker import work
 from pg_core.trainer import Trainer
+from tests.runs.environments import Line, One
 
 pytestmark = pytest.mark.usefixtures("sixteen_at_once")
 
@@ -263,25 +263,6 @@ def test_updates_are_kept_in_batches(store, twelve, monkeypatch, seconds, commit
     list(work(store, run_id, "me", Leave()))
     assert len(stored(store, run_id)) == 12
     assert sum(text.startswith("INSERT INTO updates") for text in made) == commits
-
-
-class Line(gym.Env):
-    """A corridor that gives a reward of 1 a step."""
-
-    observation_space = gym.spaces.Box(-1, 1, (1,), np.float32)
-    action_space = gym.spaces.Discrete(2)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        return np.zeros(1, np.float32), {}
-
-    def step(self, action):
-        return np.zeros(1, np.float32), 1.0, False, False, {}
-
-
-class One(Line):
-    def step(self, action):
-        return np.zeros(1, np.float32), 1.0, True, False, {}
 
 
 class Infinite(Line):

@@ -1,0 +1,57 @@
+"""What the commands print, and the errors with which they end."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pg_core import lab
+
+if TYPE_CHECKING:
+    from pg_core.trainer import Update
+
+
+class TrainingFailedError(RuntimeError):
+    """Raised when a run ended in failure; its message is the reason."""
+
+
+class WrongVerdictError(RuntimeError):
+    """Raised when a check did not give what it must; its message says which."""
+
+
+def progress_bar(text: str) -> Progress:
+    """Return a bar on standard error, silent where there is no terminal."""
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn(text), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)
+
+
+def update_of(update: "Update") -> dict[str, Any]:
+    """Return one update as JSON data, null for what is undefined."""
+    fields = {name: value for name, value in vars(update).items() if name != "config"}
+    return {name: _plain(value.tolist() if hasattr(value, "tolist") else value) for name, value in fields.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def summary_of(run: lab.Run) -> dict[str, Any]:
+    """Return what a run has come to as JSON data."""
+    return {
+        "run_id": run.id,
+        "env_id": run.config.env_id,
+        "engine": "compiled" if run.config.compiled else "gymnasium",
+        "num_agents": run.config.num_agents,
+        "updates": run.updates,
+        "episodes": run.episodes,
+        "env_steps": run.env_steps,
+        "wall_seconds": round(run.wall_seconds, 3),
+        "steps_per_second": round(run.env_steps / run.wall_seconds, 1) if run.wall_seconds else None,
+        "solved": [steps is not None for steps in run.env_steps_to_solve],
+        "env_steps_to_solve": list(run.env_steps_to_solve),
+        "final_mean_return": run.mean_return,
+    }

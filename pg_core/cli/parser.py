@@ -1,0 +1,86 @@
+"""The commands and their options."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pg_core.cli import checking, keeping, training
+from pg_core.config import HYPERPARAMETERS
+from pg_core.presets import PRESETS
+from pg_core.proofs import PARAMETERS, STATEMENTS
+
+BAD_INPUT, MAX_EVALUATED = 2, 10_000
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{message}; see `{self.prog} --help`.\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line; what it returns has the function to call as `command`."""
+    result = _Parser(prog="python -m pg_core", description="Policy gradients without a browser.")
+    commands = result.add_subparsers(required=True, metavar="COMMAND")
+    train = _command(commands, "train", training.train, "train a population and keep the run")
+    train.add_argument("--preset", choices=PRESETS, default="best", help="settings to start from (default: best)")
+    train.add_argument("--name", help="name of the run")
+    _add_hyperparameters(train)
+    evaluate = _command(commands, "evaluate", training.evaluate, "play fresh episodes with a run's greedy policy")
+    _add_run(evaluate)
+    evaluate.add_argument("--episodes", type=_count, default=200, metavar="N", help="how many (default: 200)")
+    render = _command(
+        commands, "render", training.render, "write an episode of a run's greedy policy as a picture that moves"
+    )
+    _add_run(render)
+    render.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="a .webp, .gif or .mp4 file")
+    _command(commands, "runs", keeping.runs, "list all runs, newest first")
+    check = _command(commands, "check", checking.check, "check the proofs by running the code that trains")
+    check.add_argument("names", nargs="*", metavar="NAME", help=f"all, or of {', '.join(STATEMENTS)}")
+    for name, parameter in PARAMETERS.items():
+        rule = f"in [{parameter.low:g}, {parameter.high:g}], default {parameter.default:g}"
+        check.add_argument(f"--{name}", type=type(parameter.default), help=f"{parameter.label.lower()}, {rule}")
+    replay = _command(
+        commands, "replay", training.replay, "train a run again and compare it with what is stored, bit for bit"
+    )
+    replay.add_argument("run", metavar="RUN", help="id of a run, as `runs` lists it")
+    store = commands.add_parser("store", help="look after the database of all runs")
+    actions = store.add_subparsers(required=True, metavar="ACTION")
+    _command(actions, "check", keeping.check_store, "look for damage and gaps, also while runs train")
+    backup = _command(actions, "backup", keeping.backup, "copy the store into a new file, also while runs train")
+    backup.add_argument("file", type=Path, metavar="FILE", help="must not exist yet")
+    return result
+
+
+def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], None], help: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=help, description=help.capitalize() + ".")
+    command.set_defaults(command=run)
+    command.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    return command
+
+
+def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
+    """Add an option for each hyperparameter; their texts are parsed and checked by `Config`."""
+    for name, parameter in HYPERPARAMETERS.items():
+        option = f"--{name.replace('_', '-')}"
+        help = f"{parameter.help} {parameter.rule.capitalize()}.".replace("%", "%%")
+        if parameter.kind is bool:
+            parser.add_argument(option, action=argparse.BooleanOptionalAction, help=help, default=argparse.SUPPRESS)
+        else:
+            parser.add_argument(option, metavar=parameter.kind.__name__.upper(), help=help, default=argparse.SUPPRESS)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="id of a run, as `runs` lists it")
+    parser.add_argument(
+        "--agent", type=int, metavar="K", help="whose policy (default: the best greedy one, found in other episodes)"
+    )
+
+
+def _count(text: str) -> int:
+    """Read a number of episodes."""
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_EVALUATED:
+        raise argparse.ArgumentTypeError(f"must be a whole number in [1, {MAX_EVALUATED}], got {text!r}")
+    return int(text)

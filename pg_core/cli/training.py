@@ -1,0 +1,82 @@
+"""Commands that train and play: train, evaluate, render, replay."""
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from pg_core import lab
+from pg_core.cli.output import TrainingFailedError, WrongVerdictError, progress_bar, summary_of, update_of
+from pg_core.config import HYPERPARAMETERS, Config
+from pg_core.presets import PRESETS
+
+if TYPE_CHECKING:
+    from pg_core.trainer import Update
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train a population in this process."""
+    texts = {name: str(value) for name, value in vars(options).items() if name in HYPERPARAMETERS}
+    given = {name: HYPERPARAMETERS[name].parse(text) for name, text in texts.items()}
+    # Nobody watches, unless a pace is asked for: as fast as possible.
+    config = Config(**{"pace": 0, **PRESETS[options.preset].values, **given})
+    training = lab.train(config, options.name)
+    for update in training if options.json else _with_progress(config, training):
+        if options.json:
+            print(json.dumps(update_of(update)), flush=True)
+    run = lab.run(training.run_id)
+    if run.state == "failed":
+        raise TrainingFailedError(run.reason)
+    summary = summary_of(run)
+    if options.json:
+        print(json.dumps(summary))
+        return
+    solved = sum(summary["solved"])
+    print(
+        f"{run.name} ({run.id}): {run.updates} updates, {run.env_steps:,} steps at {run.steps_per_second:,.0f} steps/s"
+    )
+    print(f"solved by {solved} of {config.num_agents} agents, final mean return {summary['final_mean_return']:.1f}")
+
+
+def _with_progress(config: Config, updates: "Iterable[Update]") -> "Iterator[Update]":
+    """Pass updates on while a bar on standard error follows them."""
+    with progress_bar("updates, mean return {task.fields[mean_return]}") as bar:
+        task = bar.add_task("", total=config.num_updates, mean_return="–")
+        for update in updates:
+            bar.update(task, completed=update.index + 1, mean_return=f"{update.mean_return.mean():.1f}")
+            yield update
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Play fresh episodes."""
+    result = lab.evaluate(options.run, options.episodes, options.agent)
+    returns, lengths = result.returns.tolist(), result.lengths.tolist()
+    if options.json:
+        print(
+            json.dumps({"returns": returns, "lengths": lengths, "consecutive_successes": result.consecutive_successes})
+        )
+        return
+    print(f"mean return {sum(returns) / len(returns):.1f} over {len(returns)} episodes")
+    print(f"the first {result.consecutive_successes} of {len(returns)} ran to the time limit")
+
+
+def render(options: argparse.Namespace) -> None:
+    """Write an episode as a picture that moves."""
+    lab.render(options.run, options.output, options.agent)
+    print(json.dumps({"output": str(options.output)}) if options.json else f"written: {options.output}")
+
+
+def replay(options: argparse.Namespace) -> None:
+    """Train a run again and compare."""
+    with progress_bar("updates identical") as bar:
+        task = bar.add_task("")
+        for found in lab.replay(options.run):
+            bar.update(task, completed=found.identical, total=found.updates)
+    if options.json:
+        differs = {"differs_at": found.differs_at, "arrays": list(found.arrays)}
+        print(json.dumps({"run_id": options.run, "identical": not found.arrays, "updates": found.updates, **differs}))
+    if found.arrays:
+        where = f"update {found.differs_at} of {found.updates}: {', '.join(found.arrays)}"
+        raise WrongVerdictError(f"Run {options.run} first differs in {where}.")
+    if not options.json:
+        print(f"run {options.run} is identical, bit for bit, in all of its {found.updates} updates")

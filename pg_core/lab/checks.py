@@ -1,0 +1,34 @@
+"""Check the proofs, here or in another process."""
+
+from pg_core import proofs
+from pg_core.lab import state
+from pg_core.proofs.verdicts import Check
+from pg_core.runs.prover import Answer
+
+
+def check(name: str, **parameters: int | float) -> Check:
+    """Check a proof in this process.
+
+    Raises:
+        ValueError: there is no such statement or parameter, or a value is out of bounds.
+    """
+    return proofs.run(name, **parameters)
+
+
+def prepare_checks() -> None:
+    """Start the process that checks proofs for pages, so that the first check need not wait for it."""
+    state.prover().prepare()
+
+
+def ask_check(name: str, **parameters: int | float) -> None:
+    """Have a proof checked in another process; `checked` has the answer.
+
+    Raises:
+        ValueError: as `check`.
+    """
+    state.prover().ask(name, proofs.validated(name, parameters))
+
+
+def checked(name: str, **parameters: int | float) -> tuple[Answer | None, bool]:
+    """Return the answer to what `ask_check` asked, None if there is none, and whether one is on its way."""
+    return state.prover().answer(name, proofs.validated(name, parameters))

@@ -1,0 +1,111 @@
+"""Start runs, steer them, and fork them."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pg_core import memory
+from pg_core.config import Config
+from pg_core.lab import state
+from pg_core.runs import library
+from pg_core.runs.processes import process_name
+from pg_core.runs.records import ACTIVE
+
+if TYPE_CHECKING:
+    from pg_core.trainer import Update
+
+
+class Training:
+    """A run that is trained in this process: iterate to train it."""
+
+    def __init__(self, run_id: str, updates: "Iterator[Update]") -> None:
+        self.run_id = run_id
+        self._updates = updates
+
+    def __iter__(self) -> "Iterator[Update]":
+        # A generator of its own: it is closed when the caller leaves its loop, which stops the run.
+        yield from self._updates
+
+
+def start(config: Config, name: str | None = None) -> str:
+    """Queue a new run for the next free worker, and return its id.
+
+    Raises:
+        ConfigError: the name has no or more than 80 characters, or training does not fit into the free memory.
+        StoreError: the store cannot be written; so every function here.
+    """
+    memory.check(config)
+    run_id = state.store().create(config, name)
+    state.supervisor().wake()
+    return run_id
+
+
+def change(run_id: str, **live_values: Any) -> None:
+    """Change live hyperparameters from the run's next update on.
+
+    Raises:
+        UnknownRun: there is no such run; so every function here that takes an id.
+        ConfigError: a value is not valid, or not live, or the run has ended.
+    """
+    state.store().request(run_id, live_values)
+
+
+def pause(run_id: str) -> None:
+    """Pause an active run after the update that it is in."""
+    _direct(run_id, target="pause")
+
+
+def resume(run_id: str) -> None:
+    """Let a paused run go on, and one that was stopped or interrupted continue from its newest checkpoint."""
+    if not _direct(run_id, target="run", steps=0) and state.store().enqueue(run_id, target="run", steps=0):
+        state.supervisor().wake()
+
+
+def step(run_id: str) -> None:
+    """Train a single update, and pause."""
+    store = state.store()
+    store.run(run_id)
+    if not store.add_step(run_id) and store.enqueue(run_id, target="pause", steps=1):
+        state.supervisor().wake()
+
+
+def stop(run_id: str) -> None:
+    """Stop a run, keeping all it has learned; it can be resumed."""
+    if not state.store().transition(run_id, ["queued"], state="stopped"):
+        _direct(run_id, target="stop")
+
+
+def fork(run_id: str, update: int | None = None, name: str | None = None, **live_values: Any) -> str:
+    """Queue a run that shares another's past up to `update` updates and goes on with other live values.
+
+    Args:
+        run_id: of the parent.
+        update: one after which a checkpoint was kept, see `checkpoints`; None: the newest.
+        name: of the child.
+        live_values: in force from the child's first own update on.
+
+    Returns:
+        The child's id.
+
+    Raises:
+        ConfigError: there is no checkpoint at `update`, or a value is not valid or not live.
+    """
+    state.store().run(run_id).current.changed(**live_values)
+    child = library.fork(state.store(), run_id, update, name)
+    state.store().request(child, live_values)
+    resume(child)
+    return child
+
+
+def train(config: Config, name: str | None = None) -> Training:
+    """Train a new run in this process: it goes on while the caller iterates, and is stopped when he stops."""
+    from pg_core.runs.worker import work
+
+    memory.check(config)
+    process = process_name()
+    run_id = state.store().create(config, name, process)
+    return Training(run_id, work(state.store(), run_id, process))
+
+
+def _direct(run_id: str, **orders: Any) -> bool:
+    """Give an active run's worker its orders; a run that has just ended needs none."""
+    return state.store().transition(state.store().run(run_id).id, ACTIVE, **orders)

@@ -1,0 +1,46 @@
+"""Keep runs: describe, delete and restore them, and look after the store."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pg_core.lab import state
+from pg_core.runs import library, maintenance
+from pg_core.runs.store import data_folder
+
+
+def label(run_id: str, **labels: Any) -> None:
+    """Set a run's `name`, `note`, `tags` or `pinned`.
+
+    Raises:
+        ConfigError: a text is too long, or has characters that cannot be printed.
+    """
+    library.label(state.store(), run_id, **labels)
+
+
+def delete(*run_ids: str) -> None:
+    """Take runs out of sight; `restore` brings them back within a day.
+
+    Raises:
+        ConfigError: one of them is still trained.
+    """
+    library.delete(state.store(), run_ids)
+
+
+def restore(*run_ids: str) -> None:
+    """Bring deleted runs back."""
+    library.restore(state.store(), run_ids)
+
+
+def check_store() -> Iterator[str]:
+    """Yield what is wrong with the store, a sentence a problem."""
+    return maintenance.problems(data_folder())
+
+
+def backup(path: Path) -> None:
+    """Copy the store into a new file; runs may train meanwhile.
+
+    Raises:
+        ValueError: the file exists.
+    """
+    maintenance.backup(data_folder(), path)

@@ -1,0 +1,70 @@
+"""What this process has only once: the open store, the supervisor of its workers, the prover."""
+
+import atexit
+import functools
+import threading
+from pathlib import Path
+
+from pg_core.runs import library
+from pg_core.runs.curves import CurveCache
+from pg_core.runs.prover import Prover
+from pg_core.runs.store import Store, data_folder
+from pg_core.runs.supervisor import Supervisor
+
+_lock = threading.Lock()  # of the two below
+_supervisor: Supervisor | None = None
+_prover: Prover | None = None
+
+
+def startup() -> None:
+    """Start this process's supervisor; it is started by need if nobody does."""
+    library.purge(store())
+    supervisor()
+
+
+def shutdown() -> None:
+    """End all workers; runs that were active can be resumed later."""
+    global _supervisor, _prover
+    with _lock:
+        if _prover:
+            _prover.shutdown()
+        if _supervisor:
+            _supervisor.shutdown()
+        _supervisor = _prover = None
+
+
+def store() -> Store:
+    """Return the store in the folder that is set now."""
+    return _open(data_folder())
+
+
+@functools.cache
+def _open(folder: Path) -> Store:
+    return Store(folder)
+
+
+@functools.cache
+def curve_cache(folder: Path) -> CurveCache:
+    """Return what all viewers of the store in a folder share."""
+    return CurveCache(_open(folder))
+
+
+def supervisor() -> Supervisor:
+    """Return the supervisor, started by now."""
+    global _supervisor
+    with _lock:
+        if _supervisor is None:
+            _supervisor = Supervisor(store())
+            _supervisor.start()
+            atexit.register(shutdown)
+        return _supervisor
+
+
+def prover() -> Prover:
+    """Return the prover; its process starts with the first question."""
+    global _prover
+    with _lock:
+        if _prover is None:
+            _prover = Prover(store().folder)
+            atexit.register(shutdown)
+        return _prover

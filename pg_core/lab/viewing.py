@@ -1,0 +1,146 @@
+"""See runs: what they learn, and what their policies do."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from pg_core import evaluation, memory, rendering
+from pg_core.config import Config
+from pg_core.evaluation import Evaluation
+from pg_core.lab import state
+from pg_core.runs import clips
+from pg_core.runs.clips import LabeledClip
+from pg_core.runs.progress import Progress, changes_of, seconds_left
+from pg_core.runs.records import Run
+
+if TYPE_CHECKING:
+    from pg_core.runs.replay import Replay
+
+CANDIDATES, VALIDATION_EPISODES = 5, 50  # from which the agent to be evaluated is chosen, in which it shows itself
+
+
+def runs() -> list[Run]:
+    """Return all runs, newest first; one whose process died is interrupted by now."""
+    state.store().interrupt_dead()
+    return state.store().runs()
+
+
+def run(run_id: str) -> Run:
+    """Return one run's state and summary."""
+    return state.store().run(run_id)
+
+
+def progress(run_id: str) -> Progress:
+    """Return all that a page shows of a run while it learns."""
+    store = state.store()
+    found = store.run(run_id)
+    curves = state.curve_cache(store.folder).curves(found)
+    queue = store.queue()
+    return Progress(
+        run=found,
+        curves=curves,
+        changes=changes_of(found, store.requests(run_id)),
+        seconds_left=seconds_left(found, curves),
+        queue_position=queue.index(run_id) + 1 if run_id in queue else None,
+    )
+
+
+def checkpoints(run_id: str) -> list[int]:
+    """Return the numbers of updates from which a run can be forked."""
+    return state.store().checkpoints(run(run_id).id)
+
+
+def policy_at(run_id: str, update: int | None = None) -> tuple[int, dict[str, npt.NDArray[Any]]]:
+    """Return the last policy kept at or before `update` (None: the newest), and how many updates it had done.
+
+    Raises:
+        LookupError: the run has not begun; no policy is kept.
+    """
+    found = state.store().policy(run(run_id).id, update)
+    if found is None:
+        raise LookupError(f"No policy of run {run_id!r} is kept yet; wait until it has begun.")
+    return found
+
+
+def clip(run_id: str, agent: int | None = None) -> tuple[LabeledClip | None, bool]:
+    """Return a run's newest clip, and whether a newer one is on its way; it is, if the policy has moved on.
+
+    Args:
+        run_id: of the run.
+        agent: whose policy; None: that of the agent with the highest mean return now.
+
+    Returns:
+        The clip, None until the first is made, and whether to look again.
+    """
+    store = state.store()
+    found = store.run(run_id)
+    shown = _agent(found, agent)
+    snapshots = store.snapshots(run_id)
+    if not snapshots:
+        return None, found.active
+    key, pending = clips.trained_key(run_id, snapshots[-1], shown), False
+    if not clips.exists(store.folder, key):
+        pending = state.supervisor().ask(f"{run_id}-{shown}", key, {"run_id": run_id, "agent": shown})
+        key = clips.newest(store.folder, run_id, agent) or key
+    return clips.load(store.folder, key), pending
+
+
+def untrained_clip(config: Config) -> tuple[LabeledClip | None, bool]:
+    """Return the clip of a policy before its first update, None until it is made, and whether it is on its way."""
+    store, key = state.store(), clips.untrained_key(config)
+    pending = not clips.exists(store.folder, key)
+    if pending:
+        pending = state.supervisor().ask(key, key, {"config": config.model_dump(mode="json")})
+    return clips.load(store.folder, key), pending
+
+
+def evaluate(run_id: str, episodes: int, agent: int | None = None) -> Evaluation:
+    """Play fresh episodes with the greedy policy of one agent.
+
+    By default of the one that does best, greedily, in other episodes, among the five with the highest mean return.
+    """
+    config, policy, chosen = _newest_policy(run_id, agent)
+    return evaluation.evaluate(config, policy, chosen, episodes)
+
+
+def render(run_id: str, path: Path, agent: int | None = None) -> None:
+    """Write an episode of the greedy policy of one agent, chosen as by `evaluate`, as .webp, .gif or .mp4.
+
+    Raises:
+        ValueError: another suffix.
+    """
+    config, policy, chosen = _newest_policy(run_id, agent)
+    act = evaluation.actor(config, policy, chosen, greedy=True)
+    rendering.save(path, *rendering.record(config.env_id, act, seed=config.seed))
+
+
+def replay(run_id: str) -> "Iterator[Replay]":
+    """Train a run again in this process and yield how far it is the same, bit for bit; the last one is the result.
+
+    Raises:
+        ConfigError: this lab cannot train it, or training does not fit into the free memory.
+    """
+    from pg_core.runs.replay import compare
+
+    memory.check(run(run_id).config)
+    return compare(state.store(), run_id)
+
+
+def _agent(found: Run, agent: int | None) -> int:
+    if agent is None:
+        return state.store().ranking(found.id)[0]
+    if not 0 <= agent < found.config.num_agents:
+        raise ValueError(f"`agent` must be in [0, {found.config.num_agents - 1}], got {agent}.")
+    return agent
+
+
+def _newest_policy(run_id: str, agent: int | None) -> tuple[Config, dict[str, npt.NDArray[Any]], int]:
+    found = run(run_id)
+    update, policy = policy_at(run_id)
+    config = state.store().config_after(run_id, update)
+    if agent is not None:
+        return config, policy, _agent(found, agent)
+    candidates = state.store().ranking(run_id)[:CANDIDATES]
+    return config, policy, evaluation.best_greedy(config, policy, candidates, VALIDATION_EPISODES)
