@@ -1,6 +1,6 @@
 """All of the Train page that moves: state, buttons, chart, policy and tiles, in one fragment that ticks."""
 
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import streamlit as st
 
@@ -13,7 +13,9 @@ from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 
 TICK_SECONDS = {"running": 0.4, "starting": 0.4, "queued": 1.0, "paused": 1.0}
 FIRST_SECONDS = 0.1  # between looks for the first update of a run that nothing stands before
+BEGIN_SECONDS = 0.3  # in which a warm worker has done it: nothing need be drawn before
 MAX_CHANGES = 3  # newest, told in words below the chart
+READ_SECONDS = 0.3  # for the updates of a very long run, in each look
 CLIP_SECONDS = 1.0  # between looks for a clip that is being rendered
 VIEWS = {"returns": "Returns", "entropy": "Entropy", "gradient": "Gradient", "baseline": "Baseline"}
 AXES = {"episodes": "episodes", "env_steps": "env steps", "seconds": "seconds"}
@@ -30,16 +32,57 @@ STATES = {
 }
 
 
+class Look(NamedTuple):
+    """What is to be seen now: the open run, its config or that of the next run, and a clip of its policy."""
+
+    progress: lab.Progress | None
+    config: Config | None
+    clip: lab.LabeledClip | None
+    clip_pending: bool
+    problem: str
+
+    @property
+    def outside(self) -> tuple[float | None, str | None, str]:
+        """What the rest of the page depends on, outside of the fragment: its interval, the open run, what is wrong."""
+        return self.seconds, self.progress and self.progress.run.id, self.problem
+
+    @property
+    def seconds(self) -> float | None:
+        """The time until the next look, None if nothing more is to be expected."""
+        if self.progress and not self.progress.curves.complete:
+            return FIRST_SECONDS
+        if self.progress and self.progress.run.active:
+            run = self.progress.run
+            begins = run.updates == 0 and run.target == "run" and (self.progress.queue_position or 1) == 1
+            return FIRST_SECONDS if begins else TICK_SECONDS[run.state]
+        return CLIP_SECONDS if self.clip_pending else None
+
+
 def live() -> None:
     """Draw the open run, again and again while there is something new to expect."""
-    seconds = st.session_state.get("tick_seconds", CLIP_SECONDS)
-    st.fragment(_draw, run_every=seconds)(seconds)
+    looks = [_look()]  # for the first drawing; each later one looks again
+    first = looks[0]
+
+    def draw() -> None:
+        look = looks.pop() if looks else _look()
+        _draw(look)
+        if look.outside != first.outside:
+            st.rerun()
+
+    st.fragment(draw, run_every=first.seconds)()
 
 
-def _draw(seconds: float | None) -> None:
-    progress = lab.progress(st.session_state.run_id) if st.session_state.run_id else None
+def _look() -> Look:
+    progress = lab.progress(st.session_state.run_id, READ_SECONDS) if st.session_state.run_id else None
     config = progress.run.config if progress else controls.valid_config()
-    clip, pending = _clip(progress, config)
+    clip, pending = lab.clip(progress.run.id) if progress else (None, False)
+    if config and not clip:
+        clip, pending = lab.untrained_clip(config)
+    return Look(progress, config, clip, pending, controls.problem())
+
+
+def _draw(look: Look) -> None:
+    progress, config = look.progress, look.config
     with st.container(key="toolbar"):
         _status(progress)
         _buttons(progress)
@@ -47,29 +90,13 @@ def _draw(seconds: float | None) -> None:
     with chart, st.container(key="chart"):
         _chart(progress, config)
     with player, st.container(key="player"):
-        if config and (clip or pending):
-            policy_player(clip, config.env_id, key="policy_player")
+        if config and (look.clip or look.clip_pending):
+            policy_player(look.clip, config.env_id, key="policy_player")
         else:
             st.text(f"{config.env_id} cannot be drawn here." if config else "There is no policy for these settings.")
     with st.container(key="tiles"):
         _tiles(progress)
         _numbers(progress)
-    wanted = _tick(progress) if progress and progress.run.active else CLIP_SECONDS if pending else None
-    if wanted != seconds:
-        st.session_state.tick_seconds = wanted
-        st.rerun()
-
-
-def _tick(progress: lab.Progress) -> float:
-    """Return the seconds until the next look at an active run."""
-    begins = progress.run.updates == 0 and progress.run.target == "run" and (progress.queue_position or 1) == 1
-    return FIRST_SECONDS if begins else TICK_SECONDS[progress.run.state]
-
-
-def _clip(progress: lab.Progress | None, config: Config | None) -> tuple[lab.LabeledClip | None, bool]:
-    """Return the newest clip of the open run, or of the policy that it begins with, and whether to look again."""
-    clip, pending = lab.clip(progress.run.id) if progress else (None, False)
-    return (clip, pending) if clip or not config else lab.untrained_clip(config)
 
 
 def _status(progress: lab.Progress | None) -> None:
@@ -97,6 +124,8 @@ def _state(run: lab.Run | None) -> str:
 def _position(progress: lab.Progress) -> str:
     run = progress.run
     words = f"update {run.updates:,} of {run.current.num_updates:,}"
+    if not progress.curves.complete:
+        return f"{words} · the chart has read {progress.curves.update[-1] + 1:,} so far"
     if progress.queue_position == 1:
         return "next in the queue: it starts as soon as a worker is ready"
     if progress.queue_position:
@@ -146,9 +175,9 @@ def _train() -> None:
         if st.session_state.run_id and lab.run(st.session_state.run_id).active:
             lab.stop(st.session_state.run_id)
         st.session_state.run_id = lab.start(config)
+        lab.await_update(st.session_state.run_id, BEGIN_SECONDS)
     except (ConfigError, LookupError, lab.StoreError) as error:
         st.session_state.complaint = str(error)
-    st.rerun()  # link and complaint are drawn outside of the fragment
 
 
 def _act(order: str) -> None:
@@ -157,7 +186,6 @@ def _act(order: str) -> None:
         getattr(lab, order)(st.session_state.run_id)
     except (LookupError, lab.StoreError) as error:
         st.session_state.complaint = str(error)
-    st.rerun()
 
 
 def _chart(progress: lab.Progress | None, config: Config | None) -> None:

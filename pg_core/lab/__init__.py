@@ -10,6 +10,7 @@ from pg_core.lab.control import Training, change, fork, pause, resume, start, st
 from pg_core.lab.keeping import backup, check_store, delete, label, restore
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.viewing import (
+    await_update,
     checkpoints,
     clip,
     evaluate,
@@ -31,7 +32,8 @@ from pg_core.runs.schema import StoreError
 
 __all__ = [
     "Answer", "Change", "Curves", "LabeledClip", "Progress", "Run", "Source", "StoreError", "Training",
-    "UnknownRun", "ask_check", "backup", "change", "check", "check_store", "checked", "checkpoints", "clip", "delete",
-    "evaluate", "fork", "label", "pause", "policy_at", "prepare_checks", "progress", "render", "replay", "restore",
-    "resume", "run", "runs", "shutdown", "sources", "start", "startup", "step", "stop", "train", "untrained_clip",
+    "UnknownRun", "ask_check", "await_update", "backup", "change", "check", "check_store", "checked", "checkpoints",
+    "clip", "delete", "evaluate", "fork", "label", "pause", "policy_at", "prepare_checks", "progress", "render",
+    "replay", "restore", "resume", "run", "runs", "shutdown", "sources", "start", "startup", "step", "stop", "train",
+    "untrained_clip",
 ]  # fmt: skip

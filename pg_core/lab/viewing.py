@@ -1,5 +1,7 @@
 """See runs: what they learn, and what their policies do."""
 
+import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from pg_core.runs.records import Run
 if TYPE_CHECKING:
     from pg_core.runs.replay import Replay
 
+LOOK_SECONDS = 0.01
 CANDIDATES, VALIDATION_EPISODES = 5, 50  # from which the agent to be evaluated is chosen, in which it shows itself
 
 
@@ -32,11 +35,23 @@ def run(run_id: str) -> Run:
     return state.store().run(run_id)
 
 
-def progress(run_id: str) -> Progress:
-    """Return all that a page shows of a run while it learns."""
+def await_update(run_id: str, seconds: float) -> None:
+    """Wait for an active run's first update, at most some seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and (found := run(run_id)).active and not found.updates:
+        time.sleep(LOOK_SECONDS)
+
+
+def progress(run_id: str, seconds: float = math.inf) -> Progress:
+    """Return all that a page shows of a run while it learns.
+
+    Args:
+        run_id: of the run.
+        seconds: for which updates may be read; of a very long run the next call then reads more.
+    """
     store = state.store()
     found = store.run(run_id)
-    curves = state.curve_cache(store.folder).curves(found)
+    curves = state.curve_cache(store.folder).curves(found, seconds)
     queue = store.queue()
     return Progress(
         run=found,

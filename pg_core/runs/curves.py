@@ -5,7 +5,9 @@ Of one run it holds at most 4 × 400 updates and 4 × 2,000 episodes, about 0.3 
 so a server's memory grows neither with the length of runs nor with the number of viewers.
 """
 
+import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,12 +25,13 @@ MAX_ROWS = 400
 MAX_EPISODES = 2_000
 CACHED_RUNS = 8
 CACHED_TIMES = 4  # what is cached, in multiples of what is shown
-CHUNK = 2_000  # updates read in one transaction, which a worker's commit waits for
+CHUNK, CHUNK_EPISODES = 20_000, 2**20  # read in one transaction, which a worker's commit waits for
 
 _PER_AGENT = (
     "mean_return", "entropy", "grad_norm", "grad_snr", "approx_kl", "explained_variance", "policy_loss", "value_loss",
 )  # fmt: skip
 _COLUMNS = (*_PER_AGENT, "iqm", "env_steps", "episodic_returns", "episodic_lengths")
+_OUTLINE = ("mean_return", "episodic_returns")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Curves:
     episode_number: Array  # of its agent, 0 is the first
     episode_env_steps: Array  # of its agent, cumulative at the episode's end
     episode_seconds: Array  # of training when its update was done
+    complete: bool = True  # whether all updates that the store has were read
 
 
 class CurveCache:
@@ -68,8 +72,14 @@ class CurveCache:
         self._growing: OrderedDict[str, _Growing] = OrderedDict()
         self._lock = threading.Lock()
 
-    def curves(self, run: Run) -> Curves:
-        """Return the curves of a run, with at most 400 updates and 2,000 episodes."""
+    def curves(self, run: Run, seconds: float = math.inf) -> Curves:
+        """Return the curves of a run, with at most 400 updates and 2,000 episodes.
+
+        Args:
+            run: as the store has it now.
+            seconds: after which no more is read; the next call goes on from there.
+        """
+        deadline = time.monotonic() + seconds
         with self._lock:
             growing = self._growing.pop(run.id, None)
             if growing is None or growing.rewinds != run.rewinds:
@@ -77,7 +87,7 @@ class CurveCache:
             self._growing[run.id] = growing
             while len(self._growing) > CACHED_RUNS:
                 self._growing.popitem(last=False)
-            growing.read(self._store)
+            growing.read(self._store, run.updates, deadline)
             return growing.curves()
 
 
@@ -88,17 +98,23 @@ class _Growing:
         self.rewinds = run.rewinds
         self._run_id = run.id
         self._shape = (run.config.num_agents, run.config.episodes_per_update)
-        self._next = 0
-        self._rows, self._episodes = _decode([], self._shape)
+        self._next, self._complete = 0, True
+        self._rows, self._episodes = _rows([], self._shape), _episodes([], self._shape, np.empty(0, np.int64))
 
-    def read(self, store: Store) -> None:
-        """Read what the store has more."""
-        while stored := store.updates(self._run_id, _COLUMNS, self._next, CHUNK):
-            self._next = stored[-1].update + 1
-            rows, episodes = _decode(stored, self._shape)
-            self._rows = _thinned(_joined(self._rows, rows), "update", _population_mean, MAX_ROWS * CACHED_TIMES)
-            joined = _joined(self._episodes, episodes)
-            self._episodes = _thinned(joined, "ordinal", _episodic_return, MAX_EPISODES * CACHED_TIMES)
+    def read(self, store: Store, updates: int, deadline: float) -> None:
+        """Read what the store has more of a run that has some number of updates, until it is late."""
+        limit = max(1, min(CHUNK, CHUNK_EPISODES // math.prod(self._shape)))
+        while outline := store.updates(self._run_id, _OUTLINE, self._next, limit):
+            self._next = outline[-1].update + 1
+            chosen, ordinals = _outlined(outline, self._shape, max(updates, self._next))
+            stored = store.updates_at(self._run_id, _COLUMNS, chosen)
+            rows = _joined(self._rows, _rows(stored, self._shape))
+            self._rows = _thinned(rows, "update", _population_mean, MAX_ROWS * CACHED_TIMES)
+            episodes = _joined(self._episodes, _episodes(stored, self._shape, ordinals))
+            self._episodes = _thinned(episodes, "ordinal", _episodic_return, MAX_EPISODES * CACHED_TIMES)
+            if time.monotonic() > deadline:
+                break
+        self._complete = not outline
 
     def curves(self) -> Curves:
         """Return what is to be shown."""
@@ -106,6 +122,7 @@ class _Growing:
         return Curves(
             **_thinned(self._rows, "update", _population_mean, MAX_ROWS),
             **{f"episode_{name}": values for name, values in episodes.items() if name != "ordinal"},
+            complete=self._complete,
         )
 
 
@@ -122,16 +139,43 @@ def min_max(x: Array, y: Array, limit: int) -> Array:
     Returns:
         Indices, ascending; the first and the last point are always there.
     """
-    if len(x) <= limit:
-        return np.arange(len(x))
+    return np.arange(len(x)) if len(x) <= limit else _extremes(x, y, _width(x[0], x[-1], limit))
+
+
+def _width(first: int, last: int, limit: int) -> int:
+    """Return how wide stretches from `first` to `last` must be for at most `limit` points, two of each and the ends."""
     width = 1
-    while x[-1] // width - x[0] // width + 1 > (limit - 2) // 2:
+    while last // width - first // width + 1 > (limit - 2) // 2:
         width *= 2
-    stretch = x // width
-    order = np.lexsort((y, stretch))
-    lowest = np.flatnonzero(np.diff(stretch[order], prepend=-1))
-    highest = np.append(lowest[1:], len(x)) - 1
-    return np.unique([0, *order[lowest], *order[highest], len(x) - 1])
+    return width
+
+
+def _extremes(x: Array, y: Array, width: int) -> Array:
+    """Return the indices of the lowest and the highest y of each stretch of x, and of both ends."""
+    y = np.where(np.isnan(y), np.inf, y)
+    starts = np.flatnonzero(np.diff(x // width, prepend=-1))
+    stretch = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(x)))
+    lowest = np.flatnonzero(y == np.minimum.reduceat(y, starts)[stretch])
+    highest = np.flatnonzero(y == np.maximum.reduceat(y, starts)[stretch])
+    # Of equals the first lowest one, and the last highest one.
+    lowest = lowest[np.diff(stretch[lowest], prepend=-1) > 0]
+    highest = highest[np.diff(stretch[highest], append=len(starts)) > 0]
+    return np.unique([0, *lowest, *highest, len(x) - 1])
+
+
+def _outlined(outline: Sequence[Any], shape: tuple[int, int], updates: int) -> tuple[list[int], Array]:
+    """Return which of some updates are to be read, and which episodes of them, by ordinal, are to be shown.
+
+    They are chosen as if all `updates` of the run were there, so that of a long run most are never read.
+    """
+    each = math.prod(shape)
+    update = np.array([row.update for row in outline])
+    mean_return = _array(outline, "mean_return", shape[0]).mean(axis=1)
+    chosen = update[_extremes(update, mean_return, _width(0, updates, MAX_ROWS * CACHED_TIMES))]
+    ordinals = (update[:, None] * each + np.arange(each)).reshape(-1)
+    returns = _array(outline, "episodic_returns", each).reshape(-1)
+    ordinals = ordinals[_extremes(ordinals, returns, _width(0, updates * each, MAX_EPISODES * CACHED_TIMES))]
+    return np.union1d(chosen, ordinals // each).tolist(), ordinals
 
 
 def _thinned(columns: _Columns, along: str, height: Callable[[_Columns], Array], limit: int) -> _Columns:
@@ -151,29 +195,46 @@ def _joined(ours: _Columns, new: _Columns) -> _Columns:
     return {name: np.concatenate([ours[name], new[name]]) for name in ours}
 
 
-def _decode(stored: Sequence[Any], shape: tuple[int, int]) -> tuple[_Columns, _Columns]:
-    """Return n stored updates of `shape` (P, B) as rows `[n, ...]` and as n × P × B single episodes."""
+def _array(stored: Sequence[Any], name: str, *each: int) -> Array:
+    """Return an array of n stored updates, `[n, *each]`."""
+    data = b"".join(getattr(row, name) for row in stored)
+    return np.frombuffer(data, ARRAYS[name]).reshape(len(stored), *each)
+
+
+def _rows(stored: Sequence[Any], shape: tuple[int, int]) -> _Columns:
+    """Return n stored updates of `shape` (P, B) as columns `[n, ...]`."""
     agents, batch = shape
-
-    def array(name: str, *each: int) -> Array:
-        data = b"".join(getattr(row, name) for row in stored)
-        return np.frombuffer(data, ARRAYS[name]).reshape(len(stored), *each)
-
-    update = np.array([row.update for row in stored], np.int64)  # [n]
-    seconds = np.array([row.seconds for row in stored], np.float64)  # [n]
-    env_steps = array("env_steps", agents)  # [n, P]
-    rows = {"update": update, "episodes": (update + 1) * batch, "env_steps": env_steps.mean(axis=1), "seconds": seconds}
-    rows |= {"iqm": array("iqm", 3), **{name: array(name, agents) for name in _PER_AGENT}}
-    lengths = array("episodic_lengths", *shape).astype(np.int64)  # [n, P, B]
-    before = env_steps - lengths.sum(axis=2)  # [n, P]
-    number = update[:, None, None] * batch + np.arange(batch)  # [n, 1, B]
-    episodes = {
-        "ordinal": update[:, None, None] * agents * batch + np.arange(agents * batch).reshape(shape),
-        "update": update[:, None, None],
-        "return": array("episodic_returns", *shape),
-        "agent": np.arange(agents)[:, None],
-        "number": number,
-        "env_steps": before[:, :, None] + lengths.cumsum(axis=2),
-        "seconds": seconds[:, None, None],
+    update = np.array([row.update for row in stored], np.int64)
+    return {
+        "update": update,
+        "episodes": (update + 1) * batch,
+        "env_steps": _array(stored, "env_steps", agents).mean(axis=1),
+        "seconds": np.array([row.seconds for row in stored], np.float64),
+        "iqm": _array(stored, "iqm", 3),
+        **{name: _array(stored, name, agents) for name in _PER_AGENT},
     }
-    return rows, {name: np.broadcast_to(values, lengths.shape).reshape(-1) for name, values in episodes.items()}
+
+
+def _episodes(stored: Sequence[Any], shape: tuple[int, int], ordinals: Array) -> _Columns:
+    """Return m single episodes of stored updates of `shape` (P, B) as columns `[m]`.
+
+    Args:
+        stored: n updates, ascending, with all those that the episodes are of.
+        shape: P agents, B episodes of each.
+        ordinals: `[m]` numbers of the episodes among all of the run, in the order of updates, agents, episodes.
+    """
+    agents, batch = shape
+    update, rest = np.divmod(ordinals, agents * batch)
+    agent, episode = np.divmod(rest, batch)
+    row = np.searchsorted(np.array([row.update for row in stored], np.int64), update)
+    lengths = _array(stored, "episodic_lengths", *shape).astype(np.int64)  # [n, P, B]
+    before = _array(stored, "env_steps", agents) - lengths.sum(axis=2)  # [n, P]
+    return {
+        "ordinal": ordinals,
+        "update": update,
+        "return": _array(stored, "episodic_returns", *shape)[row, agent, episode],
+        "agent": agent,
+        "number": update * batch + episode,
+        "env_steps": before[row, agent] + lengths.cumsum(axis=2)[row, agent, episode],
+        "seconds": np.array([row.seconds for row in stored], np.float64)[row],
+    }

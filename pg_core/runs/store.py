@@ -35,6 +35,7 @@ from pg_core.runs.rows import from_bytes, name_of, request_of, run_of, to_bytes,
 from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, connect, read, write
 
 DIED = "Its worker process ended unexpectedly; resume the run to continue it from its last checkpoint."
+MAX_ASKED = 1_000  # values in one statement
 MAX_SNAPSHOTS, MAX_SNAPSHOT_BYTES = 128, 2**26  # of one run; beyond, those closest together go
 
 
@@ -191,6 +192,14 @@ class Store:
         wanted = wanted.where(UPDATES.c.run_id == run_id, UPDATES.c.update >= first)
         with read(self.engine) as connection:
             return list(connection.execute(wanted.order_by(UPDATES.c.update).limit(limit)))
+
+    def updates_at(self, run_id: str, columns: Sequence[str], updates: Sequence[int]) -> list[sa.Row[Any]]:
+        """Return the stored updates with some ascending indices: index, seconds and arrays as bytes."""
+        wanted = sa.select(UPDATES.c.update, UPDATES.c.seconds, *(UPDATES.c[name] for name in columns))
+        wanted = wanted.where(UPDATES.c.run_id == run_id).order_by(UPDATES.c.update)
+        parts = [updates[start : start + MAX_ASKED] for start in range(0, len(updates), MAX_ASKED)]
+        with read(self.engine) as connection:
+            return [row for part in parts for row in connection.execute(wanted.where(UPDATES.c.update.in_(part)))]
 
     def checkpoint(self, run_id: str) -> dict[str, Array] | None:
         """Return the newest checkpoint of a run, None before the first."""

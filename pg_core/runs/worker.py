@@ -13,6 +13,7 @@ import os
 import queue
 import secrets
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -85,13 +86,16 @@ def prepare_tensorflow(folder: Path) -> None:
 
 
 def _warm_up() -> None:
-    """Compile what the default config needs, and set up the rest of TensorFlow by an update."""
-    from pg_core.trainer import Trainer
-
-    trainer = Trainer(Config())
-    trainer.compile()
-    next(trainer)
-    trainer.close()
+    """Train the default config for an update, in a store of its own: all is compiled and set up when a run comes."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        run_id = store.create(Config(num_updates=1), process="warm-up")
+        session = Session(store, run_id, "warm-up", Leave())
+        store.transition(run_id, ["starting"], "warm-up", state="running")
+        deque(session.train(), maxlen=0)
+        session.commit(snapshot=True)
+        session.close()
+        store.close()
 
 
 def _failure(folder: Path, error: Exception) -> Outcome:

@@ -92,6 +92,33 @@ def test_chunks_join_without_a_gap(store, run_id, make_update, keep, monkeypatch
     np.testing.assert_array_equal(CurveCache(store).curves(store.run(run_id)).update, range(5))
 
 
+def test_a_long_run_is_read_little_by_little(store, run_id, make_update, keep, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 2)
+    keep(store, run_id, [make_update(index) for index in range(5)])
+    cache, run = CurveCache(store), store.run(run_id)
+    looks = [cache.curves(run, seconds=0) for _ in range(4)]
+    assert [len(curves.update) for curves in looks] == [2, 4, 5, 5]
+    assert [curves.complete for curves in looks] == [False, False, False, True]
+
+
+def test_of_a_long_run_few_updates_are_read_in_full(store, run_id, make_update, keep, monkeypatch):
+    monkeypatch.setattr(module, "MAX_EPISODES", 20)
+    monkeypatch.setattr(module, "MAX_ROWS", 20)
+    updates = [make_update(index, episodic_returns=100) for index in range(300)]
+    updates[123].episodic_returns[1, 2] = 9
+    updates[234].mean_return[:] = -1
+    keep(store, run_id, updates, summary={"updates": 300})
+    read, of_store = [], store.updates_at
+    monkeypatch.setattr(store, "updates_at", lambda *asked: read.extend(asked[2]) or of_store(*asked))
+    curves = CurveCache(store).curves(store.run(run_id))
+    assert len(read) < 150 and {0, 123, 234, 299} <= set(read)
+    assert {234, 299} <= set(curves.update.tolist())
+    collapse = np.flatnonzero(curves.episode_return == 9)
+    assert (curves.episode_update[collapse], curves.episode_agent[collapse]) == (123, 1)
+    assert curves.episode_number[collapse] == 123 * 3 + 2
+    assert curves.episode_env_steps[collapse] == 123 * 30 + 30
+
+
 def test_only_the_last_runs_are_cached(store, config):
     cache = CurveCache(store)
     ids = [store.create(config) for _ in range(CACHED_RUNS + 2)]
@@ -114,6 +141,14 @@ def test_min_max_keeps_ends_and_extremes_within_its_limit(count, first):
 def test_min_max_bounds_many_points_at_one_place():
     x = np.repeat(np.arange(3), 1000)
     assert len(min_max(x, np.arange(3000.0), limit=50)) <= 50
+
+
+def test_min_max_by_hand():
+    # Stretches of two: (5, 5), (nan, 1), (2, 2), (3, 4), (0, 0). Of equals the first lowest and the last highest stay.
+    y = np.array([5, 5, np.nan, 1, 2, 2, 3, 4, 0, 0, 7])
+    assert module._extremes(np.arange(11), y, width=2).tolist() == list(range(11))
+    # Stretches of four: lowest at 3, highest (not a number) at 2; 8 and 10; and the ends.
+    assert module._extremes(np.arange(11), y, width=4).tolist() == [0, 2, 3, 4, 7, 8, 10]
 
 
 def test_points_stay_chosen_while_a_curve_grows():

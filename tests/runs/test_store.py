@@ -140,6 +140,14 @@ def test_arrays_of_an_update_survive_bit_for_bit(store, small, make_update, keep
     assert len(store.updates(run_id, [], first=0, limit=2)) == 2
 
 
+def test_single_updates_are_found_however_many(store, small, make_update, keep, monkeypatch):
+    monkeypatch.setattr("pg_core.runs.store.MAX_ASKED", 2)
+    run_id = store.create(small, process="me")
+    keep(store, run_id, [make_update(index) for index in range(6)])
+    assert [row.update for row in store.updates_at(run_id, ["entropy"], [0, 2, 3, 5, 9])] == [0, 2, 3, 5]
+    assert store.updates_at(run_id, [], []) == []
+
+
 def test_commit_of_a_process_that_lost_its_run_leaves_nothing(store, small, make_update, keep):
     run_id = store.create(small, process="me")
     with pytest.raises(LostRun):

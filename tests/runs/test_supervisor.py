@@ -155,8 +155,8 @@ def test_a_clip_that_cannot_be_made_is_not_asked_for_again(lab, small, wait):
     wait(lambda: "topic" not in supervisor._asked)
 
 
-def test_no_worker_is_left_a_zombie(lab):
-    assert all(child.status() != psutil.STATUS_ZOMBIE for child in psutil.Process().children())
+def test_no_worker_is_left_a_zombie(lab, wait):
+    wait(lambda: all(child.status() != psutil.STATUS_ZOMBIE for child in psutil.Process().children()))
 
 
 def test_runs_of_a_dead_server_are_interrupted_and_those_of_a_living_one_are_not(store, small):
