@@ -1,0 +1,243 @@
+"""Thirty sessions on one server: `python -m bench.sessions`; prints how far behind its commits their charts are.
+
+Some sessions are pages in Chromium that press Train; some only watch there. So that the browsers do not take the
+processors that are to be measured, the others are the server's side of a page alone: they hold its WebSocket, look as
+often as it tells them, and read what it would draw.
+"""
+
+import argparse
+import asyncio
+import bisect
+import contextlib
+import itertools
+import math
+import re
+import sqlite3
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import websockets
+from playwright.async_api import Browser, Page, async_playwright
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from bench.markdown import number, table
+from bench.measure import say
+from bench.serving import Server, chromium, serve
+from pg_core.config import Config
+
+LINK = "num_updates=1000000&stop_when_solved=False&learning_rate=0.0001"  # learns for as long as it is watched
+POLL_SECONDS, SAMPLE_SECONDS, LAST_SECONDS = 0.02, 5.0, 3.0
+SHOWN = re.compile(rb"update ([\d,]+) of")
+# Tells when a chart was drawn, and up to which episode of an agent.
+NOTE_DRAWINGS = """() => {
+  window.drawn = []
+  const react = Plotly.react
+  Plotly.react = (...all) => react(...all).then((node) => {
+    const curve = node.data.find((trace) => trace.mode === "lines" && trace.x?.length)
+    if (curve) window.drawn.push([Date.now() / 1000, curve.x.at(-1)])
+    return node
+  })
+}"""
+
+
+@dataclass
+class Viewer:
+    """What one session has shown: when, and how many updates."""
+
+    kind: str
+    run_id: str
+    shown: list[tuple[float, int]] = field(default_factory=list)
+
+
+@dataclass
+class Watch:
+    """What is noted while the sessions are open."""
+
+    commits: dict[str, list[tuple[float, int]]] = field(default_factory=dict)  # by run: when, and how many updates
+    memory: list[tuple[float, int]] = field(default_factory=list)  # of the server: when, and bytes
+    errors: list[str] = field(default_factory=list)
+    begin: float = 0.0  # when all sessions were open
+    end: float = 0.0
+
+
+async def watch_commits(data: Path, watch: Watch) -> None:
+    """Note when the store has how many updates of each run."""
+    with contextlib.closing(sqlite3.connect(f"file:{data / 'lab.db'}?mode=ro", uri=True)) as store:
+        while True:
+            with contextlib.suppress(sqlite3.OperationalError):  # locked by a commit
+                for run_id, updates in store.execute("SELECT id, updates FROM runs").fetchall():
+                    noted = watch.commits.setdefault(run_id, [])
+                    if not noted or updates > noted[-1][1]:
+                        noted.append((time.time(), updates))
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def watch_memory(server: Server, watch: Watch) -> None:
+    """Note the server's memory."""
+    while True:
+        watch.memory.append((time.time(), psutil.Process(server.process.pid).memory_info().rss))
+        await asyncio.sleep(SAMPLE_SECONDS)
+
+
+async def follow(server: Server, viewer: Viewer, watch: Watch) -> None:
+    """Hold one session without a browser: run the page, then its fragment whenever the server's interval is over."""
+    url = server.url.replace("http", "ws") + "/_stcore/stream"
+    async with websockets.connect(url, subprotocols=["streamlit"], origin=server.url, max_size=None) as socket:
+        await socket.send(_rerun(viewer.run_id))
+        ticking: asyncio.Task[None] | None = None
+        async for data in socket:
+            message = ForwardMsg.FromString(data)
+            kind = message.WhichOneof("type")
+            if kind == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
+                watch.errors.append(message.delta.new_element.exception.message)
+            if found := SHOWN.search(data):
+                viewer.shown.append((time.time(), int(found[1].replace(b",", b""))))
+            whole = kind == "new_session" and not message.metadata.run.fragment_ids
+            if ticking and (whole or kind == "auto_rerun"):
+                ticking.cancel()
+            if kind == "auto_rerun":
+                tick = message.auto_rerun
+                ticking = asyncio.create_task(_tick(socket, viewer.run_id, tick.fragment_id, tick.interval))
+
+
+async def _tick(socket: websockets.ClientConnection, run_id: str, fragment_id: str, interval: float) -> None:
+    while True:
+        await asyncio.sleep(interval)
+        await socket.send(_rerun(run_id, fragment_id))
+
+
+def _rerun(run_id: str, fragment_id: str = "") -> bytes:
+    message = BackMsg()
+    message.rerun_script.query_string = f"run={run_id}"
+    message.rerun_script.fragment_id = fragment_id
+    message.rerun_script.is_auto_rerun = bool(fragment_id)
+    return message.SerializeToString()
+
+
+async def open_page(browser: Browser, server: Server, link: str, watch: Watch) -> Page:
+    """Open a page of the lab in a browser context of its own."""
+    context = await browser.new_context(viewport={"width": 1440, "height": 900})
+    page = await context.new_page()
+    page.on("pageerror", lambda error: watch.errors.append(str(error)))
+    await page.goto(f"{server.url}/?{link}")
+    await page.wait_for_selector(".js-plotly-plot")
+    await page.evaluate(NOTE_DRAWINGS)
+    return page
+
+
+async def start_run(page: Page) -> str:
+    """Press Train and return the id of the run."""
+    await page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Train", exact=True).click()
+    await page.wait_for_url(re.compile("run="))
+    return page.url.split("run=")[1].split("&")[0]
+
+
+async def hold_sessions(server: Server, options: argparse.Namespace, watch: Watch) -> list[Viewer]:
+    """Open all sessions, keep them for some minutes, and return what they have shown."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(**chromium())
+        training = [await open_page(browser, server, LINK, watch) for _ in range(options.training)]
+        runs = [await start_run(page) for page in training]
+        watched = itertools.cycle(runs)
+        pages = list(zip(training, runs, strict=True))
+        for run_id, _ in zip(watched, range(options.watching), strict=False):
+            pages.append((await open_page(browser, server, f"run={run_id}", watch), run_id))
+        followers = [Viewer("WebSocket", next(watched)) for _ in range(options.sessions - len(pages))]
+        following = [asyncio.create_task(follow(server, viewer, watch)) for viewer in followers]
+        say(f"{options.sessions} sessions are open")
+        watch.begin = time.time()
+        await asyncio.sleep(60 * options.minutes)
+        watch.end = time.time()
+        for task in following:
+            watch.errors += [f"a session ended: {task.exception()!r}"] if task.done() else []
+            task.cancel()
+        drawn = [await page.evaluate("window.drawn") for page, _ in pages]
+        await browser.close()
+    batch = Config().episodes_per_update
+    viewers = [Viewer("Chromium", run_id, [(when, int(x) // batch) for when, x in shown])
+               for (_, run_id), shown in zip(pages, drawn, strict=True)]  # fmt: skip
+    return viewers + followers
+
+
+def delays(viewer: Viewer, watch: Watch) -> list[float]:
+    """Return the seconds from each commit until the viewer's chart had it."""
+    times, found = [when for when, _ in viewer.shown], []
+    highest = list(itertools.accumulate((updates for _, updates in viewer.shown), max))
+    for when, updates in watch.commits[viewer.run_id]:
+        # What is committed in the last seconds may be shown after the end.
+        if watch.begin <= when <= watch.end - LAST_SECONDS:
+            index = bisect.bisect_left(highest, updates)
+            found.append(times[index] - when if index < len(times) else math.inf)
+    return found
+
+
+def report(server: Server, viewers: list[Viewer], watch: Watch, cpu: dict[str, float], minutes: float) -> str:
+    """Return the table of delays, and what the server took."""
+    rows = []
+    for kind in dict.fromkeys(viewer.kind for viewer in viewers):
+        of_kind = [viewer for viewer in viewers if viewer.kind == kind]
+        every = sorted(itertools.chain.from_iterable(delays(viewer, watch) for viewer in of_kind))
+        cuts = [every[int(share * (len(every) - 1))] for share in (0.5, 0.95, 1)]
+        rows.append((kind, str(len(of_kind)), f"{len(every):,}", *(number(cut, 2) for cut in cuts)))
+    early, late = watch.memory[len(watch.memory) // 5][1], watch.memory[-1][1]
+    used = ", ".join(f"{name} {number(seconds / (60 * minutes), 2)}" for name, seconds in cpu.items())
+    errors = Counter(watch.errors)
+    return "\n".join([
+        table(("session", "number", "commits", "median delay, s", "p95, s", "longest, s"), rows),
+        f"Memory of the server: {early / 2**20:.0f} MiB after a fifth of the time, {late / 2**20:.0f} MiB at the end.",
+        f"Processors in use on average: {used}.",
+        f"Errors: {dict(errors) or 'none'}.",
+    ])  # fmt: skip
+
+
+def cpu_seconds(server: Server) -> dict[str, float]:
+    """Return the processor time that the server, its workers, and this process with its browser have used."""
+
+    def used(processes: Iterable[psutil.Process]) -> float:
+        return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+    lab, ours = psutil.Process(server.process.pid), psutil.Process()
+    workers = lab.children(recursive=True)
+    rest = [process for process in ours.children(recursive=True) if process not in (lab, *workers)]
+    return {"server": used([lab]), "workers": used(workers), "this measurement": used([ours, *rest])}
+
+
+async def measure(server: Server, data: Path, options: argparse.Namespace) -> str:
+    """Hold the sessions under watch, and return the report."""
+    watch = Watch()
+    watching = [asyncio.create_task(watch_memory(server, watch)), asyncio.create_task(watch_commits(data, watch))]
+    holding = asyncio.create_task(hold_sessions(server, options, watch))
+    while not watch.begin and not holding.done():
+        await asyncio.sleep(0.1)
+    before = cpu_seconds(server)
+    while not watch.end and not holding.done():
+        await asyncio.sleep(0.1)
+    after = cpu_seconds(server)
+    viewers = await holding
+    for task in watching:
+        task.cancel()
+    log = (data / "server.log").read_text()
+    watch.errors += [line for line in log.splitlines() if "Error" in line or "Traceback" in line]
+    return report(server, viewers, watch, {name: after[name] - before[name] for name in after}, options.minutes)
+
+
+def main() -> None:
+    """Serve, open the sessions, print the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=30, help="in all (default: 30)")
+    parser.add_argument("--training", type=int, default=4, help="pages that press Train (default: 4)")
+    parser.add_argument("--watching", type=int, default=0, help="pages that only watch, in Chromium too (default: 0)")
+    parser.add_argument("--minutes", type=float, default=5.0, help="that they are open (default: 5)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as server:
+        print(asyncio.run(measure(server, Path(folder), options)))
+
+
+if __name__ == "__main__":
+    main()
