@@ -36,7 +36,7 @@ def progress(run_id: str) -> Progress:
     """Return all that a page shows of a run while it learns."""
     store = state.store()
     found = store.run(run_id)
-    curves = state.curve_cache(store.folder).curves(found)
+    curves = state.curve_cache(store).curves(found)
     queue = store.queue()
     return Progress(
         run=found,

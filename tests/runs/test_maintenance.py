@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from pg_core.runs.maintenance import backup, problems
 from pg_core.runs.records import Snapshot
-from pg_core.runs.schema import CHECKPOINTS, StoreError, write
+from pg_core.runs.schema import CHECKPOINTS, StoreError, lab_file, write
 from pg_core.runs.store import Store
+from tests.postgresql import only_sqlite
 
 
 @pytest.fixture
@@ -38,18 +39,18 @@ def damage(store):
 
 def test_a_sound_store_has_no_problem(store, run_id, small):
     store.create(small)
-    assert list(problems(store.folder)) == []
+    assert list(problems(store.engine.url)) == []
 
 
 @pytest.mark.parametrize("update", [0, 50, 99])
 def test_a_missing_update_is_found(store, run_id, update):
     edit(store, f'DELETE FROM updates WHERE "update" = {update}')
-    assert list(problems(store.folder)) == [f"Run {run_id} lacks update {update} of its 100."]
+    assert list(problems(store.engine.url)) == [f"Run {run_id} lacks update {update} of its 100."]
 
 
 def test_an_update_too_many_is_found(store, run_id):
     edit(store, "UPDATE runs SET updates = 99")
-    assert list(problems(store.folder)) == [f"Run {run_id} has an update 99 beyond its 99."]
+    assert list(problems(store.engine.url)) == [f"Run {run_id} has an update 99 beyond its 99."]
 
 
 SPOILT = {
@@ -65,18 +66,20 @@ def test_a_checkpoint_that_cannot_be_read_is_found(store, run_id, spoil):
     with write(store.engine) as connection:
         data = connection.scalar(sa.select(CHECKPOINTS.c.checkpoint))
         connection.execute(CHECKPOINTS.update().values(checkpoint=spoil(data)))
-    [problem] = problems(store.folder)
+    [problem] = problems(store.engine.url)
     assert problem.startswith(f"The newest checkpoint of run {run_id} cannot be read: ") and "\n" not in problem
 
 
 def test_each_problem_of_each_run_is_found(store, run_id, small, make_update, keep):
     other = store.create(small, process="me")
     keep(store, other, [make_update(1)], summary={"updates": 2})
-    edit(store, "UPDATE checkpoints SET checkpoint = x'00'")
+    with write(store.engine) as connection:
+        connection.execute(CHECKPOINTS.update().values(checkpoint=b"no archive"))
     edit(store, "UPDATE runs SET updates = 101 WHERE updates = 100")
-    assert [other in problem for problem in problems(store.folder)] == [False, False, True]
+    assert [other in problem for problem in problems(store.engine.url)] == [False, False, True]
 
 
+@only_sqlite
 def test_rows_of_a_run_that_is_gone_are_found(store, run_id):
     store.request(run_id, {"gamma": 0.5})
     store.close()
@@ -84,37 +87,39 @@ def test_rows_of_a_run_that_is_gone_are_found(store, run_id):
         connection.execute("DELETE FROM runs")
         connection.execute('DELETE FROM updates WHERE "update" > 0')
     connection.close()
-    found = list(problems(store.folder))
+    found = list(problems(store.engine.url))
     assert len(found) == 3 and "Row 1 of table changes belongs to no row of runs." in found
 
 
+@only_sqlite
 def test_a_damaged_database_is_found(store, run_id):
     damage(store)
-    found = list(problems(store.folder))
+    found = list(problems(store.engine.url))
     assert found[0].startswith("The database is damaged: ")
     assert all("\n" not in problem for problem in found)
 
 
+@only_sqlite
 def test_what_is_no_database_or_of_another_version_is_found(store, tmp_path):
     edit(store, "UPDATE schema_version SET version = 99")
-    assert ["has version 99" in problem for problem in problems(store.folder)] == [True]
+    assert ["has version 99" in problem for problem in problems(store.engine.url)] == [True]
     store.close()
     (tmp_path / "lab.db").write_bytes(b"no database " * 100)
-    assert ["file is not a database" in problem for problem in problems(tmp_path)] == [True]
+    assert ["file is not a database" in problem for problem in problems(lab_file(tmp_path))] == [True]
 
 
 def test_no_store_is_neither_sound_nor_made(tmp_path):
     with pytest.raises(StoreError, match=r"There is no store in .*: set PG_LAB_DATA"):
-        list(problems(tmp_path))
+        list(problems(lab_file(tmp_path)))
     with pytest.raises(StoreError, match="There is no store in"):
-        backup(tmp_path, tmp_path / "copy.db")
+        backup(lab_file(tmp_path), tmp_path / "copy.db")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_backup_is_a_store_with_all_runs(store, run_id, tmp_path):
     (tmp_path / "copy").mkdir()
-    backup(store.folder, tmp_path / "copy" / "lab.db")
-    assert list(problems(tmp_path / "copy")) == []
+    backup(store.engine.url, tmp_path / "copy" / "lab.db")
+    assert list(problems(lab_file(tmp_path / "copy"))) == []
     copy = Store(tmp_path / "copy")
     assert copy.run(run_id) == store.run(run_id)
     assert copy.updates(run_id, ["entropy"], 0, 100) == store.updates(run_id, ["entropy"], 0, 100)
@@ -125,23 +130,27 @@ def test_an_existing_file_is_refused_and_left_alone(store, run_id, tmp_path):
     path = tmp_path / "precious"
     path.write_text("mine")
     with pytest.raises(ValueError, match=r"`path` must be a new file, got '.*precious', which exists"):
-        backup(store.folder, path)
+        backup(store.engine.url, path)
     assert path.read_text() == "mine"
 
 
+@only_sqlite
 def test_a_file_by_a_name_that_means_something_to_sqlite_is_a_file(store, run_id, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    backup(store.folder, type(tmp_path)(":memory:"))
+    backup(store.engine.url, type(tmp_path)(":memory:"))
     assert (tmp_path / ":memory:").stat().st_size == (store.folder / "lab.db").stat().st_size
 
 
+@only_sqlite
 @pytest.mark.parametrize("content", [None, b"no database " * 100], ids=["damaged", "no database"])
 def test_a_damaged_store_gives_no_backup(store, run_id, tmp_path, content):
     damage(store)
     if content:
         (store.folder / "lab.db").write_bytes(content)
-    with pytest.raises(StoreError, match=r"The lab's store (is damaged|cannot be copied \(file is not a database\))"):
-        backup(store.folder, tmp_path / "copy.db")
+    with pytest.raises(
+        StoreError, match=r"The store .*lab.db (is damaged|cannot be copied \(file is not a database\))"
+    ):
+        backup(store.engine.url, tmp_path / "copy.db")
     assert not (tmp_path / "copy.db").exists()
 
 
@@ -166,14 +175,14 @@ def test_a_store_is_copied_and_checked_while_a_writer_commits(store, small, make
         wait(lambda before=before: errors or store.run(run_id).updates > before)
         copies.append(tmp_path / str(number))
         copies[-1].mkdir()
-        backup(store.folder, copies[-1] / "lab.db")
-        assert list(problems(store.folder)) == []
+        backup(store.engine.url, copies[-1] / "lab.db")
+        assert list(problems(store.engine.url)) == []
     done.set()
     writer.join()
     assert errors == []
     counts = []
     for folder in copies:
-        assert list(problems(folder)) == []
+        assert list(problems(lab_file(folder))) == []
         copy = Store(folder)
         counts.append(copy.run(run_id).updates)
         copy.close()

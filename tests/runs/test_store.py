@@ -16,6 +16,7 @@ from pg_core.runs.processes import is_alive, process_name
 from pg_core.runs.records import LostRun, Snapshot, UnknownRun
 from pg_core.runs.schema import ARRAYS, CHECKPOINTS, RUNS, StoreError, write
 from pg_core.runs.store import Store
+from tests.postgresql import only_sqlite
 
 
 def snapshot(update, value=0.0):
@@ -57,8 +58,8 @@ def test_unknown_run_is_refused_in_a_sentence(store, run_id):
     assert str(raised.value).startswith("No run has the id") and len(str(raised.value)) < 150
 
 
-def test_only_one_of_many_claims_a_run(tmp_path, small):
-    stores = [Store(tmp_path) for _ in range(8)]
+def test_only_one_of_many_claims_a_run(tmp_path, database, small):
+    stores = [Store(tmp_path, database) for _ in range(8)]
     run_id = stores[0].create(small)
     claims, together = [], threading.Barrier(8)
 
@@ -225,6 +226,7 @@ def test_agents_are_ranked_by_their_last_mean_return(store, small, make_update, 
     assert store.ranking(run_id) == [1, 0]
 
 
+@only_sqlite
 def test_connections_use_the_rollback_journal_and_hold_foreign_keys(store, small):
     with write(store.engine) as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
@@ -232,6 +234,7 @@ def test_connections_use_the_rollback_journal_and_hold_foreign_keys(store, small
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 5000
 
 
+@only_sqlite
 def test_full_disk_is_reported_and_what_was_kept_stays(store, small, make_update, keep):
     run_id = store.create(small, process="me")
     keep(store, run_id, [make_update(0)])
@@ -259,7 +262,7 @@ def test_store_of_another_version_is_refused(store):
     with write(store.engine) as connection:
         connection.exec_driver_sql("UPDATE schema_version SET version = 99")
     with pytest.raises(StoreError, match="has version 99, this lab reads version 3"):
-        Store(store.folder)
+        Store(store.folder, store.engine.url)
 
 
 # As the lab of version 1 made it, but for what its updates held.
@@ -345,7 +348,7 @@ def test_store_of_a_newer_version_is_refused_and_left_alone(old):
 
 def test_store_opens_again_with_all_runs(store, small):
     run_id = store.create(small)
-    assert Store(store.folder).run(run_id).config == small
+    assert Store(store.folder, store.engine.url).run(run_id).config == small
 
 
 def test_stored_configs_name_every_hyperparameter(store, small):
