@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 PASSWORD = "se cret/@:"  # has what a URL must escape
 OPTIONS = (
-    "fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB",  # fast
+    "fsync=off", "full_page_writes=off", "shared_buffers=32MB",  # fast; what is committed survives a SIGKILL
     "log_min_messages=log", "log_min_error_statement=panic",  # so little that it fits into the pipe that no one reads
     "listen_addresses=127.0.0.1", "unix_socket_directories=",
 )  # fmt: skip

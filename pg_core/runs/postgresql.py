@@ -1,6 +1,9 @@
 """What is PostgreSQL's own in the store: how it is opened, the writer's lock, and what to do about its errors."""
 
+import functools
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,6 +37,7 @@ def open_engine(url: sa.URL) -> sa.Engine:
     options = {"options": f"{OPTIONS} {url.query.get('options', '')}"}
     # Asked before each transaction, connections of a server that was restarted are found out and made anew.
     engine = sa.create_engine(url, pool_pre_ping=True, connect_args=patience | options)
+    sa.event.listen(engine, "connect", _prepare)
     sa.event.listen(engine, "begin", _begin)
     return engine
 
@@ -45,6 +49,18 @@ def sentence(error: SQLAlchemyError) -> str:
     signs = f"{getattr(cause, 'sqlstate', None)} {text}"
     remedy = next(remedy for sign, remedy in _REMEDIES.items() if sign in signs)
     return f"The lab's store cannot be used ({text.splitlines()[0].rstrip('.')}): {remedy}."
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    for kind in ("cursor_factory", "server_cursor_factory"):
+        setattr(connection, kind, functools.partial(_binary, getattr(connection, kind)))
+
+
+def _binary(factory: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Make a cursor that gets bytes as they are: as text, checkpoints of over 500 MB are more than PostgreSQL sends."""
+    cursor = factory(*arguments, **options)
+    cursor.format = type(cursor.format).BINARY
+    return cursor
 
 
 def _begin(connection: sa.Connection) -> None:

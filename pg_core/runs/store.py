@@ -200,12 +200,16 @@ class Store:
         Raises:
             LostRun: it is no longer the one that works on this run.
         """
-        own = (RUNS.c.id == run_id, RUNS.c.process == process, RUNS.c.state.in_(WORKED_ON))
         # Steps that someone took back meanwhile are not owed to him.
         left = sa.case((RUNS.c.steps > batch.steps, RUNS.c.steps - batch.steps), else_=0)
         with write(self.engine, run_id) as connection:
-            if connection.execute(RUNS.update().where(*own).values(**batch.summary, steps=left)).rowcount != 1:
-                raise LostRun(f"Process {process} no longer works on run {run_id}.")
+            if (
+                connection.execute(
+                    RUNS.update().where(*_own(run_id, process)).values(**batch.summary, steps=left)
+                ).rowcount
+                != 1
+            ):
+                raise LostRun(run_id, process)
             if batch.updates:
                 connection.execute(UPDATES.insert(), [update_row(run_id, *update) for update in batch.updates])
             for request_id, update in batch.in_force.items():
@@ -213,11 +217,17 @@ class Store:
             if batch.snapshot:
                 _keep_snapshot(connection, run_id, batch.snapshot)
 
-    def rewind(self, run_id: str, update: int) -> float:
-        """Drop what was trained after `update` updates; return the seconds of training up to there."""
+    def rewind(self, run_id: str, process: str, update: int) -> float:
+        """Have `process` drop what was trained after `update` updates; return the seconds of training up to there.
+
+        Raises:
+            LostRun: it is no longer the one that works on this run.
+        """
         beyond = (UPDATES.c.run_id == run_id, UPDATES.c.update >= update)
         last = sa.select(UPDATES.c.seconds).where(UPDATES.c.run_id == run_id, UPDATES.c.update == update - 1)
         with write(self.engine, run_id) as connection:
+            if connection.scalar(sa.select(RUNS.c.id).where(*_own(run_id, process))) is None:
+                raise LostRun(run_id, process)
             if connection.execute(UPDATES.delete().where(*beyond)).rowcount:
                 values = {"rewinds": RUNS.c.rewinds + 1, "updates": update}
                 connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(**values))
@@ -279,6 +289,10 @@ class Store:
     def close(self) -> None:
         """Close the connections that wait for their next use."""
         self.engine.dispose()
+
+
+def _own(run_id: str, process: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return RUNS.c.id == run_id, RUNS.c.process == process, RUNS.c.state.in_(WORKED_ON)
 
 
 def _row(connection: sa.Connection, run_id: str) -> sa.Row[Any]:
