@@ -52,4 +52,4 @@ def restore_store(path: Path) -> None:
     Raises:
         ValueError: the file is no backup, or the store has runs.
     """
-    maintenance.restore(database(), path)
+    maintenance.restore(state.store().engine, path)

@@ -69,8 +69,8 @@ def backup(url: sa.URL, path: Path) -> None:
         raise
 
 
-def restore(url: sa.URL, path: Path) -> None:
-    """Copy a backup into a store without runs, which is made if there is none.
+def restore(engine: sa.Engine, path: Path) -> None:
+    """Copy a backup into the database of a store without runs.
 
     Raises:
         ValueError: the file is no backup, or the store has runs.
@@ -82,11 +82,11 @@ def restore(url: sa.URL, path: Path) -> None:
             _copy_pages(path, Path(str(copy.database)))
         if not path.is_file() or not _is_store(copy):
             raise ValueError(f"`path` must be a backup of a store, got {str(path)!r}, which is none.")
-        with _opened(copy) as source, _opened(url) as engine:
-            _copy_rows(source, engine)
-            with write(engine) as connection:  # whoever trained them trains them elsewhere, if at all
+        with _opened(copy) as source:
+            with write(source) as connection:  # whoever trains them does so in the database of which this is a copy
                 trained = RUNS.update().where(RUNS.c.state.in_(WORKED_ON))
                 connection.execute(trained.values(state="interrupted", reason=RESTORED, process=None))
+            _copy_rows(source, engine)
 
 
 @contextlib.contextmanager

@@ -1,14 +1,17 @@
+import contextlib
 import pickle
 import sqlite3
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from pg_core.runs.maintenance import backup, problems
+from pg_core.runs import maintenance
+from pg_core.runs.maintenance import RESTORED, backup, problems, restore
 from pg_core.runs.records import Snapshot
-from pg_core.runs.schema import CHECKPOINTS, StoreError, lab_file, write
+from pg_core.runs.schema import ARRAYS, CHECKPOINTS, StoreError, lab_file, open_engine, write
 from pg_core.runs.store import Store
 from tests.postgresql import only_sqlite
 
@@ -116,6 +119,16 @@ def test_no_store_is_neither_sound_nor_made(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_no_store_in_postgresql_is_neither_sound_nor_made(database, tmp_path):
+    for look in (lambda: list(problems(database)), lambda: backup(database, tmp_path / "copy.db")):
+        with pytest.raises(StoreError, match="There is no store in the database of PG_LAB_DATABASE_URL"):
+            look()
+    engine = open_engine(database)
+    assert sa.inspect(engine).get_table_names() == [] and not (tmp_path / "copy.db").exists()
+    engine.dispose()
+
+
 def test_a_backup_is_a_store_with_all_runs(store, run_id, tmp_path):
     (tmp_path / "copy").mkdir()
     backup(store.engine.url, tmp_path / "copy" / "lab.db")
@@ -185,3 +198,90 @@ def test_a_store_is_copied_and_checked_while_a_writer_commits(store, small, make
         counts.append(copy.run(run_id).updates)
         copy.close()
     assert counts == sorted(set(counts)) and counts[0] > 0 and counts[-1] <= store.run(run_id).updates
+
+
+@pytest.fixture
+def backed_up(store, run_id, small, make_update, keep, tmp_path):
+    """A backup, with a run that is being trained and one that was changed before and after."""
+    for changes in ({"gamma": 0.5}, {"gamma": 0.75}):
+        store.request(run_id, changes)
+    store.request(store.create(small), {"learning_rate": 0.5})
+    store.request(run_id, {"gamma": 0.25})
+    backup(store.engine.url, tmp_path / "backup.db")
+    return tmp_path / "backup.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def other(request, tmp_path):
+    """Another store, which is empty."""
+    folder = tmp_path / "other"
+    store = Store(folder, request.getfixturevalue("postgresql").empty() if request.param == "postgresql" else None)
+    yield store
+    store.close()
+
+
+def test_a_backup_is_restored_into_either_database(store, run_id, backed_up, other):
+    before = backed_up.read_bytes()
+    restore(other.engine, backed_up)
+    assert backed_up.read_bytes() == before and list(problems(other.engine.url)) == []
+    assert {run.id for run in other.runs()} == {run.id for run in store.runs()}
+    run = other.run(run_id)
+    assert (run.state, run.reason) == ("interrupted", RESTORED)  # whoever trained it trains the original
+    assert replace(run, state="starting", reason="") == store.run(run_id)
+    assert other.updates(run_id, list(ARRAYS), 0, 200) == store.updates(run_id, list(ARRAYS), 0, 200)
+    assert [request.values["gamma"] for request in other.requests(run_id)] == [0.5, 0.75, 0.25]
+    checkpoint = other.checkpoint(run_id)
+    assert checkpoint.keys() == {"update", "m"} and checkpoint["m"].tobytes() == np.ones(300).tobytes()
+    other.request(run_id, {"gamma": 0.125})  # numbers go on where they were
+    assert other.run(run_id).current.gamma == 0.125
+
+
+@only_sqlite  # where a backup comes from makes no difference to these
+def test_a_store_with_runs_takes_no_backup_and_stays_as_it_is(backed_up, other, small):
+    run_id = other.create(small)
+    with pytest.raises(ValueError, match="into a store without runs only; this one has 1"):
+        restore(other.engine, backed_up)
+    assert [run.id for run in other.runs()] == [run_id]
+
+
+@only_sqlite
+@pytest.mark.parametrize("content", [None, b"", "other"], ids=["nothing", "empty", "another program's"])
+def test_what_is_no_backup_is_refused(store, tmp_path, content):
+    path = tmp_path / "file"
+    if content == "other":
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE mine (number)")
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"`path` must be a backup of a store, got '.*file', which is none"):
+        restore(store.engine, path)
+    assert path.exists() == (content is not None)
+
+
+@only_sqlite
+@pytest.mark.parametrize("spoil", ["text", "truncated", "newer"])
+def test_a_backup_that_cannot_be_read_restores_nothing(backed_up, other, spoil):
+    if spoil == "newer":
+        with contextlib.closing(sqlite3.connect(backed_up)) as connection:
+            connection.execute("UPDATE schema_version SET version = 99")
+            connection.commit()
+    else:
+        data = backed_up.read_bytes()
+        backed_up.write_bytes(b"no database" * 100 if spoil == "text" else data[: len(data) // 2])
+    with pytest.raises(StoreError, match=r"cannot be copied|is damaged|has version 99"):
+        restore(other.engine, backed_up)
+    assert other.runs() == []
+
+
+def test_large_rows_are_copied_a_few_at_a_time(store, run_id, other, tmp_path, monkeypatch):
+    monkeypatch.setattr(maintenance, "CHUNK", 3)
+    backup(store.engine.url, tmp_path / "backup.db")
+    inserted, execute = [], sa.Connection.execute
+
+    def watched(self, statement, parameters=None, **options):
+        inserted.append(len(parameters) if isinstance(parameters, list) else 0)
+        return execute(self, statement, parameters, **options)
+
+    monkeypatch.setattr(sa.Connection, "execute", watched)
+    restore(other.engine, tmp_path / "backup.db")
+    assert max(inserted) == 3 and sum(inserted) == 1 + 100 + 1  # a run, its updates, a checkpoint
