@@ -9,7 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 LOCK = 0x50474C  # of all runs: one of the advisory locks with two numbers, the second is 0; those of runs have one
-OPTIONS = "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"  # as patient as with SQLite
+OPTIONS = (
+    "-c lock_timeout=5s"  # as patient as with SQLite
+    " -c idle_in_transaction_session_timeout=5min"  # of a writer that hangs, the others get its lock at last
+)
 
 _LOCK_ALL = "SELECT pg_advisory_xact_lock(%(all)s, 0)"
 _LOCK_RUN = "SELECT pg_advisory_xact_lock_shared(%(all)s, 0), pg_advisory_xact_lock(%(run)s)"
