@@ -1,5 +1,5 @@
 # run: serve the lab. test: everything that must pass. check: its linters. bench: measure. docs: write generated pages.
-.PHONY: run test check bench docs chromium
+.PHONY: run test check bench docs chromium postgresql
 
 BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
@@ -8,7 +8,7 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 run: .venv/run.stamp
 	$(BIN)/streamlit run app.py
 
-test: check chromium
+test: check chromium postgresql
 	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 check: .venv/dev.stamp
@@ -25,6 +25,9 @@ docs: .venv/run.stamp
 
 chromium: .venv/dev.stamp
 	@.ci/chromium
+
+postgresql:
+	@.ci/postgresql
 
 .venv/run.stamp: requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --requirement $<

@@ -1,15 +1,18 @@
 """Fixtures of all tests."""
 
+import os
 from collections.abc import Callable, Iterator
 
 import gymnasium as gym
 import pytest
 
 from pg_core import runtime
+from tests.postgresql import PostgreSQL
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep compiled programs from one run of the tests to the next, and for the processes that tests start."""
+    os.environ.pop("PG_LAB_DATABASE_URL", None)  # tests never touch anybody's runs
     runtime.keep_programs(config.cache.mkdir("programs"))
 
 
@@ -38,3 +41,15 @@ def register() -> Iterator[Callable[..., None]]:
     yield register_one
     for env_id in ids:
         del gym.registry[env_id]
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """Start a PostgreSQL server that ends with the tests of this process."""
+    reason = PostgreSQL.missing()
+    if reason and os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)
+    with PostgreSQL() as server:
+        yield server

@@ -13,6 +13,7 @@ from pg_core import cli, lab
 from pg_core.config import HYPERPARAMETERS
 from pg_core.proofs.verdicts import Check, exact
 from pg_core.runs.replay import Replay
+from tests.postgresql import PostgreSQL
 
 SMALL = ["--num-agents", "2", "--episodes-per-update", "2", "--num-updates", "3", "--hidden-layers", "8"]
 SUMMARY = [
@@ -114,6 +115,7 @@ def test_runs_lists_the_run(folder: Path, trained: list[dict]) -> None:
         (["replay", "nothing"], "No run has the id 'nothing'"),
         (["store"], "required: ACTION"),
         (["store", "backup"], "required: FILE"),
+        (["store", "restore"], "required: FILE"),
         (["bogus"], "invalid choice: 'bogus'"),
         ([], "required: COMMAND"),
     ],
@@ -247,6 +249,28 @@ def test_store_is_copied_and_checked(
     said = capsys.readouterr()
     assert f"Run {trained[-1]['run_id']} lacks update 1 of its 3." in map(problem_of, said.out.splitlines())
     assert said.err.startswith("The store is not as it must be; problems: ")
+
+
+def test_store_moves_to_postgresql(
+    folder: Path,
+    trained: list[dict],
+    postgresql: PostgreSQL,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    assert cli.main(["store", "backup", str(tmp_path / "backup")]) == 0
+    monkeypatch.setenv("PG_LAB_DATABASE_URL", postgresql.empty().render_as_string(hide_password=False))
+    capsys.readouterr()
+    for status in (0, 2):
+        assert cli.main(["store", "restore", str(tmp_path / "backup")]) == status
+    assert cli.main(["store", "check"]) == 0
+    assert cli.main(["runs"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith(f"restored: {tmp_path / 'backup'}\nthe store has no problem\n")
+    assert f"\n{trained[-1]['run_id']}  small " in said.out
+    assert said.err.startswith("A backup can be restored into a store without runs only; this one has ")
 
 
 def problem_of(line: str) -> str:

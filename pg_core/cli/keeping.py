@@ -1,4 +1,4 @@
-"""Commands that keep runs and their store: runs, store check, store backup."""
+"""Commands that keep runs and their store: runs, store check, store backup, store restore."""
 
 import argparse
 import json
@@ -37,3 +37,9 @@ def backup(options: argparse.Namespace) -> None:
     """Copy the store into a new file."""
     lab.backup(options.file)
     print(json.dumps({"output": str(options.file)}) if options.json else f"written: {options.file}")
+
+
+def restore(options: argparse.Namespace) -> None:
+    """Copy a backup into an empty store."""
+    lab.restore_store(options.file)
+    print(json.dumps({"input": str(options.file)}) if options.json else f"restored: {options.file}")

@@ -51,6 +51,8 @@ def parser() -> argparse.ArgumentParser:
     _command(actions, "check", keeping.check_store, "look for damage and gaps, also while runs train")
     backup = _command(actions, "backup", keeping.backup, "copy the store into a new file, also while runs train")
     backup.add_argument("file", type=Path, metavar="FILE", help="must not exist yet")
+    restore = _command(actions, "restore", keeping.restore, "copy a backup into a store without runs")
+    restore.add_argument("file", type=Path, metavar="FILE", help="as `store backup` wrote it")
     return result
 
 

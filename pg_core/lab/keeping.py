@@ -6,7 +6,7 @@ from typing import Any
 
 from pg_core.lab import state
 from pg_core.runs import library, maintenance
-from pg_core.runs.store import data_folder
+from pg_core.runs.store import database
 
 
 def label(run_id: str, **labels: Any) -> None:
@@ -34,7 +34,7 @@ def restore(*run_ids: str) -> None:
 
 def check_store() -> Iterator[str]:
     """Yield what is wrong with the store, a sentence a problem."""
-    return maintenance.problems(data_folder())
+    return maintenance.problems(database())
 
 
 def backup(path: Path) -> None:
@@ -43,4 +43,13 @@ def backup(path: Path) -> None:
     Raises:
         ValueError: the file exists.
     """
-    maintenance.backup(data_folder(), path)
+    maintenance.backup(database(), path)
+
+
+def restore_store(path: Path) -> None:
+    """Copy what `backup` wrote into a store without runs.
+
+    Raises:
+        ValueError: the file is no backup, or the store has runs.
+    """
+    maintenance.restore(state.store().engine, path)

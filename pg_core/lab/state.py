@@ -5,10 +5,12 @@ import functools
 import threading
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from pg_core.runs import library
 from pg_core.runs.curves import CurveCache
 from pg_core.runs.prover import Prover
-from pg_core.runs.store import Store, data_folder
+from pg_core.runs.store import Store, data_folder, database
 from pg_core.runs.supervisor import Supervisor
 
 _lock = threading.Lock()  # of the two below
@@ -34,19 +36,19 @@ def shutdown() -> None:
 
 
 def store() -> Store:
-    """Return the store in the folder that is set now."""
-    return _open(data_folder())
+    """Return the store in the folder and the database that are set now."""
+    return _open(data_folder(), database())
 
 
 @functools.cache
-def _open(folder: Path) -> Store:
-    return Store(folder)
+def _open(folder: Path, url: sa.URL) -> Store:
+    return Store(folder, url)
 
 
 @functools.cache
-def curve_cache(folder: Path) -> CurveCache:
-    """Return what all viewers of the store in a folder share."""
-    return CurveCache(_open(folder))
+def curve_cache(store: Store) -> CurveCache:
+    """Return what all viewers of a store share."""
+    return CurveCache(store)
 
 
 def supervisor() -> Supervisor:

@@ -51,7 +51,7 @@ def progress(run_id: str, seconds: float = math.inf) -> Progress:
     """
     store = state.store()
     found = store.run(run_id)
-    curves = state.curve_cache(store.folder).curves(found, seconds)
+    curves = state.curve_cache(store).curves(found, seconds)
     queue = store.queue()
     return Progress(
         run=found,

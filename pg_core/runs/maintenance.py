@@ -1,69 +1,124 @@
-"""Care for the store: finds damage and gaps, and copies the database while it is in use."""
+"""Care for the store: finds damage and gaps, copies the database while it is in use, and takes such a copy back."""
 
 import contextlib
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from pg_core.runs.records import WORKED_ON
 from pg_core.runs.rows import from_bytes
-from pg_core.runs.schema import CHECKPOINTS, RUNS, UPDATES, StoreError, connect, read
+from pg_core.runs.schema import (
+    CHECKPOINTS,
+    RUNS,
+    TABLES,
+    UPDATES,
+    StoreError,
+    connect,
+    has_tables,
+    lab_file,
+    open_engine,
+    read,
+    write,
+)  # fmt: skip
+
+CHUNK = 16  # rows in memory at a time; those of large populations have megabytes
+
+RESTORED = "It was being trained when this copy of it was made; resume the run to continue it."
 
 
-def problems(folder: Path) -> Iterator[str]:
-    """Yield what is wrong with the store in a folder, a sentence a problem; runs may train meanwhile.
+def problems(url: sa.URL) -> Iterator[str]:
+    """Yield what is wrong with the store in a database, a sentence a problem; runs may train meanwhile.
 
     Raises:
         StoreError: there is none.
     """
-    _database(folder)
+    _require_store(url)
     try:
-        with _opened(folder) as engine:
+        with _opened(url) as engine:
             damage = _damage(engine)
             yield from damage or _gaps(engine)  # what is damaged may say anything of its runs
     except StoreError as error:  # of another version, or too damaged to be read
         yield str(error)
 
 
-def backup(folder: Path, path: Path) -> None:
-    """Copy the store in a folder into a new file; runs may train meanwhile.
+def backup(url: sa.URL, path: Path) -> None:
+    """Copy a store into a new file, an SQLite database whatever the store is; runs may train meanwhile.
 
     Raises:
         ValueError: the file exists.
         StoreError: there is no store, or its copy is damaged.
     """
-    source, path = _database(folder), path.absolute()
+    _require_store(url)
+    path = path.absolute()
     try:
         path.open("xb").close()
     except FileExistsError:
         raise ValueError(f"`path` must be a new file, got {str(path)!r}, which exists.") from None
     try:
-        _copy(source, path)
+        if url.get_backend_name() == "sqlite":  # pages are copied faster than rows, and commits wait for less time
+            _copy_pages(Path(str(url.database)), path)
+        else:
+            with _opened(url) as source, _opened(sa.URL.create("sqlite", database=str(path))) as copy:
+                _copy_rows(source, copy)
     except BaseException:
         path.unlink()  # a backup that is there is a good one
         raise
 
 
+def restore(engine: sa.Engine, path: Path) -> None:
+    """Copy a backup into the database of a store without runs.
+
+    Raises:
+        ValueError: the file is no backup, or the store has runs.
+        StoreError: the backup is damaged or of a newer version, or the store cannot be written.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = lab_file(Path(folder))  # what an older lab has made is brought to this version, but not in its own file
+        if path.is_file():
+            _copy_pages(path, Path(str(copy.database)))
+        if not path.is_file() or not _is_store(copy):
+            raise ValueError(f"`path` must be a backup of a store, got {str(path)!r}, which is none.")
+        with _opened(copy) as source:
+            with write(source) as connection:  # whoever trains them does so in the database of which this is a copy
+                trained = RUNS.update().where(RUNS.c.state.in_(WORKED_ON))
+                connection.execute(trained.values(state="interrupted", reason=RESTORED, process=None))
+            _copy_rows(source, engine)
+
+
 @contextlib.contextmanager
-def _opened(folder: Path) -> Iterator[sa.Engine]:
-    engine = connect(folder)
+def _opened(url: sa.URL) -> Iterator[sa.Engine]:
+    engine = connect(url)
     try:
         yield engine
     finally:
         engine.dispose()
 
 
-def _database(folder: Path) -> Path:
-    """Return the path of the database; to make an empty one and find it sound would deceive."""
-    path = folder / "lab.db"
-    if not path.exists():
-        raise StoreError(f"There is no store in {folder}: set PG_LAB_DATA to the folder of one.")
-    return path
+def _require_store(url: sa.URL) -> None:
+    """Raise StoreError if there is no store; to make an empty one and find it sound would deceive."""
+    in_file = url.get_backend_name() == "sqlite"
+    if not (Path(str(url.database)).exists() if in_file else _is_store(url)):
+        where = f"in {Path(str(url.database)).parent}" if in_file else "in the database of PG_LAB_DATABASE_URL"
+        raise StoreError(f"There is no store {where}: set PG_LAB_DATA or PG_LAB_DATABASE_URL to one.")
+
+
+def _is_store(url: sa.URL) -> bool:
+    engine = open_engine(url)
+    try:
+        with read(engine) as connection:
+            return has_tables(connection)
+    finally:
+        engine.dispose()
 
 
 def _damage(engine: sa.Engine) -> list[str]:
+    """Return what is wrong with a file; PostgreSQL looks after its files itself, and after references."""
+    if engine.dialect.name != "sqlite":
+        return []
     found: list[str] = []
     try:
         with read(engine) as connection:
@@ -76,7 +131,8 @@ def _damage(engine: sa.Engine) -> list[str]:
 def _gaps(engine: sa.Engine) -> Iterator[str]:
     """Yield what is missing from a database that is not damaged."""
     with read(engine) as connection:
-        orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        in_file = engine.dialect.name == "sqlite"
+        orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all() if in_file else []
         run_ids = connection.scalars(sa.select(RUNS.c.id).order_by(RUNS.c.created_at)).all()
     for table, row, parent, _ in orphans:
         yield f"Row {row} of table {table} belongs to no row of {parent}."
@@ -110,17 +166,37 @@ def _unreadable(run_id: str, checkpoint: bytes) -> list[str]:
     return []
 
 
-def _copy(source: Path, path: Path) -> None:
-    """Copy a database, all pages at once while commits wait: little by little, it would begin anew with each commit."""
+def _copy_pages(source: Path, path: Path) -> None:
+    """Copy a file, all pages at once while commits wait: little by little, it would begin anew with each commit."""
+    there = f"{source.absolute().as_uri()}?mode=rw"
     try:
-        with contextlib.closing(sqlite3.connect(source)) as original, contextlib.closing(sqlite3.connect(path)) as copy:
+        with (
+            contextlib.closing(sqlite3.connect(there, uri=True)) as original,
+            contextlib.closing(sqlite3.connect(path)) as copy,
+        ):
             original.backup(copy)
         with contextlib.closing(sqlite3.connect(path)) as copy:
             [damage] = copy.execute("PRAGMA integrity_check(1)").fetchone()
     except sqlite3.Error as error:
-        raise StoreError(f"The lab's store cannot be copied ({error}): free some space, or mend the store.") from error
+        raise StoreError(f"The store {source} cannot be copied ({error}): free some space, or mend it.") from error
     if damage != "ok":
-        raise StoreError("The lab's store is damaged and was not copied: `python -m pg_core store check` says where.")
+        raise StoreError(
+            f"The store {source} is damaged, so it was not copied: `python -m pg_core store check` says where."
+        )
+
+
+def _copy_rows(source: sa.Engine, target: sa.Engine) -> None:
+    """Copy all rows of a store, as they are at one moment, into one without runs."""
+    with read(source) as original, write(target) as copy:
+        count = copy.scalar(sa.select(sa.func.count()).select_from(RUNS))
+        if count:
+            raise ValueError(f"A backup can be restored into a store without runs only; this one has {count}.")
+        for table in TABLES:
+            # Numbers that the database gives are given anew, in the same order.
+            columns = [column for column in table.c if column is not table.autoincrement_column]
+            rows = sa.select(*columns).order_by(*table.primary_key).execution_options(yield_per=CHUNK)
+            for chunk in original.execute(rows).mappings().partitions():
+                copy.execute(table.insert(), [dict(row) for row in chunk])
 
 
 def _line(text: object) -> str:

@@ -32,6 +32,9 @@ class UnknownRun(KeyError):
 class LostRun(RuntimeError):
     """Raised when a process writes to a run that it no longer works on."""
 
+    def __init__(self, run_id: str, process: str) -> None:
+        super().__init__(f"Process {process} no longer works on run {run_id}.")
+
 
 @dataclass(frozen=True)
 class Run:

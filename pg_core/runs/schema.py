@@ -1,5 +1,7 @@
 """The tables of the store and its transactions, in SQLAlchemy Core: nothing but the hooks below is SQLite's own.
 
+What is PostgreSQL's own is in `postgresql`.
+
 SQLite keeps its rollback journal: up to 3.51.2 its write-ahead log can be corrupted by several processes
 (https://sqlite.org/wal.html#walresetbug).
 """
@@ -12,6 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
+
+from pg_core.runs import postgresql
 
 SCHEMA_VERSION = 3
 MAX_NAME = 80
@@ -80,41 +84,54 @@ CHECKPOINTS = sa.Table(
     sa.Column("policy", sa.LargeBinary, nullable=False),
     sa.Column("checkpoint", sa.LargeBinary),
 )
+TABLES = [table for table in _METADATA.sorted_tables if table is not _VERSION]  # each after those it refers to
 
 
 class StoreError(RuntimeError):
     """Raised when the store cannot be read or written; its message says what to do."""
 
 
-def connect(folder: Path) -> sa.Engine:
-    """Open the database in a folder; create it if there is none.
+def lab_file(folder: Path) -> sa.URL:
+    """Return where the database of a folder is, unless PostgreSQL has it."""
+    return sa.URL.create("sqlite", database=str(folder / "lab.db"))
+
+
+def connect(url: sa.URL) -> sa.Engine:
+    """Open a database; create its tables if there are none.
 
     Raises:
         StoreError: it cannot be opened, or another version of the lab has made it.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"The lab's folder cannot be made ({error}): set PG_LAB_DATA to another.") from error
-    path = folder / "lab.db"
-    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": 5})
-    sa.event.listen(engine, "connect", _prepare_sqlite)
-    sa.event.listen(engine, "begin", _begin_sqlite)
+    engine = open_engine(url)
     with write(engine) as connection:
-        _METADATA.create_all(connection)
-        version = connection.scalar(sa.select(_VERSION.c.version))
-        if version is None:
+        if not has_tables(connection):
+            _METADATA.create_all(connection, checkfirst=False)  # tables of these names are not ours
             connection.execute(_VERSION.insert(), {"version": SCHEMA_VERSION})
-        elif not 1 <= version <= SCHEMA_VERSION:
+        version = connection.scalar(sa.select(_VERSION.c.version))
+        if version is None or not 1 <= version <= SCHEMA_VERSION:
             raise StoreError(
                 f"The lab's store has version {version}, this lab reads version {SCHEMA_VERSION}; "
                 "use the lab that made it, or set PG_LAB_DATA to another folder."
             )
-        else:
+        if version < SCHEMA_VERSION:
             for migrate in MIGRATIONS[version - 1 :]:
                 migrate(connection)
             connection.execute(_VERSION.update().values(version=SCHEMA_VERSION))
+    if engine.dialect.name == "sqlite":
+        engine.dispose()
+        # Not before: it might have written to a store of another version.
+        sa.event.listen(engine, "connect", _keep_rollback_journal)
     return engine
+
+
+def open_engine(url: sa.URL) -> sa.Engine:
+    """Return an engine for a database, of which nothing is asked yet."""
+    return _open_sqlite(url) if url.get_backend_name() == "sqlite" else postgresql.open_engine(url)
+
+
+def has_tables(connection: sa.Connection) -> bool:
+    """Return whether a lab has made its tables in a database."""
+    return sa.inspect(connection).has_table(_VERSION.name)
 
 
 def _add_engine(connection: sa.Connection) -> None:
@@ -144,18 +161,34 @@ def read(engine: sa.Engine) -> Iterator[sa.Connection]:
         with engine.begin() as connection:
             yield connection
     except SQLAlchemyError as error:
+        if engine.dialect.name == "postgresql":
+            raise StoreError(postgresql.sentence(error)) from error
         raise StoreError(_sentence(error, Path(engine.url.database or ""))) from error
 
 
-def write(engine: sa.Engine) -> contextlib.AbstractContextManager[sa.Connection]:
-    """Begin a transaction that holds the writer's lock from the start: what it reads is still true when it writes."""
-    return read(engine.execution_options(writer=True))
+def write(engine: sa.Engine, run_id: str | None = None) -> contextlib.AbstractContextManager[sa.Connection]:
+    """Begin a transaction that holds the writer's lock from the start: what it reads is still true when it writes.
+
+    If it names a run, that is so for this run only, and only this run may be written: PostgreSQL lets writers of
+    different runs work at once, SQLite has one lock for all.
+    """
+    return read(engine.execution_options(writer=True, run_id=run_id))
+
+
+def _open_sqlite(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url, connect_args={"timeout": 5})
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions begin in `_begin_sqlite`, not behind our back
-    for pragma in ("journal_mode=DELETE", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _keep_rollback_journal(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode=DELETE")
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

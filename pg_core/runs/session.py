@@ -40,7 +40,7 @@ class Session:
         self._store, self._run_id, self._process, self._leave = store, run_id, process, leave
         checkpoint = store.checkpoint(run_id)
         self._done = int(checkpoint["update"]) if checkpoint else 0
-        self._seconds = store.rewind(run_id, self._done)
+        self._seconds = store.rewind(run_id, process, self._done)
         run = store.run(run_id)
         self._best_return = -np.inf if run.best_return is None else run.best_return
         # In force from a dropped update on, or not yet: to be put into force again in the same updates, then the rest.
@@ -129,7 +129,7 @@ class Session:
     def _enter(self, state: str) -> None:
         if self._state != state:
             if not self._store.transition(self._run_id, [self._state], self._process, state=state):
-                raise LostRun(self._run_id)
+                raise LostRun(self._run_id, self._process)
             self._state = state
 
     def _at_once(self) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from pg_core.config import Config, ConfigError
 from pg_core.runs.processes import is_alive
@@ -32,7 +33,18 @@ from pg_core.runs.records import (
     UnknownRun,
 )  # fmt: skip
 from pg_core.runs.rows import from_bytes, name_of, request_of, run_of, to_bytes, update_row
-from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, connect, read, write
+from pg_core.runs.schema import (
+    ARRAYS,
+    CHANGES,
+    CHECKPOINTS,
+    RUNS,
+    UPDATES,
+    StoreError,
+    connect,
+    lab_file,
+    read,
+    write,
+)  # fmt: skip
 
 DIED = "Its worker process ended unexpectedly; resume the run to continue it from its last checkpoint."
 MAX_ASKED = 1_000  # values in one statement
@@ -44,15 +56,41 @@ def data_folder() -> Path:
     return Path(os.environ.get("PG_LAB_DATA") or Path(__file__).parents[2] / ".lab").absolute()
 
 
+def database() -> sa.URL:
+    """Return where the runs are: in the PostgreSQL of `$PG_LAB_DATABASE_URL`, else in a file of the lab's folder.
+
+    Raises:
+        StoreError: the variable holds no such URL.
+    """
+    given = os.environ.get("PG_LAB_DATABASE_URL")
+    if not given:
+        return lab_file(data_folder())
+    try:
+        url = sa.make_url(given)
+    except (SQLAlchemyError, ValueError):
+        url = sa.URL.create("nothing")
+    if url.get_backend_name() not in ("postgresql", "postgres"):  # what it is instead is not said: it has a password
+        raise StoreError("`PG_LAB_DATABASE_URL` must be like postgresql://user:password@127.0.0.1/database.")
+    return url.set(drivername="postgresql+psycopg")
+
+
 class Store:
-    """The runs in one folder, for any number of threads and processes.
+    """The lab's folder and the runs in its database, for any number of threads and processes.
 
     Every method raises StoreError when the database cannot be read or written.
+
+    Args:
+        folder: of clips, programs and logs; it is made if there is none.
+        url: of the database; None: the file lab.db in the folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: sa.URL | None = None) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"The lab's folder cannot be made ({error}): set PG_LAB_DATA to another.") from error
         self.folder = folder
-        self.engine = connect(folder)
+        self.engine = connect(url or lab_file(folder))
 
     def create(self, config: Config, name: str | None = None, process: str | None = None) -> str:
         """Add a run and return its id: queued, or starting if `process` is going to work on it.
@@ -98,7 +136,7 @@ class Store:
         change = RUNS.update().where(RUNS.c.id == run_id, RUNS.c.state.in_(sources))
         if by is not None:
             change = change.where(RUNS.c.process == by)
-        with write(self.engine) as connection:
+        with write(self.engine, run_id) as connection:
             return connection.execute(change.values(**values)).rowcount == 1
 
     def add_step(self, run_id: str) -> bool:
@@ -136,7 +174,7 @@ class Store:
             UnknownRun: there is no such run.
             ConfigError: a value is not valid or not live, or the run has ended.
         """
-        with write(self.engine) as connection:
+        with write(self.engine, run_id) as connection:
             run = run_of(_row(connection, run_id), _requests(connection, run_id))
             if not run.changeable:
                 raise ConfigError(f"A run that has {run.state} cannot be changed; start a new run with these values.")
@@ -163,12 +201,16 @@ class Store:
         Raises:
             LostRun: it is no longer the one that works on this run.
         """
-        own = (RUNS.c.id == run_id, RUNS.c.process == process, RUNS.c.state.in_(WORKED_ON))
         # Steps that someone took back meanwhile are not owed to him.
         left = sa.case((RUNS.c.steps > batch.steps, RUNS.c.steps - batch.steps), else_=0)
-        with write(self.engine) as connection:
-            if connection.execute(RUNS.update().where(*own).values(**batch.summary, steps=left)).rowcount != 1:
-                raise LostRun(f"Process {process} no longer works on run {run_id}.")
+        with write(self.engine, run_id) as connection:
+            if (
+                connection.execute(
+                    RUNS.update().where(*_own(run_id, process)).values(**batch.summary, steps=left)
+                ).rowcount
+                != 1
+            ):
+                raise LostRun(run_id, process)
             if batch.updates:
                 connection.execute(UPDATES.insert(), [update_row(run_id, *update) for update in batch.updates])
             for request_id, update in batch.in_force.items():
@@ -176,11 +218,17 @@ class Store:
             if batch.snapshot:
                 _keep_snapshot(connection, run_id, batch.snapshot)
 
-    def rewind(self, run_id: str, update: int) -> float:
-        """Drop what was trained after `update` updates; return the seconds of training up to there."""
+    def rewind(self, run_id: str, process: str, update: int) -> float:
+        """Have `process` drop what was trained after `update` updates; return the seconds of training up to there.
+
+        Raises:
+            LostRun: it is no longer the one that works on this run.
+        """
         beyond = (UPDATES.c.run_id == run_id, UPDATES.c.update >= update)
         last = sa.select(UPDATES.c.seconds).where(UPDATES.c.run_id == run_id, UPDATES.c.update == update - 1)
-        with write(self.engine) as connection:
+        with write(self.engine, run_id) as connection:
+            if connection.scalar(sa.select(RUNS.c.id).where(*_own(run_id, process))) is None:
+                raise LostRun(run_id, process)
             if connection.execute(UPDATES.delete().where(*beyond)).rowcount:
                 values = {"rewinds": RUNS.c.rewinds + 1, "updates": update}
                 connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(**values))
@@ -252,8 +300,14 @@ class Store:
         self.engine.dispose()
 
 
+def _own(run_id: str, process: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return RUNS.c.id == run_id, RUNS.c.process == process, RUNS.c.state.in_(WORKED_ON)
+
+
 def _row(connection: sa.Connection, run_id: str) -> sa.Row[Any]:
-    row = connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id)).first()
+    wanted = sa.select(RUNS).where(RUNS.c.id == run_id)
+    # What links bring may hold characters that no database takes: PostgreSQL no NUL, neither half a surrogate pair.
+    row = connection.execute(wanted).first() if run_id.isprintable() else None
     if row is None:
         raise UnknownRun(run_id)
     return row

@@ -29,7 +29,7 @@ from pg_core.runs import clips
 from pg_core.runs.records import LostRun
 from pg_core.runs.schema import StoreError
 from pg_core.runs.session import Leave, Outcome, Session
-from pg_core.runs.store import Store, data_folder
+from pg_core.runs.store import Store, data_folder, database
 
 if TYPE_CHECKING:
     from pg_core.trainer import Update
@@ -131,7 +131,7 @@ def main() -> None:
         prepare_tensorflow(data_folder())
     if role == "train":
         _warm_up()
-    store = Store(data_folder())
+    store = Store(data_folder(), database())
     print(json.dumps({"ready": True}), file=answers)
     while not leave.is_set():
         message = inbox.get()

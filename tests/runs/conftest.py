@@ -6,16 +6,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from pg_core.config import Config
 from pg_core.runs.records import Batch
-from pg_core.runs.schema import ARRAYS
+from pg_core.runs.schema import ARRAYS, lab_file
 from pg_core.runs.store import Store
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> sa.URL:
+    """Where an empty database is; `only_sqlite` has a test run on that alone."""
+    return request.getfixturevalue("postgresql").empty() if request.param == "postgresql" else lab_file(tmp_path)
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path)
+def store(tmp_path: Path, database: sa.URL) -> Iterator[Store]:
+    store = Store(tmp_path, database)
     yield store
     store.close()
 

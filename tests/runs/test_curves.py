@@ -79,7 +79,7 @@ def test_a_run_that_was_rewound_is_read_again(store, run_id, make_update, keep):
     cache = CurveCache(store)
     keep(store, run_id, [make_update(index) for index in range(4)])
     cache.curves(store.run(run_id))
-    store.rewind(run_id, 2)
+    store.rewind(run_id, "me", 2)
     keep(store, run_id, [make_update(2, episodic_returns=7)])
     curves = cache.curves(store.run(run_id))
     np.testing.assert_array_equal(curves.update, [0, 1, 2])

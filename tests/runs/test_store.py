@@ -1,3 +1,5 @@
+import contextlib
+import gc
 import io
 import json
 import os
@@ -5,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -14,8 +17,9 @@ from pg_core.config import Config, ConfigError
 from pg_core.runs import store as module
 from pg_core.runs.processes import is_alive, process_name
 from pg_core.runs.records import LostRun, Snapshot, UnknownRun
-from pg_core.runs.schema import ARRAYS, CHECKPOINTS, RUNS, StoreError, write
+from pg_core.runs.schema import ARRAYS, CHECKPOINTS, RUNS, StoreError, open_engine, read, write
 from pg_core.runs.store import Store
+from tests.postgresql import only_sqlite
 
 
 def snapshot(update, value=0.0):
@@ -50,27 +54,19 @@ def test_name_out_of_bounds_is_refused(store, small, name):
         store.create(small, name)
 
 
-@pytest.mark.parametrize("run_id", ["", "x" * 500, "' OR 1=1 --", "../lab"])
+@pytest.mark.parametrize("run_id", ["", "x" * 500, "' OR 1=1 --", "../lab", "\0", "\ud800", "ü"])
 def test_unknown_run_is_refused_in_a_sentence(store, run_id):
+    with pytest.raises(UnknownRun):
+        store.request(run_id, {})
     with pytest.raises(UnknownRun) as raised:
         store.run(run_id)
     assert str(raised.value).startswith("No run has the id") and len(str(raised.value)) < 150
 
 
-def test_only_one_of_many_claims_a_run(tmp_path, small):
-    stores = [Store(tmp_path) for _ in range(8)]
+def test_only_one_of_many_claims_a_run(tmp_path, database, small):
+    stores = [Store(tmp_path, database) for _ in range(8)]
     run_id = stores[0].create(small)
-    claims, together = [], threading.Barrier(8)
-
-    def claim(number):
-        together.wait()
-        claims.append(stores[number].transition(run_id, ["queued"], state="starting", process=str(number)))
-
-    threads = [threading.Thread(target=claim, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    claims = together(8, lambda index: stores[index].transition(run_id, ["queued"], state="starting", process="me"))
     assert sorted(claims) == [False] * 7 + [True]
 
 
@@ -181,12 +177,14 @@ def test_config_after_counts_the_changes_that_were_in_force_by_then(store, small
 def test_rewind_drops_what_was_trained_later(store, small, make_update, keep):
     run_id = store.create(small, process="me")
     keep(store, run_id, [make_update(index) for index in range(5)])
-    assert store.rewind(run_id, 5) == 5.0
+    with pytest.raises(LostRun, match=f"Process you no longer works on run {run_id}"):
+        store.rewind(run_id, "you", 0)
+    assert store.rewind(run_id, "me", 5) == 5.0
     assert store.run(run_id).rewinds == 0
-    assert store.rewind(run_id, 3) == 3.0
+    assert store.rewind(run_id, "me", 3) == 3.0
     assert [row.update for row in store.updates(run_id, [], 0, 9)] == [0, 1, 2]
     assert (store.run(run_id).rewinds, store.run(run_id).updates) == (1, 3)
-    assert store.rewind(run_id, 0) == 0.0
+    assert store.rewind(run_id, "me", 0) == 0.0
 
 
 def test_every_checkpoint_and_every_policy_are_kept(store, small, keep):
@@ -233,6 +231,7 @@ def test_agents_are_ranked_by_their_last_mean_return(store, small, make_update, 
     assert store.ranking(run_id) == [1, 0]
 
 
+@only_sqlite
 def test_connections_use_the_rollback_journal_and_hold_foreign_keys(store, small):
     with write(store.engine) as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
@@ -240,6 +239,7 @@ def test_connections_use_the_rollback_journal_and_hold_foreign_keys(store, small
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 5000
 
 
+@only_sqlite
 def test_full_disk_is_reported_and_what_was_kept_stays(store, small, make_update, keep):
     run_id = store.create(small, process="me")
     keep(store, run_id, [make_update(0)])
@@ -267,60 +267,90 @@ def test_store_of_another_version_is_refused(store):
     with write(store.engine) as connection:
         connection.exec_driver_sql("UPDATE schema_version SET version = 99")
     with pytest.raises(StoreError, match="has version 99, this lab reads version 3"):
-        Store(store.folder)
+        Store(store.folder, store.engine.url)
 
 
-# As the lab of version 1 made it, but for what its updates held.
+# As the lab of version 1 made it.
 VERSION_1 = """
 CREATE TABLE schema_version (version INTEGER NOT NULL, PRIMARY KEY (version));
 CREATE TABLE runs (
-    id VARCHAR(32) NOT NULL, name VARCHAR(80) NOT NULL, created_at DOUBLE NOT NULL, config TEXT NOT NULL,
-    state VARCHAR(16) NOT NULL, reason TEXT NOT NULL, queued_at DOUBLE NOT NULL, process VARCHAR(64),
+    id VARCHAR(32) NOT NULL, name VARCHAR(80) NOT NULL, created_at {double} NOT NULL, config TEXT NOT NULL,
+    state VARCHAR(16) NOT NULL, reason TEXT NOT NULL, queued_at {double} NOT NULL, process VARCHAR(64),
     target VARCHAR(8) NOT NULL, steps INTEGER NOT NULL, rewinds INTEGER NOT NULL, updates INTEGER NOT NULL,
-    episodes BIGINT NOT NULL, env_steps BIGINT NOT NULL, wall_seconds DOUBLE NOT NULL, steps_per_second DOUBLE NOT NULL,
-    mean_return DOUBLE, best_return DOUBLE, env_steps_to_solve TEXT NOT NULL, PRIMARY KEY (id)
+    episodes BIGINT NOT NULL, env_steps BIGINT NOT NULL, wall_seconds {double} NOT NULL,
+    steps_per_second {double} NOT NULL, mean_return {double}, best_return {double}, env_steps_to_solve TEXT NOT NULL,
+    PRIMARY KEY (id)
 );
 CREATE INDEX ix_runs_state ON runs (state);
 CREATE TABLE updates (
-    run_id VARCHAR(32) NOT NULL, "update" INTEGER NOT NULL, seconds DOUBLE NOT NULL, collect_seconds DOUBLE NOT NULL,
-    gradient_seconds DOUBLE NOT NULL, {arrays}, PRIMARY KEY (run_id, "update"),
+    run_id VARCHAR(32) NOT NULL, "update" INTEGER NOT NULL, seconds {double} NOT NULL,
+    collect_seconds {double} NOT NULL, gradient_seconds {double} NOT NULL, {arrays}, PRIMARY KEY (run_id, "update"),
     FOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE
 );
 CREATE TABLE changes (
-    id INTEGER NOT NULL, run_id VARCHAR(32) NOT NULL, "values" TEXT NOT NULL, requested_at DOUBLE NOT NULL,
+    id {number} NOT NULL, run_id VARCHAR(32) NOT NULL, "values" TEXT NOT NULL, requested_at {double} NOT NULL,
     "update" INTEGER, PRIMARY KEY (id), FOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE
 );
 CREATE INDEX ix_changes_run_id ON changes (run_id);
 CREATE TABLE checkpoints (
-    run_id VARCHAR(32) NOT NULL, "update" INTEGER NOT NULL, policy BLOB NOT NULL, checkpoint BLOB,
+    run_id VARCHAR(32) NOT NULL, "update" INTEGER NOT NULL, policy {bytes} NOT NULL, checkpoint {bytes},
     PRIMARY KEY (run_id, "update"), FOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE
 );
 INSERT INTO schema_version VALUES (1);
 """
 
 
+TYPES = {
+    "sqlite": {"double": "DOUBLE", "bytes": "BLOB", "number": "INTEGER"},
+    "postgresql": {"double": "DOUBLE PRECISION", "bytes": "BYTEA", "number": "SERIAL"},
+}
+
+
 @pytest.fixture
-def old(tmp_path, small, make_update):
-    """A folder with a store of version 1: a run of two updates and a change, and one that cannot be read."""
+def old(database, small, make_update):
+    """A database of version 1, with a run of two updates and a change, and one that cannot be read."""
     config = {
         name: value for name, value in small.model_dump().items() if name not in ("engine", "sutton_barto_reward")
     }
-    with sqlite3.connect(tmp_path / "lab.db") as connection:
-        connection.executescript(VERSION_1.format(arrays=", ".join(f"{name} BLOB NOT NULL" for name in ARRAYS)))
+    engine = open_engine(database)
+    types = TYPES[engine.dialect.name]
+    script = VERSION_1.format(arrays=", ".join(f"{name} {types['bytes']} NOT NULL" for name in ARRAYS), **types)
+    with write(engine) as connection:
+        for statement in filter(str.strip, script.split(";")):
+            connection.exec_driver_sql(statement)
         for run_id, text in (("good", json.dumps(config)), ("bad", '{"env_id": "Gone-v0"}')):
-            numbers = "'', 1, NULL, 'run', 0, 0, 2, 12, 120, 2.0, 60.0, NULL, NULL, '[null, null]'"
-            row = run_id, run_id, 1.0, text, "interrupted"
-            connection.execute(f"INSERT INTO runs VALUES (?, ?, ?, ?, ?, {numbers})", row)
+            row = {"id": run_id, "name": run_id, "created_at": 1.0, "config": text, "state": "interrupted"}
+            row |= {"queued_at": 1.0, "updates": 2, "env_steps_to_solve": "[null, null]"}
+            insert(connection, "runs", row | REST)
         for update in map(make_update, range(2)):
-            values = "good", update.index, update.index + 1, 0.25, 0.5, *(getattr(update, name) for name in ARRAYS)
-            connection.execute(f"INSERT INTO updates VALUES ({', '.join('?' * len(values))})", values)
-        connection.execute("INSERT INTO changes VALUES (1, 'good', '{\"learning_rate\": 0.5}', 1.0, 1)")
-    connection.close()
-    return tmp_path
+            row = {"run_id": "good", "update": update.index, "seconds": update.index + 1.0}
+            row |= {"collect_seconds": 0.25, "gradient_seconds": 0.5}
+            row |= {name: getattr(update, name).tobytes() for name in ARRAYS}
+            insert(connection, "updates", row)
+        row = {"run_id": "good", "values": '{"learning_rate": 0.5}', "requested_at": 1.0, "update": 1}
+        insert(connection, "changes", row)
+    engine.dispose()
+    return database
 
 
-def test_store_of_version_1_is_brought_to_version_3(old, small, make_update, keep):
-    store = Store(old)
+REST = {"reason": "", "target": "run", "steps": 0, "rewinds": 0, "episodes": 12, "env_steps": 120}
+REST |= {"wall_seconds": 2.0, "steps_per_second": 60.0}
+
+
+def insert(connection, table, row):
+    connection.execute(sa.table(table, *map(sa.column, row)).insert(), row)
+
+
+def versions(database):
+    engine = open_engine(database)
+    with read(engine) as connection:
+        found = connection.exec_driver_sql("SELECT version FROM schema_version").scalars().all()
+    engine.dispose()
+    return found
+
+
+def test_store_of_version_1_is_brought_to_version_3(old, tmp_path, small, make_update, keep):
+    store = Store(tmp_path, old)
     [run] = store.runs()
     assert run.config == Config(**{**small.model_dump(), "engine": "gymnasium"})
     assert not run.config.compiled and not run.config.sutton_barto_reward
@@ -335,25 +365,76 @@ def test_store_of_version_1_is_brought_to_version_3(old, small, make_update, kee
     assert store.transition("good", ["interrupted"], state="running", process="me")
     keep(store, "good", [make_update(2)])  # the columns that are gone are asked for no more
     store.close()
-    assert Store(old).run("good").config == run.config  # and it is done once
-    with sqlite3.connect(old / "lab.db") as connection:
-        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(3,)]
-    connection.close()
+    assert Store(tmp_path, old).run("good").config == run.config  # and it is done once
+    assert versions(old) == [3]
 
 
-def test_store_of_a_newer_version_is_refused_and_left_alone(old):
-    with sqlite3.connect(old / "lab.db") as connection:
-        connection.execute("UPDATE schema_version SET version = 4")
-    connection.close()
-    before = (old / "lab.db").read_bytes()
-    with pytest.raises(StoreError, match="has version 4, this lab reads version 3; use the lab that made it"):
-        Store(old)
-    assert (old / "lab.db").read_bytes() == before
+def together(number, work):
+    """Do something in several threads at once; return what they returned."""
+    barrier = threading.Barrier(number)
+    with ThreadPoolExecutor(number) as threads:
+        return list(threads.map(lambda index: (barrier.wait(), work(index))[1], range(number)))
+
+
+def test_an_empty_database_is_made_a_store_by_several_at_once(tmp_path, database, small):
+    stores = together(4, lambda _: Store(tmp_path, database))
+    ids = {store.create(small) for store in stores}
+    assert {run.id for run in stores[0].runs()} == ids and versions(database) == [3]
+
+
+def test_an_old_store_is_brought_to_this_version_by_several_at_once(old, tmp_path):
+    stores = together(4, lambda _: Store(tmp_path, old))
+    assert [run.id for store in stores for run in store.runs()] == ["good"] * 4 and versions(old) == [3]
+
+
+@pytest.fixture
+def newer(database):
+    """A database in which a lab of version 4 has its tables, one of them by a name that this lab knows."""
+    engine = open_engine(database)
+    with write(engine) as connection:
+        for statement in ("schema_version (version INTEGER)", "runs (id INTEGER)"):
+            connection.exec_driver_sql(f"CREATE TABLE {statement}")
+        connection.exec_driver_sql("INSERT INTO schema_version VALUES (4)")
+    engine.dispose()
+    return database
+
+
+def test_store_of_a_newer_version_is_refused_and_left_alone(newer, tmp_path):
+    for _ in range(2):
+        with pytest.raises(StoreError, match="has version 4, this lab reads version 3; use the lab that made it"):
+            Store(tmp_path, newer)
+    engine = open_engine(newer)
+    inspector = sa.inspect(engine)
+    tables = {name: [column["name"] for column in inspector.get_columns(name)] for name in inspector.get_table_names()}
+    assert tables == {"schema_version": ["version"], "runs": ["id"]}
+    engine.dispose()
+
+
+@only_sqlite
+def test_the_file_of_a_newer_store_stays_as_it_is_bit_for_bit(newer, tmp_path):
+    path = tmp_path / "lab.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")  # as a later lab may have it
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="has version 4"):
+        Store(tmp_path)
+    gc.collect()  # closes the connections
+    assert path.read_bytes() == before
+
+
+def test_a_database_with_tables_of_another_program_is_refused_and_left_alone(tmp_path, database):
+    engine = open_engine(database)
+    with write(engine) as connection:
+        connection.exec_driver_sql("CREATE TABLE updates (mine INTEGER)")
+    with pytest.raises(StoreError, match=r"updates.* already exists"):
+        Store(tmp_path, database)
+    assert sa.inspect(engine).get_table_names() == ["updates"]
+    engine.dispose()
 
 
 def test_store_opens_again_with_all_runs(store, small):
     run_id = store.create(small)
-    assert Store(store.folder).run(run_id).config == small
+    assert Store(store.folder, store.engine.url).run(run_id).config == small
 
 
 def test_stored_configs_name_every_hyperparameter(store, small):

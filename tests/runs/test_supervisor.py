@@ -12,14 +12,19 @@ from pg_core.runs.supervisor import Supervisor
 from pg_core.trainer import Trainer
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+@pytest.fixture(scope="module", params=["sqlite"])
+def lab(request, tmp_path_factory):
     """A store and a supervisor that trains one run at a time."""
-    store = Store(tmp_path_factory.mktemp("lab"))
-    supervisor = Supervisor(store, max_training=1)
-    supervisor.start()
-    yield store, supervisor
-    supervisor.shutdown()  # the last test has done so, unless it failed
+    with pytest.MonkeyPatch.context() as patch:
+        url = None
+        if request.param == "postgresql":
+            url = request.getfixturevalue("postgresql").empty()
+            patch.setenv("PG_LAB_DATABASE_URL", url.render_as_string(hide_password=False))
+        store = Store(tmp_path_factory.mktemp("lab"), url)
+        supervisor = Supervisor(store, max_training=1)
+        supervisor.start()
+        yield store, supervisor
+        supervisor.shutdown()  # the last test has done so, unless it failed
 
 
 @pytest.fixture
@@ -113,6 +118,8 @@ def test_a_killed_worker_leaves_an_interrupted_run_that_resumes_exactly(lab, beg
     assert stored(store, run_id) == trained(slow, run.updates, {request.update: {"learning_rate": 0.125}})
 
 
+# Workers take seconds to start, so on PostgreSQL one test does all that needs them.
+@pytest.mark.parametrize("lab", ["sqlite", "postgresql"], indirect=True)
 def test_runs_wait_for_a_worker_and_a_paused_run_makes_room(lab, begin, slow, small, wait):
     store, supervisor = lab
     first = begin(slow)
@@ -125,6 +132,7 @@ def test_runs_wait_for_a_worker_and_a_paused_run_makes_room(lab, begin, slow, sm
     wait(lambda: store.run(second).state == "finished")
     assert store.run(first).state == "interrupted" and "another run waited" in store.run(first).reason
     assert store.checkpoint(first)["update"] == store.run(first).updates
+    assert stored(store, second) == trained(small, 5, {})
 
 
 def test_the_studio_makes_clips_and_is_replaced_when_it_dies(lab, small, wait):

@@ -15,6 +15,7 @@ from pg_core.runs.schema import ARRAYS, CHECKPOINTS, write
 from pg_core.runs.session import Leave
 from pg_core.runs.worker import work
 from pg_core.trainer import Trainer
+from tests.postgresql import only_sqlite
 from tests.runs.environments import Line, One
 
 pytestmark = pytest.mark.usefixtures("sixteen_at_once")
@@ -243,6 +244,7 @@ def test_a_stopped_pause_ends_the_run(store, twelve, wait):
     assert store.run(run_id).state == "stopped"
 
 
+@only_sqlite
 def test_each_update_of_a_slow_pace_is_kept_at_once_and_waiting_is_no_training(store, twelve):
     run_id, seen, ends = begin(store, twelve.changed(pace=1, num_updates=3)), [], []
     for update in work(store, run_id, "me", Leave()):
@@ -293,6 +295,7 @@ def test_an_error_ends_the_run_with_a_sentence(store, small, register, env, reas
         assert not log.exists()
 
 
+@only_sqlite
 def test_a_full_disk_keeps_what_was_committed_and_lets_the_run_resume(store, small):
     run_id = begin(store, small)
     training = work(store, run_id, "me", Leave())
@@ -334,7 +337,10 @@ def process(store):
     def start(*arguments):
         command = [sys.executable, "-m", "pg_core.runs.worker", *arguments]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
-        child = subprocess.Popen(command, env={**os.environ, "PG_LAB_DATA": str(store.folder)}, **pipes)
+        where = {"PG_LAB_DATA": str(store.folder)}
+        if store.engine.dialect.name == "postgresql":
+            where["PG_LAB_DATABASE_URL"] = store.engine.url.render_as_string(hide_password=False)
+        child = subprocess.Popen(command, env=os.environ | where, **pipes)
         started.append(child)
         assert json.loads(child.stdout.readline()) == {"ready": True}
         return child
@@ -357,12 +363,14 @@ def test_end_of_input_ends_a_worker_that_trains(store, small, process, wait):
     assert child.stdout.read() == ""
 
 
+@only_sqlite  # as the next: the run is not asked for
 def test_a_worker_keeps_its_programs_in_the_labs_folder(store, process, monkeypatch):
     monkeypatch.delenv("TF_XLA_FLAGS")  # by which these tests keep theirs
     process()
     assert list((store.folder / "programs").glob("*/*"))
 
 
+@only_sqlite
 def test_studio_answers_and_ends_with_its_input(store, small, process):
     child = process("studio")
     key = clips.untrained_key(small)
@@ -377,6 +385,7 @@ def test_studio_answers_and_ends_with_its_input(store, small, process):
     assert child.wait() == 0
 
 
+@only_sqlite
 def test_only_the_newest_clips_are_kept(store, monkeypatch):
     monkeypatch.setattr(clips, "MAX_CLIPS", 3)
     clip = clips.Clip([b"frame"], [0], [[0.5, 0.5]], True, 1.0, 1, 20)
