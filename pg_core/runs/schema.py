@@ -86,8 +86,14 @@ class StoreError(RuntimeError):
     """Raised when the store cannot be read or written; its message says what to do."""
 
 
-def connect(folder: Path) -> sa.Engine:
+def connect(folder: Path, lock_seconds: float = 5.0) -> sa.Engine:
     """Open the database in a folder; create it if there is none.
+
+    One that is up to date is only read, so that a disk without room, or one that is read-only, can still be looked at.
+
+    Args:
+        folder: the lab's.
+        lock_seconds: for which a transaction waits while others hold the database.
 
     Raises:
         StoreError: it cannot be opened, or another version of the lab has made it.
@@ -97,9 +103,18 @@ def connect(folder: Path) -> sa.Engine:
     except OSError as error:
         raise StoreError(f"The lab's folder cannot be made ({error}): set PG_LAB_DATA to another.") from error
     path = folder / "lab.db"
-    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": 5})
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": lock_seconds})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
+    with read(engine) as connection:
+        is_made = sa.inspect(connection).has_table(_VERSION.name)
+        version = connection.scalar(sa.select(_VERSION.c.version)) if is_made else None
+    if version != SCHEMA_VERSION:
+        _bring_up_to_date(engine)
+    return engine
+
+
+def _bring_up_to_date(engine: sa.Engine) -> None:
     with write(engine) as connection:
         _METADATA.create_all(connection)
         version = connection.scalar(sa.select(_VERSION.c.version))
@@ -114,7 +129,6 @@ def connect(folder: Path) -> sa.Engine:
             for migrate in MIGRATIONS[version - 1 :]:
                 migrate(connection)
             connection.execute(_VERSION.update().values(version=SCHEMA_VERSION))
-    return engine
 
 
 def _add_engine(connection: sa.Connection) -> None:
@@ -164,13 +178,18 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 
 def _sentence(error: SQLAlchemyError, path: Path) -> str:
-    text = str(getattr(error, "orig", None) or error)
-    if path.parent.exists() and not path.exists():
+    origin = getattr(error, "orig", None)
+    text = str(origin or error)
+    moved = getattr(origin, "sqlite_errorname", "") == "SQLITE_READONLY_DBMOVED"
+    if moved or (path.parent.exists() and not path.exists()):
         text = f"no such table: {path.name} is gone"
+    damaged = "it is damaged; move it away and put a backup in its place, or set PG_LAB_DATA to another folder"
     remedies = {
         "no such table": "it was deleted or replaced while the lab ran; restart the lab",
         "full": "the disk is full; free some space and resume the run",
-        "locked": "another program has held it for five seconds; close that program and try again",
+        "locked": "another program, such as a backup, holds it; wait until that has ended and try again",
+        "malformed": damaged,
+        "not a database": damaged,
         "readonly": "it is read-only; make its folder writable, or set PG_LAB_DATA to another folder",
         "": "check that its folder can be written, or set PG_LAB_DATA to another folder",
     }

@@ -10,6 +10,7 @@ import os
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from pg_core.runs.records import (
 from pg_core.runs.rows import from_bytes, name_of, request_of, run_of, to_bytes, update_row
 from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, connect, read, write
 
+LOCK_SECONDS, PATIENT_LOCK_SECONDS = 5.0, 60.0  # a page had better say something; training had better wait
 DIED = "Its worker process ended unexpectedly; resume the run to continue it from its last checkpoint."
 MAX_SNAPSHOTS, MAX_SNAPSHOT_BYTES = 128, 2**26  # of one run; beyond, those closest together go
 
@@ -47,11 +49,20 @@ class Store:
     """The runs in one folder, for any number of threads and processes.
 
     Every method raises StoreError when the database cannot be read or written.
+
+    Args:
+        folder: the lab's.
+        lock_seconds: for which it waits while others hold the database.
+
+    Attributes:
+        gone: why processes have ended whose runs could not be marked yet, on a full disk say; their runs are read as
+            interrupted.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lock_seconds: float = LOCK_SECONDS) -> None:
         self.folder = folder
-        self.engine = connect(folder)
+        self.engine = connect(folder, lock_seconds)
+        self.gone: dict[str, str] = {}
 
     def create(self, config: Config, name: str | None = None, process: str | None = None) -> str:
         """Add a run and return its id: queued, or starting if `process` is going to work on it.
@@ -75,7 +86,7 @@ class Store:
             UnknownRun: there is none with this id.
         """
         with read(self.engine) as connection:
-            return run_of(_row(connection, run_id), _requests(connection, run_id))
+            return self._run_of(_row(connection, run_id), _requests(connection, run_id))
 
     def runs(self) -> list[Run]:
         """Return all runs, newest first, but deleted ones and those whose config this lab cannot read."""
@@ -89,7 +100,7 @@ class Store:
         found = []
         for row in rows:
             with contextlib.suppress(ConfigError):
-                found.append(run_of(row, requests.get(row.id, [])))
+                found.append(self._run_of(row, requests.get(row.id, [])))
         return found
 
     def transition(self, run_id: str, sources: Collection[str], by: str | None = None, **values: Any) -> bool:
@@ -116,17 +127,36 @@ class Store:
         with read(self.engine) as connection:
             return list(connection.scalars(wanted))
 
+    def explain(self, run_id: str, reason: str) -> None:
+        """Say why a run is still queued, if nobody has said so yet."""
+        own = (RUNS.c.id == run_id, RUNS.c.state == "queued", RUNS.c.reason != reason)
+        with read(self.engine) as connection:
+            unsaid = connection.scalar(sa.select(sa.exists().where(*own)))
+        if unsaid:
+            self.transition(run_id, ["queued"], reason=reason)
+
     def worked_on(self) -> list[tuple[str, str, str]]:
         """Return id, state and process of each run that a process works on."""
         wanted = sa.select(RUNS.c.id, RUNS.c.state, RUNS.c.process).where(RUNS.c.state.in_(WORKED_ON))
         with read(self.engine) as connection:
             return [(row.id, row.state, row.process) for row in connection.execute(wanted)]
 
+    def told_to_stop(self) -> list[tuple[str, str]]:
+        """Return id and process of each run whose process was told to stop and has not."""
+        wanted = sa.select(RUNS.c.id, RUNS.c.process).where(RUNS.c.state.in_(WORKED_ON), RUNS.c.target == "stop")
+        with read(self.engine) as connection:
+            return [(row.id, row.process) for row in connection.execute(wanted)]
+
     def interrupt_dead(self, alive: Collection[str] = ()) -> None:
         """Mark the runs whose process is gone as interrupted; those in `alive` are known to run."""
-        for run_id, _, process in self.worked_on():
-            if process not in alive and not is_alive(process):
-                self.transition(run_id, WORKED_ON, process, state="interrupted", reason=DIED)
+        dead = {
+            run_id: process for run_id, _, process in self.worked_on() if process not in alive and not is_alive(process)
+        }
+        self.gone = {**dict.fromkeys(dead.values(), DIED), **self.gone}
+        for run_id, process in dead.items():
+            self.transition(run_id, WORKED_ON, process, state="interrupted", reason=self.gone[process])
+        for process in dead.values():
+            self.gone.pop(process, None)
 
     def request(self, run_id: str, values: Mapping[str, Any]) -> None:
         """Ask for live values, in force from the run's next update on.
@@ -241,6 +271,11 @@ class Store:
     def close(self) -> None:
         """Close the connections that wait for their next use."""
         self.engine.dispose()
+
+    def _run_of(self, row: sa.Row[Any], requests: Sequence[Request]) -> Run:
+        run = run_of(row, requests)
+        reason = self.gone.get(row.process) if row.state in WORKED_ON else None
+        return run if reason is None else replace(run, state="interrupted", reason=reason)
 
 
 def _row(connection: sa.Connection, run_id: str) -> sa.Row[Any]:
