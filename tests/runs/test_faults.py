@@ -18,32 +18,13 @@ from pg_core.runs.store import Store
 from pg_core.runs.supervisor import Supervisor
 from pg_core.runs.worker import DISK_FULL, work
 from pg_core.trainer import Trainer
-
-MEBIBYTE = 2**20
+from tests.disks import fill, make_room, small_disk
 
 
 @pytest.fixture
 def disk(tmp_path):
-    """A disk of 4 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "lab", folder], capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def fill(folder):
-    """Leave no byte free."""
-    with (folder / "filling").open("ab", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-    assert os.statvfs(folder).f_bavail == 0
-
-
-def make_room(folder):
-    (folder / "filling").unlink()
+    with small_disk(tmp_path) as folder:
+        yield folder
 
 
 def read_only(folder):
