@@ -25,11 +25,11 @@ CONFIG = Config(
 )
 LINK = "?num_agents=64&episodes_per_update=1&hidden_layers=64,64&num_updates=80&pace=0&stop_when_solved=False"
 PATIENCE_SECONDS = 120.0
-# The status line, and the number of episodes of each agent at the last point of the chart: one an update.
+# By the status line, and by the single episodes in the chart: each agent plays one an update.
 SHOWN = r"""() => Math.max(
     0,
     ...[...document.body.innerText.matchAll(/update (\d+) of/g)].map((found) => Number(found[1])),
-    ...(document.querySelector(".js-plotly-plot")?.data ?? []).flatMap((trace) => [...(trace.x ?? [])]).filter(Number),
+    ...(document.querySelector(".js-plotly-plot")?.data ?? []).flatMap((t) => (t.uid === "episodes" ? [...t.x] : [])),
 )"""
 
 
