@@ -152,9 +152,11 @@ class Store:
         dead = {
             run_id: process for run_id, _, process in self.worked_on() if process not in alive and not is_alive(process)
         }
-        self.gone = {**dict.fromkeys(dead.values(), DIED), **self.gone}
+        for process in dead.values():
+            self.gone.setdefault(process, DIED)
         for run_id, process in dead.items():
-            self.transition(run_id, WORKED_ON, process, state="interrupted", reason=self.gone[process])
+            reason = self.gone.get(process, DIED)  # another thread may have marked it by now
+            self.transition(run_id, WORKED_ON, process, state="interrupted", reason=reason)
         for process in dead.values():
             self.gone.pop(process, None)
 
