@@ -1,7 +1,9 @@
 """How a population is cut into shares, and how much memory its training takes."""
 
+import contextlib
 import math
 import os
+from pathlib import Path
 
 import psutil
 
@@ -9,9 +11,11 @@ from pg_core.config import Config, ConfigError
 
 THREADS = os.cpu_count() or 1  # on which the compiled engine trains a share each
 SHARD_EPISODES = 128  # that one program plays side by side: fewer waste its fixed costs, more overflow the caches
+CGROUP = Path("/sys/fs/cgroup")  # where a container finds its limits
 
 # Measured, see docs/performance.md.
 PROGRAM_BYTES = 400 * 2**20  # what XLA takes to compile a program
+WORKER_BYTES = 700 * 2**20  # what a worker has taken before it trains, TensorFlow most of all
 COPIES = 4  # of every parameter for each episode: its gradient, and what it is made from
 
 
@@ -30,19 +34,29 @@ def needed(config: Config) -> int:
     return PROGRAM_BYTES + 4 * (_agents_at_a_time(config) * config.episodes_per_update * per_episode)
 
 
+def free() -> int:
+    """Return the bytes that processes can still take: of the machine, or of the container that this is."""
+    left: int = psutil.virtual_memory().available
+    with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit: "max"
+        limit, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        cached = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())["inactive_file"]
+        left = min(left, limit - used + int(cached))
+    return left
+
+
 def check(config: Config) -> None:
     """Refuse a config that does not fit into the memory that is free now.
 
     Raises:
         ConfigError: with the sizes.
     """
-    free = psutil.virtual_memory().available
-    if needed(config) > free:
+    left = free()
+    if needed(config) > left:
         raise ConfigError(
             f"Training needs {_gibibytes(needed(config))} for {_agents_at_a_time(config)} agents × "
             f"{config.episodes_per_update} episodes × ({config.environment.max_episode_steps} steps × "
             f"{config.numbers_of_a_step} numbers + {COPIES} × {config.parameters:,} parameters), and "
-            f"{_gibibytes(free)} are free: make one of these smaller, or end other runs."
+            f"{_gibibytes(left)} are free: make one of these smaller, or end other runs."
         )
 
 

@@ -4,11 +4,15 @@ import contextlib
 import hashlib
 import os
 import platform
+import shutil
+import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 KEPT_PROGRAMS = 100  # of a few megabytes each
+PROGRAM_ROOM = 2**26  # bytes that must be free to keep more: training ends if one cannot be written
+DRAFT_SECONDS = 3600.0  # after which nobody writes to a draft of a program any more
 FLAGS = (
     "--xla_cpu_multi_thread_eigen=false",
     "--xla_cpu_prefer_vector_width=512",
@@ -28,9 +32,12 @@ def keep_programs(folder: Path) -> None:
     file that a power cut has spoilt would end training: what does not match its checksum is removed.
     """
     global _kept
+    fitting = folder / _machine()
     with contextlib.suppress(OSError):
-        fitting = folder / _machine()
         fitting.mkdir(parents=True, exist_ok=True)
+        for draft in fitting.glob("*.tmp"):
+            if time.time() - draft.stat().st_mtime > DRAFT_SECONDS:
+                draft.unlink(missing_ok=True)
         newest_first = sorted(fitting.glob("*.pb"), key=lambda path: path.stat().st_mtime, reverse=True)
         for rank, path in enumerate(newest_first):
             note = _note_of(path)
@@ -38,6 +45,8 @@ def keep_programs(folder: Path) -> None:
                 path.unlink(missing_ok=True)
                 note.unlink(missing_ok=True)
         _add_flag("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={fitting}")
+        if not os.access(fitting, os.W_OK) or shutil.disk_usage(fitting).free < PROGRAM_ROOM:
+            _add_flag("TF_XLA_FLAGS", "--tf_xla_persistent_cache_read_only=true")
         _kept = fitting
 
 

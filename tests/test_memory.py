@@ -42,6 +42,17 @@ def test_shares_are_nearly_equal_and_hold_about_128_episodes(num_agents, episode
     assert memory.shard_size(Config(num_agents=num_agents, episodes_per_update=episodes)) == size
 
 
+def test_a_container_may_have_less_than_its_machine(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=GIBIBYTE))
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    assert memory.free() == GIBIBYTE
+    (tmp_path / "memory.current").write_text("900\n")
+    (tmp_path / "memory.stat").write_text("anon 700\ninactive_file 200\n")
+    for limit, free in (("1000", 300), ("max", GIBIBYTE), (str(2 * GIBIBYTE), GIBIBYTE)):
+        (tmp_path / "memory.max").write_text(f"{limit}\n")
+        assert memory.free() == free
+
+
 def test_what_does_not_fit_is_refused_with_the_sizes_before_it_starts(monkeypatch, tmp_path):
     monkeypatch.setenv("PG_LAB_DATA", str(tmp_path))
     monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=GIBIBYTE))

@@ -93,7 +93,8 @@ def _draw(look: Look) -> None:
         if config and (look.clip or look.clip_pending):
             policy_player(look.clip, config.env_id, key="policy_player")
         else:
-            st.text(f"{config.env_id} cannot be drawn here." if config else "There is no policy for these settings.")
+            missing = f"No picture of {config.env_id} could be made; the server's log says why." if config else ""
+            st.text(missing or "There is no policy for these settings.")
     with st.container(key="tiles"):
         _tiles(progress)
         _numbers(progress)
@@ -106,7 +107,7 @@ def _status(progress: lab.Progress | None) -> None:
         st.badge(_state(run), color=color, icon=f":material/{icon}:")
         if run and progress:
             st.text(run.name, width="content")
-            st.text(run.reason or _position(progress), width="content")
+            st.text(_position(progress), width="content")
         else:
             st.markdown("Press **Train**: agents start from scratch, and their returns appear below.", width="content")
     ended_well = run and run.state in ("solved", "finished")
@@ -127,9 +128,11 @@ def _position(progress: lab.Progress) -> str:
     if not progress.curves.complete:
         return f"{words} · the chart has read {progress.curves.update[-1] + 1:,} so far"
     if progress.queue_position == 1:
-        return "next in the queue: it starts as soon as a worker is ready"
+        return f"next in the queue: {run.reason or 'it starts as soon as a worker is ready'}"
     if progress.queue_position:
         return f"number {progress.queue_position} in the queue"
+    if run.reason:
+        return run.reason
     if progress.seconds_left is not None:
         return f"{words} · at most {duration(progress.seconds_left)} left"
     return words

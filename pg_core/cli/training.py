@@ -25,7 +25,7 @@ def train(options: argparse.Namespace) -> None:
         if options.json:
             print(json.dumps(update_of(update)), flush=True)
     run = lab.run(training.run_id)
-    if run.state == "failed":
+    if run.state in ("failed", "interrupted"):
         raise TrainingFailedError(run.reason)
     summary = summary_of(run)
     if options.json:

@@ -9,6 +9,8 @@ from pg_core.lab import state
 from pg_core.runs import library
 from pg_core.runs.processes import process_name
 from pg_core.runs.records import ACTIVE
+from pg_core.runs.schema import PATIENT_LOCK_SECONDS
+from pg_core.runs.store import Store, data_folder, database
 
 if TYPE_CHECKING:
     from pg_core.trainer import Update
@@ -102,8 +104,9 @@ def train(config: Config, name: str | None = None) -> Training:
 
     memory.check(config)
     process = process_name()
-    run_id = state.store().create(config, name, process)
-    return Training(run_id, work(state.store(), run_id, process))
+    store = Store(data_folder(), database(), PATIENT_LOCK_SECONDS)
+    run_id = store.create(config, name, process)
+    return Training(run_id, work(store, run_id, process))
 
 
 def _direct(run_id: str, **orders: Any) -> bool:

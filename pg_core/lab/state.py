@@ -1,6 +1,7 @@
 """What this process has only once: the open store, the supervisor of its workers, the prover."""
 
 import atexit
+import contextlib
 import functools
 import threading
 from pathlib import Path
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from pg_core.runs import library
 from pg_core.runs.curves import CurveCache
 from pg_core.runs.prover import Prover
+from pg_core.runs.schema import StoreError
 from pg_core.runs.store import Store, data_folder, database
 from pg_core.runs.supervisor import Supervisor
 
@@ -20,8 +22,9 @@ _prover: Prover | None = None
 
 def startup() -> None:
     """Start this process's supervisor; it is started by need if nobody does."""
-    library.purge(store())
     supervisor()
+    with contextlib.suppress(StoreError):  # what was deleted may as well go at the next start
+        library.purge(store())
 
 
 def shutdown() -> None:

@@ -1,5 +1,6 @@
 """See runs: what they learn, and what their policies do."""
 
+import contextlib
 import math
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from pg_core.runs import clips
 from pg_core.runs.clips import LabeledClip
 from pg_core.runs.progress import Progress, changes_of, seconds_left
 from pg_core.runs.records import Run
+from pg_core.runs.schema import StoreError
 
 if TYPE_CHECKING:
     from pg_core.runs.replay import Replay
@@ -26,7 +28,8 @@ CANDIDATES, VALIDATION_EPISODES = 5, 50  # from which the agent to be evaluated 
 
 def runs() -> list[Run]:
     """Return all runs, newest first; one whose process died is interrupted by now."""
-    state.store().interrupt_dead()
+    with contextlib.suppress(StoreError):  # they are read as interrupted, if this cannot be written
+        state.store().interrupt_dead()
     return state.store().runs()
 
 

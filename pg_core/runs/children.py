@@ -8,7 +8,9 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+import psutil
 
 from pg_core.runs.processes import process_name
 
@@ -26,7 +28,7 @@ class Child:
     """
 
     def __init__(self, folder: Path, on_answer: Callable[[Mapping[str, Any]], None], role: str = "train") -> None:
-        with (folder / "workers.log").open("ab") as log:
+        with _log(folder) as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "pg_core.runs.worker", role],
                 cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
@@ -34,6 +36,7 @@ class Child:
             )  # fmt: skip
         self.name = process_name(self._process.pid)
         self.leaving = False
+        self.claim = 0  # bytes that its run may take, TensorFlow included
         self._on_answer = on_answer
         threading.Thread(target=self._read, name=f"worker {self.name}", daemon=True).start()
 
@@ -59,18 +62,34 @@ class Child:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
 
+    def memory(self) -> int:
+        """Return the bytes that the process has taken, 0 if it has ended."""
+        with contextlib.suppress(psutil.Error):
+            return int(psutil.Process(self._process.pid).memory_info().rss)
+        return 0
+
+    def kill(self) -> None:
+        """End the process at once; it is reaped when somebody asks whether it is alive."""
+        self._process.kill()
+
     def end(self) -> None:
         """Wait until the process has ended; make it, if it does not."""
-        for insist in (self._process.terminate, self._process.kill):
-            try:
-                self._process.wait(SHUTDOWN_SECONDS)
-                return
-            except subprocess.TimeoutExpired:
-                insist()
-        self._process.wait()
+        try:
+            self._process.wait(SHUTDOWN_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def _read(self) -> None:
         assert self._process.stdout
         with self._process.stdout as lines:
             for line in lines:
                 self._on_answer(json.loads(line))
+
+
+def _log(folder: Path) -> BinaryIO:
+    """Open what workers complain to; in a folder that cannot be written, they complain to nobody."""
+    try:
+        return (folder / "workers.log").open("ab")
+    except OSError:
+        return open(os.devnull, "ab")

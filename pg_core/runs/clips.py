@@ -60,8 +60,11 @@ def save(folder: Path, clip: LabeledClip) -> None:
     path.parent.mkdir(exist_ok=True)
     content = {**dataclasses.asdict(clip.clip), "frames": [base64.b64encode(f).decode() for f in clip.clip.frames]}
     draft = path.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps({"update": clip.update, "agent": clip.agent, "clip": content}))
-    draft.replace(path)
+    try:
+        draft.write_text(json.dumps({"update": clip.update, "agent": clip.agent, "clip": content}))
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)  # half a clip, on a full disk
     for old in sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime)[:-MAX_CLIPS]:
         old.unlink(missing_ok=True)
 

@@ -9,10 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 LOCK = 0x50474C  # of all runs: one of the advisory locks with two numbers, the second is 0; those of runs have one
-OPTIONS = (
-    "-c lock_timeout=5s"  # as patient as with SQLite
-    " -c idle_in_transaction_session_timeout=5min"  # of a writer that hangs, the others get its lock at last
-)
+OPTIONS = "-c idle_in_transaction_session_timeout=5min"  # of a writer that hangs, the others get its lock at last
 
 _LOCK_ALL = "SELECT pg_advisory_xact_lock(%(all)s, 0)"
 _LOCK_RUN = "SELECT pg_advisory_xact_lock_shared(%(all)s, 0), pg_advisory_xact_lock(%(run)s)"
@@ -23,7 +20,7 @@ _REMEDIES = {  # by SQLSTATE, or by a part of the text where libpq knows no stat
     "too many clients": "it has too many connections; close other programs or raise its max_connections, and try again",
     "QueuePool": "too many ask at once; try again",
     "25006": "it is read-only; set PG_LAB_DATABASE_URL to a server that can be written",
-    "55P03": "another program has held it for five seconds; close that program and try again",
+    "55P03": "another program holds it; wait until that has ended and try again",
     "57014": "it took too long; try again",
     "42P07": "it has tables of another program; set PG_LAB_DATABASE_URL to a database of the lab's own",
     "42P01": "its tables were deleted while the lab ran; restart the lab",
@@ -34,10 +31,11 @@ _REMEDIES = {  # by SQLSTATE, or by a part of the text where libpq knows no stat
 }
 
 
-def open_engine(url: sa.URL) -> sa.Engine:
+def open_engine(url: sa.URL, lock_seconds: float) -> sa.Engine:
     """Return an engine for a database, of which nothing is asked yet."""
     patience = {"connect_timeout": url.query.get("connect_timeout", 5)}
-    options = {"options": f"{OPTIONS} {url.query.get('options', '')}"}
+    locks = f"-c lock_timeout={1000 * lock_seconds:.0f}"  # milliseconds
+    options = {"options": f"{locks} {OPTIONS} {url.query.get('options', '')}"}
     # Asked before each transaction, connections of a server that was restarted are found out and made anew.
     engine = sa.create_engine(url, pool_pre_ping=True, connect_args=patience | options)
     sa.event.listen(engine, "connect", _prepare)

@@ -19,6 +19,7 @@ from pg_core.runs import postgresql
 
 SCHEMA_VERSION = 3
 MAX_NAME = 80
+LOCK_SECONDS, PATIENT_LOCK_SECONDS = 5.0, 60.0  # a page had better say something; training had better wait
 
 # How each array of an `Update` is stored: its bytes in this type.
 ARRAYS = {
@@ -96,13 +97,31 @@ def lab_file(folder: Path) -> sa.URL:
     return sa.URL.create("sqlite", database=str(folder / "lab.db"))
 
 
-def connect(url: sa.URL) -> sa.Engine:
+def connect(url: sa.URL, lock_seconds: float = LOCK_SECONDS) -> sa.Engine:
     """Open a database; create its tables if there are none.
+
+    One that is up to date is only read, so that a disk without room, or one that is read-only, can still be looked at.
+
+    Args:
+        url: of SQLite or PostgreSQL.
+        lock_seconds: for which a transaction waits while others hold the database.
 
     Raises:
         StoreError: it cannot be opened, or another version of the lab has made it.
     """
-    engine = open_engine(url)
+    engine = open_engine(url, lock_seconds)
+    with read(engine) as connection:
+        version = connection.scalar(sa.select(_VERSION.c.version)) if has_tables(connection) else None
+    if version != SCHEMA_VERSION:
+        _bring_up_to_date(engine)
+    if engine.dialect.name == "sqlite":
+        engine.dispose()
+        # Not before: it might have written to a store of another version.
+        sa.event.listen(engine, "connect", _keep_rollback_journal)
+    return engine
+
+
+def _bring_up_to_date(engine: sa.Engine) -> None:
     with write(engine) as connection:
         if not has_tables(connection):
             _METADATA.create_all(connection, checkfirst=False)  # tables of these names are not ours
@@ -117,16 +136,12 @@ def connect(url: sa.URL) -> sa.Engine:
             for migrate in MIGRATIONS[version - 1 :]:
                 migrate(connection)
             connection.execute(_VERSION.update().values(version=SCHEMA_VERSION))
-    if engine.dialect.name == "sqlite":
-        engine.dispose()
-        # Not before: it might have written to a store of another version.
-        sa.event.listen(engine, "connect", _keep_rollback_journal)
-    return engine
 
 
-def open_engine(url: sa.URL) -> sa.Engine:
+def open_engine(url: sa.URL, lock_seconds: float = LOCK_SECONDS) -> sa.Engine:
     """Return an engine for a database, of which nothing is asked yet."""
-    return _open_sqlite(url) if url.get_backend_name() == "sqlite" else postgresql.open_engine(url)
+    opener = _open_sqlite if url.get_backend_name() == "sqlite" else postgresql.open_engine
+    return opener(url, lock_seconds)
 
 
 def has_tables(connection: sa.Connection) -> bool:
@@ -175,8 +190,8 @@ def write(engine: sa.Engine, run_id: str | None = None) -> contextlib.AbstractCo
     return read(engine.execution_options(writer=True, run_id=run_id))
 
 
-def _open_sqlite(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": 5})
+def _open_sqlite(url: sa.URL, lock_seconds: float) -> sa.Engine:
+    engine = sa.create_engine(url, connect_args={"timeout": lock_seconds})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -197,13 +212,18 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 
 def _sentence(error: SQLAlchemyError, path: Path) -> str:
-    text = str(getattr(error, "orig", None) or error)
-    if path.parent.exists() and not path.exists():
+    origin = getattr(error, "orig", None)
+    text = str(origin or error)
+    moved = getattr(origin, "sqlite_errorname", "") == "SQLITE_READONLY_DBMOVED"
+    if moved or (path.parent.exists() and not path.exists()):
         text = f"no such table: {path.name} is gone"
+    damaged = "it is damaged; move it away and put a backup in its place, or set PG_LAB_DATA to another folder"
     remedies = {
         "no such table": "it was deleted or replaced while the lab ran; restart the lab",
         "full": "the disk is full; free some space and resume the run",
-        "locked": "another program has held it for five seconds; close that program and try again",
+        "locked": "another program, such as a backup, holds it; wait until that has ended and try again",
+        "malformed": damaged,
+        "not a database": damaged,
         "readonly": "it is read-only; make its folder writable, or set PG_LAB_DATA to another folder",
         "": "check that its folder can be written, or set PG_LAB_DATA to another folder",
     }

@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.02  # between two looks at the orders, at most, while updates a
 PAUSED_LOOK_SECONDS = 0.05
 AT_ONCE_SECONDS = 0.05  # for which updates may be done at once, as fast as possible
 COMMIT_SECONDS = 0.1
-SNAPSHOT_SECONDS = 1.0
+SNAPSHOT_SECONDS, MAX_SNAPSHOT_SECONDS = 1.0, 60.0  # between two snapshots, as cheap as they are
 RATE_UPDATES = 50  # over which steps per second are measured
 
 Outcome = tuple[str, str]  # the state in which a run ends, and the reason
@@ -91,7 +91,8 @@ class Session:
         self._committed = time.perf_counter()
         if snapshot:
             # A large population's snapshots take long: they may cost a tenth of the time.
-            self._next_snapshot = self._committed + max(SNAPSHOT_SECONDS, 10 * (self._committed - start))
+            interval = min(max(SNAPSHOT_SECONDS, 10 * (self._committed - start)), MAX_SNAPSHOT_SECONDS)
+            self._next_snapshot = self._committed + interval
             self._snapshot_at = self._done
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import os
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from pg_core.runs.schema import (
     ARRAYS,
     CHANGES,
     CHECKPOINTS,
+    LOCK_SECONDS,
     RUNS,
     UPDATES,
     StoreError,
@@ -82,15 +84,21 @@ class Store:
     Args:
         folder: of clips, programs and logs; it is made if there is none.
         url: of the database; None: the file lab.db in the folder.
+        lock_seconds: for which it waits while others hold the database.
+
+    Attributes:
+        gone: why processes have ended whose runs could not be marked yet, on a full disk say; their runs are read as
+            interrupted.
     """
 
-    def __init__(self, folder: Path, url: sa.URL | None = None) -> None:
+    def __init__(self, folder: Path, url: sa.URL | None = None, lock_seconds: float = LOCK_SECONDS) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"The lab's folder cannot be made ({error}): set PG_LAB_DATA to another.") from error
         self.folder = folder
-        self.engine = connect(url or lab_file(folder))
+        self.engine = connect(url or lab_file(folder), lock_seconds)
+        self.gone: dict[str, str] = {}
 
     def create(self, config: Config, name: str | None = None, process: str | None = None) -> str:
         """Add a run and return its id: queued, or starting if `process` is going to work on it.
@@ -114,7 +122,7 @@ class Store:
             UnknownRun: there is none with this id.
         """
         with read(self.engine) as connection:
-            return run_of(_row(connection, run_id), _requests(connection, run_id))
+            return self._run_of(_row(connection, run_id), _requests(connection, run_id))
 
     def runs(self) -> list[Run]:
         """Return all runs, newest first, but deleted ones and those whose config this lab cannot read."""
@@ -128,7 +136,7 @@ class Store:
         found = []
         for row in rows:
             with contextlib.suppress(ConfigError):
-                found.append(run_of(row, requests.get(row.id, [])))
+                found.append(self._run_of(row, requests.get(row.id, [])))
         return found
 
     def transition(self, run_id: str, sources: Collection[str], by: str | None = None, **values: Any) -> bool:
@@ -155,17 +163,38 @@ class Store:
         with read(self.engine) as connection:
             return list(connection.scalars(wanted))
 
+    def explain(self, run_id: str, reason: str) -> None:
+        """Say why a run is still queued, if nobody has said so yet."""
+        own = (RUNS.c.id == run_id, RUNS.c.state == "queued", RUNS.c.reason != reason)
+        with read(self.engine) as connection:
+            unsaid = connection.scalar(sa.select(sa.exists().where(*own)))
+        if unsaid:
+            self.transition(run_id, ["queued"], reason=reason)
+
     def worked_on(self) -> list[tuple[str, str, str]]:
         """Return id, state and process of each run that a process works on."""
         wanted = sa.select(RUNS.c.id, RUNS.c.state, RUNS.c.process).where(RUNS.c.state.in_(WORKED_ON))
         with read(self.engine) as connection:
             return [(row.id, row.state, row.process) for row in connection.execute(wanted)]
 
+    def told_to_stop(self) -> list[tuple[str, str]]:
+        """Return id and process of each run whose process was told to stop and has not."""
+        wanted = sa.select(RUNS.c.id, RUNS.c.process).where(RUNS.c.state.in_(WORKED_ON), RUNS.c.target == "stop")
+        with read(self.engine) as connection:
+            return [(row.id, row.process) for row in connection.execute(wanted)]
+
     def interrupt_dead(self, alive: Collection[str] = ()) -> None:
         """Mark the runs whose process is gone as interrupted; those in `alive` are known to run."""
-        for run_id, _, process in self.worked_on():
-            if process not in alive and not is_alive(process):
-                self.transition(run_id, WORKED_ON, process, state="interrupted", reason=DIED)
+        dead = {
+            run_id: process for run_id, _, process in self.worked_on() if process not in alive and not is_alive(process)
+        }
+        for process in dead.values():
+            self.gone.setdefault(process, DIED)
+        for run_id, process in dead.items():
+            reason = self.gone.get(process, DIED)  # another thread may have marked it by now
+            self.transition(run_id, WORKED_ON, process, state="interrupted", reason=reason)
+        for process in dead.values():
+            self.gone.pop(process, None)
 
     def request(self, run_id: str, values: Mapping[str, Any]) -> None:
         """Ask for live values, in force from the run's next update on.
@@ -298,6 +327,11 @@ class Store:
     def close(self) -> None:
         """Close the connections that wait for their next use."""
         self.engine.dispose()
+
+    def _run_of(self, row: sa.Row[Any], requests: Sequence[Request]) -> Run:
+        run = run_of(row, requests)
+        reason = self.gone.get(row.process) if row.state in WORKED_ON else None
+        return run if reason is None else replace(run, state="interrupted", reason=reason)
 
 
 def _own(run_id: str, process: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -12,7 +12,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from pg_core import memory
+from pg_core.config import ConfigError
 from pg_core.runs.children import Child
+from pg_core.runs.records import WORKED_ON
 from pg_core.runs.schema import StoreError
 from pg_core.runs.store import Store
 
@@ -20,7 +23,11 @@ TICK_SECONDS = 0.25
 RETRY_SECONDS = 5.0  # before a worker that failed to start is replaced
 CALM_SECONDS = 2.0  # that a run begins in before the next spare takes a processor to import TensorFlow
 MAX_ASKED = 16  # clips that wait for the studio
+STOP_SECONDS = 10.0  # after which a worker that was told to stop, and has not, is ended
+REFUSED_SECONDS = 60.0  # before a clip that could not be made is asked for again
 
+HUNG = f"Its worker did not obey within {STOP_SECONDS:.0f} seconds and was ended; resume continues from what was kept."
+NO_MEMORY = "it starts when other runs leave enough memory"
 MAKE_ROOM = "It was paused while another run waited for a worker; resume the run to continue it."
 
 _log = logging.getLogger(__name__)
@@ -42,7 +49,9 @@ class Supervisor:
         self._studio: Child | None = None
         self._not_before = self._spare_not_before = 0.0
         self._asked: dict[str, str] = {}  # key of the question under way, by topic
-        self._refused: dict[str, str] = {}  # key of the last question without an answer, by topic
+        self._refused: dict[str, tuple[str, float]] = {}  # key of the last question without an answer, and when
+        self._told: dict[tuple[str, str], float] = {}  # since when a run's process has been told to stop
+        self._trouble = ""  # that the log knows of already
         self._lock = threading.Lock()  # of the two above and the studio's pipe
         self._wake, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
@@ -58,7 +67,8 @@ class Supervisor:
     def ask(self, topic: str, key: str, clip: Mapping[str, Any]) -> bool:
         """Have the studio make a clip, unless one of this topic is being made; return False if it cannot be made."""
         with self._lock:
-            if self._refused.get(topic) == key:
+            refused, since = self._refused.get(topic, ("", 0.0))
+            if refused == key and time.monotonic() - since < REFUSED_SECONDS:
                 return False
             if topic not in self._asked and self._studio is not None and len(self._asked) < MAX_ASKED:
                 self._asked[topic] = key
@@ -83,15 +93,23 @@ class Supervisor:
         while not self._closing.is_set():
             try:
                 self._reap()
-                self._store.interrupt_dead({child.name for child in self._training})
                 self._staff()
+                self._store.interrupt_dead({child.name for child in self._training})
+                self._end_hung()
                 self._start_queued()
+                self._trouble = ""
             except StoreError as error:
-                _log.warning("%s", error)
-            except Exception:  # whatever it is, the workers still need someone who watches
-                _log.exception("The supervisor goes on after an unexpected error.")
+                self._complain(error)
+            except Exception as error:  # whatever it is, the workers still need someone who watches
+                self._complain(error, exc_info=error)
             self._wake.wait(TICK_SECONDS)
             self._wake.clear()
+
+    def _complain(self, error: Exception, **more: Any) -> None:
+        """Log a trouble once, however many ticks it lasts."""
+        if self._trouble != str(error):
+            _log.warning("The supervisor goes on: %s", error, **more)
+            self._trouble = str(error)
 
     def _reap(self) -> None:
         self._training = [child for child in self._training if child.is_alive()]
@@ -103,7 +121,7 @@ class Supervisor:
             with self._lock:
                 self._studio = None
                 # What it was asked when it died may be what it died of.
-                self._refused |= self._asked
+                self._refused |= {topic: (key, time.monotonic()) for topic, key in self._asked.items()}
                 self._asked.clear()
 
     def _report(self, child: "Child") -> None:
@@ -114,24 +132,56 @@ class Supervisor:
         now = time.monotonic()
         if now < self._not_before:
             return
-        if self._spare is None and (now >= self._spare_not_before or self._store.queue()):
-            self._spare = Child(self._store.folder, self._on_answer)
         if self._studio is None:
             studio = Child(self._store.folder, self._on_answer, "studio")
             with self._lock:
                 self._studio = studio
+        wanted = self._spare is None and (now >= self._spare_not_before or self._store.queue())
+        if wanted and (not self._training or self._unclaimed() >= memory.WORKER_BYTES):
+            self._spare = Child(self._store.folder, self._on_answer)
+
+    def _unclaimed(self) -> int:
+        """Return the bytes that are free, less what the runs in training may still take of them."""
+        return memory.free() - sum(max(0, child.claim - child.memory()) for child in self._training)
+
+    def _end_hung(self) -> None:
+        """Take the runs that were to be stopped long ago from their workers, which hang or are in a long update."""
+        now = time.monotonic()
+        self._told = {told: self._told.get(told, now) for told in self._store.told_to_stop()}
+        for (run_id, process), since in self._told.items():
+            if now - since >= STOP_SECONDS:
+                self._store.transition(run_id, WORKED_ON, process, state="stopped", reason=HUNG)
+                for child in self._training:
+                    if child.name == process:
+                        child.kill()
 
     def _start_queued(self) -> None:
         for run_id in self._store.queue():
-            if self._spare is None:
-                return
-            if len(self._training) >= self._max_training:
+            claim = self._claim(run_id)
+            if len(self._training) >= self._max_training or not self._fits(run_id, claim):
                 self._make_room()
                 return
-            if self._store.transition(run_id, ["queued"], state="starting", process=self._spare.name):
+            if self._spare is None:
+                return
+            state = {"state": "starting", "reason": ""}
+            if self._store.transition(run_id, ["queued"], process=self._spare.name, **state):
+                self._spare.claim = claim
                 self._spare.send({"train": run_id, "process": self._spare.name})
                 self._training.append(self._spare)
                 self._spare, self._spare_not_before = None, time.monotonic() + CALM_SECONDS
+
+    def _claim(self, run_id: str) -> int:
+        with contextlib.suppress(ConfigError):  # which its worker will tell
+            return memory.WORKER_BYTES + memory.needed(self._store.run(run_id).current)
+        return memory.WORKER_BYTES
+
+    def _fits(self, run_id: str, claim: int) -> bool:
+        """Return whether there is memory for one more run, and note why it waits if not; one always may train."""
+        has = self._spare.memory() if self._spare else 0
+        if not self._training or claim - has <= self._unclaimed():
+            return True
+        self._store.explain(run_id, NO_MEMORY)
+        return False
 
     def _make_room(self) -> None:
         """Have one paused run's worker leave, if none is leaving yet: pausing must not block the queue."""
@@ -147,4 +197,6 @@ class Supervisor:
                 key = self._asked.pop(message["answer"], None)
                 if message["error"] and key:
                     _log.warning("No clip: %s", message["error"])
-                    self._refused[message["answer"]] = key
+                    self._refused[message["answer"]] = (key, time.monotonic())
+        elif "gone" in message:
+            self._store.gone[message["gone"]] = message["reason"]

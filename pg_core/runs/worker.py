@@ -3,11 +3,12 @@
 As a process (`python -m pg_core.runs.worker train|studio|prover`) it reads one JSON object a line on standard input:
 `{"train": run id, "process": its name in the store}`, `{"leave": reason}`, or a question, `{"ask": key, "clip": {...}}`
 or `{"ask": key, "check": {...}}`, answered on standard output by `{"answer": key, "error": sentence or null}`, with the
-"check".
+"check". Where the store cannot even be told that a run has ended, it says `{"gone": process, "reason": sentence}`.
 When its server is gone, however that ended, standard input ends: it keeps what it has and exits.
 """
 
 import contextlib
+import errno
 import json
 import os
 import queue
@@ -27,7 +28,7 @@ from pg_core.config import Config, ConfigError
 from pg_core.environments import UnsupportedEnvironmentError
 from pg_core.runs import clips
 from pg_core.runs.records import LostRun
-from pg_core.runs.schema import StoreError
+from pg_core.runs.schema import PATIENT_LOCK_SECONDS, StoreError
 from pg_core.runs.session import Leave, Outcome, Session
 from pg_core.runs.store import Store, data_folder, database
 
@@ -36,12 +37,17 @@ if TYPE_CHECKING:
 
 LEAVE_SECONDS = 2.0
 
+DISK_FULL = "The disk is full: free some space, then resume the run or ask again."
+
 
 def work(store: Store, run_id: str, process: str, leave: Leave | None = None) -> Iterator["Update"]:
     """Train a run that is starting in `process`, and yield each update when it is trained.
 
     Continues from the newest checkpoint if there is one, exactly. What ended the run is in its state and reason;
     it is stopped if the caller stops iterating.
+
+    Raises:
+        StoreError: that cannot be written.
     """
     prepare_tensorflow(store.folder)
     if not store.transition(run_id, ["starting"], process, state="starting"):
@@ -104,9 +110,16 @@ def _failure(folder: Path, error: Exception) -> Outcome:
 
     if isinstance(error, StoreError):
         return "interrupted", str(error)
+    if _is_full(error):
+        return "interrupted", DISK_FULL
     if isinstance(error, (TrainingError, ConfigError, UnsupportedEnvironmentError)):
         return "failed", str(error)
     return "failed", _log(folder, error)
+
+
+def _is_full(error: Exception) -> bool:
+    """Return whether the disk has no room: TensorFlow, which keeps programs there, says so in the system's words."""
+    return os.strerror(errno.ENOSPC) in str(error)
 
 
 def _log(folder: Path, error: Exception) -> str:
@@ -131,12 +144,15 @@ def main() -> None:
         prepare_tensorflow(data_folder())
     if role == "train":
         _warm_up()
-    store = Store(data_folder(), database())
+    store = Store(data_folder(), database(), PATIENT_LOCK_SECONDS)
     print(json.dumps({"ready": True}), file=answers)
     while not leave.is_set():
         message = inbox.get()
         if "train" in message:
-            deque(work(store, message["train"], message["process"], leave), maxlen=0)
+            try:
+                deque(work(store, message["train"], message["process"], leave), maxlen=0)
+            except StoreError as error:
+                print(json.dumps({"gone": message["process"], "reason": str(error)}), file=answers)
             return
         if "ask" in message:
             _answer(store, message, answers)
@@ -166,8 +182,8 @@ def _answer(store: Store, message: dict[str, Any], answers: TextIO) -> None:
             answer["check"] = proofs.run(message["check"]["name"], **message["check"]["parameters"]).to_json()
     except (StoreError, ConfigError, UnsupportedEnvironmentError) as known:
         answer["error"] = str(known)
-    except Exception as unexpected:
-        answer["error"] = _log(store.folder, unexpected)
+    except Exception as error:
+        answer["error"] = DISK_FULL if _is_full(error) else _log(store.folder, error)
     with contextlib.suppress(BrokenPipeError):
         print(json.dumps(answer), file=answers)
 

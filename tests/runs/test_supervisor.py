@@ -5,8 +5,9 @@ import psutil
 import pytest
 
 from pg_core.runs import clips
+from pg_core.runs import supervisor as module
 from pg_core.runs.processes import process_name
-from pg_core.runs.schema import ARRAYS
+from pg_core.runs.schema import ARRAYS, StoreError
 from pg_core.runs.store import Store
 from pg_core.runs.supervisor import Supervisor
 from pg_core.trainer import Trainer
@@ -133,6 +134,54 @@ def test_runs_wait_for_a_worker_and_a_paused_run_makes_room(lab, begin, slow, sm
     assert store.run(first).state == "interrupted" and "another run waited" in store.run(first).reason
     assert store.checkpoint(first)["update"] == store.run(first).updates
     assert stored(store, second) == trained(small, 5, {})
+
+
+def test_a_worker_that_hangs_is_ended_when_its_run_is_to_stop(lab, begin, slow, wait, monkeypatch):
+    monkeypatch.setattr(module, "STOP_SECONDS", 0.1)
+    store, _ = lab
+    run_id = begin(slow)
+    worker = process_of(store, run_id)
+    worker.suspend()
+    store.transition(run_id, ["running"], target="stop")
+    wait(lambda: store.run(run_id).state == "stopped")
+    assert store.run(run_id).reason == module.HUNG
+    wait(lambda: not worker.is_running())
+    assert store.checkpoint(run_id) is not None
+
+
+def test_a_run_waits_for_memory_unless_it_is_the_only_one(lab, begin, slow, small, wait, monkeypatch):
+    store, supervisor = lab
+    monkeypatch.setattr(supervisor, "_max_training", 2)
+    monkeypatch.setattr(module.memory, "free", lambda: 0)
+    first = begin(slow)
+    second = store.create(small.changed(num_updates=5))
+    wait(lambda: store.run(second).reason == module.NO_MEMORY)
+    assert (store.run(first).state, store.run(second).state) == ("running", "queued")
+    monkeypatch.setattr(module.memory, "free", lambda: 2**40)
+    wait(lambda: store.run(second).state == "finished")
+    assert store.run(first).state == "running" and store.run(second).reason == ""
+
+
+def test_what_runs_in_training_may_still_take_is_not_free(lab, begin, slow, monkeypatch):
+    _, supervisor = lab
+    begin(slow)
+    monkeypatch.setattr(module.memory, "free", lambda: 1000)
+    [child] = supervisor._training
+    monkeypatch.setattr(child, "memory", lambda: child.claim - 300)
+    assert child.claim == module.memory.WORKER_BYTES + module.memory.needed(slow)
+    assert supervisor._unclaimed() == 700
+
+
+def test_a_trouble_is_logged_once_however_long_it_lasts(store, caplog):
+    supervisor = Supervisor(store)
+    for sentence in ("full", "full", "gone", "gone"):
+        supervisor._complain(StoreError(sentence))
+    assert [record.message for record in caplog.records] == [f"The supervisor goes on: {s}" for s in ("full", "gone")]
+
+
+def test_why_a_worker_left_is_kept_for_where_it_can_be_written(store):
+    Supervisor(store)._on_answer({"gone": "1@1.00", "reason": "The disk is full."})
+    assert store.gone == {"1@1.00": "The disk is full."}
 
 
 def test_the_studio_makes_clips_and_is_replaced_when_it_dies(lab, small, wait):
