@@ -3,6 +3,8 @@
 import re
 import string
 
+NOT_YOURS = "This run is someone else's: fork it on the Runs page to go on from it."
+
 
 def big(number: float) -> str:
     """Return a count in at most four characters and a unit: `950`, `12.4 k`, `1.9 M`."""

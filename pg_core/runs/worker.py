@@ -11,11 +11,9 @@ import contextlib
 import json
 import os
 import queue
-import secrets
 import sys
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from pg_core import acting, evaluation, proofs, rendering, runtime
 from pg_core.config import Config, ConfigError
 from pg_core.environments import UnsupportedEnvironmentError
-from pg_core.runs import clips
+from pg_core.runs import clips, incidents
 from pg_core.runs.records import LostRun
 from pg_core.runs.schema import StoreError
 from pg_core.runs.session import Leave, Outcome, Session
@@ -106,12 +104,8 @@ def _failure(folder: Path, error: Exception) -> Outcome:
 
 
 def _log(folder: Path, error: Exception) -> str:
-    incident = secrets.token_hex(4)
-    with contextlib.suppress(OSError), (folder / "errors.log").open("a") as log:
-        log.write(f"incident {incident}\n{''.join(traceback.format_exception(error))}\n")
-    return (
-        f"An unexpected {type(error).__name__} ended this; see incident {incident} in errors.log in the lab's folder."
-    )
+    number = incidents.note(folder, error)
+    return f"An unexpected {type(error).__name__} ended this; see incident {number} in errors.log in the lab's folder."
 
 
 def main() -> None:

@@ -258,7 +258,7 @@ def test_file_that_is_no_database_is_reported(tmp_path):
 def test_store_of_another_version_is_refused(store):
     with write(store.engine) as connection:
         connection.exec_driver_sql("UPDATE schema_version SET version = 99")
-    with pytest.raises(StoreError, match="has version 99, this lab reads version 3"):
+    with pytest.raises(StoreError, match="has version 99, this lab reads version 4"):
         Store(store.folder)
 
 
@@ -311,13 +311,13 @@ def old(tmp_path, small, make_update):
     return tmp_path
 
 
-def test_store_of_version_1_is_brought_to_version_3(old, small, make_update, keep):
+def test_store_of_version_1_is_brought_to_version_4(old, small, make_update, keep):
     store = Store(old)
     [run] = store.runs()
     assert run.config == Config(**{**small.model_dump(), "engine": "gymnasium"})
     assert not run.config.compiled and not run.config.sutton_barto_reward
     assert run.current.learning_rate == 0.5 and run.updates == 2
-    assert (run.note, run.tags, run.pinned, run.parent_id) == ("", (), False, None)
+    assert (run.note, run.tags, run.pinned, run.parent_id, run.owner) == ("", (), False, None, None)
     with pytest.raises(ConfigError, match="Gone-v0"):
         store.run("bad")
     rows = store.updates("good", list(ARRAYS), 0, 9)
@@ -329,16 +329,16 @@ def test_store_of_version_1_is_brought_to_version_3(old, small, make_update, kee
     store.close()
     assert Store(old).run("good").config == run.config  # and it is done once
     with sqlite3.connect(old / "lab.db") as connection:
-        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(3,)]
+        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(4,)]
     connection.close()
 
 
 def test_store_of_a_newer_version_is_refused_and_left_alone(old):
     with sqlite3.connect(old / "lab.db") as connection:
-        connection.execute("UPDATE schema_version SET version = 4")
+        connection.execute("UPDATE schema_version SET version = 5")
     connection.close()
     before = (old / "lab.db").read_bytes()
-    with pytest.raises(StoreError, match="has version 4, this lab reads version 3; use the lab that made it"):
+    with pytest.raises(StoreError, match="has version 5, this lab reads version 4; use the lab that made it"):
         Store(old)
     assert (old / "lab.db").read_bytes() == before
 
