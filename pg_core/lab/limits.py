@@ -86,5 +86,5 @@ def _check_visitor(key: str) -> None:
         raise NotAllowed(f"You have {active} runs in training or in the queue, which is the limit: stop one first.")
     if stored >= limit("PG_LAB_MAX_STORED_GB") * GB:
         raise NotAllowed(
-            f"Your runs take {stored / GB:.2g} GB of the lab's disk, which is the limit: delete some first."
+            f"Your runs take {stored / GB:.2g} GB of disk, which is the limit: delete some first."
         )
