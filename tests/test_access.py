@@ -129,9 +129,7 @@ def test_each_visitor_has_so_many_active_runs(store, monkeypatch, visitors):
     acts(first)
     stopped, _, _ = ended(store, lab.start(CONFIG)), lab.start(CONFIG), lab.start(CONFIG)
     for one_more in (lambda: lab.start(CONFIG), lambda: lab.resume(stopped), lambda: lab.fork(stopped)):
-        with pytest.raises(
-            lab.NotAllowed, match="You have 2 runs in training or in the queue, which is the limit: stop"
-        ):
+        with pytest.raises(lab.NotAllowed, match="You have 2 runs in training or in the queue, which is"):
             one_more()
     lab.step(store.queue()[0])  # is active already
     assert len(lab.runs()) == 3 and lab.run(stopped).state == "stopped"
@@ -154,7 +152,7 @@ def test_a_visitor_stores_so_much_and_deleting_makes_room(store, monkeypatch):
     acts(ANN)
     run_id = ended(store, lab.start(CONFIG))
     monkeypatch.setenv("PG_LAB_MAX_STORED_GB", "1e-9")  # a byte
-    with pytest.raises(lab.NotAllowed, match="Your runs take .* GB of disk, which is the limit: delete some first"):
+    with pytest.raises(lab.NotAllowed, match=r"Your runs take .* GB of disk, which is the limit: delete some first"):
         lab.start(CONFIG)
     acts(BOB)
     lab.start(CONFIG)
@@ -167,7 +165,7 @@ def test_no_run_starts_on_a_disk_that_is_nearly_full(monkeypatch):
     acts(COMMAND_LINE)
     monkeypatch.setenv("PG_LAB_MIN_FREE_GB", "1e9")
     monkeypatch.setattr("pg_core.lab.limits.MIN_FREE_SHARE", 1.0)
-    with pytest.raises(lab.NotAllowed, match="The lab's disk has only .* GB left, too little to start a run"):
+    with pytest.raises(lab.NotAllowed, match=r"The lab's disk has only .* GB left, too little to start a run"):
         lab.start(CONFIG)
     assert lab.runs() == []
 

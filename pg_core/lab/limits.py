@@ -85,6 +85,4 @@ def _check_visitor(key: str) -> None:
     if active >= limit("PG_LAB_MAX_ACTIVE"):
         raise NotAllowed(f"You have {active} runs in training or in the queue, which is the limit: stop one first.")
     if stored >= limit("PG_LAB_MAX_STORED_GB") * GB:
-        raise NotAllowed(
-            f"Your runs take {stored / GB:.2g} GB of disk, which is the limit: delete some first."
-        )
+        raise NotAllowed(f"Your runs take {stored / GB:.2g} GB of disk, which is the limit: delete some first.")

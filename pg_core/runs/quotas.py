@@ -14,7 +14,7 @@ def usage(store: Store, visitor: str) -> tuple[int, int]:
         store: of the runs.
         visitor: an owner, or the session that started runs without one.
     """
-    his = sa.and_(visitor == VISITOR, RUNS.c.deleted_at.is_(None))
+    his = sa.and_(VISITOR.in_([visitor]), RUNS.c.deleted_at.is_(None))
     # All updates of a run have arrays of the same shapes, so one tells the size of all.
     an_update = sum((sa.func.length(UPDATES.c[name]) for name in ARRAYS), sa.literal(0))
     updates = sa.select(sa.func.sum(sa.cast(RUNS.c.updates, sa.BigInteger) * an_update)).select_from(
