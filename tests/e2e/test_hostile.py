@@ -1,6 +1,8 @@
 """What strangers write is text: no script, no request, no markup, no page that becomes wider than its window."""
 
 import json
+import re
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -94,3 +96,29 @@ def test_hostile_names_are_text_on_the_runs_page(open_page: Open, hostile: list[
         assert name in table.inner_text().replace("\u2060", "")
         assert name[:39] in page.locator(".js-plotly-plot .legend").text_content()
     harmless(page, seen)
+
+
+ACTS = {
+    "fragment": lambda page: page.get_by_text("Numbers as a table").click(),
+    "page": lambda page: page.reload(),
+}
+
+
+@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
+def test_an_unexpected_error_is_a_number_here_and_a_traceback_in_the_log(
+    open_page: Open, hostile: list[str], server: Server, act: Callable[[Page], object]
+) -> None:
+    store = Store(server.data)
+    page = open_page(f"?run={hostile[0]}")
+    expect(page.locator(".st-key-status")).to_contain_text("failed")
+    tags = RUNS.update().where(RUNS.c.id == hostile[0])
+    with write(store.engine) as connection:
+        connection.execute(tags.values(tags="{ no JSON"))
+    act(page)
+    told = page.get_by_text("This page met an error").first
+    expect(told).to_be_visible()
+    [number] = re.findall("Incident ([0-9a-f]{8})", told.inner_text())
+    assert f"incident {number}" in (server.data / "errors.log").read_text()
+    assert not any(word in page.inner_text("body") for word in ("Traceback", "JSON", "pg_core", str(server.data)))
+    with write(store.engine) as connection:
+        connection.execute(tags.values(tags="[]"))

@@ -66,6 +66,7 @@ def test_only_the_owner_and_an_administrator_control_a_run(
 ) -> None:
     store = Store(server.data)
     with visit(browser, server, provider, "1") as ann, visit(browser, server, provider, "2") as bob:
+        expect(ann.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_have_count(1)
         ann.get_by_role("button", name="Train", exact=True).click()
         ann.wait_for_url("**/?*run=*")
         [run] = store.runs()
