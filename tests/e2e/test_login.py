@@ -66,6 +66,7 @@ def test_only_the_owner_and_an_administrator_control_a_run(
 ) -> None:
     store = Store(server.data)
     with visit(browser, server, provider, "1") as ann, visit(browser, server, provider, "2") as bob:
+        ann.goto(f"{server.url}/?pace=1&num_updates=5000")  # there is time to look at it
         expect(ann.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_have_count(1)
         ann.get_by_role("button", name="Train", exact=True).click()
         ann.wait_for_url("**/?*run=*")
