@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import streamlit as st
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from pages.widgets import gate
 from pages.widgets.words import plain
 from pg_core import lab
 from pg_core.config import ConfigError
@@ -37,17 +39,21 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 
 def explain(error: Exception) -> bool:
-    """Show a person one sentence in place of a traceback, which goes to the server's log."""
-    logging.getLogger(__name__).error("A page failed.", exc_info=error)
-    known = isinstance(error, (lab.StoreError, lab.UnknownRun, ConfigError))
-    sentence = str(error) if known else "This page met an error and stopped; reload it. Your runs go on and are kept."
-    st.error(plain(sentence))
+    """Show a person one sentence in place of a traceback, which goes to the lab's log."""
+    if isinstance(error, (lab.StoreError, lab.UnknownRun, lab.NotAllowed, ConfigError)):
+        st.error(plain(str(error)))
+    else:
+        st.error(f"This page met an error and stopped; reload it. Your runs are kept. Incident {lab.incident(error)}.")
     return True
 
+
+if problem := gate.problem():
+    sys.exit(problem)
 
 app = st.App(
     ROOT / "pages" / "navigation.py",
     lifespan=lifespan,
     on_script_error=explain,
     routes=[Mount("/lab/plotly", StaticFiles(directory=PLOTLY_JS))],
+    middleware=gate.middleware(),
 )

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.widgets import controls
 from pages.widgets.comparison import comparison
-from pages.widgets.words import plain
+from pages.widgets.words import NOT_YOURS, plain
 from pg_core import lab
 from pg_core.config import ConfigError
 
@@ -85,12 +85,12 @@ def actions(runs: Sequence[lab.Run]) -> None:
         if one and st.button("Open", type="primary", icon=":material/open_in_full:"):
             controls.open_run(one.id)
             st.switch_page("train.py")
-        if one and one.changeable and not one.active and st.button("Resume", icon=":material/play_arrow:"):
+        mine, active = all(map(lab.may_control, runs)), any(run.active for run in runs)
+        if one and mine and one.changeable and not active and st.button("Resume", icon=":material/play_arrow:"):
             lab.resume(one.id)
             st.rerun()
-        active = any(run.active for run in runs)
-        help = "Stop what is being trained first." if active else None
-        if st.button("Delete", icon=":material/delete:", disabled=active, help=help):
+        help = "Stop what is being trained first." if active else None if mine else NOT_YOURS
+        if st.button("Delete", icon=":material/delete:", disabled=active or not mine, help=help):
             lab.delete(*(run.id for run in runs))
             st.session_state.deleted = [run.id for run in runs]
             st.rerun()
@@ -113,11 +113,12 @@ def describe(run: lab.Run) -> None:
             "note": st.text_area("Note", run.note, max_chars=2000),
             "pinned": st.checkbox("Pinned: stands before the others", run.pinned),
         }
-        if st.form_submit_button("Save"):
+        mine = lab.may_control(run)
+        if st.form_submit_button("Save", disabled=not mine, help=None if mine else NOT_YOURS):
             try:
                 lab.label(run.id, **given)
                 st.rerun()
-            except ConfigError as error:
+            except (ConfigError, lab.NotAllowed) as error:
                 st.error(plain(str(error)))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.widgets.words import plain
+from pages.widgets.words import legend, plain
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS
 
@@ -24,7 +24,7 @@ def comparison(runs: Sequence[lab.Run]) -> None:
         low, high = curves.iqm[:, 1], curves.iqm[:, 2]
         x = getattr(curves, axis)
         figure.add_scatter(
-            x=x, y=curves.iqm[:, 0], name=run.name, mode="lines",
+            x=x, y=curves.iqm[:, 0], name=legend(run.name), mode="lines",
             error_y={"type": "data", "symmetric": False, "array": high - curves.iqm[:, 0],
                      "arrayminus": curves.iqm[:, 0] - low, "thickness": 0.5, "width": 0},
         )  # fmt: skip

@@ -156,9 +156,9 @@ def _change(values: dict[str, Any]) -> None:
     st.session_state.complaint = ""
     run_id = st.session_state.run_id
     try:
-        if run_id and (run := lab.run(run_id)).changeable:
+        if run_id and (run := lab.run(run_id)).changeable and lab.may_control(run):
             lab.change(run_id, **{name: value for name, value in values.items() if run.current.is_live(name, value)})
-    except (ConfigError, LookupError, lab.StoreError) as error:
+    except (ConfigError, LookupError, lab.NotAllowed, lab.StoreError) as error:
         st.session_state.complaint = str(error)
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 from pages.widgets import controls, traces
 from pages.widgets.live_chart import View, X, live_chart, numbers
 from pages.widgets.policy_player import policy_player
-from pages.widgets.words import big, duration
+from pages.widgets.words import NOT_YOURS, big, duration
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 
@@ -141,7 +141,7 @@ def _position(progress: lab.Progress) -> str:
 def _buttons(progress: lab.Progress | None) -> None:
     run = progress.run if progress else None
     with st.container(horizontal=True, vertical_alignment="bottom", key="buttons"):
-        again = run is not None and run.active
+        again = run is not None and run.active and lab.may_control(run)
         before = "Stop this run, which is kept, and start" if again else "Start"
         icon, meaning = ":material/play_arrow:", f"{before} a run with these settings."
         st.button(
@@ -158,28 +158,30 @@ def _buttons(progress: lab.Progress | None) -> None:
 
 def _orders(run: lab.Run) -> None:
     """Draw the buttons of a run; one that means something else keeps its place, and so the keyboard's focus."""
-    stopping = run.active and run.target == "stop"
-    steerable = run.changeable and not stopping
+    mine, stopping = lab.may_control(run), run.active and run.target == "stop"
+    steerable = mine and run.changeable and not stopping
     resumable = run.state == "paused" or (run.changeable and not run.active)
     buttons = {
         "pause": ("Resume", "resume", steerable) if resumable else ("Pause", "pause", steerable),
         "step": ("Step", "skip_next", steerable),
-        "stop": ("Stop", "stop", run.active and not stopping),
+        "stop": ("Stop", "stop", mine and run.active and not stopping),
     }
+    help = None if mine else NOT_YOURS
     for key, (label, icon, enabled) in buttons.items():
         icon = f":material/{icon}:"
-        st.button(label, key=key, icon=icon, disabled=not enabled, on_click=_act, args=(label.lower(),))
+        st.button(label, key=key, icon=icon, help=help, disabled=not enabled, on_click=_act, args=(label.lower(),))
 
 
 def _train() -> None:
     st.session_state.complaint = ""
     try:
         config = controls.config()
-        if st.session_state.run_id and lab.run(st.session_state.run_id).active:
-            lab.stop(st.session_state.run_id)
+        run = lab.run(st.session_state.run_id) if st.session_state.run_id else None
+        if run and run.active and lab.may_control(run):
+            lab.stop(run.id)
         st.session_state.run_id = lab.start(config)
         lab.await_update(st.session_state.run_id, BEGIN_SECONDS)
-    except (ConfigError, LookupError, lab.StoreError) as error:
+    except (ConfigError, LookupError, lab.NotAllowed, lab.StoreError) as error:
         st.session_state.complaint = str(error)
 
 
@@ -187,7 +189,7 @@ def _act(order: str) -> None:
     st.session_state.complaint = ""
     try:
         getattr(lab, order)(st.session_state.run_id)
-    except (LookupError, lab.StoreError) as error:
+    except (ConfigError, LookupError, lab.NotAllowed, lab.StoreError) as error:
         st.session_state.complaint = str(error)
 
 

@@ -1,7 +1,11 @@
 """Numbers and sentences as people read them."""
 
+import html
 import re
 import string
+
+MAX_LEGEND = 40  # characters; a longer name would leave no room for the chart
+NOT_YOURS = "This run is someone else's: fork it on the Runs page to go on from it."
 
 
 def big(number: float) -> str:
@@ -21,4 +25,11 @@ def duration(seconds: float) -> str:
 
 def plain(text: str) -> str:
     """Return text in which Markdown sees nothing but text: no link, picture, formula or icon."""
-    return re.sub(f"([{re.escape(string.punctuation)}])", r"\\\1", text)
+    # Addresses become links even where each character is escaped, unless something unseen, a word joiner, parts them.
+    parted = re.sub("(https?:|www|@)", "\\1\u2060", text, flags=re.IGNORECASE)
+    return re.sub(f"([{re.escape(string.punctuation)}])", r"\\\1", parted)
+
+
+def legend(text: str) -> str:
+    """Return text of a bearable length in which Plotly sees nothing but text: no tag, link or line break."""
+    return html.escape(text if len(text) <= MAX_LEGEND else f"{text[: MAX_LEGEND - 1]}…", quote=False)

@@ -5,9 +5,11 @@ Nothing that this package imports imports TensorFlow: training happens in worker
 a run and there is none.
 """
 
+from pg_core.lab.access import NotAllowed, Visitor, identify, may_control
 from pg_core.lab.checks import ask_check, check, checked, prepare_checks
 from pg_core.lab.control import Training, change, fork, pause, resume, start, step, stop, train
-from pg_core.lab.keeping import backup, check_store, delete, label, restore, restore_store
+from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
+from pg_core.lab.limits import check_limits
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.viewing import (
     await_update,
@@ -31,9 +33,9 @@ from pg_core.runs.records import Run, UnknownRun
 from pg_core.runs.schema import StoreError
 
 __all__ = [
-    "Answer", "Change", "Curves", "LabeledClip", "Progress", "Run", "Source", "StoreError", "Training", "UnknownRun",
-    "ask_check", "await_update", "backup", "change", "check", "check_store", "checked", "checkpoints", "clip", "delete",
-    "evaluate", "fork", "label", "pause", "policy_at", "prepare_checks", "progress", "render", "replay", "restore",
-    "restore_store", "resume", "run", "runs", "shutdown", "sources", "start", "startup", "step", "stop", "train",
-    "untrained_clip",
+    "Answer", "Change", "Curves", "LabeledClip", "NotAllowed", "Progress", "Run", "Source", "StoreError", "Training",
+    "UnknownRun", "Visitor", "ask_check", "await_update", "backup", "change", "check", "check_limits", "check_store",
+    "checked", "checkpoints", "clip", "delete", "evaluate", "fork", "identify", "incident", "label", "may_control",
+    "pause", "policy_at", "prepare_checks", "progress", "render", "replay", "restore", "restore_store", "resume", "run",
+    "runs", "shutdown", "sources", "start", "startup", "step", "stop", "train", "untrained_clip",
 ]  # fmt: skip

@@ -1,14 +1,17 @@
-"""Start runs, steer them, and fork them."""
+"""Start runs, steer them, and fork them.
+
+Every function here that takes the id of a run raises UnknownRun, and NotAllowed if it is someone else's.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pg_core import memory
 from pg_core.config import Config
-from pg_core.lab import state
+from pg_core.lab import access, limits, state
 from pg_core.runs import library
 from pg_core.runs.processes import process_name
-from pg_core.runs.records import ACTIVE
+from pg_core.runs.records import ACTIVE, RESUMABLE
 from pg_core.runs.schema import PATIENT_LOCK_SECONDS
 from pg_core.runs.store import Store, data_folder, database
 
@@ -33,10 +36,12 @@ def start(config: Config, name: str | None = None) -> str:
 
     Raises:
         ConfigError: the name has no or more than 80 characters, or training does not fit into the free memory.
+        NotAllowed: the visitor, or the lab, has as many runs as may be; so `resume`, `step` and `fork`.
         StoreError: the store cannot be written; so every function here.
     """
     memory.check(config)
-    run_id = state.store().create(config, name)
+    with limits.admission() as visitor:
+        run_id = state.store().create(config, name, owner=visitor.id, session=visitor.session)
     state.supervisor().wake()
     return run_id
 
@@ -45,9 +50,9 @@ def change(run_id: str, **live_values: Any) -> None:
     """Change live hyperparameters from the run's next update on.
 
     Raises:
-        UnknownRun: there is no such run; so every function here that takes an id.
         ConfigError: a value is not valid, or not live, or the run has ended.
     """
+    access.controlled(run_id)
     state.store().request(run_id, live_values)
 
 
@@ -58,20 +63,20 @@ def pause(run_id: str) -> None:
 
 def resume(run_id: str) -> None:
     """Let a paused run go on, and one that was stopped or interrupted continue from its newest checkpoint."""
-    if not _direct(run_id, target="run", steps=0) and state.store().enqueue(run_id, target="run", steps=0):
-        state.supervisor().wake()
+    if not _direct(run_id, target="run", steps=0):
+        _enqueue(run_id, target="run", steps=0)
 
 
 def step(run_id: str) -> None:
     """Train a single update, and pause."""
-    store = state.store()
-    store.run(run_id)
-    if not store.add_step(run_id) and store.enqueue(run_id, target="pause", steps=1):
-        state.supervisor().wake()
+    access.controlled(run_id)
+    if not state.store().add_step(run_id):
+        _enqueue(run_id, target="pause", steps=1)
 
 
 def stop(run_id: str) -> None:
     """Stop a run, keeping all it has learned; it can be resumed."""
+    access.controlled(run_id)
     if not state.store().transition(run_id, ["queued"], state="stopped"):
         _direct(run_id, target="stop")
 
@@ -80,7 +85,7 @@ def fork(run_id: str, update: int | None = None, name: str | None = None, **live
     """Queue a run that shares another's past up to `update` updates and goes on with other live values.
 
     Args:
-        run_id: of the parent.
+        run_id: of the parent, anyone's.
         update: one after which a checkpoint was kept, see `checkpoints`; None: the newest.
         name: of the child.
         live_values: in force from the child's first own update on.
@@ -91,10 +96,13 @@ def fork(run_id: str, update: int | None = None, name: str | None = None, **live
     Raises:
         ConfigError: there is no checkpoint at `update`, or a value is not valid or not live.
     """
-    state.store().run(run_id).current.changed(**live_values)
-    child = library.fork(state.store(), run_id, update, name)
-    state.store().request(child, live_values)
-    resume(child)
+    store = state.store()
+    store.run(run_id).current.changed(**live_values)
+    with limits.admission() as visitor:
+        child = library.fork(store, run_id, update, name, visitor.id, visitor.session)
+        store.request(child, live_values)
+        store.enqueue(child, target="run", steps=0)
+    state.supervisor().wake()
     return child
 
 
@@ -111,4 +119,12 @@ def train(config: Config, name: str | None = None) -> Training:
 
 def _direct(run_id: str, **orders: Any) -> bool:
     """Give an active run's worker its orders; a run that has just ended needs none."""
-    return state.store().transition(state.store().run(run_id).id, ACTIVE, **orders)
+    return state.store().transition(access.controlled(run_id).id, ACTIVE, **orders)
+
+
+def _enqueue(run_id: str, **orders: Any) -> None:
+    """Queue a run that was stopped or interrupted; one that has ended in another way stays as it is."""
+    if state.store().run(run_id).state in RESUMABLE:
+        with limits.admission():
+            state.store().enqueue(run_id, **orders)
+        state.supervisor().wake()

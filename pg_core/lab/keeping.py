@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pg_core.lab import state
-from pg_core.runs import library, maintenance
-from pg_core.runs.store import database
+from pg_core.lab import access, state
+from pg_core.runs import incidents, library, maintenance
+from pg_core.runs.store import data_folder, database
 
 
 def label(run_id: str, **labels: Any) -> None:
@@ -14,7 +14,9 @@ def label(run_id: str, **labels: Any) -> None:
 
     Raises:
         ConfigError: a text is too long, or has characters that cannot be printed.
+        NotAllowed: it is someone else's run; so `delete` and `restore`, which then leave all as they are.
     """
+    access.controlled(run_id)
     library.label(state.store(), run_id, **labels)
 
 
@@ -24,11 +26,15 @@ def delete(*run_ids: str) -> None:
     Raises:
         ConfigError: one of them is still trained.
     """
+    for run_id in run_ids:
+        access.controlled(run_id)
     library.delete(state.store(), run_ids)
 
 
 def restore(*run_ids: str) -> None:
     """Bring deleted runs back."""
+    for run_id in run_ids:
+        access.controlled(run_id)
     library.restore(state.store(), run_ids)
 
 
@@ -53,3 +59,8 @@ def restore_store(path: Path) -> None:
         ValueError: the file is no backup, or the store has runs.
     """
     maintenance.restore(state.store().engine, path)
+
+
+def incident(error: BaseException) -> str:
+    """Write an unexpected error's traceback to the lab's errors.log, and return the number to be told instead."""
+    return incidents.note(data_folder(), error)

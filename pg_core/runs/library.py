@@ -65,7 +65,10 @@ def purge(store: Store) -> None:
         connection.execute(RUNS.delete().where(RUNS.c.deleted_at < time.time() - KEPT_SECONDS))
 
 
-def fork(store: Store, run_id: str, update: int | None = None, name: str | None = None) -> str:
+def fork(
+    store: Store, run_id: str, update: int | None = None, name: str | None = None,
+    owner: str | None = None, session: str | None = None,
+) -> str:  # fmt: skip
     """Add a stopped run that shares another's past up to a kept checkpoint; return its id.
 
     Args:
@@ -73,6 +76,8 @@ def fork(store: Store, run_id: str, update: int | None = None, name: str | None 
         run_id: the parent.
         update: how many updates to share; None: as many as were done at the newest checkpoint.
         name: of the child.
+        owner: of the child, whoever has the parent.
+        session: of the browser that forks.
 
     Raises:
         UnknownRun: there is no such run.
@@ -86,7 +91,8 @@ def fork(store: Store, run_id: str, update: int | None = None, name: str | None 
     child = uuid.uuid4().hex
     with write(store.engine) as connection:
         row = dict(connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id)).one()._mapping)
-        row |= _fresh(child, name) | {"parent_id": run_id, "parent_update": at} | _summary(connection, row, at)
+        by = {"owner": owner, "session": session, "parent_id": run_id, "parent_update": at}
+        row |= _fresh(child, name) | by | _summary(connection, row, at)
         connection.execute(RUNS.insert(), row)
         for table, limit in ((UPDATES, at), (CHANGES, at), (CHECKPOINTS, at + 1)):
             _copy(connection, table, run_id, child, limit)

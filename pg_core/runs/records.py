@@ -62,6 +62,7 @@ class Run:
         pinned: whether it stands before the others.
         parent_id: of the run that it was forked from, None for most.
         parent_update: updates that it shares with that run.
+        owner: the log-in of who controls it, None if it was started without one.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Run:
     pinned: bool = False
     parent_id: str | None = None
     parent_update: int | None = None
+    owner: str | None = None
 
     @property
     def active(self) -> bool:

@@ -32,7 +32,7 @@ def run_of(row: sa.Row[Any], requests: Sequence[Request]) -> Run:
     for request in requests:
         current = current.changed(**request.values)
     same = ("id", "name", "state", "reason", "updates", "episodes", "env_steps", "wall_seconds", "steps_per_second")
-    more = ("mean_return", "best_return", "target", "rewinds", "note", "pinned", "parent_id", "parent_update")
+    more = ("mean_return", "best_return", "target", "rewinds", "note", "pinned", "parent_id", "parent_update", "owner")
     return Run(
         **{name: getattr(row, name) for name in (*same, *more)},
         tags=tuple(json.loads(row.tags)),

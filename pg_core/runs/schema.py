@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pg_core.runs import postgresql
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 MAX_NAME = 80
 LOCK_SECONDS, PATIENT_LOCK_SECONDS = 5.0, 60.0  # a page had better say something; training had better wait
 
@@ -59,6 +59,8 @@ RUNS = sa.Table(
     sa.Column("deleted_at", sa.Double),  # None: not deleted
     sa.Column("parent_id", sa.String(32)),  # of the run that this one was forked from
     sa.Column("parent_update", sa.Integer),  # updates that they share
+    sa.Column("owner", sa.Text),  # who controls it: the id of a log-in
+    sa.Column("session", sa.String(32)),  # of the browser that started it
 )
 UPDATES = sa.Table(
     "updates",
@@ -160,13 +162,21 @@ def _add_engine(connection: sa.Connection) -> None:
 
 def _add_library(connection: sa.Connection) -> None:
     """Bring a store of version 2 to version 3: runs get notes, tags, pins, parents, and a time of deletion."""
-    columns = [RUNS.c[name] for name in ("note", "tags", "pinned", "deleted_at", "parent_id", "parent_update")]
-    for column in columns:
-        declaration = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+    _add_columns(connection, "note", "tags", "pinned", "deleted_at", "parent_id", "parent_update")
+
+
+def _add_owners(connection: sa.Connection) -> None:
+    """Bring a store of version 3 to version 4: runs get owners, but those that are there have none."""
+    _add_columns(connection, "owner", "session")
+
+
+def _add_columns(connection: sa.Connection, *names: str) -> None:
+    for name in names:
+        declaration = sa.schema.CreateColumn(RUNS.c[name]).compile(dialect=connection.dialect)
         connection.execute(sa.text(f"ALTER TABLE runs ADD COLUMN {declaration}"))
 
 
-MIGRATIONS = (_add_engine, _add_library)  # from version 1 on, each to the next
+MIGRATIONS = (_add_engine, _add_library, _add_owners)  # from version 1 on, each to the next
 
 
 @contextlib.contextmanager

@@ -48,6 +48,8 @@ from pg_core.runs.schema import (
     write,
 )  # fmt: skip
 
+# Whose a run is, for turns and limits.
+VISITOR: sa.ColumnElement[str] = sa.func.coalesce(RUNS.c.owner, RUNS.c.session, "")
 DIED = "Its worker process ended unexpectedly; resume the run to continue it from its last checkpoint."
 MAX_ASKED = 1_000  # values in one statement
 MAX_SNAPSHOTS, MAX_SNAPSHOT_BYTES = 128, 2**26  # of one run; beyond, those closest together go
@@ -100,15 +102,25 @@ class Store:
         self.engine = connect(url or lab_file(folder), lock_seconds)
         self.gone: dict[str, str] = {}
 
-    def create(self, config: Config, name: str | None = None, process: str | None = None) -> str:
+    def create(
+        self, config: Config, name: str | None = None, process: str | None = None,
+        owner: str | None = None, session: str | None = None,
+    ) -> str:  # fmt: skip
         """Add a run and return its id: queued, or starting if `process` is going to work on it.
+
+        Args:
+            config: of the run.
+            name: None: one is invented.
+            process: that works on it.
+            owner: the log-in of who started it, None without one.
+            session: of the browser that started it.
 
         Raises:
             ConfigError: the name is empty, too long, or has characters that cannot be printed.
         """
         run_id, now = uuid.uuid4().hex, time.time()
         row: dict[str, Any] = {"id": run_id, "name": name_of(name)}
-        row |= {"config": config.model_dump_json()}
+        row |= {"config": config.model_dump_json(), "owner": owner, "session": session}
         row |= {"created_at": now, "queued_at": now, "env_steps_to_solve": json.dumps([None] * config.num_agents)}
         row |= {"state": "starting" if process else "queued", "process": process}
         with write(self.engine) as connection:
@@ -158,8 +170,13 @@ class Store:
         )
 
     def queue(self) -> list[str]:
-        """Return the ids of the queued runs, next one first."""
-        wanted = sa.select(RUNS.c.id).where(RUNS.c.state == "queued").order_by(RUNS.c.queued_at, RUNS.c.id)
+        """Return the ids of the queued runs, next one first: visitors take turns, whoever trains least begins."""
+        waits = RUNS.c.state == "queued"
+        order = (waits, RUNS.c.queued_at, RUNS.c.id)
+        turn = sa.func.row_number().over(partition_by=VISITOR, order_by=order).label("turn")
+        active = sa.select(RUNS.c.id, RUNS.c.queued_at, waits.label("waits"), turn).where(RUNS.c.state.in_(ACTIVE))
+        ranked = active.subquery()
+        wanted = sa.select(ranked.c.id).where(ranked.c.waits).order_by(ranked.c.turn, ranked.c.queued_at, ranked.c.id)
         with read(self.engine) as connection:
             return list(connection.scalars(wanted))
 

@@ -12,12 +12,10 @@ import errno
 import json
 import os
 import queue
-import secrets
 import sys
 import tempfile
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from pg_core import acting, evaluation, proofs, rendering, runtime
 from pg_core.config import Config, ConfigError
 from pg_core.environments import UnsupportedEnvironmentError
-from pg_core.runs import clips
+from pg_core.runs import clips, incidents
 from pg_core.runs.records import LostRun
 from pg_core.runs.schema import PATIENT_LOCK_SECONDS, StoreError
 from pg_core.runs.session import Leave, Outcome, Session
@@ -123,12 +121,8 @@ def _is_full(error: Exception) -> bool:
 
 
 def _log(folder: Path, error: Exception) -> str:
-    incident = secrets.token_hex(4)
-    with contextlib.suppress(OSError), (folder / "errors.log").open("a") as log:
-        log.write(f"incident {incident}\n{''.join(traceback.format_exception(error))}\n")
-    return (
-        f"An unexpected {type(error).__name__} ended this; see incident {incident} in errors.log in the lab's folder."
-    )
+    number = incidents.note(folder, error)
+    return f"An unexpected {type(error).__name__} ended this; see incident {number} in errors.log in the lab's folder."
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """A real server with a store of its own, and a real browser."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -42,12 +43,23 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(data: Path) -> Iterator[Server]:
     """Serve the lab as the README says, on a free port and with an empty store."""
+    with serve(data, free_port()) as server:
+        yield server
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def serve(data: Path, port: int, *options: str, **environment: str) -> Iterator[Server]:
+    """Serve the lab until it is left."""
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), *options]
     log = (data / "server.log").open("wb")
-    environment = {**os.environ, "PG_LAB_DATA": str(data)}
+    environment = {**os.environ, "PG_LAB_DATA": str(data), **environment}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as process:
         url = f"http://127.0.0.1:{port}"
         _wait_until_healthy(url, process)

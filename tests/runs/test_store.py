@@ -17,7 +17,7 @@ from pg_core.config import Config, ConfigError
 from pg_core.runs import store as module
 from pg_core.runs.processes import is_alive, process_name
 from pg_core.runs.records import LostRun, Snapshot, UnknownRun
-from pg_core.runs.schema import ARRAYS, CHECKPOINTS, RUNS, StoreError, open_engine, read, write
+from pg_core.runs.schema import ARRAYS, CHECKPOINTS, RUNS, SCHEMA_VERSION, StoreError, open_engine, read, write
 from pg_core.runs.store import Store
 from tests.postgresql import only_sqlite
 
@@ -266,7 +266,7 @@ def test_file_that_is_no_database_is_reported(tmp_path):
 def test_store_of_another_version_is_refused(store):
     with write(store.engine) as connection:
         connection.exec_driver_sql("UPDATE schema_version SET version = 99")
-    with pytest.raises(StoreError, match="has version 99, this lab reads version 3"):
+    with pytest.raises(StoreError, match=f"has version 99, this lab reads version {SCHEMA_VERSION}"):
         Store(store.folder, store.engine.url)
 
 
@@ -349,13 +349,13 @@ def versions(database):
     return found
 
 
-def test_store_of_version_1_is_brought_to_version_3(old, tmp_path, small, make_update, keep):
+def test_store_of_version_1_is_brought_to_this_version(old, tmp_path, small, make_update, keep):
     store = Store(tmp_path, old)
     [run] = store.runs()
     assert run.config == Config(**{**small.model_dump(), "engine": "gymnasium"})
     assert not run.config.compiled and not run.config.sutton_barto_reward
     assert run.current.learning_rate == 0.5 and run.updates == 2
-    assert (run.note, run.tags, run.pinned, run.parent_id) == ("", (), False, None)
+    assert (run.note, run.tags, run.pinned, run.parent_id, run.owner) == ("", (), False, None, None)
     with pytest.raises(ConfigError, match="Gone-v0"):
         store.run("bad")
     rows = store.updates("good", list(ARRAYS), 0, 9)
@@ -366,7 +366,7 @@ def test_store_of_version_1_is_brought_to_version_3(old, tmp_path, small, make_u
     keep(store, "good", [make_update(2)])  # the columns that are gone are asked for no more
     store.close()
     assert Store(tmp_path, old).run("good").config == run.config  # and it is done once
-    assert versions(old) == [3]
+    assert versions(old) == [SCHEMA_VERSION]
 
 
 def together(number, work):
@@ -379,29 +379,29 @@ def together(number, work):
 def test_an_empty_database_is_made_a_store_by_several_at_once(tmp_path, database, small):
     stores = together(4, lambda _: Store(tmp_path, database))
     ids = {store.create(small) for store in stores}
-    assert {run.id for run in stores[0].runs()} == ids and versions(database) == [3]
+    assert {run.id for run in stores[0].runs()} == ids and versions(database) == [SCHEMA_VERSION]
 
 
 def test_an_old_store_is_brought_to_this_version_by_several_at_once(old, tmp_path):
     stores = together(4, lambda _: Store(tmp_path, old))
-    assert [run.id for store in stores for run in store.runs()] == ["good"] * 4 and versions(old) == [3]
+    assert [run.id for store in stores for run in store.runs()] == ["good"] * 4 and versions(old) == [SCHEMA_VERSION]
 
 
 @pytest.fixture
 def newer(database):
-    """A database in which a lab of version 4 has its tables, one of them by a name that this lab knows."""
+    """A database in which a newer lab has its tables, one of them by a name that this lab knows."""
     engine = open_engine(database)
     with write(engine) as connection:
         for statement in ("schema_version (version INTEGER)", "runs (id INTEGER)"):
             connection.exec_driver_sql(f"CREATE TABLE {statement}")
-        connection.exec_driver_sql("INSERT INTO schema_version VALUES (4)")
+        connection.exec_driver_sql(f"INSERT INTO schema_version VALUES ({SCHEMA_VERSION + 1})")
     engine.dispose()
     return database
 
 
 def test_store_of_a_newer_version_is_refused_and_left_alone(newer, tmp_path):
     for _ in range(2):
-        with pytest.raises(StoreError, match="has version 4, this lab reads version 3; use the lab that made it"):
+        with pytest.raises(StoreError, match=f"this lab reads version {SCHEMA_VERSION}; use the lab that made it"):
             Store(tmp_path, newer)
     engine = open_engine(newer)
     inspector = sa.inspect(engine)
@@ -416,7 +416,7 @@ def test_the_file_of_a_newer_store_stays_as_it_is_bit_for_bit(newer, tmp_path):
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")  # as a later lab may have it
     before = path.read_bytes()
-    with pytest.raises(StoreError, match="has version 4"):
+    with pytest.raises(StoreError, match=f"has version {SCHEMA_VERSION + 1}"):
         Store(tmp_path)
     gc.collect()  # closes the connections
     assert path.read_bytes() == before

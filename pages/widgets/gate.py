@@ -1,0 +1,91 @@
+"""The gate: at which address the lab may be served, and what every answer of its server says to browsers."""
+
+import ipaddress
+import os
+
+import streamlit as st
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.errors import StreamlitSecretNotFoundError
+
+from pages.widgets.visitor import has_login
+from pg_core import lab
+from pg_core.config import ConfigError
+
+MIN_SECRET = 32  # characters of `cookie_secret`: whoever guesses it is whoever he says
+# Streamlit's own page has scripts and styles in it, and loads components from blobs; nothing comes from elsewhere.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "same-origin",
+}
+
+
+def problem() -> str | None:
+    """Return a sentence if the lab must not be served as it is set up."""
+    try:
+        lab.check_limits()
+        if has_login():
+            return _login_problem()
+    except (ConfigError, StreamlitSecretNotFoundError) as error:
+        return str(error)
+    address = st.get_option("server.address")
+    if is_loopback(address) or os.environ.get("PG_LAB_ALLOW_ANYONE") == "1":
+        return None
+    return (
+        f"The lab is not served at the address {address or '0.0.0.0 (no server.address is set)'}, where others could "
+        "reach it without a log-in: serve it at 127.0.0.1, configure [auth] in .streamlit/secrets.toml, or set "
+        "PG_LAB_ALLOW_ANYONE=1 if whoever reaches it may do everything. See docs/deployment.md."
+    )
+
+
+def is_loopback(address: str | None) -> bool:
+    """Return whether only this machine reaches an address; a name may mean any, but for localhost."""
+    try:
+        return address == "localhost" or ipaddress.ip_address(address or "").is_loopback
+    except ValueError:
+        return False
+
+
+def middleware() -> list[Middleware]:
+    """Return what stands between Streamlit and the network; Streamlit itself checks the host of WebSockets only."""
+    hosts = st.get_option("server.allowedHosts") or ["*"]
+    return [
+        Middleware(SafeHeaders),
+        Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
+    ]
+
+
+class SafeHeaders:
+    """ASGI middleware that adds `HEADERS` to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, send_safely)
+
+
+def _login_problem() -> str | None:
+    length = len(str(st.secrets["auth"].get("cookie_secret", st.get_option("server.cookieSecret"))))
+    if length < MIN_SECRET:
+        return (
+            f"`cookie_secret` in [auth] of secrets.toml must have at least {MIN_SECRET} characters, got {length}: "
+            "make one with python -c 'import secrets; print(secrets.token_hex(32))'."
+        )
+    return None

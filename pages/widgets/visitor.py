@@ -1,0 +1,65 @@
+"""Who looks at the page: the person who is logged in, else the browser's session; and the way in and out."""
+
+import functools
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import streamlit as st
+
+from pages.widgets.words import plain
+from pg_core import lab
+
+
+@functools.cache  # a file that is edited or gone for a moment must not open the lab to everyone
+def has_login() -> bool:
+    """Return whether secrets.toml had a log-in when the lab started.
+
+    Raises:
+        StreamlitSecretNotFoundError: it cannot be read.
+    """
+    return any(Path(path).exists() for path in st.get_option("secrets.files")) and "auth" in st.secrets
+
+
+def present() -> lab.Visitor:
+    """Return who looks at the page that is being drawn.
+
+    A person is known by what never changes, the provider's name for him. An administrator can also be named by his
+    e-mail address, if the provider has verified it.
+    """
+    session = st.session_state.setdefault("visitor", uuid.uuid4().hex)
+    if not has_login():
+        return lab.Visitor(None, session, admin=True)
+    claims = st.user.to_dict()
+    if claims.get("is_logged_in") is not True or not claims.get("iss") or not claims.get("sub"):
+        return lab.Visitor(None, session, admin=False)
+    person = f"{claims['iss']} {claims['sub']}"
+    names = {person, claims.get("email") if claims.get("email_verified") is True else None}
+    admins = {entry.strip() for entry in os.environ.get("PG_LAB_ADMINS", "").split(",")} - {""}
+    return lab.Visitor(person, session, admin=not names.isdisjoint(admins))
+
+
+def require_login() -> None:
+    """Draw who is logged in; who is not gets the way in, and nothing else of the lab."""
+    if not has_login():
+        return
+    visitor = present()
+    if visitor.id is None:
+        st.title("Policy Gradient Lab", anchor=False)
+        st.text("Log in to see runs and to train.")
+        for name in _providers():
+            st.button(f"Log in{f' with {name}' if name else ''}", on_click=st.login, args=(name,), type="primary")
+        st.stop()
+    with st.container(horizontal=True, horizontal_alignment="right", key="account"):
+        who = str(st.user.get("name") or st.user.get("email") or st.user["sub"])
+        with st.popover(plain(who), icon=":material/person:", type="tertiary"):
+            st.text(f"Administrator {visitor.id}" if visitor.admin else visitor.id)
+            st.button("Log out", icon=":material/logout:", on_click=st.logout)
+
+
+def _providers() -> list[str | None]:
+    """Return the names of the providers in secrets.toml; None is the one that has no name."""
+    sections = st.secrets["auth"].items()
+    named: list[str | None] = [key for key, value in sections if isinstance(value, Mapping) and "client_id" in value]
+    return named or [None]

@@ -1,0 +1,62 @@
+"""Who acts, and which runs are his: every function of the lab that controls a run asks here, so no page can forget."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pg_core.lab import state
+from pg_core.runs.records import Run
+
+
+class NotAllowed(ValueError):
+    """Raised when a visitor may not do what he asks, or not now; its message says what he can do."""
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who acts.
+
+    Attributes:
+        id: of his log-in, the same whenever and wherever he logs in; None without one.
+        session: of his browser, random; None where there is none.
+        admin: whether he controls every run: administrators do, and where there is no log-in everyone does.
+    """
+
+    id: str | None
+    session: str | None
+    admin: bool
+
+
+# Whoever runs commands on this machine can read the database file: there is nothing to keep from him.
+_COMMAND_LINE = Visitor(None, None, admin=True)
+_provider: Callable[[], Visitor] = lambda: _COMMAND_LINE  # noqa: E731
+
+
+def identify(provider: Callable[[], Visitor]) -> None:
+    """Have `provider` say who acts whenever the lab asks; without one it is the command line, which may do all."""
+    global _provider
+    _provider = provider
+
+
+def visitor() -> Visitor:
+    """Return who acts."""
+    return _provider()
+
+
+def may_control(run: Run) -> bool:
+    """Return whether the visitor may steer, describe and delete a run."""
+    acting = visitor()
+    return acting.admin or (acting.id is not None and acting.id == run.owner)
+
+
+def controlled(run_id: str) -> Run:
+    """Return a run that the visitor controls.
+
+    Raises:
+        UnknownRun: there is no such run.
+        NotAllowed: it is someone else's.
+    """
+    run = state.store().run(run_id)
+    if not may_control(run):
+        whose = "belongs to someone else" if run.owner else "was started without a log-in, so it is an administrator's"
+        raise NotAllowed(f"Run {run.name} {whose}; fork it to go on from it.")
+    return run

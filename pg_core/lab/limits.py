@@ -1,0 +1,88 @@
+"""How many runs a visitor may have under way, how much he may store, and how much the lab takes on."""
+
+import contextlib
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from pg_core.config import ConfigError
+from pg_core.lab import access, state
+from pg_core.lab.access import NotAllowed, Visitor
+from pg_core.runs import quotas
+
+GB = 10**9
+# By the environment variable that sets it. One person at one machine should never meet any of them.
+DEFAULTS = {
+    "PG_LAB_MAX_ACTIVE": 20.0,
+    "PG_LAB_MAX_QUEUE": 200.0,
+    "PG_LAB_MAX_STORED_GB": 10.0,
+    "PG_LAB_MIN_FREE_GB": 1.0,
+}
+MIN_FREE_SHARE = 0.02  # of a disk, where that is less than PG_LAB_MIN_FREE_GB
+
+_lock = threading.Lock()  # of two that start a run at the same time, one is the last for whom there is room
+
+
+def limit(name: str) -> float:
+    """Return a limit: what its environment variable says, else its default.
+
+    Raises:
+        ConfigError: it says something else than a number.
+    """
+    text = os.environ.get(name) or str(DEFAULTS[name])
+    with contextlib.suppress(ValueError):
+        if (value := float(text)) >= 0:
+            return value
+    raise ConfigError(f"`{name}` must be a number of at least 0, got {text!r}.")
+
+
+def check_limits() -> None:
+    """See that every limit can be read.
+
+    Raises:
+        ConfigError: as `limit`.
+    """
+    for name in DEFAULTS:
+        limit(name)
+
+
+@contextlib.contextmanager
+def admission() -> Iterator[Visitor]:
+    """Return who may make one more run active, while nobody else is admitted.
+
+    Raises:
+        NotAllowed: he, or the lab, has enough of them; or he has not logged in.
+    """
+    with _lock:
+        acting = access.visitor()
+        if acting.id is None and not acting.admin:
+            raise NotAllowed("Log in to start runs.")
+        _check_disk(state.store().folder)
+        _check_queue()
+        if key := acting.id or acting.session:
+            _check_visitor(key)
+        yield acting
+
+
+def _check_disk(folder: Path) -> None:
+    disk = shutil.disk_usage(folder)
+    if disk.free < min(limit("PG_LAB_MIN_FREE_GB") * GB, MIN_FREE_SHARE * disk.total):
+        raise NotAllowed(
+            f"The lab's disk has only {disk.free / GB:.2g} GB left, too little to start a run: free some space."
+        )
+
+
+def _check_queue() -> None:
+    waiting = len(state.store().queue())
+    if waiting >= limit("PG_LAB_MAX_QUEUE"):
+        raise NotAllowed(f"{waiting} runs wait in the queue, which is all it takes: try again when some have begun.")
+
+
+def _check_visitor(key: str) -> None:
+    active, stored = quotas.usage(state.store(), key)
+    if active >= limit("PG_LAB_MAX_ACTIVE"):
+        raise NotAllowed(f"You have {active} runs in training or in the queue, which is the limit: stop one first.")
+    if stored >= limit("PG_LAB_MAX_STORED_GB") * GB:
+        raise NotAllowed(f"Your runs take {stored / GB:.2g} GB of disk, which is the limit: delete some first.")

@@ -1,0 +1,124 @@
+"""What strangers write is text: no script, no request, no markup, no page that becomes wider than its window."""
+
+import json
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from pg_core.config import Config
+from pg_core.runs.schema import ARRAYS, RUNS, UPDATES, write
+from pg_core.runs.store import Store
+from tests.e2e.conftest import Open, Server
+from tests.e2e.test_runs import select
+
+NAMES = [
+    "<img src=http://127.0.0.1:9/x onerror=\"window.__xss=1\"> <b>bold</b> <a href='javascript:window.__xss=1'>a</a>",
+    "![x](http://127.0.0.1:9/x) [a](javascript:alert(1)) :red[x] :material/home: **x** `x` | x",
+    "$\\href{javascript:alert(1)}{x}$ {name} %s %{x} <br> http://127.0.0.1:9/x www.example.org a@example.org",
+    "W" * 80,
+    "\u202eright to left\u202c \u200bzero\u200dwidth \x07bell \U0001f468\u200d\U0001f469\u200d\U0001f467",
+]
+
+
+@pytest.fixture(scope="module")
+def hostile(server: Server) -> list[str]:
+    """Runs of an update with such names, notes, tags and reasons; some could only be written by another program."""
+    store, ids = Store(server.data), []
+    sizes = {"episodic_returns": 2, "episodic_lengths": 2, "iqm": 3}
+    update = {name: np.ones(sizes.get(name, 1), dtype).tobytes() for name, dtype in ARRAYS.items()}
+    for number, name in enumerate(NAMES):
+        config = Config(num_agents=1, episodes_per_update=2, learning_rate=0.01 / (number + 1))
+        ids.append(store.create(config, "x"))
+        labels = {"name": name, "note": name * 9, "tags": json.dumps([name, name[::-1]])}
+        with write(store.engine) as connection:
+            connection.execute(UPDATES.insert(), {"run_id": ids[-1], "update": 0, "seconds": 1.0, **update})
+            state = {"state": "failed", "reason": f"Why: {name}", "updates": 1}
+            connection.execute(RUNS.update().where(RUNS.c.id == ids[-1]).values(**labels, **state))
+    return ids
+
+
+def watch(page: Page) -> list[str]:
+    """Return a list in which everything appears that must not happen."""
+    seen: list[str] = []
+    own = urlsplit(page.url).netloc
+
+    def asked(url: str) -> None:
+        if urlsplit(url).scheme.startswith(("http", "ws")) and urlsplit(url).netloc != own:
+            seen.append(url)
+
+    page.on("request", lambda request: asked(request.url))
+    page.on("dialog", lambda dialog: (seen.append(dialog.message), dialog.dismiss()))
+    page.on("console", lambda message: seen.append(message.text) if "Content Security" in message.text else None)
+    return seen
+
+
+def harmless(page: Page, seen: list[str]) -> None:
+    assert seen == []
+    assert page.evaluate("window.__xss === undefined")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    for markup in (
+        "img[src*='127.0.0.1:9']",
+        "[href^='javascript']",
+        "a[href*='127.0.0.1:9']",
+        "a[href*='example.org']",
+    ):
+        assert page.locator(markup).count() == 0, markup
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_hostile_names_are_text_on_the_train_page(open_page: Open, hostile: list[str], width: int) -> None:
+    page = open_page(width=width)
+    seen = watch(page)
+    for run_id, name in zip(hostile, NAMES, strict=True):
+        page.goto(page.url.split("?")[0] + f"?run={run_id}")
+        expect(page.locator(".st-key-status")).to_contain_text(name)
+        harmless(page, seen)
+
+
+def test_hostile_names_are_text_on_the_runs_page(open_page: Open, hostile: list[str]) -> None:
+    page = open_page("runs")
+    seen = watch(page)
+    for row in range(len(NAMES)):
+        select(page, row)
+        expect(page.get_by_label("Name", exact=True)).to_have_value(NAMES[-1 - row])
+        harmless(page, seen)
+        select(page, row)
+        expect(page.get_by_label("Name", exact=True)).to_have_count(0)
+    select(page, *range(len(NAMES)))
+    expect(page.locator(".js-plotly-plot .legendtext")).to_have_count(len(NAMES))
+    table = page.locator(".stMarkdown table")
+    expect(table).to_contain_text("Learning rate")
+    for name in NAMES[:4]:
+        assert name in table.inner_text().replace("\u2060", "")
+        assert name[:39] in page.locator(".js-plotly-plot .legend").text_content()
+    harmless(page, seen)
+
+
+ACTS = {
+    "fragment": lambda page: page.get_by_text("Numbers as a table").click(),
+    "page": lambda page: page.reload(),
+}
+
+
+@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
+def test_an_unexpected_error_is_a_number_here_and_a_traceback_in_the_log(
+    open_page: Open, hostile: list[str], server: Server, act: Callable[[Page], object]
+) -> None:
+    store = Store(server.data)
+    page = open_page(f"?run={hostile[0]}")
+    expect(page.locator(".st-key-status")).to_contain_text("failed")
+    tags = RUNS.update().where(RUNS.c.id == hostile[0])
+    with write(store.engine) as connection:
+        connection.execute(tags.values(tags="{ no JSON"))
+    act(page)
+    told = page.get_by_text("This page met an error").first
+    expect(told).to_be_visible()
+    [number] = re.findall("Incident ([0-9a-f]{8})", told.inner_text())
+    assert f"incident {number}" in (server.data / "errors.log").read_text()
+    assert not any(word in page.inner_text("body") for word in ("Traceback", "JSON", "pg_core", str(server.data)))
+    with write(store.engine) as connection:
+        connection.execute(tags.values(tags="[]"))

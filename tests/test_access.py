@@ -1,0 +1,185 @@
+"""Who may do what with whose runs, and how many of them, whatever the pages draw."""
+
+import numpy as np
+import pytest
+
+from pg_core import lab
+from pg_core.config import Config, ConfigError
+from pg_core.runs.records import Batch, Snapshot
+from pg_core.runs.store import Store
+
+ANN, BOB = lab.Visitor("https://id Ann", "a", admin=False), lab.Visitor("https://id Bob", "b", admin=False)
+ADMIN, STRANGER = lab.Visitor("https://id Eve", "e", admin=True), lab.Visitor(None, "s", admin=False)
+TABS = [lab.Visitor(None, f"tab {number}", admin=True) for number in range(3)]  # without a log-in
+COMMAND_LINE = lab.Visitor(None, None, admin=True)
+CONFIG = Config(num_agents=1)
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    """A lab without workers: what is queued stays there."""
+    monkeypatch.setenv("PG_LAB_DATA", str(tmp_path))
+    monkeypatch.setattr("pg_core.runs.supervisor.Supervisor.start", lambda self: None)
+    yield Store(tmp_path)
+    lab.identify(lambda: COMMAND_LINE)
+    lab.shutdown()
+
+
+def acts(visitor: lab.Visitor) -> None:
+    lab.identify(lambda: visitor)
+
+
+def ended(store: Store, run_id: str) -> str:
+    """Stop a queued run as a worker would have left it, with a checkpoint."""
+    assert store.transition(run_id, ["queued"], state="starting", process="me")
+    store.commit(run_id, "me", Batch([], {}, {}, 0, Snapshot(0, {"k": np.ones(1)}, {"update": np.int64(0)})))
+    assert store.transition(run_id, ["starting"], state="stopped", process=None)
+    return run_id
+
+
+CONTROLS = {
+    "change": lambda run_id: lab.change(run_id, gamma=0.5),
+    "pause": lab.pause,
+    "resume": lab.resume,
+    "step": lab.step,
+    "stop": lab.stop,
+    "label": lambda run_id: lab.label(run_id, name="mine now"),
+    "delete": lab.delete,
+    "restore": lab.restore,
+}
+
+
+@pytest.mark.parametrize("visitor", [BOB, STRANGER], ids=["another", "not logged in"])
+@pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
+def test_nobody_controls_the_run_of_another(store, control, visitor):
+    acts(ANN)
+    runs = lab.start(CONFIG, "hers"), ended(store, lab.start(CONFIG, "hers"))
+    acts(visitor)
+    for run_id in runs:
+        before = store.run(run_id)
+        assert before.owner == ANN.id and not lab.may_control(before)
+        with pytest.raises(lab.NotAllowed, match="Run hers belongs to someone else; fork it to go on from it"):
+            control(run_id)
+        assert store.run(run_id) == before
+    assert len(lab.runs()) == 2  # he may look
+
+
+@pytest.mark.parametrize("visitor", [ANN, ADMIN, COMMAND_LINE], ids=["owner", "administrator", "command line"])
+@pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
+def test_owners_administrators_and_the_command_line_control_a_run(store, control, visitor):
+    acts(ANN)
+    run_id = ended(store, lab.start(CONFIG))
+    acts(visitor)
+    control(run_id)
+
+
+def test_of_several_runs_all_must_be_the_visitors(store):
+    acts(ANN)
+    hers = ended(store, lab.start(CONFIG))
+    acts(BOB)
+    his = ended(store, lab.start(CONFIG))
+    with pytest.raises(lab.NotAllowed):
+        lab.delete(his, hers)
+    assert len(lab.runs()) == 2
+
+
+def test_a_fork_belongs_to_whoever_forks(store):
+    acts(ANN)
+    parent = ended(store, lab.start(CONFIG))
+    acts(BOB)
+    child = lab.fork(parent, gamma=0.5)
+    assert (lab.run(child).owner, lab.run(child).state) == (BOB.id, "queued")
+    lab.stop(child)
+    acts(ANN)
+    with pytest.raises(lab.NotAllowed):
+        lab.resume(child)
+
+
+def test_a_run_from_before_the_log_in_is_an_administrators(store):
+    run_id = store.create(CONFIG, "old")
+    acts(ANN)
+    with pytest.raises(lab.NotAllowed, match="Run old was started without a log-in, so it is an administrator's"):
+        lab.stop(run_id)
+    acts(ADMIN)
+    lab.stop(run_id)
+
+
+def test_without_a_log_in_everyone_controls_everything():
+    acts(TABS[0])
+    run_id = lab.start(CONFIG)
+    acts(TABS[1])
+    lab.stop(run_id)
+    assert lab.run(run_id).state == "stopped"
+
+
+def test_whoever_has_not_logged_in_starts_nothing(store):
+    acts(ANN)
+    run_id = ended(store, lab.start(CONFIG))
+    acts(STRANGER)
+    for start in (lambda: lab.start(CONFIG), lambda: lab.fork(run_id)):
+        with pytest.raises(lab.NotAllowed, match="Log in to start runs"):
+            start()
+    assert len(lab.runs()) == 1
+
+
+@pytest.mark.parametrize("visitors", [(ANN, BOB), TABS], ids=["log-in", "session"])
+def test_each_visitor_has_so_many_active_runs(store, monkeypatch, visitors):
+    monkeypatch.setenv("PG_LAB_MAX_ACTIVE", "2")
+    first, second, *_ = visitors
+    acts(first)
+    stopped, _, _ = ended(store, lab.start(CONFIG)), lab.start(CONFIG), lab.start(CONFIG)
+    for one_more in (lambda: lab.start(CONFIG), lambda: lab.resume(stopped), lambda: lab.fork(stopped)):
+        with pytest.raises(lab.NotAllowed, match="You have 2 runs in training or in the queue, which is"):
+            one_more()
+    lab.step(store.queue()[0])  # is active already
+    assert len(lab.runs()) == 3 and lab.run(stopped).state == "stopped"
+    acts(second)
+    lab.start(CONFIG)
+    acts(COMMAND_LINE)
+    assert [lab.start(CONFIG) for _ in range(3)]
+
+
+def test_the_queue_has_an_end(monkeypatch):
+    monkeypatch.setenv("PG_LAB_MAX_QUEUE", "3")
+    for visitor in TABS:
+        acts(visitor)
+        lab.start(CONFIG)
+    with pytest.raises(lab.NotAllowed, match="3 runs wait in the queue, which is all it takes: try again"):
+        lab.start(CONFIG)
+
+
+def test_a_visitor_stores_so_much_and_deleting_makes_room(store, monkeypatch):
+    acts(ANN)
+    run_id = ended(store, lab.start(CONFIG))
+    monkeypatch.setenv("PG_LAB_MAX_STORED_GB", "1e-9")  # a byte
+    with pytest.raises(lab.NotAllowed, match=r"Your runs take .* GB of disk, which is the limit: delete some first"):
+        lab.start(CONFIG)
+    acts(BOB)
+    lab.start(CONFIG)
+    acts(ANN)
+    lab.delete(run_id)
+    lab.start(CONFIG)
+
+
+def test_no_run_starts_on_a_disk_that_is_nearly_full(monkeypatch):
+    acts(COMMAND_LINE)
+    monkeypatch.setenv("PG_LAB_MIN_FREE_GB", "1e9")
+    monkeypatch.setattr("pg_core.lab.limits.MIN_FREE_SHARE", 1.0)
+    with pytest.raises(lab.NotAllowed, match=r"The lab's disk has only .* GB left, too little to start a run"):
+        lab.start(CONFIG)
+    assert lab.runs() == []
+
+
+@pytest.mark.parametrize("text", ["many", "-1", "nan"])
+def test_a_limit_that_is_no_number_is_named(monkeypatch, text):
+    lab.check_limits()
+    monkeypatch.setenv("PG_LAB_MAX_QUEUE", text)
+    with pytest.raises(ConfigError, match=f"`PG_LAB_MAX_QUEUE` must be a number of at least 0, got '{text}'"):
+        lab.check_limits()
+
+
+def test_an_incident_is_told_in_the_log_alone(tmp_path):
+    number = lab.incident(RuntimeError("the password is 1234"))
+    log = tmp_path / "errors.log"
+    assert f"incident {number}" in log.read_text() and "1234" in log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600
