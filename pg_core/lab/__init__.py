@@ -7,6 +7,7 @@ a run and there is none.
 
 from pg_core.lab.checks import ask_check, check, checked, prepare_checks
 from pg_core.lab.control import Training, change, fork, pause, resume, start, step, stop, train
+from pg_core.lab.exchange import FORMATS, export, export_formats, import_run
 from pg_core.lab.keeping import backup, check_store, delete, label, restore
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.viewing import (
@@ -30,8 +31,9 @@ from pg_core.runs.records import Run, UnknownRun
 from pg_core.runs.schema import StoreError
 
 __all__ = [
-    "Answer", "Change", "Curves", "LabeledClip", "Progress", "Run", "Source", "StoreError", "Training",
+    "FORMATS", "Answer", "Change", "Curves", "LabeledClip", "Progress", "Run", "Source", "StoreError", "Training",
     "UnknownRun", "ask_check", "backup", "change", "check", "check_store", "checked", "checkpoints", "clip", "delete",
-    "evaluate", "fork", "label", "pause", "policy_at", "prepare_checks", "progress", "render", "replay", "restore",
-    "resume", "run", "runs", "shutdown", "sources", "start", "startup", "step", "stop", "train", "untrained_clip",
+    "evaluate", "export", "export_formats", "fork", "import_run", "label", "pause", "policy_at", "prepare_checks",
+    "progress", "render", "replay", "restore", "resume", "run", "runs", "shutdown", "sources", "start", "startup",
+    "step", "stop", "train", "untrained_clip",
 ]  # fmt: skip

@@ -23,6 +23,10 @@ LIBRARIES = ("gymnasium", "numpy", "tensorflow")
 START_OF_TIME = (1980, 1, 1, 0, 0, 0)  # of all members: the same run gives the same bytes
 
 
+class ExportError(ValueError):
+    """Raised when a run has nothing to be exported, or cannot be exported here; its message says what to do."""
+
+
 def updates_of(store: Store, run: Run) -> Iterator[Array]:
     """Yield the updates of a run, some thousand at a time, each as an array `[n]` of `archive.update_type`.
 
@@ -57,16 +61,21 @@ def write_config(store: Store, run: Run, file: BinaryIO) -> None:
     file.write(json.dumps(content, indent=2, allow_nan=False).encode())
 
 
-def write_weights(store: Store, run: Run, file: BinaryIO, update: int | None = None) -> None:
-    """Write the last policy kept at or before `update` (None: the newest) as npz, the population axis first.
+def newest_policy(store: Store, run: Run, update: int | None = None) -> tuple[int, dict[str, Array]]:
+    """Return the last policy kept at or before `update` (None: the newest), and how many updates it had done.
 
     Raises:
-        LookupError: none is kept.
+        ExportError: none is kept.
     """
     found = store.policy(run.id, update)
     if found is None:
-        raise LookupError(f"No policy of run {run.id} is kept yet; wait until it has begun.")
-    at, policy = found
+        raise ExportError("No policy of the run is kept yet; wait until it has begun.")
+    return found
+
+
+def write_weights(store: Store, run: Run, file: BinaryIO, update: int | None = None) -> None:
+    """Write a kept policy, see `newest_policy`, as npz: the population axis first, with the number of its updates."""
+    at, policy = newest_policy(store, run, update)
     np.savez(file, update=np.int64(at), **policy)  # type: ignore[arg-type]
 
 

@@ -56,8 +56,9 @@ def import_run(store: Store, file: BinaryIO) -> str:
         _add_changes(store, run_id, changes)
         summary = _add_updates(store, run_id, members, config, manifest.updates)
         _add_checkpoints(store, run_id, members, config, manifest.updates)
-        ended = {"state": manifest.state, "reason": manifest.reason} if manifest.state in ENDED else {"state": "stopped"}
-        summary |= {**ended, "steps_per_second": manifest.steps_per_second, "process": None, "deleted_at": None}
+        ended = manifest.state in ENDED
+        summary |= {"state": manifest.state, "reason": manifest.reason} if ended else {"state": "stopped"}
+        summary |= {"steps_per_second": manifest.steps_per_second, "process": None, "deleted_at": None}
         store.transition(run_id, ["starting"], process, **summary)
     except BaseException:
         with write(store.engine) as connection:
@@ -98,7 +99,7 @@ def _changes(members: Members, config: Config) -> list[RecordedChange]:
     with _naming("changes.json"):
         if len(changes) > MAX_CHANGES:
             raise ConfigError(f"There must be at most {MAX_CHANGES:,} changes, got {len(changes):,}.")
-        for change in changes:
+        for change in changes:  # names first: `changed` takes them as arguments
             if not change.values or not change.values.keys() <= HYPERPARAMETERS.keys():
                 raise ConfigError("Each change must name hyperparameters only, and one at least.")
             config = config.changed(**change.values)
@@ -130,7 +131,8 @@ def _add_updates(store: Store, run_id: str, members: Members, config: Config, co
         with write(store.engine) as connection:
             connection.execute(UPDATES.insert(), [_row(run_id, update) for update in updates])
         last, best_return = updates[-1], max(best_return, float(updates["episodic_returns"].max()))
-    return totals(count - 1, float(last["seconds"]), {name: last[name] for name in ARRAYS}, best_return) if count else {}
+    arrays = {name: last[name] for name in ARRAYS}
+    return totals(count - 1, float(last["seconds"]), arrays, best_return) if count else {}
 
 
 def _row(run_id: str, update: Array) -> dict[str, Any]:
