@@ -6,21 +6,21 @@ from pg_core.lab import state
 from pg_core.lab.viewing import chosen_agent
 from pg_core.runs import events, exports, imports, models, scripts, tables
 
-FORMATS = {  # suffix and meaning of each; those of one agent come last
-    "csv": (".csv", "episodes, a row each"),
-    "parquet": (".parquet", "updates, a row for each agent's, with all that was measured"),
-    "json": (".json", "config, and changes with their updates"),
-    "npz": (".npz", "weights of all agents"),
+FORMATS = {  # what follows a run's name in that of its file, and what is in it
+    "csv": ("-episodes.csv", "episodes, a row each"),
+    "parquet": ("-updates.parquet", "updates, a row for each agent's, with all that was measured"),
+    "json": ("-config.json", "config, and changes with their updates"),
+    "npz": ("-weights.npz", "weights of all agents"),
     "zip": (".zip", "the whole run, to be imported again"),
-    "tensorboard": (".zip", "event files for TensorBoard"),
+    "tensorboard": ("-tensorboard.zip", "event files for TensorBoard"),
     "keras": (".keras", "one agent's policy as a Keras model"),
-    "replay": (".py", "one agent's training, and its policy, as a script that needs no lab"),
+    "replay": ("-replay.py", "a script that trains one agent again, or plays what it had learned, without the lab"),
 }
 OF_ONE_AGENT = ("keras", "replay")
 
 
 def export_formats() -> dict[str, tuple[str, str]]:
-    """Return what a run can be exported as here: suffix and meaning by name."""
+    """Return what a run can be exported as here: endings and meanings by name."""
     return {name: what for name, what in FORMATS.items() if name != "tensorboard" or events.available()}
 
 

@@ -46,7 +46,7 @@ def import_run(store: Store, file: BinaryIO) -> str:
     config = _config(members)
     changes = _changes(members, config)
     with _naming("manifest.json"):
-        valid_text("reason", manifest.reason, 0, MAX_REASON)
+        valid_text("reason", manifest.reason, 0, MAX_REASON, lines=True)
         process = process_name()
         run_id = store.create(config, manifest.name, process)
     try:
