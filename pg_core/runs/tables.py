@@ -48,7 +48,9 @@ _TYPES = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string
 
 def write_episodes(store: Store, run: Run, file: BinaryIO) -> None:
     """Write a row an episode: update, agent, number of the agent's episode, return, length, steps, seconds."""
-    with pa.csv.CSVWriter(file, EPISODES, write_options=pa.csv.WriteOptions(quoting_style="none")) as writer:
+    with pa.csv.CSVWriter(
+        file, EPISODES, write_options=pa.csv.WriteOptions(quoting_style="none", quoting_header="none")
+    ) as writer:
         for updates in updates_of(store, run):
             writer.write_batch(_batch(_episodes(updates), updates["episodic_returns"].shape, EPISODES))
 
