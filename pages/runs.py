@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages.widgets import controls
 from pages.widgets.comparison import comparison
+from pages.widgets.exchange import export, importing
 from pages.widgets.words import NOT_YOURS, plain
 from pg_core import lab
 from pg_core.config import ConfigError
@@ -95,6 +96,7 @@ def actions(runs: Sequence[lab.Run]) -> None:
             st.session_state.deleted = [run.id for run in runs]
             st.rerun()
     if one:
+        export(one)
         describe(one)
         fork(one)
     elif len(runs) <= MAX_COMPARED:
@@ -167,3 +169,4 @@ def draw(refreshing: bool) -> None:
 
 active = any(run.active for run in lab.runs())
 st.fragment(draw, run_every=REFRESH_SECONDS if active else None)(active)
+importing()

@@ -93,6 +93,48 @@ def test_runs_lists_the_run(folder: Path, trained: list[dict]) -> None:
     assert (listed["run_id"], listed["name"], listed["state"]) == (trained[-1]["run_id"], "small", "finished")
 
 
+def test_a_run_is_exported_and_imported(
+    folder: Path,
+    trained: list[dict],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    run_id, path = trained[-1]["run_id"], tmp_path / "run.zip"
+    for name, magic in (("csv", b"update,"), ("json", b"{"), ("replay", b'"""'), ("zip", b"PK")):
+        assert cli.main(["export", run_id, "--format", name, "-o", str(path)]) == 0
+        assert path.read_bytes().startswith(magic) and list(tmp_path.iterdir()) == [path]
+    capsys.readouterr()
+    assert cli.main(["import", str(path), "--json"]) == 0
+    imported = json.loads(capsys.readouterr().out)
+    assert (imported["name"], imported["state"], imported["updates"]) == ("small", "finished", 3)
+    assert imported["run_id"] != run_id
+    assert lab.run(imported["run_id"]).config == lab.run(run_id).config
+    lab.delete(imported["run_id"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["import", "missing.zip"], "The file cannot be read: "),
+        (["import", __file__], "The file is not the zip of an exported run"),
+        (["export", "RUN", "--format", "keras", "--agent", "2", "-o", "FILE"], "`agent` must be in [0, 1], got 2."),
+        (["export", "RUN", "--format", "npz", "--update", "-1", "-o", "FILE"], "No policy of the run is kept"),
+        (["export", "nothing", "--format", "zip", "-o", "FILE"], "No run has the id 'nothing'"),
+    ],
+)
+def test_what_cannot_be_exported_or_imported_gets_a_sentence_and_no_file(
+    folder: Path, trained: list[dict], tmp_path: Path, monkeypatch, capsys, arguments: list[str], words: str
+) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    names = {"RUN": trained[-1]["run_id"], "FILE": str(tmp_path / "file")}
+    assert cli.main([names.get(word, word) for word in arguments]) == 2
+    said = capsys.readouterr()
+    assert words in said.err and said.err.count("\n") == 1 and said.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pg_core.cli import checking, keeping, training
+from pg_core import lab
+from pg_core.cli import checking, exchange, keeping, training
 from pg_core.config import HYPERPARAMETERS
 from pg_core.presets import PRESETS
 from pg_core.proofs import PARAMETERS, STATEMENTS
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     for name, parameter in PARAMETERS.items():
         rule = f"in [{parameter.low:g}, {parameter.high:g}], default {parameter.default:g}"
         check.add_argument(f"--{name}", type=type(parameter.default), help=f"{parameter.label.lower()}, {rule}")
+    _add_exchange(commands)
     replay = _command(
         commands, "replay", training.replay, "train a run again and compare it with what is stored, bit for bit"
     )
@@ -54,6 +56,24 @@ def parser() -> argparse.ArgumentParser:
     restore = _command(actions, "restore", keeping.restore, "copy a backup into a store without runs")
     restore.add_argument("file", type=Path, metavar="FILE", help="as `store backup` wrote it")
     return result
+
+
+def _add_exchange(commands: Any) -> None:
+    formats = "; ".join(f"{name}: {meaning}" for name, (_, meaning) in lab.FORMATS.items())
+    export = _command(
+        commands, "export", exchange.export, "write a run to a file for other programs, or for another lab"
+    )
+    export.add_argument("run", metavar="RUN", help="id of a run, as `runs` lists it")
+    export.add_argument("--format", choices=lab.FORMATS, required=True, help=formats)
+    export.add_argument(
+        "--agent", type=int, metavar="K", help="keras, replay: whose policy (default: highest mean return)"
+    )
+    export.add_argument(
+        "--update", type=int, metavar="N", help="npz: weights at or before N updates (default: the newest)"
+    )
+    export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="is replaced if it exists")
+    bring = _command(commands, "import", exchange.import_run, "add a run that was exported as a zip")
+    bring.add_argument("file", type=Path, metavar="FILE", help="as `export --format zip` writes it")
 
 
 def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], None], help: str) -> argparse.ArgumentParser:

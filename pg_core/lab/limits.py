@@ -56,14 +56,28 @@ def admission() -> Iterator[Visitor]:
         NotAllowed: he, or the lab, has enough of them; or he has not logged in.
     """
     with _lock:
-        acting = access.visitor()
-        if acting.id is None and not acting.admin:
-            raise NotAllowed("Log in to start runs.")
-        _check_disk(state.store().folder)
+        acting = check_stored()
         _check_queue()
         if key := acting.id or acting.session:
-            _check_visitor(key)
+            _check_active(key)
         yield acting
+
+
+def check_stored() -> Visitor:
+    """Return who may store one more run.
+
+    Raises:
+        NotAllowed: his runs take as much of the disk as they may, or it has too little room; or he has not logged in.
+    """
+    acting = access.visitor()
+    if acting.id is None and not acting.admin:
+        raise NotAllowed("Log in to start runs.")
+    _check_disk(state.store().folder)
+    if key := acting.id or acting.session:
+        _, stored = quotas.usage(state.store(), key)
+        if stored >= limit("PG_LAB_MAX_STORED_GB") * GB:
+            raise NotAllowed(f"Your runs take {stored / GB:.2g} GB of disk, which is the limit: delete some first.")
+    return acting
 
 
 def _check_disk(folder: Path) -> None:
@@ -80,9 +94,7 @@ def _check_queue() -> None:
         raise NotAllowed(f"{waiting} runs wait in the queue, which is all it takes: try again when some have begun.")
 
 
-def _check_visitor(key: str) -> None:
-    active, stored = quotas.usage(state.store(), key)
+def _check_active(key: str) -> None:
+    active, _ = quotas.usage(state.store(), key)
     if active >= limit("PG_LAB_MAX_ACTIVE"):
         raise NotAllowed(f"You have {active} runs in training or in the queue, which is the limit: stop one first.")
-    if stored >= limit("PG_LAB_MAX_STORED_GB") * GB:
-        raise NotAllowed(f"Your runs take {stored / GB:.2g} GB of disk, which is the limit: delete some first.")

@@ -94,7 +94,7 @@ def clip(run_id: str, agent: int | None = None) -> tuple[LabeledClip | None, boo
     """
     store = state.store()
     found = store.run(run_id)
-    shown = _agent(found, agent)
+    shown = chosen_agent(found, agent)
     snapshots = store.snapshots(run_id)
     if not snapshots:
         return None, found.active
@@ -146,7 +146,12 @@ def replay(run_id: str) -> "Iterator[Replay]":
     return compare(state.store(), run_id)
 
 
-def _agent(found: Run, agent: int | None) -> int:
+def chosen_agent(found: Run, agent: int | None) -> int:
+    """Return an agent of a run; None: that with the highest mean return now.
+
+    Raises:
+        ValueError: there is no such agent.
+    """
     if agent is None:
         return state.store().ranking(found.id)[0]
     if not 0 <= agent < found.config.num_agents:
@@ -159,6 +164,6 @@ def _newest_policy(run_id: str, agent: int | None) -> tuple[Config, dict[str, np
     update, policy = policy_at(run_id)
     config = state.store().config_after(run_id, update)
     if agent is not None:
-        return config, policy, _agent(found, agent)
+        return config, policy, chosen_agent(found, agent)
     candidates = state.store().ranking(run_id)[:CANDIDATES]
     return config, policy, evaluation.best_greedy(config, policy, candidates, VALIDATION_EPISODES)

@@ -1,10 +1,13 @@
 """The Runs page in a browser: describe, fork, delete and restore, compare."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from pg_core.config import Config
+from pg_core.runs import archive
 from pg_core.runs.records import Batch, Snapshot
 from pg_core.runs.store import Store
 from tests.e2e.conftest import Open, Server
@@ -68,3 +71,45 @@ def test_a_fork_opens_on_the_train_page(open_page: Open, store: Store) -> None:
     page.wait_for_url("**/?*run=*")
     [child] = [run for run in store.runs() if run.parent_id == parent]
     assert child.id in page.url
+
+
+def upload(page: Page, path: Path) -> None:
+    page.get_by_text("Import a run").click()
+    page.locator("input[type=file]").set_input_files(path)
+    expect(page.get_by_text(path.name)).to_be_visible()
+    page.get_by_role("button", name="Import", exact=True).click()
+
+
+def test_a_run_is_downloaded_and_imported_again(open_page: Open, store: Store, tmp_path: Path) -> None:
+    config = Config(num_agents=2, hidden_layers=(8,), gamma=0.25)
+    original = store.create(config, "there / and back", "me")
+    policy, checkpoint = archive.split(np.zeros((), archive.checkpoint_type(config, 0, full=True)))
+    checkpoint["env_steps_to_solve"] = np.full(2, -1)
+    store.commit(original, "me", Batch([], {}, {}, 0, Snapshot(0, policy, checkpoint)))
+    store.transition(original, ["starting"], state="stopped", process=None)
+    page = open_page("runs")
+    select(page, 0)
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="The whole run").click()
+    assert download.value.suggested_filename == "there-and-back.zip"
+    path = tmp_path / "there-and-back.zip"
+    download.value.save_as(path)
+
+    page = open_page("runs")
+    upload(page, path)
+    expect(page.get_by_text("Imported: there / and back, stopped after 0 updates.")).to_be_visible()
+    imported = store.runs()[0]
+    assert imported.id != original and imported.config == config
+    page.locator(".st-key-imported-run").get_by_role("button", name="Open").click()
+    page.wait_for_url(f"**/?*run={imported.id}*")
+
+
+def test_a_file_that_is_no_run_gets_a_sentence(open_page: Open, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "no.zip"
+    path.write_bytes(b"![no zip](https://example.org/x.png)")
+    before = store.runs()
+    page = open_page("runs")
+    upload(page, path)
+    expect(page.get_by_text("The file is not the zip of an exported run")).to_be_visible()
+    assert store.runs() == before

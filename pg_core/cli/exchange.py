@@ -1,0 +1,33 @@
+"""Commands that carry runs out of the lab and in: export, import."""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+from pg_core import lab
+from pg_core.cli.output import summary_of
+
+
+def export(options: argparse.Namespace) -> None:
+    """Write a run to a file, which is there only when it is complete."""
+    with tempfile.TemporaryDirectory(dir=options.output.absolute().parent, prefix=".export-") as folder:
+        path = Path(folder, "export")
+        with path.open("wb") as file:
+            lab.export(options.run, options.format, file, options.agent, options.update)
+        path.replace(options.output)
+    print(json.dumps({"output": str(options.output)}) if options.json else f"written: {options.output}")
+
+
+def import_run(options: argparse.Namespace) -> None:
+    """Add an exported run."""
+    try:
+        file = options.file.open("rb")
+    except OSError as error:
+        raise ValueError(f"The file cannot be read: {error}.") from error
+    with file:
+        run = lab.run(lab.import_run(file))
+    if options.json:
+        print(json.dumps({"name": run.name, "state": run.state, **summary_of(run)}))
+    else:
+        print(f"imported: {run.name} ({run.id}), {run.state} after {run.updates} updates")

@@ -1,0 +1,67 @@
+"""Runs that leave the lab as files, and runs that come in."""
+
+from typing import BinaryIO
+
+from pg_core.lab import limits, state
+from pg_core.lab.viewing import chosen_agent
+from pg_core.runs import events, exports, imports, models, scripts, tables
+
+FORMATS = {  # what follows a run's name in that of its file, and what is in it
+    "csv": ("-episodes.csv", "episodes, a row each"),
+    "parquet": ("-updates.parquet", "updates, a row for each agent's, with all that was measured"),
+    "json": ("-config.json", "config, and changes with their updates"),
+    "npz": ("-weights.npz", "weights of all agents"),
+    "zip": (".zip", "the whole run, to be imported again"),
+    "tensorboard": ("-tensorboard.zip", "event files for TensorBoard"),
+    "keras": (".keras", "one agent's policy as a Keras model"),
+    "replay": ("-replay.py", "a script that trains one agent again, or plays what it had learned, without the lab"),
+}
+OF_ONE_AGENT = ("keras", "replay")
+
+
+def export_formats() -> dict[str, tuple[str, str]]:
+    """Return what a run can be exported as here: endings and meanings by name."""
+    return {name: what for name, what in FORMATS.items() if name != "tensorboard" or events.available()}
+
+
+def export(run_id: str, kind: str, file: BinaryIO, agent: int | None = None, update: int | None = None) -> None:
+    """Write a run to a file.
+
+    Args:
+        run_id: of the run; it may be in training.
+        kind: a key of `FORMATS`.
+        file: open for writing bytes.
+        agent: whose policy, for "keras" and "replay"; None: of the highest mean return now.
+        update: for "npz": the last policy kept at or before it; None: the newest.
+
+    Raises:
+        ValueError: there is no such format or agent, or the run has nothing to be exported yet.
+    """
+    store = state.store()
+    run = store.run(run_id)
+    if kind not in FORMATS:
+        raise ValueError(f"`kind` must be one of {', '.join(FORMATS)}, got {kind!r}.")
+    if kind in OF_ONE_AGENT:
+        write = models.write_keras if kind == "keras" else scripts.write_replay
+        write(store, run, file, chosen_agent(run, agent))
+    elif kind == "npz":
+        exports.write_weights(store, run, file, update)
+    else:
+        {
+            "csv": tables.write_episodes, "parquet": tables.write_updates, "json": exports.write_config,
+            "zip": exports.write_zip, "tensorboard": events.write_events,
+        }[kind](store, run, file)  # fmt: skip
+
+
+def import_run(file: BinaryIO) -> str:
+    """Add the run in a zip that `export` wrote, here or elsewhere; return its new id.
+
+    Args:
+        file: open for reading bytes, seekable.
+
+    Raises:
+        ConfigError: it is no exported run, or one that this lab cannot keep.
+        NotAllowed: the visitor's runs take as much of the disk as they may, or it has too little room.
+    """
+    acting = limits.check_stored()
+    return imports.import_run(state.store(), file, acting.id, acting.session)
