@@ -4,10 +4,10 @@ from typing import get_args
 
 import streamlit as st
 
-from pages.widgets import controls, traces
+from pages.widgets import controls, link, traces
 from pages.widgets.live_chart import View, X, live_chart, numbers
 from pages.widgets.policy_player import policy_player
-from pages.widgets.words import big, duration
+from pages.widgets.words import STATES, big, duration
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 
@@ -17,17 +17,6 @@ MAX_CHANGES = 3  # newest, told in words below the chart
 CLIP_SECONDS = 1.0  # between looks for a clip that is being rendered
 VIEWS = {"returns": "Returns", "entropy": "Entropy", "gradient": "Gradient", "baseline": "Baseline"}
 AXES = {"episodes": "episodes", "env_steps": "env steps", "seconds": "seconds"}
-STATES = {
-    "queued": ("gray", "hourglass_empty"),
-    "starting": ("blue", "hourglass_top"),
-    "running": ("blue", "play_arrow"),
-    "paused": ("orange", "pause"),
-    "solved": ("green", "check"),
-    "finished": ("green", "flag"),
-    "stopped": ("gray", "stop"),
-    "failed": ("red", "error"),
-    "interrupted": ("orange", "link_off"),
-}
 
 
 def live() -> None:
@@ -38,6 +27,8 @@ def live() -> None:
 
 def _draw(seconds: float | None) -> None:
     progress = lab.progress(st.session_state.run_id) if st.session_state.run_id else None
+    if progress:
+        controls.follow(progress.run)
     config = progress.run.config if progress else controls.valid_config()
     clip, pending = _clip(progress, config)
     with st.container(key="toolbar"):
@@ -112,9 +103,11 @@ def _buttons(progress: lab.Progress | None) -> None:
         again = run is not None and run.active
         before = "Stop this run, which is kept, and start" if again else "Start"
         icon, meaning = ":material/play_arrow:", f"{before} a run with these settings."
-        st.button(
-            "Train anew" if again else "Train", on_click=_train, key="train", type="primary", icon=icon, help=meaning
-        )
+        shown = run.id if run else None
+        st.button(  # for each open run another: a second click of a quick hand is for one that is gone
+            "Train anew" if again else "Train", on_click=_train, args=(shown,), key=f"train {shown}", type="primary",
+            icon=icon, help=meaning,
+        )  # fmt: skip
         if run:
             _orders(run)
         controls.pace()
@@ -139,13 +132,16 @@ def _orders(run: lab.Run) -> None:
         st.button(label, key=key, icon=icon, disabled=not enabled, on_click=_act, args=(label.lower(),))
 
 
-def _train() -> None:
+def _train(shown: str | None) -> None:
+    """Start a run with what the controls say, in place of the one that was shown; if that is still the one."""
+    if st.session_state.run_id != shown:
+        return
     st.session_state.complaint = ""
     try:
         config = controls.config()
-        if st.session_state.run_id and lab.run(st.session_state.run_id).active:
-            lab.stop(st.session_state.run_id)
-        st.session_state.run_id = lab.start(config)
+        if shown and lab.run(shown).active:
+            lab.stop(shown)
+        st.session_state.run_id, st.session_state.known = lab.start(config), config
     except (ConfigError, LookupError, lab.StoreError) as error:
         st.session_state.complaint = str(error)
     st.rerun()  # link and complaint are drawn outside of the fragment
@@ -160,20 +156,51 @@ def _act(order: str) -> None:
     st.rerun()
 
 
+def _fork(update: int) -> None:
+    """Fork the open run at the last checkpoint that was kept in its first `update` updates."""
+    st.session_state.complaint = ""
+    run_id = st.session_state.run_id
+    try:
+        kept = [done for done in lab.checkpoints(run_id) if done <= update]
+        controls.open_fork(run_id, kept[-1] if kept else update)
+    except (ConfigError, LookupError, lab.StoreError) as error:
+        st.session_state.complaint = str(error)
+    st.rerun()
+
+
 def _chart(progress: lab.Progress | None, config: Config | None) -> None:
     with st.container(horizontal=True, key="chart_options"):
         view = st.segmented_control(
-            "Curve", get_args(View), format_func=VIEWS.get, key="view", default="returns", required=True,
-            label_visibility="collapsed", persist_state="session",
+            "Curve", get_args(View), format_func=VIEWS.get, key="view", required=True,
+            label_visibility="collapsed", persist_state="session", on_change=link.write, args=("train",),
         )  # fmt: skip
         x = st.segmented_control(
-            "Over", get_args(X), format_func=AXES.get, key="x_axis", default="episodes", required=True,
-            label_visibility="collapsed", persist_state="session",
+            "Over", get_args(X), format_func=AXES.get, key="over", required=True,
+            label_visibility="collapsed", persist_state="session", on_change=link.write, args=("train",),
         )  # fmt: skip
     threshold = config.environment.reward_threshold if config else None
     live_chart(progress, view, x, key="live_chart", reward_threshold=threshold)
-    if progress and progress.changes:
-        st.text("What changed: " + " · ".join(map(_change_in_words, progress.changes[: -MAX_CHANGES - 1 : -1])))
+    if progress:
+        _history(progress)
+
+
+def _history(progress: lab.Progress) -> None:
+    """Tell where the run comes from and what changed in it, newest first, and offer to fork it there."""
+    run = progress.run
+    with st.container(key="history", gap="xxsmall"):
+        if run.parent_id:
+            st.text(f"Forked after {run.parent_update:,} updates of {lab.name_of(run.parent_id)}.")
+        if run.updates and not (run.active or run.changeable):
+            _fork_row("To go on from its last checkpoint with other settings:", "fork it", run.updates)
+        for change in progress.changes[: -MAX_CHANGES - 1 : -1]:
+            _fork_row(f"What changed: {_change_in_words(change)}", "fork from here", change.update)
+
+
+def _fork_row(text: str, label: str, update: int) -> None:
+    help = "A new run that shares this one's past, up to the last checkpoint there; it waits for what is to differ."
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.text(text, width="content")
+        st.button(label, key=f"{label} {update}", type="tertiary", help=help, on_click=_fork, args=(update,))
 
 
 def _change_in_words(change: lab.Change) -> str:

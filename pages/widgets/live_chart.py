@@ -74,7 +74,10 @@ def figure(progress: Progress | None, view: View, x: X, reward_threshold: float 
     data = _curves(curves, panels, x) if curves else []
     if view == "returns" and solved_at is not None:
         data.append(traces.threshold(solved_at, float(getattr(curves, x)[-1]) if curves else 1))
-    marks = traces.change_marks(progress.changes, curves.update, getattr(curves, x)) if progress and curves else {}
+    marks = {}
+    if progress and curves:
+        forked = progress.run.parent_update
+        marks = traces.change_marks(progress.changes, curves.update, getattr(curves, x), forked)
     layout = {
         **_axes(panels, x, curves is None, solved_at),
         "showlegend": True,

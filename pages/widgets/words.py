@@ -3,6 +3,18 @@
 import re
 import string
 
+STATES = {  # of a run, each with its colour and icon
+    "queued": ("gray", "hourglass_empty"),
+    "starting": ("blue", "hourglass_top"),
+    "running": ("blue", "play_arrow"),
+    "paused": ("orange", "pause"),
+    "solved": ("green", "check"),
+    "finished": ("green", "flag"),
+    "stopped": ("gray", "stop"),
+    "failed": ("red", "error"),
+    "interrupted": ("orange", "link_off"),
+}
+
 
 def big(number: float) -> str:
     """Return a count in at most four characters and a unit: `950`, `12.4 k`, `1.9 M`."""

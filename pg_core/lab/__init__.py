@@ -13,8 +13,10 @@ from pg_core.lab.viewing import (
     checkpoints,
     clip,
     evaluate,
+    name_of,
     policy_at,
     progress,
+    queue,
     render,
     replay,
     run,
@@ -32,6 +34,7 @@ from pg_core.runs.schema import StoreError
 __all__ = [
     "Answer", "Change", "Curves", "LabeledClip", "Progress", "Run", "Source", "StoreError", "Training",
     "UnknownRun", "ask_check", "backup", "change", "check", "check_store", "checked", "checkpoints", "clip", "delete",
-    "evaluate", "fork", "label", "pause", "policy_at", "prepare_checks", "progress", "render", "replay", "restore",
-    "resume", "run", "runs", "shutdown", "sources", "start", "startup", "step", "stop", "train", "untrained_clip",
+    "evaluate", "fork", "label", "name_of", "pause", "policy_at", "prepare_checks", "progress", "queue", "render",
+    "replay", "restore", "resume", "run", "runs", "shutdown", "sources", "start", "startup", "step", "stop", "train",
+    "untrained_clip",
 ]  # fmt: skip

@@ -59,6 +59,7 @@ class Run:
         pinned: whether it stands before the others.
         parent_id: of the run that it was forked from, None for most.
         parent_update: updates that it shares with that run.
+        deleted: whether it is out of sight, and can be restored.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Run:
     pinned: bool = False
     parent_id: str | None = None
     parent_update: int | None = None
+    deleted: bool = False
 
     @property
     def active(self) -> bool:
@@ -92,7 +94,7 @@ class Run:
     @property
     def changeable(self) -> bool:
         """Whether live hyperparameters may be changed: it is active, or can be resumed."""
-        return self.state in ACTIVE + RESUMABLE
+        return self.state in ACTIVE + RESUMABLE and not self.deleted
 
     @property
     def reward_threshold(self) -> float | None:
