@@ -5,14 +5,13 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from pages.widgets import controls, link
-from pages.widgets.comparison import comparison
+from pages.widgets.comparison import MAX_COMPARED, comparison
 from pages.widgets.run_table import found, table
 from pages.widgets.words import plain
 from pg_core import lab
 from pg_core.config import ConfigError
 
 REFRESH_SECONDS = 2.0  # while a run is active
-MAX_COMPARED = 8
 
 link.load()
 st.title("Runs")

@@ -1,5 +1,6 @@
 """All of the Train page that moves: state, buttons, chart, policy and tiles, in one fragment that ticks."""
 
+import time
 from typing import get_args
 
 import streamlit as st
@@ -14,6 +15,7 @@ from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 TICK_SECONDS = {"running": 0.4, "starting": 0.4, "queued": 1.0, "paused": 1.0}
 FIRST_SECONDS = 0.1  # between looks for the first update of a run that nothing stands before
 MAX_CHANGES = 3  # newest, told in words below the chart
+DOUBLE_CLICK_SECONDS = 1.0  # in which a second click on Train means the same as the first
 CLIP_SECONDS = 1.0  # between looks for a clip that is being rendered
 VIEWS = {"returns": "Returns", "entropy": "Entropy", "gradient": "Gradient", "baseline": "Baseline"}
 AXES = {"episodes": "episodes", "env_steps": "env steps", "seconds": "seconds"}
@@ -103,11 +105,9 @@ def _buttons(progress: lab.Progress | None) -> None:
         again = run is not None and run.active
         before = "Stop this run, which is kept, and start" if again else "Start"
         icon, meaning = ":material/play_arrow:", f"{before} a run with these settings."
-        shown = run.id if run else None
-        st.button(  # for each open run another: a second click of a quick hand is for one that is gone
-            "Train anew" if again else "Train", on_click=_train, args=(shown,), key=f"train {shown}", type="primary",
-            icon=icon, help=meaning,
-        )  # fmt: skip
+        st.button(
+            "Train anew" if again else "Train", on_click=_train, key="train", type="primary", icon=icon, help=meaning
+        )
         if run:
             _orders(run)
         controls.pace()
@@ -132,16 +132,16 @@ def _orders(run: lab.Run) -> None:
         st.button(label, key=key, icon=icon, disabled=not enabled, on_click=_act, args=(label.lower(),))
 
 
-def _train(shown: str | None) -> None:
-    """Start a run with what the controls say, in place of the one that was shown; if that is still the one."""
-    if st.session_state.run_id != shown:
-        return
+def _train() -> None:
+    if time.monotonic() < st.session_state.get("next_click", 0.0):
+        return  # the second half of a double click
     st.session_state.complaint = ""
     try:
         config = controls.config()
-        if shown and lab.run(shown).active:
-            lab.stop(shown)
+        if st.session_state.run_id and lab.run(st.session_state.run_id).active:
+            lab.stop(st.session_state.run_id)
         st.session_state.run_id, st.session_state.known = lab.start(config), config
+        st.session_state.next_click = time.monotonic() + DOUBLE_CLICK_SECONDS
     except (ConfigError, LookupError, lab.StoreError) as error:
         st.session_state.complaint = str(error)
     st.rerun()  # link and complaint are drawn outside of the fragment

@@ -63,7 +63,12 @@ def live_chart(progress: Progress | None, view: View, x: X, key: str, reward_thr
         key: of the component, the same for as long as it should keep its node.
         reward_threshold: what empty axes show; a run knows its own.
     """
-    _component(key=key, data=figure(progress, view, x, reward_threshold))
+    draw(figure(progress, view, x, reward_threshold), key)
+
+
+def draw(figure: Json, key: str) -> None:
+    """Draw a figure: Plotly's `data` and `layout` with the theme's colours as `@0`, and a `label` in words."""
+    _component(key=key, data=figure)
 
 
 def figure(progress: Progress | None, view: View, x: X, reward_threshold: float | None = None) -> Json:

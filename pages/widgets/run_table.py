@@ -32,7 +32,7 @@ def found(runs: Sequence[lab.Run]) -> list[lab.Run]:
     common: dict[str, Any] = {"persist_state": "session"}
     with st.container(horizontal=True, key="filters"):
         st.text_input(
-            "Search", key="search", placeholder="words, or learning_rate=0.01", help=search.HELP, width=280, **common
+            "Search", key="search", placeholder="words, or learning_rate=0.01", help=search.HELP, width=260, **common
         )
         for label, values in (
             ("State", {_state(run) for run in runs}),
@@ -41,8 +41,8 @@ def found(runs: Sequence[lab.Run]) -> list[lab.Run]:
         ):
             key = label.lower()
             options = sorted(values.union(st.session_state[key]))
-            st.multiselect(label, options, key=key, placeholder="all", width=200, **common)
-        st.selectbox("Sort by", SORTS, key="sort", format_func=lambda sort: SORTS[sort][0], width=200, **common)
+            st.multiselect(label, options, key=key, placeholder="all", width=190, **common)
+        st.selectbox("Sort by", SORTS, key="sort", format_func=lambda sort: SORTS[sort][0], width=190, **common)
     wanted = search.parse("")
     try:
         wanted = search.parse(st.session_state.search)
@@ -78,6 +78,7 @@ def table(runs: Sequence[lab.Run]) -> list[lab.Run]:
         selection_mode="multi-row",
         selection_default={"selection": {"rows": [i for i, run in enumerate(runs) if run.id in selected]}},
         alt="Runs",
+        placeholder="–",
         column_config={
             "updates": st.column_config.NumberColumn(format="localized"),
             "episodes": st.column_config.NumberColumn(format="localized"),

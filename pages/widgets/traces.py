@@ -56,23 +56,23 @@ def agents(x: Array, values: Array, name: str, what: str) -> Json:
     }  # fmt: skip
 
 
-def center(x: Array, values: Array, name: str, what: str) -> Json:
-    """Draw what stands for the whole population, values `[n]` at `x [n]`."""
+def center(x: Array, values: Array, name: str, what: str, group: str = "center", color: str = CENTER) -> Json:
+    """Draw what stands for a whole population, values `[n]` at `x [n]`; with its band in one group of the legend."""
     return {
-        "name": name, "uid": f"center {what}", "type": "scatter", "mode": "lines", "x": plain(x), "y": plain(values),
-        "legendgroup": "center", "line": {"color": CENTER, "width": 2.5}, "hovertemplate": f"{name}<br>{what} %{{y}}"
-        "<extra></extra>",
+        "name": name, "uid": f"{group} {what}", "type": "scatter", "mode": "lines", "x": plain(x), "y": plain(values),
+        "legendgroup": group, "line": {"color": color, "width": 2.5},
+        "hovertemplate": f"%{{fullData.name}}<br>{what} %{{y}}<extra></extra>",
     }  # fmt: skip
 
 
-def band(x: Array, low: Array, high: Array) -> Json:
+def band(x: Array, low: Array, high: Array, group: str = "center", color: str = CENTER) -> Json:
     """Fill the interval from low to high, both `[n]`, around the centre."""
     there = np.isfinite(low) & np.isfinite(high)
     x, low, high = x[there], low[there], high[there]
     return {
-        "uid": "band", "type": "scatter", "mode": "lines", "x": plain(np.append(x, x[::-1])),
-        "y": plain(np.append(high, low[::-1])), "fill": "toself", "fillcolor": f"{CENTER}/0.2", "line": {"width": 0},
-        "legendgroup": "center", "showlegend": False, "hoverinfo": "skip",
+        "uid": f"{group} band", "type": "scatter", "mode": "lines", "x": plain(np.append(x, x[::-1])),
+        "y": plain(np.append(high, low[::-1])), "fill": "toself", "fillcolor": f"{color}/0.2", "line": {"width": 0},
+        "legendgroup": group, "showlegend": False, "hoverinfo": "skip",
     }  # fmt: skip
 
 

@@ -93,7 +93,7 @@ def test_a_link_with_nonsense_gets_a_sentence_and_the_default(link: dict[str, st
 
 def test_train_starts_a_run_with_what_the_controls_say() -> None:
     app = page(num_agents="2", gamma="0.5", pace="1")
-    app.button(key="train None").click().run()
+    app.button(key="train").click().run()
     assert not app.exception and not app.error
     [run] = lab.runs()
     assert (run.config.num_agents, run.config.gamma, run.config.pace) == (2, 0.5, 1)
@@ -103,7 +103,7 @@ def test_train_starts_a_run_with_what_the_controls_say() -> None:
 def test_train_with_impossible_controls_says_why_and_starts_nothing() -> None:
     app = page(num_agents="512")
     control(app, "episodes_per_update").set_value(256).run()
-    app.button(key="train None").click().run()
+    app.button(key="train").click().run()
     assert not app.exception
     assert "must be at most 1,073,741,824, got 512 × 256" in sentence(app)
     assert lab.runs() == []
