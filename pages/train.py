@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from pages.widgets import controls
+from pages.widgets import controls, link
 from pages.widgets.live import live
 from pages.widgets.words import plain
 
-controls.load_link()
+link.load()
 st.html("<h1 class='lab-unseen'>Train</h1>")  # for who hears the page
 
 controls_column, live_column = st.columns([1, 3.2], gap="medium")
@@ -17,4 +17,4 @@ with controls_column, st.container(key="controls"):
         if problem := controls.problem():
             st.error(plain(problem))
     controls.controls()
-controls.write_link()
+link.write("train")

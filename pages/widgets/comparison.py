@@ -1,39 +1,81 @@
-"""Several runs on one chart, and the settings in which they differ."""
+"""Several runs on one chart, the numbers that it shows, and the settings in which they differ."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
-import plotly.graph_objects as go
+import numpy as np
 import streamlit as st
 
+from pages.widgets import traces
+from pages.widgets.live_chart import X_TITLES, X, draw
 from pages.widgets.words import legend, plain
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS
 
-AXES = {"env_steps": "environment steps of each agent", "episodes": "episodes of each agent", "seconds": "seconds"}
+AXES = {"episodes": "episodes", "env_steps": "env steps", "seconds": "seconds"}
+MAX_COMPARED = 8  # as many as the theme has colours
+MAX_NUMBERS = 10  # rows of a run in the table
 
 
 def comparison(runs: Sequence[lab.Run]) -> None:
     """Draw the runs' curves over a common axis, then a table of what distinguishes their settings."""
     axis = st.segmented_control(
-        "Compare by", AXES, default="env_steps", format_func=lambda name: AXES[name].split(" of ")[0], required=True,
-        key="compare_by", persist_state="session",
-    )  # fmt: skip
-    figure = go.Figure()
-    for run in runs:
-        curves = lab.progress(run.id).curves
-        low, high = curves.iqm[:, 1], curves.iqm[:, 2]
-        x = getattr(curves, axis)
-        figure.add_scatter(
-            x=x, y=curves.iqm[:, 0], name=legend(run.name), mode="lines",
-            error_y={"type": "data", "symmetric": False, "array": high - curves.iqm[:, 0],
-                     "arrayminus": curves.iqm[:, 0] - low, "thickness": 0.5, "width": 0},
-        )  # fmt: skip
-    figure.update_layout(
-        height=380, margin={"l": 10, "r": 10, "t": 10, "b": 10}, legend={"orientation": "h", "y": -0.2},
-        xaxis_title=AXES[axis], yaxis_title="mean return: IQM, 95 % interval",
-    )  # fmt: skip
-    st.plotly_chart(figure, key="comparison", config={"displayModeBar": False})
+        "Compare by", get_args(X), format_func=AXES.get, required=True, key="compare_by", persist_state="session"
+    )
+    curves = {run.id: lab.progress(run.id).curves for run in runs}
+    drawn = [run for run in runs if len(curves[run.id].update)]
+    draw(figure(drawn, curves, axis, _colors(runs)), key="comparison")
+    if len({(run.config.env_id, run.config.sutton_barto_reward) for run in runs}) > 1:
+        st.caption("These runs earn different rewards: compare how they learn, not how high they are.")
+    if waiting := [plain(run.name) for run in runs if run not in drawn]:
+        st.caption(f"Without an update: {', '.join(waiting)}.")
+    if st.toggle("Numbers as a table", key="compared_numbers"):
+        columns = {name: st.column_config.NumberColumn(format="%.4g") for name in ("IQM", "95 % low", "95 % high")}
+        st.dataframe(numbers(drawn, curves, axis), hide_index=True, column_config=columns)
     _differences(runs)
+
+
+def figure(
+    runs: Sequence[lab.Run], curves: Mapping[str, lab.Curves], axis: X, colors: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return Plotly's `data` and `layout`, and a `label` in words: each run's IQM, with its interval if it has one."""
+    data = []
+    for run in runs:
+        x, (middle, low, high) = getattr(curves[run.id], axis), curves[run.id].iqm.T
+        if run.config.num_agents > 1:
+            data.append(traces.band(x, low, high, run.id, colors[run.id]))
+        agents = f"{run.config.num_agents} agent{'s' * (run.config.num_agents > 1)}"
+        data.append(traces.center(x, middle, f"{legend(run.name)}, {agents}", "mean return", run.id, colors[run.id]))
+    layout = {
+        "xaxis": {"title": {"text": X_TITLES[axis]}, "rangemode": "tozero"},
+        "yaxis": {"title": {"text": "mean return: IQM, 95 % interval"}},
+        "showlegend": True,
+        "uirevision": f"{axis} {' '.join(run.id for run in runs)}",
+    }
+    return {"data": data, "layout": layout, "label": f"Chart of the mean return of {len(runs)} runs over {AXES[axis]}"}
+
+
+def numbers(runs: Sequence[lab.Run], curves: Mapping[str, lab.Curves], axis: X) -> list[dict[str, Any]]:
+    """Return what the chart shows as a table, with rows evenly spread over each run."""
+    table = []
+    for run in runs:
+        own = curves[run.id]
+        rows = np.unique(np.linspace(0, len(own.update) - 1, MAX_NUMBERS).round().astype(int))
+        columns = (getattr(own, axis), *own.iqm.T)
+        names = (AXES[axis], "IQM", "95 % low", "95 % high")
+        for row in zip(*(traces.plain(column[rows]) for column in columns), strict=True):
+            table.append({"run": run.name, **dict(zip(names, row, strict=True))})
+    return table
+
+
+def _colors(runs: Sequence[lab.Run]) -> dict[str, str]:
+    """Return each run's colour: the same one for as long as it is selected, whatever else is."""
+    before = st.session_state.get("colors", {})
+    colors = {run.id: before[run.id] for run in runs if run.id in before}
+    free = (f"@{place}" for place in range(MAX_COMPARED) if f"@{place}" not in colors.values())
+    colors |= {run.id: next(free) for run in runs if run.id not in colors}
+    st.session_state.colors = colors
+    return colors
 
 
 def _differences(runs: Sequence[lab.Run]) -> None:

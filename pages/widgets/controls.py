@@ -4,58 +4,42 @@ from typing import Any
 
 import streamlit as st
 
+from pages.widgets.words import REFUSALS
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 from pg_core.hyperparameters import GROUPS, Hyperparameter
 from pg_core.presets import PRESETS
 
-RUN = "run"  # the link's name for the open run
 ENVIRONMENTS = (
     "CartPole-v1", "CartPole-v0", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1",
     "FrozenLake-v1", "CliffWalking-v1", "Taxi-v4",
 )  # fmt: skip
 
 
-def load_link() -> None:
-    """Fill the controls from the link on a session's first visit; what makes no sense is named and left out."""
-    if "link_loaded" in st.session_state:
-        return
-    st.session_state.link_loaded, st.session_state.run_id = True, None
-    config, complaints = Config(), []
-    link = st.query_params.to_dict()
-    run_id = link.pop(RUN, None)
-    if run_id:
-        try:
-            config = lab.run(run_id).current
-            st.session_state.run_id = run_id
-            # What may change live, the run itself knows.
-            link = {n: text for n, text in link.items() if n not in HYPERPARAMETERS or not HYPERPARAMETERS[n].live}
-        except (LookupError, ConfigError) as error:
-            complaints.append(str(error))
-    for name, text in link.items():
-        try:
-            config = Config(**{**dict(config), **Config.from_strings({name: text}).model_dump(include={name})})
-        except ConfigError as error:
-            complaints.append(f"The link asked for what cannot be: {str(error).rstrip('.')}.")
-    st.session_state.complaint = " ".join(complaints)
-    _show(dict(config))
+def open_run(run: lab.Run | None, config: Config | None = None) -> None:
+    """Make a run the one that the page shows, with its settings, or others, on the controls."""
+    st.session_state.run_id = run.id if run else None
+    st.session_state.known = run.current if run else None
+    _show(dict(config or (run.current if run else Config())))
 
 
-def open_run(run_id: str) -> None:
-    """Make a run the one that the page shows, with its settings on the controls."""
-    st.session_state.run_id = run_id
-    _show(dict(lab.run(run_id).current))
+def open_fork(run_id: str, update: int | None = None) -> None:
+    """Fork a run and show its child, which waits for what is to differ."""
+    open_run(lab.run(lab.fork(run_id, update, resumed=False)))
 
 
-def write_link() -> None:
-    """Put the open run and every control that is not at its default into the page's address."""
-    defaults = {name: _shown(parameter.default) for name, parameter in HYPERPARAMETERS.items()}
+def follow(run: lab.Run) -> None:
+    """Show what somebody else has changed in the open run: a control holds what is in force, or what is to be."""
+    if (known := st.session_state.known) != run.current:
+        st.session_state.known = run.current
+        _show({name: value(name) for name in HYPERPARAMETERS} | known.differences(run.current))
+        st.rerun()
+
+
+def link() -> dict[str, str]:
+    """Return every control that is not at its default, as a link has it."""
     values = {name: value(name) for name in HYPERPARAMETERS}
-    link = {name: str(value) for name, value in values.items() if value != defaults[name]}
-    if st.session_state.run_id:
-        link[RUN] = st.session_state.run_id
-    if link != st.query_params.to_dict():
-        st.query_params.from_dict(link)
+    return {name: str(value) for name, value in values.items() if value != _shown(HYPERPARAMETERS[name].default)}
 
 
 def config() -> Config:
@@ -157,8 +141,10 @@ def _change(values: dict[str, Any]) -> None:
     run_id = st.session_state.run_id
     try:
         if run_id and (run := lab.run(run_id)).changeable and lab.may_control(run):
-            lab.change(run_id, **{name: value for name, value in values.items() if run.current.is_live(name, value)})
-    except (ConfigError, LookupError, lab.NotAllowed, lab.StoreError) as error:
+            live = {name: value for name, value in values.items() if run.current.is_live(name, value)}
+            lab.change(run_id, **live)
+            st.session_state.known = st.session_state.known.changed(**live)
+    except REFUSALS as error:
         st.session_state.complaint = str(error)
 
 

@@ -7,9 +7,8 @@ from functools import partial
 import streamlit as st
 
 from pages.widgets import controls
-from pages.widgets.words import plain
+from pages.widgets.words import REFUSALS, plain
 from pg_core import lab
-from pg_core.config import ConfigError
 
 SLOW = {"keras": "Keras takes some seconds to start.", "parquet": "For pandas and polars.", "zip": "For Import, below."}
 
@@ -49,7 +48,7 @@ def importing() -> None:
                 with st.spinner("Importing …"):
                     st.session_state.imported = lab.import_run(file)
                 st.rerun()
-            except (ConfigError, lab.NotAllowed, lab.StoreError) as error:
+            except REFUSALS as error:
                 st.error(plain(str(error)))
         if run_id := st.session_state.get("imported"):
             _imported(run_id)
@@ -63,5 +62,5 @@ def _imported(run_id: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="imported-run"):
         st.text(f"Imported: {run.name}, {run.state} after {run.updates:,} updates.", width="content")
         if st.button("Open", key="open imported", icon=":material/open_in_full:"):
-            controls.open_run(run_id)
+            controls.open_run(run)
             st.switch_page("train.py")

@@ -63,7 +63,12 @@ def live_chart(progress: Progress | None, view: View, x: X, key: str, reward_thr
         key: of the component, the same for as long as it should keep its node.
         reward_threshold: what empty axes show; a run knows its own.
     """
-    _component(key=key, data=figure(progress, view, x, reward_threshold))
+    draw(figure(progress, view, x, reward_threshold), key)
+
+
+def draw(figure: Json, key: str) -> None:
+    """Draw a figure: Plotly's `data` and `layout` with the theme's colours as `@0`, and a `label` in words."""
+    _component(key=key, data=figure)
 
 
 def figure(progress: Progress | None, view: View, x: X, reward_threshold: float | None = None) -> Json:
@@ -74,7 +79,10 @@ def figure(progress: Progress | None, view: View, x: X, reward_threshold: float 
     data = _curves(curves, panels, x) if curves else []
     if view == "returns" and solved_at is not None:
         data.append(traces.threshold(solved_at, float(getattr(curves, x)[-1]) if curves else 1))
-    marks = traces.change_marks(progress.changes, curves.update, getattr(curves, x)) if progress and curves else {}
+    marks = {}
+    if progress and curves:
+        forked = progress.run.parent_update
+        marks = traces.change_marks(progress.changes, curves.update, getattr(curves, x), forked)
     layout = {
         **_axes(panels, x, curves is None, solved_at),
         "showlegend": True,

@@ -56,23 +56,23 @@ def agents(x: Array, values: Array, name: str, what: str) -> Json:
     }  # fmt: skip
 
 
-def center(x: Array, values: Array, name: str, what: str) -> Json:
-    """Draw what stands for the whole population, values `[n]` at `x [n]`."""
+def center(x: Array, values: Array, name: str, what: str, group: str = "center", color: str = CENTER) -> Json:
+    """Draw what stands for a whole population, values `[n]` at `x [n]`; with its band in one group of the legend."""
     return {
-        "name": name, "uid": f"center {what}", "type": "scatter", "mode": "lines", "x": plain(x), "y": plain(values),
-        "legendgroup": "center", "line": {"color": CENTER, "width": 2.5}, "hovertemplate": f"{name}<br>{what} %{{y}}"
-        "<extra></extra>",
+        "name": name, "uid": f"{group} {what}", "type": "scatter", "mode": "lines", "x": plain(x), "y": plain(values),
+        "legendgroup": group, "line": {"color": color, "width": 2.5},
+        "hovertemplate": f"%{{fullData.name}}<br>{what} %{{y}}<extra></extra>",
     }  # fmt: skip
 
 
-def band(x: Array, low: Array, high: Array) -> Json:
+def band(x: Array, low: Array, high: Array, group: str = "center", color: str = CENTER) -> Json:
     """Fill the interval from low to high, both `[n]`, around the centre."""
     there = np.isfinite(low) & np.isfinite(high)
     x, low, high = x[there], low[there], high[there]
     return {
-        "uid": "band", "type": "scatter", "mode": "lines", "x": plain(np.append(x, x[::-1])),
-        "y": plain(np.append(high, low[::-1])), "fill": "toself", "fillcolor": f"{CENTER}/0.2", "line": {"width": 0},
-        "legendgroup": "center", "showlegend": False, "hoverinfo": "skip",
+        "uid": f"{group} band", "type": "scatter", "mode": "lines", "x": plain(np.append(x, x[::-1])),
+        "y": plain(np.append(high, low[::-1])), "fill": "toself", "fillcolor": f"{color}/0.2", "line": {"width": 0},
+        "legendgroup": group, "showlegend": False, "hoverinfo": "skip",
     }  # fmt: skip
 
 
@@ -92,8 +92,10 @@ def mean(values: Array) -> Array:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def change_marks(changes: Sequence[Change], update: Array, x: Array) -> dict[str, list[Json]]:
-    """Return vertical `lines` and their `labels` where hyperparameters changed, newest first.
+def change_marks(
+    changes: Sequence[Change], update: Array, x: Array, forked_after: int | None = None
+) -> dict[str, list[Json]]:
+    """Return vertical `lines` and their `labels` where a run left its parent and where it was changed, newest first.
 
     A change is in force from its update on: it stands where the update before it ended. Newer changes get the
     better label: the values, else the symbols, else a mark, else none; hovering over a label tells all.
@@ -102,27 +104,33 @@ def change_marks(changes: Sequence[Change], update: Array, x: Array) -> dict[str
         changes: in order.
         update: indices of the curves' rows, `[n]`.
         x: where each of these updates ended, `[n]`, above 0.
+        forked_after: updates that a run shares with its parent.
     """
     ends, end = np.append(0, update + 1), float(x[-1])
     lines: list[Json] = []
     labels: list[Json] = []
     taken: list[list[tuple[float, float]]] = [[] for _ in range(LABEL_ROWS)]
-    for change in changes[: -MAX_MARKS - 1 : -1]:
-        at = float(np.interp(change.update, ends, np.append(0, x)))
+    marks = [(change.update, *_texts(change)) for change in changes[: -MAX_MARKS - 1 : -1]]
+    if forked_after is not None:
+        marks.insert(0, (forked_after, "fork", "fork"))
+    for first, full, short in marks:
+        at = float(np.interp(first, ends, np.append(0, x)))
         lines.append({
             "type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "layer": "below",
             "line": {"color": CHANGE, "width": 1, "dash": "dot"},
         })  # fmt: skip
-        if label := _place(change, at / end * PLOT_WIDTH, taken):
+        if label := _place(full, short, at / end * PLOT_WIDTH, taken):
             labels.append({"x": at, **label})
     return {"lines": lines, "labels": labels}
 
 
-def _place(change: Change, at: float, taken: list[list[tuple[float, float]]]) -> Json | None:
+def _texts(change: Change) -> tuple[str, str]:
+    return ", ".join(in_words(change.values)), " ".join(_symbol(name) for name in change.values)
+
+
+def _place(full: str, short: str, at: float, taken: list[list[tuple[float, float]]]) -> Json | None:
     """Find the longest text and the lowest row that are free at pixel `at`, and take them; None if there is no room."""
-    full = ", ".join(in_words(change.values))
-    symbols = " ".join(_symbol(name) for name in change.values)
-    for text in (full, symbols, "▾"):
+    for text in (full, short, "▾"):
         width = LETTER_WIDTH * (len(text) + 1)
         # Beginning at its line wherever possible: a label that ends there seems to belong to the line before.
         for anchor, left in (("left", at - 3), ("center", at - width / 2), ("right", at - width + 3)):

@@ -4,8 +4,23 @@ import html
 import re
 import string
 
-MAX_LEGEND = 40  # characters; a longer name would leave no room for the chart
+from pg_core import lab
+from pg_core.config import ConfigError
+
+MAX_LEGEND = 24  # characters; a longer name would leave no room for the chart
 NOT_YOURS = "This run is someone else's: fork it on the Runs page to go on from it."
+REFUSALS = (ConfigError, LookupError, lab.NotAllowed, lab.StoreError)  # errors whose message is for who asked
+STATES = {  # of a run, each with its colour and icon
+    "queued": ("gray", "hourglass_empty"),
+    "starting": ("blue", "hourglass_top"),
+    "running": ("blue", "play_arrow"),
+    "paused": ("orange", "pause"),
+    "solved": ("green", "check"),
+    "finished": ("green", "flag"),
+    "stopped": ("gray", "stop"),
+    "failed": ("red", "error"),
+    "interrupted": ("orange", "link_off"),
+}
 
 
 def big(number: float) -> str:

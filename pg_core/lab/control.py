@@ -81,13 +81,16 @@ def stop(run_id: str) -> None:
         _direct(run_id, target="stop")
 
 
-def fork(run_id: str, update: int | None = None, name: str | None = None, **live_values: Any) -> str:
-    """Queue a run that shares another's past up to `update` updates and goes on with other live values.
+def fork(
+    run_id: str, update: int | None = None, name: str | None = None, *, resumed: bool = True, **live_values: Any
+) -> str:
+    """Add a run that shares another's past up to `update` updates and goes on with other live values.
 
     Args:
         run_id: of the parent, anyone's.
         update: one after which a checkpoint was kept, see `checkpoints`; None: the newest.
         name: of the child.
+        resumed: whether it goes on at once; else `change` and `resume` are still to come.
         live_values: in force from the child's first own update on.
 
     Returns:
@@ -101,7 +104,8 @@ def fork(run_id: str, update: int | None = None, name: str | None = None, **live
     with limits.admission() as visitor:
         child = library.fork(store, run_id, update, name, visitor.id, visitor.session)
         store.request(child, live_values)
-        store.enqueue(child, target="run", steps=0)
+        if resumed:
+            store.enqueue(child, target="run", steps=0)
     state.supervisor().wake()
     return child
 

@@ -16,7 +16,7 @@ from pg_core.lab import state
 from pg_core.runs import clips
 from pg_core.runs.clips import LabeledClip
 from pg_core.runs.progress import Progress, changes_of, seconds_left
-from pg_core.runs.records import Run
+from pg_core.runs.records import Run, UnknownRun
 from pg_core.runs.schema import StoreError
 
 if TYPE_CHECKING:
@@ -26,16 +26,29 @@ LOOK_SECONDS = 0.01
 CANDIDATES, VALIDATION_EPISODES = 5, 50  # from which the agent to be evaluated is chosen, in which it shows itself
 
 
-def runs() -> list[Run]:
-    """Return all runs, newest first; one whose process died is interrupted by now."""
+def runs(deleted: bool = False) -> list[Run]:
+    """Return all runs, newest first, deleted ones if asked for; one whose process died is interrupted by now."""
     with contextlib.suppress(StoreError):  # they are read as interrupted, if this cannot be written
         state.store().interrupt_dead()
-    return state.store().runs()
+    return state.store().runs(deleted)
+
+
+def queue() -> list[str]:
+    """Return the ids of the runs that wait for a worker, next one first."""
+    return state.store().queue()
 
 
 def run(run_id: str) -> Run:
     """Return one run's state and summary."""
     return state.store().run(run_id)
+
+
+def name_of(run_id: str) -> str:
+    """Return what a run is called now, or a few words that it is gone."""
+    try:
+        return run(run_id).name
+    except UnknownRun:
+        return f"a run that is gone ({run_id[:8]})"
 
 
 def await_update(run_id: str, seconds: float) -> None:

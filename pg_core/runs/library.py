@@ -16,6 +16,7 @@ from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, wri
 from pg_core.runs.store import Store
 
 MAX_NOTE, MAX_TAG, MAX_TAGS = 2_000, 24, 8
+FORKED = "Forked: set what is to differ from here on, then resume it."
 KEPT_SECONDS = 24 * 3600.0  # that a deleted run can still be restored
 
 
@@ -48,10 +49,13 @@ def delete(store: Store, run_ids: Collection[str]) -> None:
     Raises:
         ConfigError: one of them is still trained.
     """
-    active = [run.name for run in map(store.run, run_ids) if run.state in ACTIVE]
-    if active:
-        raise ConfigError(f"A run that is being trained cannot be deleted; stop {active[0]} first.")
-    _set(store, run_ids, deleted_at=time.time())
+    for run_id in run_ids:
+        store.run(run_id)
+    active = sa.select(RUNS.c.name).where(RUNS.c.id.in_(run_ids), RUNS.c.state.in_(ACTIVE)).limit(1)
+    with write(store.engine) as connection:
+        if name := connection.scalar(active):
+            raise ConfigError(f"A run that is being trained cannot be deleted; stop {name} first.")
+        connection.execute(RUNS.update().where(RUNS.c.id.in_(run_ids)).values(deleted_at=time.time()))
 
 
 def restore(store: Store, run_ids: Collection[str]) -> None:
@@ -110,7 +114,7 @@ def _fresh(child: str, name: str | None) -> dict[str, Any]:
     now = time.time()
     return {
         "id": child, "name": name_of(name),
-        "created_at": now, "queued_at": now, "state": "stopped", "reason": "", "process": None, "target": "run",
+        "created_at": now, "queued_at": now, "state": "stopped", "reason": FORKED, "process": None, "target": "run",
         "steps": 0, "rewinds": 0, "note": "", "tags": "[]", "pinned": False, "deleted_at": None,
     }  # fmt: skip
 

@@ -63,6 +63,7 @@ class Run:
         parent_id: of the run that it was forked from, None for most.
         parent_update: updates that it shares with that run.
         owner: the log-in of who controls it, None if it was started without one.
+        deleted: whether it is out of sight, and can be restored.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Run:
     parent_id: str | None = None
     parent_update: int | None = None
     owner: str | None = None
+    deleted: bool = False
 
     @property
     def active(self) -> bool:
@@ -97,7 +99,7 @@ class Run:
     @property
     def changeable(self) -> bool:
         """Whether live hyperparameters may be changed: it is active, or can be resumed."""
-        return self.state in ACTIVE + RESUMABLE
+        return self.state in ACTIVE + RESUMABLE and not self.deleted
 
     @property
     def reward_threshold(self) -> float | None:

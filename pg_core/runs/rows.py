@@ -18,7 +18,13 @@ from pg_core.runs.schema import ARRAYS, MAX_NAME
 if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
     from pg_core.trainer import Update
 
-_read_config = functools.lru_cache(maxsize=1024)(Config.from_json)
+
+@functools.lru_cache(maxsize=4096)
+def _configs(text: str, changes: tuple[str, ...]) -> tuple[Config, Config]:
+    """Return a stored config, and what it is after all that was requested: each combination is validated once."""
+    config = Config.from_json(text) if not changes else _configs(text, ())[0]
+    requested = {name: value for change in changes for name, value in json.loads(change).items()}
+    return config, config.changed(**requested) if changes else config
 
 
 def request_of(row: sa.Row[Any]) -> Request:
@@ -26,17 +32,16 @@ def request_of(row: sa.Row[Any]) -> Request:
     return Request(row.id, json.loads(row._mapping["values"]), row.update)
 
 
-def run_of(row: sa.Row[Any], requests: Sequence[Request]) -> Run:
-    """Return the run in a row of `runs`, with what was requested of it since."""
-    config = current = _read_config(row.config)
-    for request in requests:
-        current = current.changed(**request.values)
+def run_of(row: sa.Row[Any], changes: Sequence[str]) -> Run:
+    """Return the run in a row of `runs`, with what was requested of it since: `values` of its rows of `changes`."""
+    config, current = _configs(row.config, tuple(changes))
     same = ("id", "name", "state", "reason", "updates", "episodes", "env_steps", "wall_seconds", "steps_per_second")
     more = ("mean_return", "best_return", "target", "rewinds", "note", "pinned", "parent_id", "parent_update", "owner")
     return Run(
         **{name: getattr(row, name) for name in (*same, *more)},
         tags=tuple(json.loads(row.tags)),
         created_at=datetime.fromtimestamp(row.created_at, UTC),
+        deleted=row.deleted_at is not None,
         config=config,
         current=current,
         env_steps_to_solve=tuple(json.loads(row.env_steps_to_solve)),

@@ -134,21 +134,23 @@ class Store:
             UnknownRun: there is none with this id.
         """
         with read(self.engine) as connection:
-            return self._run_of(_row(connection, run_id), _requests(connection, run_id))
+            return self._run(connection, run_id)
 
-    def runs(self) -> list[Run]:
-        """Return all runs, newest first, but deleted ones and those whose config this lab cannot read."""
-        wanted = sa.select(RUNS).where(RUNS.c.deleted_at.is_(None)).order_by(RUNS.c.created_at.desc(), RUNS.c.id)
+    def runs(self, deleted: bool = False) -> list[Run]:
+        """Return all runs, newest first, without those whose config this lab cannot read; deleted ones if asked for."""
+        wanted = sa.select(RUNS).order_by(RUNS.c.created_at.desc(), RUNS.c.id)
+        if not deleted:
+            wanted = wanted.where(RUNS.c.deleted_at.is_(None))
+        requested = sa.select(CHANGES.c.run_id, CHANGES.c["values"]).order_by(CHANGES.c.id)
         with read(self.engine) as connection:
             rows = connection.execute(wanted).all()
-            changes = connection.execute(sa.select(CHANGES).order_by(CHANGES.c.id)).all()
-        requests: dict[str, list[Request]] = {}
-        for change in changes:
-            requests.setdefault(change.run_id, []).append(request_of(change))
+            changes: dict[str, list[str]] = {}
+            for run_id, values in connection.execute(requested):
+                changes.setdefault(run_id, []).append(values)
         found = []
         for row in rows:
             with contextlib.suppress(ConfigError):
-                found.append(self._run_of(row, requests.get(row.id, [])))
+                found.append(self._run_of(row, changes.get(row.id, [])))
         return found
 
     def transition(self, run_id: str, sources: Collection[str], by: str | None = None, **values: Any) -> bool:
@@ -164,10 +166,11 @@ class Store:
         return self.transition(run_id, ACTIVE, target="pause", steps=RUNS.c.steps + 1)
 
     def enqueue(self, run_id: str, target: str, steps: int) -> bool:
-        """Queue a run that was stopped or interrupted; return whether it was."""
-        return self.transition(
-            run_id, RESUMABLE, state="queued", reason="", queued_at=time.time(), target=target, steps=steps
-        )
+        """Queue a run that was stopped or interrupted, and not deleted; return whether it was."""
+        here = RUNS.update().where(RUNS.c.id == run_id, RUNS.c.state.in_(RESUMABLE), RUNS.c.deleted_at.is_(None))
+        queued = {"state": "queued", "reason": "", "queued_at": time.time(), "target": target, "steps": steps}
+        with write(self.engine, run_id) as connection:
+            return connection.execute(here.values(**queued)).rowcount == 1
 
     def queue(self) -> list[str]:
         """Return the ids of the queued runs, next one first: visitors take turns, whoever trains least begins."""
@@ -221,9 +224,10 @@ class Store:
             ConfigError: a value is not valid or not live, or the run has ended.
         """
         with write(self.engine, run_id) as connection:
-            run = run_of(_row(connection, run_id), _requests(connection, run_id))
+            run = self._run(connection, run_id)
             if not run.changeable:
-                raise ConfigError(f"A run that has {run.state} cannot be changed; start a new run with these values.")
+                state = "was deleted" if run.deleted else f"has {run.state}"
+                raise ConfigError(f"A run that {state} cannot be changed; start a new run with these values.")
             new = run.current.changed(**values)
             different = new.model_dump(mode="json", include=set(run.current.differences(new)))
             if different:
@@ -345,8 +349,12 @@ class Store:
         """Close the connections that wait for their next use."""
         self.engine.dispose()
 
-    def _run_of(self, row: sa.Row[Any], requests: Sequence[Request]) -> Run:
-        run = run_of(row, requests)
+    def _run(self, connection: sa.Connection, run_id: str) -> Run:
+        changes = sa.select(CHANGES.c["values"]).where(CHANGES.c.run_id == run_id).order_by(CHANGES.c.id)
+        return self._run_of(_row(connection, run_id), list(connection.scalars(changes)))
+
+    def _run_of(self, row: sa.Row[Any], changes: Sequence[str]) -> Run:
+        run = run_of(row, changes)
         reason = self.gone.get(row.process) if row.state in WORKED_ON else None
         return run if reason is None else replace(run, state="interrupted", reason=reason)
 

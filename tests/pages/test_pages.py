@@ -168,7 +168,7 @@ def test_the_runs_page_finds_runs(folder: Path) -> None:
         app = page("runs.py")
         app.text_input(key="search").set_value(filters.pop("search", "")).run()
         for label, values in filters.items():
-            app.multiselect(key=f"filter {label}").set_value(values)
+            app.multiselect(key=label.lower()).set_value(values)
         app.run()
         assert not app.exception
         return list(app.dataframe[0].value["name"]) if app.dataframe else []

@@ -1,0 +1,187 @@
+"""Measures the pages on a large store, in a real server and Chromium: `python -m bench.scale`.
+
+It needs what requirements-dev.txt names, and a Chromium on the path.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Page, sync_playwright
+
+from bench.measure import ROOT, say
+from pg_core.config import Config
+from pg_core.runs.processes import process_name
+from pg_core.runs.rows import totals, update_row
+from pg_core.runs.schema import ARRAYS, CHANGES, RUNS, UPDATES, write
+from pg_core.runs.store import Store
+
+RUNS_LISTED, CHANGES_EACH = 1_000, 10
+EPISODES = (1_000, 1_000_000)
+REPEATS, TICKS = 5, 10
+CHUNK = 5_000  # updates inserted at once
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+TABLE = f"[data-testid=stDataFrame] [role=grid][aria-rowcount='{RUNS_LISTED + 1}']"
+CURVE = ".js-plotly-plot .scatterlayer .trace path"
+
+
+def add_runs(store: Store, count: int, changes_each: int) -> None:
+    """Add stopped runs with different settings, each with changes of its learning rate."""
+    rng, now = np.random.default_rng(0), time.time()
+    rows, changes = [], []
+    for number in range(count):
+        config = Config(seed=number, learning_rate=float(rng.choice([0.001, 0.003, 0.01, 0.03])))
+        run_id = uuid.uuid4().hex
+        rows.append({
+            "id": run_id, "name": f"run {number}", "config": config.model_dump_json(), "state": "stopped",
+            "created_at": now + number, "queued_at": now, "updates": 100, "episodes": 1_500, "env_steps": 150_000,
+            "mean_return": float(rng.uniform(10, 500)), "env_steps_to_solve": json.dumps([None] * config.num_agents),
+        })  # fmt: skip
+        changes += [
+            {"run_id": run_id, "values": json.dumps({"gamma": 0.9 + step / 1000}), "requested_at": now, "update": step}
+            for step in range(changes_each)
+        ]
+    with write(store.engine) as connection:
+        connection.execute(RUNS.insert(), rows)
+        connection.execute(CHANGES.insert(), changes)
+
+
+def add_long_run(store: Store, episodes: int) -> str:
+    """Add a run of so many episodes that this process pretends to train, and return its id."""
+    config = Config(num_updates=1_000_000)
+    run_id = store.create(config, f"{episodes:,} episodes", process_name())
+    for first in range(0, episodes // (config.num_agents * config.episodes_per_update), CHUNK):
+        last = min(first + CHUNK, episodes // (config.num_agents * config.episodes_per_update))
+        add_updates(store, run_id, config, first, last)
+    store.transition(run_id, ["starting"], state="running")
+    return run_id
+
+
+def add_updates(store: Store, run_id: str, config: Config, first: int, last: int) -> None:
+    """Add the updates from index `first` up to `last` to a run, as if it had trained them."""
+    rng = np.random.default_rng(first)
+    updates = [SimpleNamespace(index=index, **_arrays(rng, index, config)) for index in range(first, last)]
+    with write(store.engine) as connection:
+        connection.execute(UPDATES.insert(), [update_row(run_id, update, update.index / 100) for update in updates])
+        summary = totals(last - 1, last / 100, vars(updates[-1]), 500.0)
+        connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(**summary))
+
+
+def _arrays(rng: np.random.Generator, index: int, config: Config) -> dict[str, np.ndarray[Any, Any]]:
+    agents, batch = config.num_agents, config.episodes_per_update
+    shapes: dict[str, tuple[int, ...]] = {"iqm": (3,)}
+    shapes |= dict.fromkeys(("episodic_returns", "episodic_lengths"), (agents, batch))
+    arrays = {name: rng.uniform(1, 500, shapes.get(name, (agents,))).astype(kind) for name, kind in ARRAYS.items()}
+    steps = np.full(agents, (index + 1) * batch * 500, np.int64)
+    return arrays | {"env_steps": steps, "env_steps_to_solve": np.full(agents, -1), "iqm": np.sort(arrays["iqm"])}
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve the lab with the store in a folder; yield its address once it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    environment = {**os.environ, "PG_LAB_DATA": str(folder)}
+    with (
+        (folder / "server.log").open("wb") as log,
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as server,
+    ):
+        try:
+            while not _answers(f"http://127.0.0.1:{port}/_stcore/health"):
+                if server.poll() is not None:
+                    raise RuntimeError((folder / "server.log").read_text())
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+def _answers(address: str) -> bool:
+    try:
+        urllib.request.urlopen(address, timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def seconds_until(page: Page, address: str, sign: str) -> float:
+    """Return the seconds from navigation until what `sign` selects is drawn."""
+    start = time.perf_counter()
+    page.goto(address)
+    page.wait_for_selector(sign, state="attached")
+    return time.perf_counter() - start
+
+
+def bytes_of_ticks(page: Page, address: str, store: Store, run_id: str) -> list[int]:
+    """Open a run that goes on, an update a tick, and return how many bytes each tick brings the page."""
+    ticks: list[int] = []
+
+    def received(frame: str | bytes) -> None:
+        if ticks:
+            ticks[-1] += len(frame)
+
+    def listen(socket: Any) -> None:
+        socket.on("framesent", lambda _: ticks.append(0))  # the page asks for a tick
+        socket.on("framereceived", received)
+
+    seconds_until(page, address, CURVE)
+    page.on("websocket", listen)
+    page.reload()
+    page.wait_for_selector(CURVE, state="attached")
+    page.wait_for_timeout(2_000)  # what the first drawing brings
+    first, run = len(ticks), store.run(run_id)
+    done = run.updates
+    while len(ticks) <= first + TICKS:
+        add_updates(store, run_id, run.config, done, done + 1)
+        done, asked = done + 1, len(ticks)
+        while len(ticks) == asked:
+            page.wait_for_timeout(20)
+    return ticks[first:-1]
+
+
+def main() -> None:
+    """Fill a store, serve it, measure, print."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        store = Store(Path(folder))
+        say("filling the store")
+        add_runs(store, RUNS_LISTED - len(EPISODES), CHANGES_EACH)
+        long_runs = {episodes: add_long_run(store, episodes) for episodes in EPISODES}
+        with serving(Path(folder)) as address:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.goto(address)  # the browser keeps the scripts
+            page.wait_for_selector(".js-plotly-plot")
+            pages = {f"list {RUNS_LISTED:,} runs": (f"{address}/runs", TABLE)}
+            pages |= {
+                f"open {episodes:,} episodes": (f"{address}/?run={run_id}", CURVE)
+                for episodes, run_id in long_runs.items()
+            }
+            for what, (link, sign) in pages.items():
+                times = [seconds_until(page, link, sign) for _ in range(REPEATS)]
+                print(f"{what}: {times[0]:.2f} s the first time, median of {REPEATS} {statistics.median(times):.2f} s")
+            for episodes, run_id in long_runs.items():
+                ticks = bytes_of_ticks(browser.new_page(), f"{address}/?run={run_id}", store, run_id)
+                print(f"a tick at {episodes:,} episodes: median of {len(ticks)} {statistics.median(ticks):,.0f} bytes")
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The page's address: every control, the open run and what is chosen to be seen; a link shows the same again."""
+
+import reprlib
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import streamlit as st
+
+from pages.widgets import controls
+from pages.widgets.live_chart import View, X
+from pages.widgets.run_table import SORTS
+from pages.widgets.words import STATES
+from pg_core import lab
+from pg_core.config import HYPERPARAMETERS, Config, ConfigError
+
+RUN = "run"  # the link's name for the open run
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person chooses to see: a text, one of some options, or several of them.
+
+    Attributes:
+        page: on which its widget is.
+        default: as the widget holds it; a list if there may be several.
+        options: what may be chosen; anything if there are none.
+    """
+
+    page: str
+    default: Any = ""
+    options: tuple[str, ...] = ()
+
+    def read(self, name: str, texts: list[str]) -> Any:
+        """Return what a link's texts choose.
+
+        Raises:
+            ConfigError: one of them is no option.
+        """
+        for text in texts:
+            if self.options and text not in self.options:
+                raise ConfigError(f"`{name}` must be one of {', '.join(self.options)}, got {reprlib.repr(text)}")
+        return texts if isinstance(self.default, list) else texts[-1]
+
+
+CHOICES = {  # by name in the link, which is the widget's key
+    "view": Choice("train", "returns", get_args(View)),
+    "over": Choice("train", "episodes", get_args(X)),
+    "search": Choice("runs"),
+    "state": Choice("runs", [], (*STATES, "deleted")),
+    "environment": Choice("runs", []),
+    "tag": Choice("runs", []),
+    "sort": Choice("runs", "newest", tuple(SORTS)),
+    "selected": Choice("runs", []),
+    "compare_by": Choice("runs", "env_steps", get_args(X)),
+}
+
+
+def load() -> None:
+    """Fill the widgets from the link on a session's first visit; what makes no sense is named and left out."""
+    if "link_loaded" in st.session_state:
+        return
+    st.session_state.link_loaded = True
+    link = _now()
+    complaints = _load_choices({name: link.pop(name) for name in CHOICES if name in link})
+    run, config, more = read({name: texts[-1] for name, texts in link.items()})
+    st.session_state.complaint = " ".join([*complaints, *more])
+    controls.open_run(run, config)
+
+
+def read(link: dict[str, str]) -> tuple[lab.Run | None, Config, list[str]]:
+    """Return the run and the config that a link asks for, with a sentence for everything in it that cannot be."""
+    run, config, complaints = None, Config(), []
+    settings = {name: text for name, text in link.items() if name != RUN}
+    if link.get(RUN):
+        try:
+            run = lab.run(link[RUN])
+            config = run.current
+            # What may change live, the run itself knows.
+            settings = {n: text for n, text in settings.items() if not getattr(HYPERPARAMETERS.get(n), "live", False)}
+        except (LookupError, ConfigError) as error:
+            complaints.append(str(error))
+    for name, text in settings.items():
+        try:
+            config = Config(**{**dict(config), **Config.from_strings({name: text}).model_dump(include={name})})
+        except ConfigError as error:
+            complaints.append(_sentence(error))
+    return run, config, complaints
+
+
+def write(page: str) -> None:
+    """Put what a page's widgets hold into its address, but for what is at its default."""
+    link: dict[str, str | list[str]] = {}
+    if page == "train":
+        link |= controls.link()
+        if st.session_state.run_id:
+            link[RUN] = st.session_state.run_id
+    for name, choice in CHOICES.items():
+        if choice.page == page and (value := st.session_state[name]) != choice.default:
+            link[name] = value
+    if _now() != {name: [texts] if isinstance(texts, str) else texts for name, texts in link.items()}:
+        st.query_params.from_dict(link)
+
+
+def _load_choices(link: dict[str, list[str]]) -> list[str]:
+    """Put every choice into the session; return a sentence for each that cannot be."""
+    complaints = []
+    for name, choice in CHOICES.items():
+        st.session_state[name] = choice.default
+        try:
+            if name in link:
+                st.session_state[name] = choice.read(name, link[name])
+        except ConfigError as error:
+            complaints.append(_sentence(error))
+    if st.session_state.selected:
+        known = {run.id for run in lab.runs(deleted=True)}
+        unknown = [run_id for run_id in st.session_state.selected if run_id not in known]
+        complaints += [str(lab.UnknownRun(run_id)) for run_id in unknown[:1]]
+    return complaints
+
+
+def _now() -> dict[str, list[str]]:
+    return {name: st.query_params.get_all(name) for name in st.query_params}
+
+
+def _sentence(error: ConfigError) -> str:
+    return f"The link asked for what cannot be: {str(error).rstrip('.')}."

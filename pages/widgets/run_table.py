@@ -1,0 +1,111 @@
+"""The table of runs: found, sorted and selected."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages.widgets import search
+from pages.widgets.words import plain
+from pg_core import lab
+from pg_core.config import ConfigError
+
+
+def _fewest_steps(run: lab.Run) -> float:
+    steps = [math.inf if steps is None else steps for steps in run.env_steps_to_solve]
+    return sum(steps) / len(steps)
+
+
+SORTS: dict[str, tuple[str, Callable[[lab.Run], Any]]] = {
+    "newest": ("newest", lambda run: -run.created_at.timestamp()),
+    "oldest": ("oldest", lambda run: run.created_at),
+    "name": ("name", lambda run: run.name.casefold()),
+    "return": ("highest mean return", lambda run: math.inf if run.mean_return is None else -run.mean_return),
+    "solved": ("fewest steps to solve", _fewest_steps),
+    "updates": ("most updates", lambda run: -run.updates),
+}
+
+
+def found(runs: Sequence[lab.Run]) -> list[lab.Run]:
+    """Draw the search, and return the runs that it finds, pinned ones first."""
+    common: dict[str, Any] = {"persist_state": "session"}
+    with st.container(horizontal=True, key="filters"):
+        st.text_input(
+            "Search", key="search", placeholder="words, or learning_rate=0.01", help=search.HELP, width=260, **common
+        )
+        for label, values in (
+            ("State", {_state(run) for run in runs}),
+            ("Environment", {run.config.env_id for run in runs}),
+            ("Tag", {tag for run in runs for tag in run.tags}),
+        ):
+            key = label.lower()
+            options = sorted(values.union(st.session_state[key]))
+            st.multiselect(label, options, key=key, placeholder="all", width=190, **common)
+        st.selectbox("Sort by", SORTS, key="sort", format_func=lambda sort: SORTS[sort][0], width=190, **common)
+    wanted = search.parse("")
+    try:
+        wanted = search.parse(st.session_state.search)
+    except ConfigError as error:
+        st.error(plain(str(error)))
+    kept = [run for run in runs if _fits(run) and wanted.finds(run)]
+    by = SORTS[st.session_state.sort][1]
+    return sorted(kept, key=lambda run: (not run.pinned, by(run)))
+
+
+def _state(run: lab.Run) -> str:
+    return "deleted" if run.deleted else run.state
+
+
+def _fits(run: lab.Run) -> bool:
+    states, environments, tags = (st.session_state[key] for key in ("state", "environment", "tag"))
+    return (
+        (_state(run) in states if states else not run.deleted)
+        and (not environments or run.config.env_id in environments)
+        and (not tags or bool(set(run.tags) & set(tags)))
+    )
+
+
+def table(runs: Sequence[lab.Run]) -> list[lab.Run]:
+    """Draw the runs, and return those that are selected: the same ones, whatever comes, goes or moves."""
+    queue = lab.queue()
+    selected = set(st.session_state.selected)
+    selection = st.dataframe(
+        [_row(run, queue) for run in runs],
+        key=f"runs {hash(tuple(run.id for run in runs))}",  # a selection is of rows: other rows, another table
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": [i for i, run in enumerate(runs) if run.id in selected]}},
+        alt="Runs",
+        placeholder="–",
+        column_config={
+            "updates": st.column_config.NumberColumn(format="localized"),
+            "episodes": st.column_config.NumberColumn(format="localized"),
+            "mean return": st.column_config.NumberColumn(format="%.1f"),
+            "solved": st.column_config.NumberColumn("agents solved"),
+            "tags": st.column_config.ListColumn(),
+            "started": st.column_config.DatetimeColumn("started (UTC)", format="YYYY-MM-DD HH:mm", timezone="UTC"),
+        },
+    )
+    chosen = [runs[index] for index in selection.selection.rows]
+    st.session_state.selected = [run.id for run in chosen]
+    return chosen
+
+
+def _row(run: lab.Run, queue: Sequence[str]) -> dict[str, Any]:
+    """Return what the table says of one run."""
+    solved = sum(steps is not None for steps in run.env_steps_to_solve)
+    place = f", number {queue.index(run.id) + 1}" if run.id in queue else ""
+    return {
+        "name": f"{'📌 ' if run.pinned else ''}{run.name}",
+        "state": _state(run) + place,
+        "environment": run.config.env_id,
+        "agents": run.config.num_agents,
+        "updates": run.updates,
+        "episodes": run.episodes,
+        "mean return": run.mean_return,
+        "solved": None if run.reward_threshold is None else solved,
+        "tags": list(run.tags),
+        "started": run.created_at,
+    }

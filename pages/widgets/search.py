@@ -1,0 +1,83 @@
+"""What the search of the Runs page understands: words, and conditions on settings and results."""
+
+import math
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pg_core.config import HYPERPARAMETERS, Config, ConfigError
+from pg_core.lab import Run
+
+RESULTS = ("updates", "episodes", "env_steps", "mean_return", "best_return")  # that can be compared, of a Run
+HELP = (
+    "Words of a name, note or id, and conditions: `learning_rate=0.01`, `gamma>=0.99`, `baseline!=none`, "
+    "`mean_return>400`. A condition names a [hyperparameter](derivations#symbols) as the command line does, or "
+    f"{', '.join(RESULTS[:-1])} or {RESULTS[-1]}; all of them must hold."
+)
+
+_CONDITION = re.compile(r"(\w+)\s*(<=|>=|!=|==?|<|>)\s*([^\s,]*(?:\s*,\s*[^\s,]+)*)")  # layer sizes may have blanks
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return math.isclose(a, b, rel_tol=1e-9) if isinstance(a, float) else a == b
+
+
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": _equal, "==": _equal, "!=": lambda a, b: not _equal(a, b),
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a setting in force, or a result, must be."""
+
+    name: str
+    operator: str
+    value: Any
+
+    def holds(self, run: Run) -> bool:
+        """Return whether it is so; a result that is not there is neither."""
+        value = getattr(run if self.name in RESULTS else run.current, self.name)
+        return value is not None and _OPERATORS[self.operator](value, self.value)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a run must have."""
+
+    words: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+
+    def finds(self, run: Run) -> bool:
+        """Return whether all words are in the run's name, note or id, and all conditions hold."""
+        told = f"{run.name}\n{run.note}\n{run.id}".lower()
+        return all(word in told for word in self.words) and all(condition.holds(run) for condition in self.conditions)
+
+
+def parse(text: str) -> Search:
+    """Read what was typed.
+
+    Raises:
+        ConfigError: a condition can never hold: nothing has that name, or it cannot have such a value.
+    """
+    conditions = tuple(_condition(*found.groups()) for found in _CONDITION.finditer(text))
+    return Search(tuple(_CONDITION.sub(" ", text).lower().split()), conditions)
+
+
+def _condition(name: str, sign: str, text: str) -> Condition:
+    if name in RESULTS:
+        return Condition(name, sign, _number(name, text))
+    value = getattr(Config.from_strings({name: text}), name)
+    if sign in ("<", "<=", ">", ">=") and HYPERPARAMETERS[name].kind not in (int, float):
+        raise ConfigError(f"`{name}` can only be compared by = and !=, got {sign}")
+    return Condition(name, sign, value)
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(f"`{name}` must be a number, got {text[:80]!r}") from None
