@@ -70,7 +70,10 @@ def problem() -> str:
 
 def value(name: str) -> Any:
     """Return what the control of a hyperparameter holds."""
-    return st.session_state[_key(name)]
+    held = st.session_state[_key(name)]
+    if held is None and HYPERPARAMETERS[name].choices:  # as a browser says it that has not drawn the control yet
+        return getattr(st.session_state.known or Config(), name)
+    return held
 
 
 def controls() -> None:
@@ -91,6 +94,8 @@ def controls() -> None:
 
 def pace() -> None:
     """Draw the pace, which belongs to the buttons."""
+    if st.session_state[_key("pace")] is None:
+        st.session_state[_key("pace")] = value("pace")
     _control(HYPERPARAMETERS["pace"], active=False)
 
 

@@ -100,6 +100,14 @@ def test_train_starts_a_run_with_what_the_controls_say() -> None:
     assert app.session_state.run_id == run.id
 
 
+def test_a_pace_that_the_browser_has_not_drawn_yet_is_the_one_in_force() -> None:
+    app = page()
+    app.session_state[app.segmented_control(key="pace_1").key] = None
+    app.button(key="train").click().run()
+    assert not app.exception and not app.error
+    assert lab.runs()[0].config.pace == HYPERPARAMETERS["pace"].default
+
+
 def test_train_with_impossible_controls_says_why_and_starts_nothing() -> None:
     app = page(num_agents="512")
     control(app, "episodes_per_update").set_value(256).run()
