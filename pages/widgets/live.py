@@ -1,5 +1,6 @@
 """All of the Train page that moves: state, buttons, chart, policy and tiles, in one fragment that ticks."""
 
+import math
 import time
 from typing import get_args
 
@@ -47,6 +48,8 @@ def _draw(seconds: float | None) -> None:
     with st.container(key="tiles"):
         _tiles(progress)
         _numbers(progress)
+    if st.session_state.get("next_click") == math.inf:  # what Train started is drawn by now
+        st.session_state.next_click = time.monotonic() + DOUBLE_CLICK_SECONDS
     wanted = _tick(progress) if progress and progress.run.active else CLIP_SECONDS if pending else None
     if wanted != seconds:
         st.session_state.tick_seconds = wanted
@@ -141,7 +144,7 @@ def _train() -> None:
         if st.session_state.run_id and lab.run(st.session_state.run_id).active:
             lab.stop(st.session_state.run_id)
         st.session_state.run_id, st.session_state.known = lab.start(config), config
-        st.session_state.next_click = time.monotonic() + DOUBLE_CLICK_SECONDS
+        st.session_state.next_click = math.inf
     except (ConfigError, LookupError, lab.StoreError) as error:
         st.session_state.complaint = str(error)
     st.rerun()  # link and complaint are drawn outside of the fragment

@@ -33,4 +33,6 @@ def duration(seconds: float) -> str:
 
 def plain(text: str) -> str:
     """Return text in which Markdown sees nothing but text: no link, picture, formula or icon."""
-    return re.sub(f"([{re.escape(string.punctuation)}])", r"\\\1", text)
+    # Addresses become links even where their punctuation is escaped: an invisible joiner keeps them from it.
+    unlinked = re.sub(r"(?i)(https?|www|@)", "\\1\u2060", text)
+    return re.sub(f"([{re.escape(string.punctuation)}])", r"\\\1", unlinked)
