@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.widgets import traces
 from pages.widgets.live_chart import X_TITLES, X, draw
-from pages.widgets.words import legend, plain
+from pages.widgets.words import legend
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS
 
@@ -27,11 +27,11 @@ def comparison(runs: Sequence[lab.Run]) -> None:
     draw(figure(drawn, curves, axis, _colors(runs)), key="comparison")
     if len({(run.config.env_id, run.config.sutton_barto_reward) for run in runs}) > 1:
         st.caption("These runs earn different rewards: compare how they learn, not how high they are.")
-    if waiting := [plain(run.name) for run in runs if run not in drawn]:
-        st.caption(f"Without an update: {', '.join(waiting)}.")
+    if waiting := [run.name for run in runs if run not in drawn]:
+        st.text(f"Without an update: {', '.join(waiting)}.")
     if st.toggle("Numbers as a table", key="compared_numbers"):
         columns = {name: st.column_config.NumberColumn(format="%.4g") for name in ("IQM", "95 % low", "95 % high")}
-        st.dataframe(numbers(drawn, curves, axis), hide_index=True, column_config=columns)
+        st.dataframe(numbers(drawn, curves, axis), hide_index=True, column_config=columns, alt="Numbers of the chart")
     _differences(runs)
 
 
@@ -87,6 +87,8 @@ def _differences(runs: Sequence[lab.Run]) -> None:
     if not different:
         st.caption("Their settings are the same.")
         return
-    head = ["setting", *(plain(run.name) for run in runs)]
-    rows = [[plain(label), *map(plain, shown)] for label, shown in different.items()]
-    st.markdown("\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)))
+    rows = zip([run.name for run in runs], *different.values(), strict=True)
+    st.dataframe(
+        [dict(zip(("run", *different), row, strict=True)) for row in rows],
+        hide_index=True, alt="Settings in which the runs differ",
+    )  # fmt: skip

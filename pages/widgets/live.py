@@ -1,5 +1,6 @@
 """All of the Train page that moves: state, buttons, chart, policy and tiles, in one fragment that ticks."""
 
+import math
 import time
 from typing import NamedTuple, get_args
 
@@ -91,6 +92,8 @@ def _draw(look: Look) -> None:
     with st.container(key="tiles"):
         _tiles(progress)
         _numbers(progress)
+    if st.session_state.get("next_click") == math.inf:  # what Train started is drawn by now
+        st.session_state.next_click = time.monotonic() + DOUBLE_CLICK_SECONDS
 
 
 def _status(progress: lab.Progress | None) -> None:
@@ -175,7 +178,7 @@ def _train() -> None:
         if run and run.active and lab.may_control(run):
             lab.stop(run.id)
         st.session_state.run_id, st.session_state.known = lab.start(config), config
-        st.session_state.next_click = time.monotonic() + DOUBLE_CLICK_SECONDS
+        st.session_state.next_click = math.inf
         lab.await_update(st.session_state.run_id, BEGIN_SECONDS)
     except REFUSALS as error:
         st.session_state.complaint = str(error)

@@ -32,7 +32,7 @@ def found(runs: Sequence[lab.Run]) -> list[lab.Run]:
     common: dict[str, Any] = {"persist_state": "session"}
     with st.container(horizontal=True, key="filters"):
         st.text_input(
-            "Search", key="search", placeholder="words, or learning_rate=0.01", help=search.HELP, width=260, **common
+            "Search", key="search", placeholder="words, or learning_rate=0.01", help=search.HELP, width=340, **common
         )
         for label, values in (
             ("State", {_state(run) for run in runs}),
@@ -41,8 +41,8 @@ def found(runs: Sequence[lab.Run]) -> list[lab.Run]:
         ):
             key = label.lower()
             options = sorted(values.union(st.session_state[key]))
-            st.multiselect(label, options, key=key, placeholder="all", width=190, **common)
-        st.selectbox("Sort by", SORTS, key="sort", format_func=lambda sort: SORTS[sort][0], width=190, **common)
+            st.multiselect(label, options, key=key, placeholder="all", width=170, **common)
+        st.selectbox("Sort by", SORTS, key="sort", format_func=lambda sort: SORTS[sort][0], width=170, **common)
     wanted = search.parse("")
     try:
         wanted = search.parse(st.session_state.search)
@@ -80,6 +80,7 @@ def table(runs: Sequence[lab.Run]) -> list[lab.Run]:
         alt="Runs",
         placeholder="–",
         column_config={
+            "name": st.column_config.TextColumn(width="medium"),
             "updates": st.column_config.NumberColumn(format="localized"),
             "episodes": st.column_config.NumberColumn(format="localized"),
             "mean return": st.column_config.NumberColumn(format="%.1f"),

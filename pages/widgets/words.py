@@ -41,7 +41,7 @@ def duration(seconds: float) -> str:
 def plain(text: str) -> str:
     """Return text in which Markdown sees nothing but text: no link, picture, formula or icon."""
     # Addresses become links even where each character is escaped, unless something unseen, a word joiner, parts them.
-    parted = re.sub("(https?:|www|@)", "\\1\u2060", text, flags=re.IGNORECASE)
+    parted = re.sub("(https?|www|@)", "\\1\u2060", text, flags=re.IGNORECASE)
     return re.sub(f"([{re.escape(string.punctuation)}])", r"\\\1", parted)
 
 

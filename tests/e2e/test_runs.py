@@ -1,13 +1,17 @@
-"""The Runs page in a browser: describe, fork, delete and restore, compare."""
+"""The Runs page in a browser: find, sort, describe, fork, delete and restore, compare; on a desk and on a phone."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from bench.scale import add_updates
 from pg_core.config import Config
-from pg_core.runs import archive
+from pg_core.runs import archive, library
+from pg_core.runs.processes import process_name
 from pg_core.runs.records import Batch, Snapshot
 from pg_core.runs.store import Store
 from tests.e2e.conftest import Open, Server
@@ -15,9 +19,14 @@ from tests.e2e.conftest import Open, Server
 HOSTILE = "<img src=x onerror=alert(1)> ![x](https://example.org/x.png) $x$"
 
 
-@pytest.fixture(scope="module")
-def store(server: Server) -> Store:
-    return Store(server.data)
+@pytest.fixture
+def store(server: Server) -> Iterator[Store]:
+    """A store whose runs are gone after the test."""
+    store = Store(server.data)
+    yield store
+    for run in store.runs():
+        store.transition(run.id, ["queued", "starting", "running"], state="stopped", process=None)
+    library.delete(store, [run.id for run in store.runs()])
 
 
 def add(store: Store, name: str, **settings: object) -> str:
@@ -30,10 +39,16 @@ def add(store: Store, name: str, **settings: object) -> str:
 
 
 def select(page: Page, *rows: int) -> None:
-    table = page.get_by_test_id("stDataFrame")
+    table = page.get_by_test_id("stDataFrame").first
     expect(table).to_be_visible()
     for row in rows:
         table.click(position={"x": 16, "y": 52 + 35 * row})
+
+
+def names(page: Page) -> list[str]:
+    """Return the column that a screen reader hears first, as it is sorted now."""
+    cells = page.get_by_test_id("stDataFrame").first.locator("[role=row] [aria-colindex='2'][role=gridcell]")
+    return cells.all_text_contents()
 
 
 def test_a_run_is_described_deleted_and_restored(open_page: Open, store: Store) -> None:
@@ -52,18 +67,70 @@ def test_a_run_is_described_deleted_and_restored(open_page: Open, store: Store) 
     assert page.locator("img[src=x], img[src*=example]").count() == 0
 
 
-def test_several_runs_are_compared(open_page: Open, store: Store) -> None:
-    add(store, "slow", learning_rate=0.001)
-    add(store, "fast", learning_rate=0.1)
+def test_a_deleted_run_is_restored_from_another_browser(open_page: Open, store: Store) -> None:
+    run = add(store, "gone")
+    library.delete(store, [run])
+    page = open_page(f"runs?state=deleted&selected={run}")
+    page.get_by_role("button", name="Restore").click()
+    expect(page.get_by_role("button", name="Restore")).to_have_count(0)
+    assert [run.name for run in store.runs()] == ["gone"]
+
+
+def test_the_selected_run_stays_the_same_when_rows_move(open_page: Open, store: Store) -> None:
+    """What is sorted in the browser, refreshed or joined by a new run must not make another run the one to delete."""
+    ids = {name: add(store, name) for name in ("m", "z", "a")}
     page = open_page("runs")
-    select(page, 0, 1)
-    expect(page.locator(".js-plotly-plot")).to_be_visible()
-    table = page.locator(".stMarkdown table")
-    expect(table).to_contain_text("Learning rate")
-    assert table.inner_text().split() == ["setting", "fast", "slow", "Learning", "rate", "0.1", "0.001"]
+    table = page.get_by_test_id("stDataFrame")
+    expect(table).to_be_visible()
+    table.click(position={"x": 120, "y": 17})  # the head of the first column: a, m, z
+    select(page, 2)
+    page.wait_for_url(f"**selected={ids['z']}*")
+    expect(page.get_by_label("Name")).to_have_value("z")
+    active = store.create(Config(num_agents=1), "new", process_name())
+    page.reload()  # what is active makes the page look again and again
+    expect(page.get_by_label("Name")).to_have_value("z")
+    newest = store.create(Config(num_agents=1), "newest", process_name())
+    expect(page.locator("[role=grid][aria-rowcount='6']")).to_be_attached()
+    expect(page.get_by_label("Name")).to_have_value("z")
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("1 run deleted.")).to_be_visible()
+    assert {run.id for run in store.runs()} == {ids["m"], ids["a"], active, newest}
 
 
-def test_a_fork_opens_on_the_train_page(open_page: Open, store: Store) -> None:
+def test_a_link_finds_sorts_and_selects_on_another_browser(open_page: Open, store: Store) -> None:
+    ids = [add(store, name, gamma=gamma) for name, gamma in (("b", 0.5), ("a", 0.5), ("c", 1.0))]
+    page = open_page("runs")
+    page.get_by_label("Search").fill("gamma<1")
+    page.get_by_label("Search").press("Enter")
+    expect(page.locator("[role=grid][aria-rowcount='3']")).to_be_attached()
+    select(page, 1)
+    page.wait_for_url(f"**selected={ids[0]}*")
+    other = open_page(page.url.split("/")[-1] + "&sort=name&state=nonsense")
+    expect(other.get_by_label("Search")).to_have_value("gamma<1")
+    expect(other.get_by_label("Name")).to_have_value("b")
+    expect(other.get_by_text("must be one of queued, starting")).to_be_visible()
+    assert "sort=name" in other.url
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "light"), (390, 844, "dark")])
+def test_several_runs_are_compared(open_page: Open, store: Store, width: int, height: int, scheme: str) -> None:
+    slow, fast = add(store, "slow", learning_rate=0.001), add(store, HOSTILE, learning_rate=0.1)
+    for run in (slow, fast):
+        add_updates(store, run, store.run(run).config, 0, 5)
+    page = open_page(f"runs?selected={slow}&selected={fast}", width, height, scheme)
+    expect(page.locator(".js-plotly-plot .legendtext")).to_have_count(2)
+    expect(page.locator(".js-plotly-plot .legendtext").first).to_contain_text("<img src=x onerror")
+    expect(page.locator(".js-plotly-plot .xtitle")).to_have_text("environment steps of each agent")
+    differences = page.get_by_role("grid").nth(1)
+    expect(differences.get_by_text("Learning rate")).to_be_attached()
+    expect(differences.get_by_text("0.001", exact=True)).to_be_attached()
+    page.get_by_text("Numbers as a table").click()
+    expect(page.get_by_role("grid").nth(1).get_by_text("95 % low")).to_be_attached()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("a[href*=example], img[src*=example]").count() == 0
+
+
+def test_a_fork_opens_on_the_train_page_and_waits(open_page: Open, store: Store) -> None:
     parent = add(store, "parent", num_updates=1)
     page = open_page("runs")
     select(page, 0)
@@ -71,6 +138,39 @@ def test_a_fork_opens_on_the_train_page(open_page: Open, store: Store) -> None:
     page.wait_for_url("**/?*run=*")
     [child] = [run for run in store.runs() if run.parent_id == parent]
     assert child.id in page.url
+    expect(page.get_by_text("Forked after 0 updates of parent.")).to_be_visible()
+    expect(page.get_by_text("set what is to differ")).to_be_visible()
+    assert child.state == "stopped"
+
+
+def test_two_tabs_on_one_run_agree(open_page: Open, store: Store) -> None:
+    run = store.create(Config(num_agents=1, num_updates=50_000), "shared", process_name())
+    store.transition(run, ["starting"], state="running")
+    pages = [open_page(f"?run={run}") for _ in range(2)]
+    sliders = [page.get_by_role("slider", name=re.compile("Discount factor")) for page in pages]
+    for slider in sliders:
+        expect(slider).to_have_value("1")
+    sliders[0].focus()
+    sliders[0].press("ArrowLeft")
+    expect(sliders[1]).to_have_value("0.999")
+    assert store.run(run).current.gamma == 0.999
+    sliders[1].focus()
+    sliders[1].press("ArrowLeft")
+    expect(sliders[0]).to_have_value("0.998")
+    assert [request.values for request in store.requests(run)] == [{"gamma": 0.999}, {"gamma": 0.998}]
+
+
+def test_a_double_click_on_train_starts_one_run(open_page: Open, store: Store) -> None:
+    page = open_page("?num_updates=50000&stop_when_solved=False&num_agents=1&hidden_layers=8&view=entropy")
+    main = page.get_by_test_id("stMainBlockContainer")
+    main.get_by_role("button", name="Train", exact=True).dblclick()
+    page.wait_for_url("**run=*")
+    expect(main.get_by_role("button", name="Train anew", exact=True)).to_be_visible()
+    page.get_by_role("radio", name="seconds").click()  # by now the second click has been dealt with
+    page.wait_for_url("**over=seconds*")
+    assert "view=entropy" in page.url
+    [run] = store.runs()
+    assert run.id in page.url
 
 
 def upload(page: Page, path: Path) -> None:

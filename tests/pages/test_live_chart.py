@@ -93,7 +93,7 @@ def test_all_curves_lie_over_the_chosen_axis(x: X, rows: list[float], singles: l
 
 def test_the_population_has_a_line_and_its_interval() -> None:
     shown = figure(progress(updates=3, agents=5), "returns", "episodes")
-    center, band = trace(shown, "center mean return"), trace(shown, "band")
+    center, band = trace(shown, "center mean return"), trace(shown, "center band")
     assert center["name"] == "IQM of 5 seeds, 95 % bootstrap interval"
     assert center["y"] == [0, 1, 2]
     assert band["x"] == [4, 8, 12, 12, 8, 4]
@@ -127,7 +127,7 @@ def test_what_is_not_a_number_is_a_gap() -> None:
     assert trace(shown, "agents policy entropy")["y"] == [None, 2, None, None, 1, None, None, None]
     assert trace(shown, "center policy entropy")["y"] == [1, 2, None]
     low_only = np.float32([[1, 0, 2], [1, math.nan, 2], [1, 0, math.nan]])
-    assert trace(figure(progress(iqm=low_only), "returns", "episodes"), "band")["x"] == [4, 4]
+    assert trace(figure(progress(iqm=low_only), "returns", "episodes"), "center band")["x"] == [4, 4]
 
 
 def test_a_view_without_numbers_says_why() -> None:

@@ -4,12 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.presets import PRESETS
+from pg_core.runs.records import Batch, Snapshot
 from pg_core.runs.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -169,7 +171,8 @@ def test_the_runs_page_finds_runs(folder: Path) -> None:
     store = Store(folder)
     first, second = (store.create(Config(num_agents=n), f"run {n}") for n in (1, 2))
     other = store.create(Config(env_id="Acrobot-v1"), "swing")
-    store.transition(second, ["queued"], state="failed")
+    for run_id, state in ((first, "solved"), (second, "failed"), (other, "stopped")):  # that no worker takes up
+        store.transition(run_id, ["queued"], state=state)
     lab.label(first, note="The one with the *bug*", tags=["slow"], pinned=True)
 
     def names(**filters: list[str]) -> list[str]:
@@ -185,9 +188,67 @@ def test_the_runs_page_finds_runs(folder: Path) -> None:
     assert names(search="BUG") == ["📌 run 1"]
     assert names(search=other[:12]) == ["swing"]
     assert names(State=["failed"]) == ["run 2"]
-    assert names(Environment=["Acrobot-v1"], State=["queued"]) == ["swing"]
+    assert names(Environment=["Acrobot-v1"], State=["stopped"]) == ["swing"]
     assert names(Tag=["slow"]) == ["📌 run 1"]
     assert names(search="no such run") == []
+    assert names(search="num_agents=2") == ["run 2"]
+    assert names(search="num_agents=512 gama=1") == ["📌 run 1", "swing", "run 2"]  # and a sentence
+    lab.delete(second)
+    assert names() == ["📌 run 1", "swing"]
+    assert names(State=["deleted"]) == ["run 2"]
+
+
+def test_the_runs_page_is_sorted_and_written_into_its_link(folder: Path) -> None:
+    store = Store(folder)
+    ids = {name: store.create(Config(), name) for name in ("b", "a", "c")}
+    for name, mean_return in (("a", 20.0), ("b", None), ("c", 10.0)):
+        store.transition(ids[name], ["queued"], state="stopped", mean_return=mean_return)
+    link = {"search": "gamma=1", "sort": "return", "state": ["stopped"], "selected": [ids["c"], ids["b"]]}
+    app = AppTest.from_file(NAVIGATION, default_timeout=60)
+    app.query_params.update(link)
+    app.switch_page("runs.py").run()
+    assert not app.exception and not app.error
+    assert list(app.dataframe[0].value["name"]) == ["a", "c", "b"]
+    written = {name: app.query_params[name] for name in link}
+    assert written == {"search": "gamma=1", "sort": "return", "state": "stopped", "selected": [ids["c"], ids["b"]]}
+
+
+def test_a_forked_run_names_its_parent_as_it_is_called_now(folder: Path) -> None:
+    store = Store(folder)
+    parent = store.create(Config(), "parent", "me")
+    store.commit(parent, "me", Batch([], {}, {}, 0, Snapshot(0, {"kernel_0": np.zeros(1)}, {"update": np.int64(0)})))
+    store.transition(parent, ["starting"], state="stopped", process=None)
+    child = lab.fork(parent, resumed=False)
+    assert lab.run(child).state == "stopped"
+    lab.label(parent, name="*renamed*")
+    lab.delete(parent)
+    told = [text.value for text in page(run=child).text]
+    assert "Forked after 0 updates of *renamed*." in told
+    assert "Forked: set what is to differ from here on, then resume it." in told
+    assert lab.name_of("0" * 32) == "a run that is gone (00000000)"
+
+
+def test_controls_follow_what_another_tab_changes(queued: str) -> None:
+    app = page(run=queued)
+    control(app, "ent_coef").set_value(0.5).run()
+    control(app, "seed").set_value(9).run()  # for the next run
+    generation = app.session_state.generation
+    lab.change(queued, learning_rate=0.003, gamma=0.5)
+    app.run()
+    assert app.session_state.generation == generation + 1
+    at = {name: control(app, name).value for name in ("learning_rate", "gamma", "ent_coef", "seed")}
+    assert at == {"learning_rate": 0.003, "gamma": 0.5, "ent_coef": 0.5, "seed": 9}
+    app.run()
+    assert app.session_state.generation == generation + 1
+    assert lab.run(queued).current == Config(num_agents=2, ent_coef=0.5, learning_rate=0.003, gamma=0.5)
+
+
+def test_a_second_click_on_train_starts_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages.widgets.live.DOUBLE_CLICK_SECONDS", 1e9)  # whatever this machine has to do meanwhile
+    app = page()
+    app.button(key="train").click().run()
+    app.button(key="train").click().run()
+    assert len(lab.runs()) == 1
 
 
 def test_no_page_imports_tensorflow(folder: Path) -> None:

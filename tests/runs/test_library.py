@@ -80,6 +80,17 @@ def test_a_deleted_run_is_out_of_sight_until_it_is_restored(store, trained, smal
     assert len(store.runs()) == 2
 
 
+def test_a_deleted_run_can_be_seen_if_asked_for_and_is_neither_changed_nor_resumed(store, trained):
+    library.delete(store, [trained])
+    [run] = store.runs(deleted=True)
+    assert (run.id, run.deleted, run.changeable) == (trained, True, False)
+    assert not store.enqueue(trained, target="run", steps=0)
+    with pytest.raises(ConfigError, match="was deleted"):
+        store.request(trained, {"gamma": 0.25})
+    with pytest.raises(UnknownRun):
+        library.delete(store, ["nobody"])
+
+
 def test_only_what_was_deleted_long_ago_is_forgotten(store, trained, monkeypatch):
     library.delete(store, [trained])
     library.purge(store)

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from pg_core.config import Config, ConfigError
+from pg_core.runs import rows
 from pg_core.runs import store as module
 from pg_core.runs.processes import is_alive, process_name
 from pg_core.runs.records import LostRun, Snapshot, UnknownRun
@@ -61,6 +62,17 @@ def test_unknown_run_is_refused_in_a_sentence(store, run_id):
     with pytest.raises(UnknownRun) as raised:
         store.run(run_id)
     assert str(raised.value).startswith("No run has the id") and len(str(raised.value)) < 150
+
+
+def test_listing_runs_reads_each_config_and_its_changes_once(store, small):
+    for number in range(5):
+        run_id = store.create(small, f"run {number}")
+        for gamma in (0.5, 0.25):
+            store.request(run_id, {"gamma": gamma})
+    assert [run.current.gamma for run in store.runs()] == [0.25] * 5
+    validated = rows._configs.cache_info().misses
+    store.runs()
+    assert rows._configs.cache_info().misses == validated
 
 
 def test_only_one_of_many_claims_a_run(tmp_path, database, small):
