@@ -23,7 +23,8 @@ from tests.disks import fill, make_room, small_disk
 
 @pytest.fixture
 def disk(tmp_path):
-    with small_disk(tmp_path) as folder:
+    (tmp_path / "disk").mkdir()
+    with small_disk(tmp_path / "disk") as folder:
         yield folder
 
 
@@ -92,6 +93,7 @@ def test_no_room_for_a_new_store_or_for_a_clip(disk):
 
 
 def test_programs_are_kept_only_where_there_is_room(disk, tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime, "_kept", None)
     read_only_flag = "--tf_xla_persistent_cache_read_only=true"
     for folder, without in ((disk, True), (tmp_path, False)):
         monkeypatch.delenv("TF_XLA_FLAGS", raising=False)
