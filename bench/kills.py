@@ -23,7 +23,7 @@ from bench.moments import MOMENTS, Missed, caught
 from bench.victim import CONFIG, Lab
 from pg_core.runs.maintenance import problems
 from pg_core.runs.rows import update_row
-from pg_core.runs.schema import ARRAYS
+from pg_core.runs.schema import ARRAYS, lab_file
 
 FAULTS = ("kill the worker", "kill the server", "end the server", "close the browser")
 MAX_SECONDS = 5.0  # after which no process may be left
@@ -79,13 +79,13 @@ def trial(lab: Lab, cell: Cell, delay: float, expected: list[tuple[bytes, ...]],
     run_id, shown, seconds = strike(lab, *cell, delay)
     tally.times += 1
     tally.lost += lab.stored(run_id) < shown
-    found = list(problems(lab.folder))
+    found = list(problems(lab_file(lab.folder)))
     tally.left += seconds > MAX_SECONDS
     tally.longest = max(tally.longest, seconds)
     lab.finish(run_id)
     same = lab.rows(run_id) == expected
     tally.different += not same
-    found.extend(problems(lab.folder))
+    found.extend(problems(lab_file(lab.folder)))
     tally.damaged += bool(found)
     say(f"{', '.join(cell)}: update {shown} was shown, gone after {seconds:.1f} s, identical: {same} {found or ''}")
 

@@ -6,7 +6,7 @@ import pytest
 
 from pg_core import lab, memory
 from pg_core.config import Config, ConfigError
-from pg_core.runs.store import data_folder
+from pg_core.runs.places import data_folder
 
 GIBIBYTE = 2**30
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pg_core.lab import access, state
 from pg_core.runs import incidents, library, maintenance
-from pg_core.runs.store import data_folder, database
+from pg_core.runs.places import data_folder, database
 
 
 def label(run_id: str, **labels: Any) -> None:

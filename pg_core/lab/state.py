@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from pg_core.runs import library
 from pg_core.runs.curves import CurveCache
+from pg_core.runs.places import data_folder, database
 from pg_core.runs.prover import Prover
 from pg_core.runs.schema import StoreError
-from pg_core.runs.store import Store, data_folder, database
+from pg_core.runs.store import Store
 from pg_core.runs.supervisor import Supervisor
 
 _lock = threading.Lock()  # of the two below

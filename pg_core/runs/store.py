@@ -6,7 +6,6 @@ that want the same run one succeeds.
 
 import contextlib
 import json
-import os
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -14,33 +13,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from pg_core.config import Config, ConfigError
+from pg_core.runs.history import History
 from pg_core.runs.processes import is_alive
 from pg_core.runs.records import (
     ACTIVE,
     RESUMABLE,
     WORKED_ON,
-    Array,
-    Batch,
-    LostRun,
     Orders,
     Request,
     Run,
-    Snapshot,
     UnknownRun,
 )  # fmt: skip
-from pg_core.runs.rows import from_bytes, name_of, request_of, run_of, to_bytes, update_row
+from pg_core.runs.rows import name_of, request_of, run_of
 from pg_core.runs.schema import (
-    ARRAYS,
     CHANGES,
-    CHECKPOINTS,
     LOCK_SECONDS,
     RUNS,
-    UPDATES,
     StoreError,
     connect,
     lab_file,
@@ -51,34 +42,9 @@ from pg_core.runs.schema import (
 # Whose a run is, for turns and limits.
 VISITOR: sa.ColumnElement[str] = sa.func.coalesce(RUNS.c.owner, RUNS.c.session, "")
 DIED = "Its worker process ended unexpectedly; resume the run to continue it from its last checkpoint."
-MAX_ASKED = 1_000  # values in one statement
-MAX_SNAPSHOTS, MAX_SNAPSHOT_BYTES = 128, 2**26  # of one run; beyond, those closest together go
 
 
-def data_folder() -> Path:
-    """Return the folder of all that the lab writes: `$PG_LAB_DATA`, else `.lab` in the project."""
-    return Path(os.environ.get("PG_LAB_DATA") or Path(__file__).parents[2] / ".lab").absolute()
-
-
-def database() -> sa.URL:
-    """Return where the runs are: in the PostgreSQL of `$PG_LAB_DATABASE_URL`, else in a file of the lab's folder.
-
-    Raises:
-        StoreError: the variable holds no such URL.
-    """
-    given = os.environ.get("PG_LAB_DATABASE_URL")
-    if not given:
-        return lab_file(data_folder())
-    try:
-        url = sa.make_url(given)
-    except (SQLAlchemyError, ValueError):
-        url = sa.URL.create("nothing")
-    if url.get_backend_name() not in ("postgresql", "postgres"):  # what it is instead is not said: it has a password
-        raise StoreError("`PG_LAB_DATABASE_URL` must be like postgresql://user:password@127.0.0.1/database.")
-    return url.set(drivername="postgresql+psycopg")
-
-
-class Store:
+class Store(History):
     """The lab's folder and the runs in its database, for any number of threads and processes.
 
     Every method raises StoreError when the database cannot be read or written.
@@ -245,91 +211,6 @@ class Store:
             row = _row(connection, run_id)
             return Orders(row.target, row.steps, _requests(connection, run_id, after))
 
-    def commit(self, run_id: str, process: str, batch: Batch) -> None:
-        """Keep what `process` has trained.
-
-        Raises:
-            LostRun: it is no longer the one that works on this run.
-        """
-        # Steps that someone took back meanwhile are not owed to him.
-        left = sa.case((RUNS.c.steps > batch.steps, RUNS.c.steps - batch.steps), else_=0)
-        with write(self.engine, run_id) as connection:
-            if (
-                connection.execute(
-                    RUNS.update().where(*_own(run_id, process)).values(**batch.summary, steps=left)
-                ).rowcount
-                != 1
-            ):
-                raise LostRun(run_id, process)
-            if batch.updates:
-                connection.execute(UPDATES.insert(), [update_row(run_id, *update) for update in batch.updates])
-            for request_id, update in batch.in_force.items():
-                connection.execute(CHANGES.update().where(CHANGES.c.id == request_id).values(update=update))
-            if batch.snapshot:
-                _keep_snapshot(connection, run_id, batch.snapshot)
-
-    def rewind(self, run_id: str, process: str, update: int) -> float:
-        """Have `process` drop what was trained after `update` updates; return the seconds of training up to there.
-
-        Raises:
-            LostRun: it is no longer the one that works on this run.
-        """
-        beyond = (UPDATES.c.run_id == run_id, UPDATES.c.update >= update)
-        last = sa.select(UPDATES.c.seconds).where(UPDATES.c.run_id == run_id, UPDATES.c.update == update - 1)
-        with write(self.engine, run_id) as connection:
-            if connection.scalar(sa.select(RUNS.c.id).where(*_own(run_id, process))) is None:
-                raise LostRun(run_id, process)
-            if connection.execute(UPDATES.delete().where(*beyond)).rowcount:
-                values = {"rewinds": RUNS.c.rewinds + 1, "updates": update}
-                connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(**values))
-            return float(connection.scalar(last) or 0.0)
-
-    def updates(self, run_id: str, columns: Sequence[str], first: int, limit: int) -> list[sa.Row[Any]]:
-        """Return at most `limit` stored updates from index `first` on: index, seconds and arrays as bytes."""
-        wanted = sa.select(UPDATES.c.update, UPDATES.c.seconds, *(UPDATES.c[name] for name in columns))
-        wanted = wanted.where(UPDATES.c.run_id == run_id, UPDATES.c.update >= first)
-        with read(self.engine) as connection:
-            return list(connection.execute(wanted.order_by(UPDATES.c.update).limit(limit)))
-
-    def updates_at(self, run_id: str, columns: Sequence[str], updates: Sequence[int]) -> list[sa.Row[Any]]:
-        """Return the stored updates with some ascending indices: index, seconds and arrays as bytes."""
-        wanted = sa.select(UPDATES.c.update, UPDATES.c.seconds, *(UPDATES.c[name] for name in columns))
-        wanted = wanted.where(UPDATES.c.run_id == run_id).order_by(UPDATES.c.update)
-        parts = [updates[start : start + MAX_ASKED] for start in range(0, len(updates), MAX_ASKED)]
-        with read(self.engine) as connection:
-            return [row for part in parts for row in connection.execute(wanted.where(UPDATES.c.update.in_(part)))]
-
-    def checkpoint(self, run_id: str) -> dict[str, Array] | None:
-        """Return the newest checkpoint of a run, None before the first."""
-        kept = (CHECKPOINTS.c.run_id == run_id, CHECKPOINTS.c.checkpoint.is_not(None))
-        wanted = sa.select(CHECKPOINTS.c.checkpoint).where(*kept).order_by(CHECKPOINTS.c.update.desc()).limit(1)
-        with read(self.engine) as connection:
-            data = connection.scalar(wanted)
-        return None if data is None else from_bytes(data)
-
-    def checkpoints(self, run_id: str) -> list[int]:
-        """Return the numbers of updates after which a checkpoint was kept, ascending."""
-        wanted = sa.select(CHECKPOINTS.c.update).where(
-            CHECKPOINTS.c.run_id == run_id, CHECKPOINTS.c.checkpoint.is_not(None)
-        )
-        with read(self.engine) as connection:
-            return list(connection.scalars(wanted.order_by(CHECKPOINTS.c.update)))
-
-    def snapshots(self, run_id: str) -> list[int]:
-        """Return the numbers of updates after which the policy was kept, ascending."""
-        wanted = sa.select(CHECKPOINTS.c.update).where(CHECKPOINTS.c.run_id == run_id)
-        with read(self.engine) as connection:
-            return list(connection.scalars(wanted.order_by(CHECKPOINTS.c.update)))
-
-    def policy(self, run_id: str, update: int | None = None) -> tuple[int, dict[str, Array]] | None:
-        """Return the last policy kept at or before `update` (None: the newest), and after how many updates it was."""
-        wanted = sa.select(CHECKPOINTS.c.update, CHECKPOINTS.c.policy).where(CHECKPOINTS.c.run_id == run_id)
-        if update is not None:
-            wanted = wanted.where(CHECKPOINTS.c.update <= update)
-        with read(self.engine) as connection:
-            row = connection.execute(wanted.order_by(CHECKPOINTS.c.update.desc()).limit(1)).first()
-        return None if row is None else (row.update, from_bytes(row.policy))
-
     def config_after(self, run_id: str, update: int) -> Config:
         """Return the config that was in force when `update` updates were done."""
         config = self.run(run_id).config
@@ -337,13 +218,6 @@ class Store:
             if request.update is not None and request.update < update:
                 config = config.changed(**request.values)
         return config
-
-    def ranking(self, run_id: str) -> list[int]:
-        """Return the agents by their last mean return, best first; only the first agent before the first update."""
-        last = sa.select(UPDATES.c.mean_return).where(UPDATES.c.run_id == run_id)
-        with read(self.engine) as connection:
-            data = connection.scalar(last.order_by(UPDATES.c.update.desc()).limit(1))
-        return [0] if data is None else np.argsort(-np.frombuffer(data, ARRAYS["mean_return"]), kind="stable").tolist()
 
     def close(self) -> None:
         """Close the connections that wait for their next use."""
@@ -359,10 +233,6 @@ class Store:
         return run if reason is None else replace(run, state="interrupted", reason=reason)
 
 
-def _own(run_id: str, process: str) -> tuple[sa.ColumnElement[bool], ...]:
-    return RUNS.c.id == run_id, RUNS.c.process == process, RUNS.c.state.in_(WORKED_ON)
-
-
 def _row(connection: sa.Connection, run_id: str) -> sa.Row[Any]:
     wanted = sa.select(RUNS).where(RUNS.c.id == run_id)
     # What links bring may hold characters that no database takes: PostgreSQL no NUL, neither half a surrogate pair.
@@ -375,14 +245,3 @@ def _row(connection: sa.Connection, run_id: str) -> sa.Row[Any]:
 def _requests(connection: sa.Connection, run_id: str, after: int = 0) -> list[Request]:
     wanted = sa.select(CHANGES).where(CHANGES.c.run_id == run_id, CHANGES.c.id > after).order_by(CHANGES.c.id)
     return [request_of(row) for row in connection.execute(wanted)]
-
-
-def _keep_snapshot(connection: sa.Connection, run_id: str, snapshot: Snapshot) -> None:
-    of_run = CHECKPOINTS.c.run_id == run_id
-    connection.execute(CHECKPOINTS.delete().where(of_run, CHECKPOINTS.c.update >= snapshot.update))
-    data = {"policy": to_bytes(snapshot.policy), "checkpoint": to_bytes(snapshot.checkpoint)}
-    connection.execute(CHECKPOINTS.insert(), {"run_id": run_id, "update": snapshot.update, **data})
-    kept = list(connection.scalars(sa.select(CHECKPOINTS.c.update).where(of_run).order_by(CHECKPOINTS.c.update)))
-    if len(kept) > max(2, min(MAX_SNAPSHOTS, MAX_SNAPSHOT_BYTES // sum(map(len, data.values())))):
-        crowded = kept[1 + int(np.argmin(np.subtract(kept[2:], kept[:-2])))]
-        connection.execute(CHECKPOINTS.delete().where(of_run, CHECKPOINTS.c.update == crowded))

@@ -25,10 +25,11 @@ from pg_core import acting, evaluation, proofs, rendering, runtime
 from pg_core.config import Config, ConfigError
 from pg_core.environments import UnsupportedEnvironmentError
 from pg_core.runs import clips, incidents
+from pg_core.runs.places import data_folder, database
 from pg_core.runs.records import LostRun
 from pg_core.runs.schema import PATIENT_LOCK_SECONDS, StoreError
 from pg_core.runs.session import Leave, Outcome, Session
-from pg_core.runs.store import Store, data_folder, database
+from pg_core.runs.store import Store
 
 if TYPE_CHECKING:
     from pg_core.trainer import Update

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pg_core.runs import maintenance
+from pg_core.runs.schema import lab_file
 from pg_core.runs.store import Store
 from tests.disks import fill, make_room, small_disk
 from tests.e2e.conftest import Open, Server
@@ -36,7 +37,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_once_there_is_room(open_page: O
     kept = store.run(run).updates
     button(page, "Resume").click()
     told(page, "The lab's store cannot be used (database or disk is full): the disk is full; free some space")
-    assert list(maintenance.problems(server.data)) == []
+    assert list(maintenance.problems(lab_file(server.data))) == []
     told(open_page("runs"), "Select a run")
     told(open_page(f"?run={run}"), "free some space")
 
@@ -51,4 +52,4 @@ def test_a_full_disk_is_told_and_the_run_goes_on_once_there_is_room(open_page: O
         page.wait_for_timeout(50)
     button(page, "Stop").click()
     expect(state(page, "stopped")).to_be_visible()
-    assert list(maintenance.problems(server.data)) == []
+    assert list(maintenance.problems(lab_file(server.data))) == []

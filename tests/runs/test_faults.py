@@ -12,13 +12,14 @@ import pytest
 from pg_core import lab, runtime
 from pg_core.runs import clips, maintenance, worker
 from pg_core.runs.processes import process_name
-from pg_core.runs.schema import ARRAYS, StoreError
+from pg_core.runs.schema import ARRAYS, StoreError, lab_file
 from pg_core.runs.session import Leave
 from pg_core.runs.store import Store
 from pg_core.runs.supervisor import Supervisor
 from pg_core.runs.worker import DISK_FULL, work
 from pg_core.trainer import Trainer
 from tests.disks import fill, make_room, small_disk
+from tests.postgresql import only_sqlite
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_a_full_disk_ends_training_which_goes_on_once_there_is_room(disk, small,
     fill(disk)
     with pytest.raises(StoreError, match="the disk is full; free some space and resume the run"):
         list(training)  # there is no room for the run's state, either
-    assert store.run(run_id).state == "running" and list(maintenance.problems(disk)) == []
+    assert store.run(run_id).state == "running" and list(maintenance.problems(lab_file(disk))) == []
 
     store.gone[process_name()] = "The disk is full."  # as the supervisor hears from a worker
     assert (store.run(run_id).state, store.run(run_id).reason) == ("interrupted", "The disk is full.")
@@ -92,10 +93,10 @@ def test_no_room_for_a_new_store_or_for_a_clip(disk):
     assert worker._is_full(raised.value)
 
 
-def test_programs_are_kept_only_where_there_is_room(disk, tmp_path, monkeypatch):
+def test_programs_are_kept_only_where_there_is_room(disk, tmp_path_factory, monkeypatch):
     monkeypatch.setattr(runtime, "_kept", None)
     read_only_flag = "--tf_xla_persistent_cache_read_only=true"
-    for folder, without in ((disk, True), (tmp_path, False)):
+    for folder, without in ((disk, True), (tmp_path_factory.mktemp("roomy"), False)):
         monkeypatch.delenv("TF_XLA_FLAGS", raising=False)
         runtime.keep_programs(folder)
         flags = os.environ["TF_XLA_FLAGS"]
@@ -123,7 +124,7 @@ def test_a_read_only_store_is_shown_and_refuses_in_a_sentence(disk, small):
         for write in (lambda: store.create(small), lambda: store.add_step(run_id)):
             with pytest.raises(StoreError, match="it is read-only; make its folder writable"):
                 write()
-        assert list(maintenance.problems(disk)) == []
+        assert list(maintenance.problems(lab_file(disk))) == []
         supervisor = Supervisor(store)
         supervisor._staff()  # workers need no log
         supervisor.shutdown()
@@ -131,6 +132,7 @@ def test_a_read_only_store_is_shown_and_refuses_in_a_sentence(disk, small):
         writable(disk)
 
 
+@only_sqlite
 def test_a_database_that_is_deleted_or_replaced_is_told(store, small):
     run_id = store.create(small)
     (store.folder / "lab.db").unlink()
@@ -141,6 +143,7 @@ def test_a_database_that_is_deleted_or_replaced_is_told(store, small):
             store.add_step(run_id)
 
 
+@only_sqlite
 def test_a_damaged_database_is_told(store, small):
     for _ in range(50):
         store.create(small)
@@ -163,6 +166,7 @@ def locked(store):
         yield holder
 
 
+@only_sqlite
 def test_a_page_says_that_the_store_is_held_and_training_waits(store, small, locked):
     page = Store(store.folder, lock_seconds=0.05)
     with pytest.raises(StoreError, match="another program, such as a backup, holds it; wait until that has ended"):

@@ -149,7 +149,7 @@ def test_arrays_of_an_update_survive_bit_for_bit(store, small, make_update, keep
 
 
 def test_single_updates_are_found_however_many(store, small, make_update, keep, monkeypatch):
-    monkeypatch.setattr("pg_core.runs.store.MAX_ASKED", 2)
+    monkeypatch.setattr("pg_core.runs.history.MAX_ASKED", 2)
     run_id = store.create(small, process="me")
     keep(store, run_id, [make_update(index) for index in range(6)])
     assert [row.update for row in store.updates_at(run_id, ["entropy"], [0, 2, 3, 5, 9])] == [0, 2, 3, 5]
