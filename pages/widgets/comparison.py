@@ -20,8 +20,9 @@ MAX_NAME, MAX_NUMBERS = 24, 10  # letters in the legend; rows of a run in the ta
 def comparison(runs: Sequence[lab.Run]) -> None:
     """Draw the runs' curves over a common axis, then a table of what distinguishes their settings."""
     axis = st.segmented_control(
-        "Compare by", get_args(X), format_func=AXES.get, required=True, key="compare_by", persist_state="session"
-    )
+        "Compare by", get_args(X), format_func=AXES.get, required=True, key="compare_by", persist_state="session",
+        default=st.session_state.choices["compare_by"],
+    )  # fmt: skip
     curves = {run.id: lab.progress(run.id).curves for run in runs}
     drawn = [run for run in runs if len(curves[run.id].update)]
     draw(figure(drawn, curves, axis, _colors(runs)), key="comparison")

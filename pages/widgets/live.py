@@ -30,8 +30,6 @@ def live() -> None:
 
 def _draw(seconds: float | None) -> None:
     progress = lab.progress(st.session_state.run_id) if st.session_state.run_id else None
-    if progress:
-        controls.follow(progress.run)
     config = progress.run.config if progress else controls.valid_config()
     clip, pending = _clip(progress, config)
     with st.container(key="toolbar"):
@@ -48,6 +46,8 @@ def _draw(seconds: float | None) -> None:
     with st.container(key="tiles"):
         _tiles(progress)
         _numbers(progress)
+    if progress:
+        controls.follow(progress.run)
     if st.session_state.get("next_click") == math.inf:  # what Train started is drawn by now
         st.session_state.next_click = time.monotonic() + DOUBLE_CLICK_SECONDS
     wanted = _tick(progress) if progress and progress.run.active else CLIP_SECONDS if pending else None
@@ -172,13 +172,14 @@ def _fork(update: int) -> None:
 
 
 def _chart(progress: lab.Progress | None, config: Config | None) -> None:
+    begin = st.session_state.choices
     with st.container(horizontal=True, key="chart_options"):
         view = st.segmented_control(
-            "Curve", get_args(View), format_func=VIEWS.get, key="view", required=True,
+            "Curve", get_args(View), format_func=VIEWS.get, key="view", default=begin["view"], required=True,
             label_visibility="collapsed", persist_state="session", on_change=link.write, args=("train",),
         )  # fmt: skip
         x = st.segmented_control(
-            "Over", get_args(X), format_func=AXES.get, key="over", required=True,
+            "Over", get_args(X), format_func=AXES.get, key="over", default=begin["over"], required=True,
             label_visibility="collapsed", persist_state="session", on_change=link.write, args=("train",),
         )  # fmt: skip
     threshold = config.environment.reward_threshold if config else None
