@@ -93,13 +93,13 @@ def test_the_selected_run_stays_the_same_when_rows_move(open_page: Open, store: 
 def test_a_link_finds_sorts_and_selects_on_another_browser(open_page: Open, store: Store) -> None:
     ids = [add(store, name, gamma=gamma) for name, gamma in (("b", 0.5), ("a", 0.5), ("c", 1.0))]
     page = open_page("runs")
-    page.get_by_label("Search").fill("gamma<1")
-    page.get_by_label("Search").press("Enter")
+    page.get_by_role("textbox", name="Search").fill("gamma<1")
+    page.get_by_role("textbox", name="Search").press("Enter")
     expect(page.locator("[role=grid][aria-rowcount='3']")).to_be_attached()
     select(page, 1)
     page.wait_for_url(f"**selected={ids[0]}*")
     other = open_page(page.url.split("/")[-1] + "&sort=name&state=nonsense")
-    expect(other.get_by_label("Search")).to_have_value("gamma<1")
+    expect(other.get_by_role("textbox", name="Search")).to_have_value("gamma<1")
     expect(other.get_by_label("Name")).to_have_value("b")
     expect(other.get_by_text("must be one of queued, starting")).to_be_visible()
     assert "sort=name" in other.url
