@@ -6,7 +6,8 @@ from typing import get_args
 
 import streamlit as st
 
-from pages.widgets import controls, link, traces
+from pages.widgets import controls, link
+from pages.widgets.history import history
 from pages.widgets.live_chart import View, X, live_chart, numbers
 from pages.widgets.policy_player import policy_player
 from pages.widgets.words import STATES, big, duration
@@ -15,7 +16,6 @@ from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 
 TICK_SECONDS = {"running": 0.4, "starting": 0.4, "queued": 1.0, "paused": 1.0}
 FIRST_SECONDS = 0.1  # between looks for the first update of a run that nothing stands before
-MAX_CHANGES = 3  # newest, told in words below the chart
 DOUBLE_CLICK_SECONDS = 1.0  # in which a second click on Train means the same as the first
 CLIP_SECONDS = 1.0  # between looks for a clip that is being rendered
 VIEWS = {"returns": "Returns", "entropy": "Entropy", "gradient": "Gradient", "baseline": "Baseline"}
@@ -159,18 +159,6 @@ def _act(order: str) -> None:
     st.rerun()
 
 
-def _fork(update: int) -> None:
-    """Fork the open run at the last checkpoint that was kept in its first `update` updates."""
-    st.session_state.complaint = ""
-    run_id = st.session_state.run_id
-    try:
-        kept = [done for done in lab.checkpoints(run_id) if done <= update]
-        controls.open_fork(run_id, kept[-1] if kept else update)
-    except (ConfigError, LookupError, lab.StoreError) as error:
-        st.session_state.complaint = str(error)
-    st.rerun()
-
-
 def _chart(progress: lab.Progress | None, config: Config | None) -> None:
     begin = st.session_state.choices
     with st.container(horizontal=True, key="chart_options"):
@@ -185,31 +173,7 @@ def _chart(progress: lab.Progress | None, config: Config | None) -> None:
     threshold = config.environment.reward_threshold if config else None
     live_chart(progress, view, x, key="live_chart", reward_threshold=threshold)
     if progress:
-        _history(progress)
-
-
-def _history(progress: lab.Progress) -> None:
-    """Tell where the run comes from and what changed in it, newest first, and offer to fork it there."""
-    run = progress.run
-    with st.container(key="history", gap="xxsmall"):
-        if run.parent_id:
-            st.text(f"Forked after {run.parent_update:,} updates of {lab.name_of(run.parent_id)}.")
-        if run.updates and not (run.active or run.changeable):
-            _fork_row("To go on from its last checkpoint with other settings:", "fork it", run.updates)
-        for change in progress.changes[: -MAX_CHANGES - 1 : -1]:
-            _fork_row(f"What changed: {_change_in_words(change)}", "fork from here", change.update)
-
-
-def _fork_row(text: str, label: str, update: int) -> None:
-    help = "A new run that shares this one's past, up to the last checkpoint there; it waits for what is to differ."
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.text(text, width="content")
-        st.button(label, key=f"{label} {update}", type="tertiary", help=help, on_click=_fork, args=(update,))
-
-
-def _change_in_words(change: lab.Change) -> str:
-    """Return `update 21: α 0.01 → 0.003`."""
-    return f"update {change.update + 1}: {', '.join(traces.in_words(change.values))}"
+        history(progress)
 
 
 def _numbers(progress: lab.Progress | None) -> None:

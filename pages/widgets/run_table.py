@@ -71,10 +71,10 @@ FILTERS: dict[str, Callable[[lab.Run], set[str]]] = {
 
 def table(runs: Sequence[lab.Run]) -> list[lab.Run]:
     """Draw the runs, and return those that are selected: the same ones, whatever comes, goes or moves."""
-    queue = lab.queue()
+    places = {run_id: place for place, run_id in enumerate(lab.queue(), 1)}
     selected = set(st.session_state.get("selected", st.session_state.choices["selected"]))
     selection = st.dataframe(
-        [_row(run, queue) for run in runs],
+        [_row(run, places.get(run.id)) for run in runs],
         key=f"runs {hash(tuple(run.id for run in runs))}",  # a selection is of rows: other rows, another table
         hide_index=True,
         on_select="rerun",
@@ -97,13 +97,12 @@ def table(runs: Sequence[lab.Run]) -> list[lab.Run]:
     return chosen
 
 
-def _row(run: lab.Run, queue: Sequence[str]) -> dict[str, Any]:
-    """Return what the table says of one run."""
+def _row(run: lab.Run, place: int | None) -> dict[str, Any]:
+    """Return what the table says of one run, at its place in the queue if it waits there."""
     solved = sum(steps is not None for steps in run.env_steps_to_solve)
-    place = f", number {queue.index(run.id) + 1}" if run.id in queue else ""
     return {
         "name": f"{'📌 ' if run.pinned else ''}{run.name}",
-        "state": _state(run) + place,
+        "state": f"{_state(run)}, number {place}" if place else _state(run),
         "environment": run.config.env_id,
         "agents": run.config.num_agents,
         "updates": run.updates,
