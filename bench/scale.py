@@ -4,19 +4,11 @@ It needs what requirements-dev.txt names, and a Chromium on the path.
 """
 
 import argparse
-import contextlib
 import json
-import os
-import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +16,8 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from bench.measure import ROOT, say
+from bench.measure import say
+from bench.serving import chromium, serve
 from pg_core.config import Config
 from pg_core.runs.processes import process_name
 from pg_core.runs.rows import totals, update_row
@@ -35,7 +28,6 @@ RUNS_LISTED, CHANGES_EACH = 1_000, 10
 EPISODES = (1_000, 1_000_000)
 REPEATS, TICKS = 5, 10
 CHUNK = 5_000  # updates inserted at once
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 TABLE = f"[data-testid=stDataFrame] [role=grid][aria-rowcount='{RUNS_LISTED + 1}']"
 CURVE = ".js-plotly-plot .scatterlayer .trace path"
 
@@ -91,36 +83,6 @@ def _arrays(rng: np.random.Generator, index: int, config: Config) -> dict[str, n
     return arrays | {"env_steps": steps, "env_steps_to_solve": np.full(agents, -1), "iqm": np.sort(arrays["iqm"])}
 
 
-@contextlib.contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Serve the lab with the store in a folder; yield its address once it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    environment = {**os.environ, "PG_LAB_DATA": str(folder)}
-    with (
-        (folder / "server.log").open("wb") as log,
-        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as server,
-    ):
-        try:
-            while not _answers(f"http://127.0.0.1:{port}/_stcore/health"):
-                if server.poll() is not None:
-                    raise RuntimeError((folder / "server.log").read_text())
-                time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-
-
-def _answers(address: str) -> bool:
-    try:
-        urllib.request.urlopen(address, timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
 def seconds_until(page: Page, address: str, sign: str) -> float:
     """Return the seconds from navigation until what `sign` selects is drawn."""
     start = time.perf_counter()
@@ -164,21 +126,21 @@ def main() -> None:
         say("filling the store")
         add_runs(store, RUNS_LISTED - len(EPISODES), CHANGES_EACH)
         long_runs = {episodes: add_long_run(store, episodes) for episodes in EPISODES}
-        with serving(Path(folder)) as address:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        with serve(Path(folder)) as server:
+            browser = playwright.chromium.launch(**chromium())
             page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.goto(address)  # the browser keeps the scripts
+            page.goto(server.url)  # the browser keeps the scripts
             page.wait_for_selector(".js-plotly-plot")
-            pages = {f"list {RUNS_LISTED:,} runs": (f"{address}/runs", TABLE)}
+            pages = {f"list {RUNS_LISTED:,} runs": (f"{server.url}/runs", TABLE)}
             pages |= {
-                f"open {episodes:,} episodes": (f"{address}/?run={run_id}", CURVE)
+                f"open {episodes:,} episodes": (f"{server.url}/?run={run_id}", CURVE)
                 for episodes, run_id in long_runs.items()
             }
             for what, (link, sign) in pages.items():
                 times = [seconds_until(page, link, sign) for _ in range(REPEATS)]
                 print(f"{what}: {times[0]:.2f} s the first time, median of {REPEATS} {statistics.median(times):.2f} s")
             for episodes, run_id in long_runs.items():
-                ticks = bytes_of_ticks(browser.new_page(), f"{address}/?run={run_id}", store, run_id)
+                ticks = bytes_of_ticks(browser.new_page(), f"{server.url}/?run={run_id}", store, run_id)
                 print(f"a tick at {episodes:,} episodes: median of {len(ticks)} {statistics.median(ticks):,.0f} bytes")
             browser.close()
 

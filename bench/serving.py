@@ -1,4 +1,4 @@
-"""A server of the lab, and the browser that visits it, for the scripts that measure them."""
+"""A server of the lab, and the browser that visits it: for what measures them, and for the tests in a browser."""
 
 import contextlib
 import os
@@ -16,6 +16,7 @@ from typing import Any
 from bench.measure import ROOT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 
 
 @dataclass(frozen=True)
@@ -23,41 +24,58 @@ class Server:
     """A running lab."""
 
     url: str
+    data: Path
     process: subprocess.Popen[bytes]
 
 
 def chromium() -> dict[str, Any]:
-    """Return what Playwright launches."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    return {"executable_path": path, "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]}
+    """Return what Playwright is to launch: the machine's Chromium, else its own."""
+    return {"executable_path": next(filter(None, map(shutil.which, NAMES)), None), "args": [*FLAGS]}
 
 
-@contextlib.contextmanager
-def serve(folder: Path) -> Iterator[Server]:
-    """Serve the lab with its data in a folder, on a free port; yield once it answers, and end it afterwards.
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(data: Path, *options: str, port: int | None = None, **environment: str) -> Server:
+    """Serve the lab as the README says; return once it answers.
+
+    Args:
+        data: its folder; what it says is there, in server.log.
+        options: more of `streamlit run`.
+        port: None: a free one.
+        environment: more variables.
 
     Raises:
         RuntimeError: it does not start; with what it said.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    environment = {**os.environ, "PG_LAB_DATA": str(folder)}
-    log = folder / "server.log"
-    with (
-        log.open("ab") as said,
-        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=said, stderr=said) as process,
-    ):
-        server = Server(f"http://127.0.0.1:{port}", process)
-        try:
-            while not _answers(f"{server.url}/_stcore/health"):
-                if process.poll() is not None:
-                    raise RuntimeError(log.read_text())
-                time.sleep(0.1)
-            yield server
-        finally:
-            process.terminate()
+    port = port or free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), *options]
+    log = data / "server.log"
+    with log.open("ab") as said:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, "PG_LAB_DATA": str(data), **environment}, stdout=said, stderr=said
+        )
+    server = Server(f"http://127.0.0.1:{port}", data, process)
+    while not _answers(f"{server.url}/_stcore/health"):
+        if process.poll() is not None:
+            raise RuntimeError(log.read_text())
+        time.sleep(0.1)
+    return server
+
+
+@contextlib.contextmanager
+def serve(data: Path, *options: str, port: int | None = None, **environment: str) -> Iterator[Server]:
+    """Serve the lab, as `start` does, until it is left."""
+    server = start(data, *options, port=port, **environment)
+    try:
+        yield server
+    finally:
+        server.process.terminate()
+        server.process.wait()
 
 
 def _answers(url: str) -> bool:

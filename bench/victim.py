@@ -1,23 +1,17 @@
 """A lab that is struck: a real server and a real browser that watches it train."""
 
-import os
-import socket
-import subprocess
-import sys
 import time
 import urllib.parse
-import urllib.request
 from pathlib import Path
 
 import psutil
 from playwright.sync_api import Browser, BrowserType, Page, expect
 
-from bench.measure import ROOT
+from bench.serving import chromium, start
 from pg_core.config import Config
 from pg_core.runs.records import ACTIVE
 from pg_core.runs.schema import ARRAYS
 from pg_core.runs.store import Store
-from tests.e2e.conftest import CHROMIUM, FLAGS
 
 # Some seconds of training, and checkpoints of 5 MB, which take long enough to be caught.
 CONFIG = Config(
@@ -41,7 +35,7 @@ class Lab:
         self._browser: Browser | None = None
         self._page: Page | None = None
         self._store = Store(folder)
-        self._start_server()
+        self._server = start(folder)
 
     def train(self, delay: float) -> tuple[str, psutil.Process]:
         """Press Train, and wait until updates are shown, and `delay` seconds more; return the run and its worker."""
@@ -66,12 +60,12 @@ class Lab:
 
     def strike_server(self, *, kill: bool) -> None:
         """Kill the server, or ask it to end."""
-        self._server.kill() if kill else self._server.terminate()
+        self._server.process.kill() if kill else self._server.process.terminate()
 
     def wait_until_gone(self, process: psutil.Process | None) -> float:
         """Return the seconds until a process, or (None) the server and all its workers, have ended and are reaped."""
         start = time.monotonic()
-        while process.is_running() if process else (self._server.poll() is None or self._family()):
+        while process.is_running() if process else (self._server.process.poll() is None or self._family()):
             time.sleep(0.01)
         return time.monotonic() - start
 
@@ -85,8 +79,8 @@ class Lab:
 
     def finish(self, run_id: str) -> None:
         """Have a run go on to its end as a person would: with a server, a browser, and Resume if it was interrupted."""
-        if self._server.poll() is not None:
-            self._start_server()
+        if self._server.process.poll() is not None:
+            self._server = start(self.folder)
         page = self._page if self._page and self._server is self._shown_by else self._open(f"?run={run_id}")
         while (found := self._store.run(run_id)).state in ACTIVE:
             time.sleep(0.05)
@@ -101,36 +95,18 @@ class Lab:
     def close(self) -> None:
         """End the browser and the server."""
         self.close_browser()
-        self._server.terminate()
-        self._server.wait()
+        self._server.process.terminate()
+        self._server.process.wait()
         self._store.close()
-
-    def _start_server(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-        environment = {**os.environ, "PG_LAB_DATA": str(self.folder)}
-        with (self.folder / "server.log").open("ab") as log:
-            self._server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        self._url = f"http://127.0.0.1:{port}"
-        while True:
-            try:
-                urllib.request.urlopen(f"{self._url}/_stcore/health", timeout=1).close()
-                return
-            except OSError:
-                if self._server.poll() is not None:
-                    raise RuntimeError("The server did not start.") from None
-                time.sleep(0.1)
 
     def _open(self, link: str) -> Page:
         """Open a page of the server in the browser, in place of the last one."""
-        self._browser = self._browser or self._chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        self._browser = self._browser or self._chromium.launch(**chromium())
         if self._page:
             self._page.close()
         self._page, self._shown_by = self._browser.new_page(), self._server
         self._page.set_default_timeout(1000 * PATIENCE_SECONDS)
-        self._page.goto(f"{self._url}/{link}")
+        self._page.goto(f"{self._server.url}/{link}")
         return self._page
 
     def _button(self, name: str):

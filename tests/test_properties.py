@@ -82,8 +82,6 @@ def _page():
     from pages.widgets import link
 
     link.load()
-    for name in link.CHOICES:
-        st.session_state[name]  # every one is there
     link.write("train")
     st.text(st.session_state.complaint)
 

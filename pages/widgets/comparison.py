@@ -14,14 +14,16 @@ from pg_core.config import HYPERPARAMETERS
 
 AXES = {"episodes": "episodes", "env_steps": "env steps", "seconds": "seconds"}
 MAX_COMPARED = 8  # as many as the theme has colours
+RUN_COLUMN = st.column_config.TextColumn(width="medium")  # beside which a phone still shows another
 MAX_NUMBERS = 10  # rows of a run in the table
 
 
 def comparison(runs: Sequence[lab.Run]) -> None:
     """Draw the runs' curves over a common axis, then a table of what distinguishes their settings."""
     axis = st.segmented_control(
-        "Compare by", get_args(X), format_func=AXES.get, required=True, key="compare_by", persist_state="session"
-    )
+        "Compare by", get_args(X), format_func=AXES.get, required=True, key="compare_by", persist_state="session",
+        default=st.session_state.choices["compare_by"],
+    )  # fmt: skip
     curves = {run.id: lab.progress(run.id).curves for run in runs}
     drawn = [run for run in runs if len(curves[run.id].update)]
     draw(figure(drawn, curves, axis, _colors(runs)), key="comparison")
@@ -30,7 +32,10 @@ def comparison(runs: Sequence[lab.Run]) -> None:
     if waiting := [run.name for run in runs if run not in drawn]:
         st.text(f"Without an update: {', '.join(waiting)}.")
     if st.toggle("Numbers as a table", key="compared_numbers"):
-        columns = {name: st.column_config.NumberColumn(format="%.4g") for name in ("IQM", "95 % low", "95 % high")}
+        columns: dict[str, Any] = {
+            name: st.column_config.NumberColumn(format="%.4g") for name in ("IQM", "95 % low", "95 % high")
+        }
+        columns["run"] = RUN_COLUMN
         st.dataframe(numbers(drawn, curves, axis), hide_index=True, column_config=columns, alt="Numbers of the chart")
     _differences(runs)
 
@@ -90,5 +95,5 @@ def _differences(runs: Sequence[lab.Run]) -> None:
     rows = zip([run.name for run in runs], *different.values(), strict=True)
     st.dataframe(
         [dict(zip(("run", *different), row, strict=True)) for row in rows],
-        hide_index=True, alt="Settings in which the runs differ",
+        hide_index=True, alt="Settings in which the runs differ", column_config={"run": RUN_COLUMN},
     )  # fmt: skip

@@ -95,26 +95,27 @@ def write(page: str) -> None:
         if st.session_state.run_id:
             link[RUN] = st.session_state.run_id
     for name, choice in CHOICES.items():
-        if choice.page == page and (value := st.session_state[name]) != choice.default:
+        value = st.session_state.get(name)
+        value = st.session_state.choices[name] if value is None else value  # not drawn yet
+        if choice.page == page and value != choice.default:
             link[name] = value
     if _now() != {name: [texts] if isinstance(texts, str) else texts for name, texts in link.items()}:
         st.query_params.from_dict(link)
 
 
 def _load_choices(link: dict[str, list[str]]) -> list[str]:
-    """Put every choice into the session; return a sentence for each that cannot be."""
-    complaints = []
-    for name, choice in CHOICES.items():
-        st.session_state[name] = choice.default
+    """Put what every choice begins with into the session; return a sentence for each that cannot be."""
+    choices, complaints = {name: choice.default for name, choice in CHOICES.items()}, []
+    for name, texts in link.items():
         try:
-            if name in link:
-                st.session_state[name] = choice.read(name, link[name])
+            choices[name] = CHOICES[name].read(name, texts)
         except ConfigError as error:
             complaints.append(_sentence(error))
-    if st.session_state.selected:
+    if choices["selected"]:
         known = {run.id for run in lab.runs(deleted=True)}
-        unknown = [run_id for run_id in st.session_state.selected if run_id not in known]
+        unknown = [run_id for run_id in choices["selected"] if run_id not in known]
         complaints += [str(lab.UnknownRun(run_id)) for run_id in unknown[:1]]
+    st.session_state.choices = choices
     return complaints
 
 

@@ -6,7 +6,8 @@ from typing import NamedTuple, get_args
 
 import streamlit as st
 
-from pages.widgets import controls, link, traces
+from pages.widgets import controls, link
+from pages.widgets.history import history
 from pages.widgets.live_chart import View, X, live_chart, numbers
 from pages.widgets.policy_player import policy_player
 from pages.widgets.words import NOT_YOURS, REFUSALS, STATES, big, duration
@@ -16,7 +17,6 @@ from pg_core.config import HYPERPARAMETERS, Config
 TICK_SECONDS = {"running": 0.4, "starting": 0.4, "queued": 1.0, "paused": 1.0}
 FIRST_SECONDS = 0.1  # between looks for the first update of a run that nothing stands before
 BEGIN_SECONDS = 0.3  # in which a warm worker has done it: nothing need be drawn before
-MAX_CHANGES = 3  # newest, told in words below the chart
 READ_SECONDS = 0.3  # for the updates of a very long run, in each look
 DOUBLE_CLICK_SECONDS = 1.0  # in which a second click on Train means the same as the first
 CLIP_SECONDS = 1.0  # between looks for a clip that is being rendered
@@ -66,8 +66,6 @@ def live() -> None:
 
 def _look() -> Look:
     progress = lab.progress(st.session_state.run_id, READ_SECONDS) if st.session_state.run_id else None
-    if progress:
-        controls.follow(progress.run)
     config = progress.run.config if progress else controls.valid_config()
     clip, pending = lab.clip(progress.run.id) if progress else (None, False)
     if config and not clip:
@@ -92,6 +90,8 @@ def _draw(look: Look) -> None:
     with st.container(key="tiles"):
         _tiles(progress)
         _numbers(progress)
+    if progress:
+        controls.follow(progress.run)
     if st.session_state.get("next_click") == math.inf:  # what Train started is drawn by now
         st.session_state.next_click = time.monotonic() + DOUBLE_CLICK_SECONDS
 
@@ -192,56 +192,21 @@ def _act(order: str) -> None:
         st.session_state.complaint = str(error)
 
 
-def _fork(update: int) -> None:
-    """Fork the open run at the last checkpoint that was kept in its first `update` updates."""
-    st.session_state.complaint = ""
-    run_id = st.session_state.run_id
-    try:
-        kept = [done for done in lab.checkpoints(run_id) if done <= update]
-        controls.open_fork(run_id, kept[-1] if kept else update)
-    except REFUSALS as error:
-        st.session_state.complaint = str(error)
-    st.rerun()
-
-
 def _chart(progress: lab.Progress | None, config: Config | None) -> None:
+    begin = st.session_state.choices
     with st.container(horizontal=True, key="chart_options"):
         view = st.segmented_control(
-            "Curve", get_args(View), format_func=VIEWS.get, key="view", required=True,
+            "Curve", get_args(View), format_func=VIEWS.get, key="view", default=begin["view"], required=True,
             label_visibility="collapsed", persist_state="session", on_change=link.write, args=("train",),
         )  # fmt: skip
         x = st.segmented_control(
-            "Over", get_args(X), format_func=AXES.get, key="over", required=True,
+            "Over", get_args(X), format_func=AXES.get, key="over", default=begin["over"], required=True,
             label_visibility="collapsed", persist_state="session", on_change=link.write, args=("train",),
         )  # fmt: skip
     threshold = config.environment.reward_threshold if config else None
     live_chart(progress, view, x, key="live_chart", reward_threshold=threshold)
     if progress:
-        _history(progress)
-
-
-def _history(progress: lab.Progress) -> None:
-    """Tell where the run comes from and what changed in it, newest first, and offer to fork it there."""
-    run = progress.run
-    with st.container(key="history", gap="xxsmall"):
-        if run.parent_id:
-            st.text(f"Forked after {run.parent_update:,} updates of {lab.name_of(run.parent_id)}.")
-        if run.updates and not (run.active or run.changeable):
-            _fork_row("To go on from its last checkpoint with other settings:", "fork it", run.updates)
-        for change in progress.changes[: -MAX_CHANGES - 1 : -1]:
-            _fork_row(f"What changed: {_change_in_words(change)}", "fork from here", change.update)
-
-
-def _fork_row(text: str, label: str, update: int) -> None:
-    help = "A new run that shares this one's past, up to the last checkpoint there; it waits for what is to differ."
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.text(text, width="content")
-        st.button(label, key=f"{label} {update}", type="tertiary", help=help, on_click=_fork, args=(update,))
-
-
-def _change_in_words(change: lab.Change) -> str:
-    """Return `update 21: α 0.01 → 0.003`."""
-    return f"update {change.update + 1}: {', '.join(traces.in_words(change.values))}"
+        history(progress)
 
 
 def _numbers(progress: lab.Progress | None) -> None:

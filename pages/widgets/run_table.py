@@ -29,49 +29,52 @@ SORTS: dict[str, tuple[str, Callable[[lab.Run], Any]]] = {
 
 def found(runs: Sequence[lab.Run]) -> list[lab.Run]:
     """Draw the search, and return the runs that it finds, pinned ones first."""
-    common: dict[str, Any] = {"persist_state": "session"}
+    begin = st.session_state.choices
+    chosen: dict[str, list[str]] = {}
     with st.container(horizontal=True, key="filters"):
-        st.text_input(
-            "Search", key="search", placeholder="words, or learning_rate=0.01", help=search.HELP, width=340, **common
-        )
-        for label, values in (
-            ("State", {_state(run) for run in runs}),
-            ("Environment", {run.config.env_id for run in runs}),
-            ("Tag", {tag for run in runs for tag in run.tags}),
-        ):
-            key = label.lower()
-            options = sorted(values.union(st.session_state[key]))
-            st.multiselect(label, options, key=key, placeholder="all", width=170, **common)
-        st.selectbox("Sort by", SORTS, key="sort", format_func=lambda sort: SORTS[sort][0], width=170, **common)
+        text = st.text_input(
+            "Search", begin["search"], key="search", placeholder="words, or learning_rate=0.01", help=search.HELP,
+            width=340, persist_state="session",
+        )  # fmt: skip
+        for name in FILTERS:
+            options = sorted({value for run in runs for value in FILTERS[name](run)}.union(begin[name]))
+            chosen[name] = st.multiselect(
+                name.capitalize(), options, begin[name], key=name, placeholder="all", width=170, persist_state="session"
+            )
+        sort = st.selectbox(
+            "Sort by", SORTS, list(SORTS).index(begin["sort"]), key="sort", format_func=lambda sort: SORTS[sort][0],
+            width=170, persist_state="session",
+        )  # fmt: skip
     wanted = search.parse("")
     try:
-        wanted = search.parse(st.session_state.search)
+        wanted = search.parse(text)
     except ConfigError as error:
         st.error(plain(str(error)))
-    kept = [run for run in runs if _fits(run) and wanted.finds(run)]
-    by = SORTS[st.session_state.sort][1]
-    return sorted(kept, key=lambda run: (not run.pinned, by(run)))
+
+    def fits(run: lab.Run) -> bool:
+        kept = all(FILTERS[name](run) & set(values) for name, values in chosen.items() if values)
+        return kept and bool(chosen["state"] or not run.deleted) and wanted.finds(run)
+
+    return sorted(filter(fits, runs), key=lambda run: (not run.pinned, SORTS[sort][1](run)))
 
 
 def _state(run: lab.Run) -> str:
     return "deleted" if run.deleted else run.state
 
 
-def _fits(run: lab.Run) -> bool:
-    states, environments, tags = (st.session_state[key] for key in ("state", "environment", "tag"))
-    return (
-        (_state(run) in states if states else not run.deleted)
-        and (not environments or run.config.env_id in environments)
-        and (not tags or bool(set(run.tags) & set(tags)))
-    )
+FILTERS: dict[str, Callable[[lab.Run], set[str]]] = {
+    "state": lambda run: {_state(run)},
+    "environment": lambda run: {run.config.env_id},
+    "tag": lambda run: set(run.tags),
+}
 
 
 def table(runs: Sequence[lab.Run]) -> list[lab.Run]:
     """Draw the runs, and return those that are selected: the same ones, whatever comes, goes or moves."""
-    queue = lab.queue()
-    selected = set(st.session_state.selected)
+    places = {run_id: place for place, run_id in enumerate(lab.queue(), 1)}
+    selected = set(st.session_state.get("selected", st.session_state.choices["selected"]))
     selection = st.dataframe(
-        [_row(run, queue) for run in runs],
+        [_row(run, places.get(run.id)) for run in runs],
         key=f"runs {hash(tuple(run.id for run in runs))}",  # a selection is of rows: other rows, another table
         hide_index=True,
         on_select="rerun",
@@ -94,13 +97,12 @@ def table(runs: Sequence[lab.Run]) -> list[lab.Run]:
     return chosen
 
 
-def _row(run: lab.Run, queue: Sequence[str]) -> dict[str, Any]:
-    """Return what the table says of one run."""
+def _row(run: lab.Run, place: int | None) -> dict[str, Any]:
+    """Return what the table says of one run, at its place in the queue if it waits there."""
     solved = sum(steps is not None for steps in run.env_steps_to_solve)
-    place = f", number {queue.index(run.id) + 1}" if run.id in queue else ""
     return {
         "name": f"{'📌 ' if run.pinned else ''}{run.name}",
-        "state": _state(run) + place,
+        "state": f"{_state(run)}, number {place}" if place else _state(run),
         "environment": run.config.env_id,
         "agents": run.config.num_agents,
         "updates": run.updates,
