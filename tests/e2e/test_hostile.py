@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from bench.serving import Server
 from pg_core.config import Config
 from pg_core.runs.schema import ARRAYS, RUNS, UPDATES, write
 from pg_core.runs.store import Store
-from tests.e2e.conftest import Open, Server
+from tests.e2e.conftest import Open
 from tests.e2e.test_runs import select
 
 NAMES = [
@@ -90,11 +91,12 @@ def test_hostile_names_are_text_on_the_runs_page(open_page: Open, hostile: list[
         expect(page.get_by_label("Name", exact=True)).to_have_count(0)
     select(page, *range(len(NAMES)))
     expect(page.locator(".js-plotly-plot .legendtext")).to_have_count(len(NAMES))
-    table = page.locator(".stMarkdown table")
-    expect(table).to_contain_text("Learning rate")
+    table = page.get_by_role("region", name="Settings in which the runs differ")
+    table.scroll_into_view_if_needed()  # else it is not drawn
+    expect(table.get_by_text("Learning rate")).to_be_attached()
     for name in NAMES[:4]:
-        assert name in table.inner_text().replace("\u2060", "")
-        assert name[:39] in page.locator(".js-plotly-plot .legend").text_content()
+        expect(table.get_by_text(name, exact=True)).to_be_attached()
+        assert name[:23] in page.locator(".js-plotly-plot .legend").text_content()
     harmless(page, seen)
 
 

@@ -7,9 +7,10 @@ import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
+from bench.serving import Server
 from pg_core.config import Config
 from pg_core.runs.store import Store
-from tests.e2e.conftest import Open, Server
+from tests.e2e.conftest import Open
 
 CHART = ".js-plotly-plot"
 NUM_TICKS = 20

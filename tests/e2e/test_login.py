@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from bench.serving import Server, free_port, serve
 from pg_core.config import Config
 from pg_core.runs.store import Store
-from tests.e2e.conftest import PATIENCE_MS, Server, free_port, serve
+from tests.e2e.conftest import PATIENCE_MS
 from tests.e2e.provider import Provider
 
 PEOPLE: dict[str, dict[str, object]] = {
@@ -40,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iter
     data, port = tmp_path_factory.mktemp("lab"), free_port()
     file = data / "secrets.toml"
     file.write_text(SECRETS.format(port=port, secret=secrets.token_hex(32), url=provider.url))
-    with serve(data, port, "--secrets.files", str(file), PG_LAB_ADMINS="admin@example.org, nobody") as server:
+    with serve(data, "--secrets.files", str(file), port=port, PG_LAB_ADMINS="admin@example.org, nobody") as server:
         yield server
 
 
@@ -89,7 +90,6 @@ def test_only_the_owner_and_an_administrator_control_a_run(
         bob.wait_for_url("**/?*run=*")
         [child] = [found for found in store.runs() if found.parent_id == run.id]
         assert child.owner == f"{provider.url} 2"
-        bob.locator(".st-key-stop button").click()
         expect(bob.locator(".st-key-status")).to_contain_text("stopped")
 
         bob.get_by_role("button", name="Bob").click()

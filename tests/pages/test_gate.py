@@ -13,8 +13,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from bench.measure import ROOT
+from bench.serving import Server, free_port, serve
 from pages.widgets import gate
-from tests.e2e.conftest import ROOT, Server, free_port, serve
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_a_lab_that_is_not_safe_does_not_start(tmp_path: Path, options, environm
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("lab"), free_port()) as server:
+    with serve(tmp_path_factory.mktemp("lab")) as server:
         yield server
 
 

@@ -138,7 +138,7 @@ def test_a_fork_where_no_checkpoint_was_kept_gets_a_sentence(store, trained, upd
 
 
 def test_a_fork_goes_on_exactly_as_its_parent_did(store, small, monkeypatch):
-    for name in ("SNAPSHOT_SECONDS", "COMMIT_SECONDS", "AT_ONCE_SECONDS"):
+    for name in ("SNAPSHOT_SECONDS", "MAX_SNAPSHOT_SECONDS", "COMMIT_SECONDS", "AT_ONCE_SECONDS"):
         monkeypatch.setattr(session, name, 0.0)  # as many checkpoints as may be
     process = process_name()
     parent = store.create(small, process=process)

@@ -7,20 +7,18 @@ import pytest
 import sqlalchemy as sa
 
 from pg_core import cli
-from pg_core.runs import postgresql as module
+from pg_core.runs.places import database as configured
 from pg_core.runs.schema import CHANGES, RUNS, StoreError, read, write
 from pg_core.runs.store import Store
-from pg_core.runs.store import database as configured
 from tests.postgresql import PASSWORD
 
 pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
-def impatient(monkeypatch, tmp_path, database):
+def impatient(tmp_path, database):
     """Another process's store, which waits for a lock for a moment only."""
-    monkeypatch.setattr(module, "OPTIONS", "-c lock_timeout=50ms")
-    store = Store(tmp_path, database)
+    store = Store(tmp_path, database, lock_seconds=0.05)
     yield store
     store.close()
 

@@ -14,8 +14,8 @@ import pytest
 import sqlalchemy as sa
 
 from pg_core.config import Config, ConfigError
+from pg_core.runs import history as module
 from pg_core.runs import rows
-from pg_core.runs import store as module
 from pg_core.runs.processes import is_alive, process_name
 from pg_core.runs.records import LostRun, Snapshot, UnknownRun
 from pg_core.runs.schema import ARRAYS, CHECKPOINTS, RUNS, SCHEMA_VERSION, StoreError, open_engine, read, write
