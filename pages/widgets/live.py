@@ -17,6 +17,7 @@ from pg_core.config import HYPERPARAMETERS, Config
 TICK_SECONDS = {"running": 0.4, "starting": 0.4, "queued": 1.0, "paused": 1.0}
 FIRST_SECONDS = 0.1  # between looks for the first update of a run that nothing stands before
 BEGIN_SECONDS = 0.3  # in which a warm worker has done it: nothing need be drawn before
+DRAWING_SECONDS = 0.2  # in which the browser shows that update, before it is given the rest of the page to draw
 READ_SECONDS = 0.3  # for the updates of a very long run, in each look
 DOUBLE_CLICK_SECONDS = 1.0  # in which a second click on Train means the same as the first
 CLIP_SECONDS = 1.0  # between looks for a clip that is being rendered
@@ -59,6 +60,9 @@ def live() -> None:
         look = looks.pop() if looks else _look()
         _draw(look)
         if look.outside != first.outside:
+            if st.session_state.get("next_click") == math.inf:  # Train was pressed
+                time.sleep(DRAWING_SECONDS)
+                st.session_state.next_click = time.monotonic() + DOUBLE_CLICK_SECONDS
             st.rerun()
 
     st.fragment(draw, run_every=first.seconds)()
@@ -92,8 +96,6 @@ def _draw(look: Look) -> None:
         _numbers(progress)
     if progress:
         controls.follow(progress.run)
-    if st.session_state.get("next_click") == math.inf:  # what Train started is drawn by now
-        st.session_state.next_click = time.monotonic() + DOUBLE_CLICK_SECONDS
 
 
 def _status(progress: lab.Progress | None) -> None:
