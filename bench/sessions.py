@@ -39,7 +39,7 @@ NOTE_DRAWINGS = """() => {
   window.drawn = []
   const react = Plotly.react
   Plotly.react = (...all) => react(...all).then((node) => {
-    const curve = node.data.find((trace) => trace.mode === "lines" && trace.x?.length)
+    const curve = node.data.find((trace) => trace.uid === "center mean return" && trace.x?.length)
     if (curve) window.drawn.push([Date.now() / 1000, curve.x.at(-1)])
     return node
   })
@@ -90,20 +90,23 @@ async def follow(server: Server, viewer: Viewer, watch: Watch) -> None:
     url = server.url.replace("http", "ws") + "/_stcore/stream"
     async with websockets.connect(url, subprotocols=["streamlit"], origin=server.url, max_size=None) as socket:
         await socket.send(_rerun(viewer.run_id))
-        ticking: asyncio.Task[None] | None = None
-        async for data in socket:
-            message = ForwardMsg.FromString(data)
-            kind = message.WhichOneof("type")
-            if kind == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
-                watch.errors.append(message.delta.new_element.exception.message)
-            if found := SHOWN.search(data):
-                viewer.shown.append((time.time(), int(found[1].replace(b",", b""))))
-            whole = kind == "new_session" and not message.metadata.run.fragment_ids
-            if ticking and (whole or kind == "auto_rerun"):
-                ticking.cancel()
-            if kind == "auto_rerun":
-                tick = message.auto_rerun
-                ticking = asyncio.create_task(_tick(socket, viewer.run_id, tick.fragment_id, tick.interval))
+        ticking = asyncio.create_task(asyncio.sleep(0))
+        try:
+            async for data in socket:
+                message = ForwardMsg.FromString(data)
+                kind = message.WhichOneof("type")
+                if kind == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
+                    watch.errors.append(message.delta.new_element.exception.message)
+                if found := SHOWN.search(data):
+                    viewer.shown.append((time.time(), int(found[1].replace(b",", b""))))
+                if kind == "new_session" and not message.metadata.run.fragment_ids:
+                    ticking.cancel()
+                if kind == "auto_rerun":
+                    ticking.cancel()
+                    tick = message.auto_rerun
+                    ticking = asyncio.create_task(_tick(socket, viewer.run_id, tick.fragment_id, tick.interval))
+        finally:
+            ticking.cancel()
 
 
 async def _tick(socket: websockets.ClientConnection, run_id: str, fragment_id: str, interval: float) -> None:
@@ -135,6 +138,7 @@ async def start_run(page: Page) -> str:
     """Press Train and return the id of the run."""
     await page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Train", exact=True).click()
     await page.wait_for_url(re.compile("run="))
+    await page.get_by_text(re.compile("update [1-9]")).first.wait_for()
     return page.url.split("run=")[1].split("&")[0]
 
 

@@ -70,7 +70,7 @@ class CurveCache:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._growing: OrderedDict[str, _Growing] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of the line above; each run has its own
 
     def curves(self, run: Run, seconds: float = math.inf) -> Curves:
         """Return the curves of a run, with at most 400 updates and 2,000 episodes.
@@ -87,8 +87,7 @@ class CurveCache:
             self._growing[run.id] = growing
             while len(self._growing) > CACHED_RUNS:
                 self._growing.popitem(last=False)
-            growing.read(self._store, run.updates, deadline)
-            return growing.curves()
+        return growing.curves(self._store, run.updates, deadline)
 
 
 class _Growing:
@@ -98,13 +97,28 @@ class _Growing:
         self.rewinds = run.rewinds
         self._run_id = run.id
         self._shape = (run.config.num_agents, run.config.episodes_per_update)
-        self._next, self._complete = 0, True
+        self._next = 0
+        self._curves: Curves | None = None
+        self._lock = threading.Lock()  # of all that is read
         self._rows, self._episodes = _rows([], self._shape), _episodes([], self._shape, np.empty(0, np.int64))
 
-    def read(self, store: Store, updates: int, deadline: float) -> None:
-        """Read what the store has more of a run that has some number of updates, until it is late."""
+    def curves(self, store: Store, updates: int, deadline: float) -> Curves:
+        """Return what is to be shown of a run that has some number of updates; what is new is read, until it is late.
+
+        However many viewers ask, each update is read once.
+        """
+        with self._lock:
+            if self._curves is None or self._next < updates:
+                complete = self._read(store, updates, deadline)
+                self._curves = self._chosen(complete)
+            return self._curves
+
+    def _read(self, store: Store, updates: int, deadline: float) -> bool:
         limit = max(1, min(CHUNK, CHUNK_EPISODES // math.prod(self._shape)))
-        while outline := store.updates(self._run_id, _OUTLINE, self._next, limit):
+        while self._next < updates:
+            outline = store.updates(self._run_id, _OUTLINE, self._next, limit)
+            if not outline:
+                break
             self._next = outline[-1].update + 1
             chosen, ordinals = _outlined(outline, self._shape, max(updates, self._next))
             stored = store.updates_at(self._run_id, _COLUMNS, chosen)
@@ -113,16 +127,15 @@ class _Growing:
             episodes = _joined(self._episodes, _episodes(stored, self._shape, ordinals))
             self._episodes = _thinned(episodes, "ordinal", _episodic_return, MAX_EPISODES * CACHED_TIMES)
             if time.monotonic() > deadline:
-                break
-        self._complete = not outline
+                return self._next >= updates
+        return True
 
-    def curves(self) -> Curves:
-        """Return what is to be shown."""
+    def _chosen(self, complete: bool) -> Curves:
         episodes = _thinned(self._episodes, "ordinal", _episodic_return, MAX_EPISODES)
         return Curves(
             **_thinned(self._rows, "update", _population_mean, MAX_ROWS),
             **{f"episode_{name}": values for name, values in episodes.items() if name != "ordinal"},
-            complete=self._complete,
+            complete=complete,
         )
 
 

@@ -20,6 +20,7 @@ from pg_core.runs.schema import StoreError
 from pg_core.runs.store import Store
 
 TICK_SECONDS = 0.25
+RUNS_A_PROCESSOR = 2
 RETRY_SECONDS = 5.0  # before a worker that failed to start is replaced
 CALM_SECONDS = 2.0  # that a run begins in before the next spare takes a processor to import TensorFlow
 MAX_ASKED = 16  # clips that wait for the studio
@@ -38,12 +39,12 @@ class Supervisor:
 
     Args:
         store: whose runs are to be worked on.
-        max_training: runs that are trained at once; None: as many as there are processors.
+        max_training: runs that are trained at once; None: two a processor, which most leave idle between updates.
     """
 
     def __init__(self, store: Store, max_training: int | None = None) -> None:
         self._store = store
-        self._max_training = max_training or max(1, os.cpu_count() or 1)
+        self._max_training = max_training or RUNS_A_PROCESSOR * (os.cpu_count() or 1)
         self._training: list[Child] = []  # longest first; some may be about to end
         self._spare: Child | None = None
         self._studio: Child | None = None

@@ -58,10 +58,11 @@ def keep() -> Callable[..., None]:
 
     def commit(store: Store, run_id: str, updates: list[Any], process: str = "me", **more: Any) -> None:
         timed = [(update, float(update.index + 1)) for update in updates]
+        summary = {"updates": updates[-1].index + 1} if updates else {}
         store.commit(
             run_id,
             process,
-            Batch(**{"updates": timed, "summary": {}, "in_force": {}, "steps": 0, "snapshot": None} | more),
+            Batch(**{"updates": timed, "summary": summary, "in_force": {}, "steps": 0, "snapshot": None} | more),
         )
 
     return commit
