@@ -204,7 +204,11 @@ def cpu_seconds(server: Server) -> dict[str, float]:
     """Return the processor time that the server, its workers, and this process with its browser have used."""
 
     def used(processes: Iterable[psutil.Process]) -> float:
-        return sum(sum(process.cpu_times()[:2]) for process in processes)
+        total = 0.0
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += sum(process.cpu_times()[:2])
+        return total
 
     lab, ours = psutil.Process(server.process.pid), psutil.Process()
     workers = lab.children(recursive=True)

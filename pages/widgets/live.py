@@ -7,6 +7,7 @@ from typing import NamedTuple, get_args
 import streamlit as st
 
 from pages.widgets import controls, link
+from pages.widgets.crowd import seconds_between_looks
 from pages.widgets.history import history
 from pages.widgets.live_chart import View, X, live_chart, numbers
 from pages.widgets.policy_player import policy_player
@@ -33,6 +34,7 @@ class Look(NamedTuple):
     clip: lab.LabeledClip | None
     clip_pending: bool
     problem: str
+    pause: float  # before the next look, at least
 
     @property
     def outside(self) -> tuple[float | None, str | None, str]:
@@ -47,7 +49,7 @@ class Look(NamedTuple):
         if self.progress and self.progress.run.active:
             run = self.progress.run
             begins = run.updates == 0 and run.target == "run" and (self.progress.queue_position or 1) == 1
-            return FIRST_SECONDS if begins else TICK_SECONDS[run.state]
+            return FIRST_SECONDS if begins else max(TICK_SECONDS[run.state], self.pause)
         return CLIP_SECONDS if self.clip_pending else None
 
 
@@ -69,12 +71,14 @@ def live() -> None:
 
 
 def _look() -> Look:
-    progress = lab.progress(st.session_state.run_id, READ_SECONDS) if st.session_state.run_id else None
+    run_id = st.session_state.run_id
+    pause = seconds_between_looks(run_id is not None)
+    progress = lab.progress(run_id, READ_SECONDS) if run_id else None
     config = progress.run.config if progress else controls.valid_config()
     clip, pending = lab.clip(progress.run.id) if progress else (None, False)
     if config and not clip:
         clip, pending = lab.untrained_clip(config)
-    return Look(progress, config, clip, pending, controls.problem())
+    return Look(progress, config, clip, pending, controls.problem(), pause)
 
 
 def _draw(look: Look) -> None:

@@ -15,7 +15,7 @@ from pg_core.runs.store import Store
 if TYPE_CHECKING:
     from pg_core.trainer import Update
 
-LOOK_SECONDS = 0.02  # between two looks at the orders, at most, while updates are faster
+LOOK_SECONDS = 0.05  # between two looks at the orders, at most, while updates are faster
 PAUSED_LOOK_SECONDS = 0.05
 AT_ONCE_SECONDS = 0.05  # for which updates may be done at once, as fast as possible
 COMMIT_SECONDS = 0.1
