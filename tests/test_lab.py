@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 
@@ -182,6 +183,16 @@ def test_shutdown_ends_the_workers_and_startup_begins_anew(folder):
     lab.shutdown()
     assert not any(child.is_running() for child in children)
     lab.shutdown()
+
+
+def test_waiting_for_the_first_update_ends_with_it_or_with_the_run(folder):
+    store = Store(folder)
+    for change in ({"updates": 1}, {"state": "stopped"}):
+        run_id = store.create(SMALL, process="me")
+        threading.Timer(0.1, store.transition, [run_id, ["starting"]], change).start()
+        lab.await_update(run_id, 3600)
+        assert {name: getattr(lab.run(run_id), name) for name in change} == change
+    lab.await_update(store.create(SMALL, process="me"), 0.01)  # or when it is late
 
 
 def test_queued_runs_know_their_position_and_stop_at_once(folder):
