@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import subprocess
@@ -175,11 +176,18 @@ def test_untrained_clip_is_made_once_for_all_configs_that_begin_alike(folder):
     assert lab.untrained_clip(Config(seed=5, num_agents=3, learning_rate=0.5)) == (clip, False)
 
 
+def workers():
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.ZombieProcess):  # of another test, about to be reaped
+            found += [child] if "pg_core.runs.worker" in child.cmdline() else []
+    return found
+
+
 def test_shutdown_ends_the_workers_and_startup_begins_anew(folder):
     lab.startup()
     lab.startup()
-    ours = psutil.Process()
-    children = wait(lambda: [child for child in ours.children() if "pg_core.runs.worker" in child.cmdline()])
+    children = wait(workers)
     lab.shutdown()
     assert not any(child.is_running() for child in children)
     lab.shutdown()

@@ -16,7 +16,7 @@ from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config
 
 TICK_SECONDS = {"running": 0.4, "starting": 0.4, "queued": 1.0, "paused": 1.0}
-FIRST_SECONDS = 0.1  # between looks for the first update of a run that nothing stands before
+FIRST_SECONDS = 0.25  # between looks for the first update of a run that nothing stands before
 BEGIN_SECONDS = 0.3  # in which a warm worker has done it: nothing need be drawn before
 DRAWING_SECONDS = 0.2  # in which the browser shows that update, before it is given the rest of the page to draw
 READ_SECONDS = 0.3  # for the updates of a very long run, in each look
