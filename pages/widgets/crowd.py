@@ -6,7 +6,7 @@ import time
 
 from pages.widgets.visitor import present
 
-DRAWING_SECONDS = 0.04  # of a processor, that a look takes
+LOOK_SECONDS = 0.04  # for each page that looks: a look takes about 25 ms of the processor, and others need it too
 STEPS = (0.4, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)  # few, for each change of the interval draws the whole page
 GONE_SECONDS = 10.0  # after which who has not looked again has left
 
@@ -22,5 +22,5 @@ def seconds_between_looks(looks: bool) -> float:
             _looked[present().session or ""] = now
         for session in [session for session, when in _looked.items() if now - when > GONE_SECONDS]:
             del _looked[session]
-        wanted = DRAWING_SECONDS * len(_looked)
+        wanted = LOOK_SECONDS * len(_looked)
     return STEPS[min(bisect.bisect_left(STEPS, wanted), len(STEPS) - 1)]
