@@ -26,9 +26,12 @@ class Visitor:
     admin: bool
 
 
-# Whoever runs commands on this machine can read the database file: there is nothing to keep from him.
-_COMMAND_LINE = Visitor(None, None, admin=True)
-_provider: Callable[[], Visitor] = lambda: _COMMAND_LINE  # noqa: E731
+def _command_line() -> Visitor:
+    # Whoever runs commands on this machine can read the database file: there is nothing to keep from him.
+    return Visitor(None, None, admin=True)
+
+
+_provider: Callable[[], Visitor] = _command_line
 
 
 def identify(provider: Callable[[], Visitor]) -> None:
