@@ -15,8 +15,7 @@ from pg_core.runs.store import Store
 if TYPE_CHECKING:
     from pg_core.trainer import Update
 
-LOOK_SECONDS = 0.05  # between two looks at the orders, at most, while updates are faster
-PAUSED_LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.05  # between two looks at the orders, while no update begins
 AT_ONCE_SECONDS = 0.05  # for which updates may be done at once, as fast as possible
 COMMIT_SECONDS = 0.1
 SNAPSHOT_SECONDS, MAX_SNAPSHOT_SECONDS = 1.0, 60.0  # between two snapshots, as cheap as they are
@@ -56,7 +55,7 @@ class Session:
         self._steps_done = 0
         self._updates_per_second = 0.0  # lately; 0 before the first
         self._rate: deque[tuple[int, float]] = deque(maxlen=RATE_UPDATES + 1)  # environment steps, seconds
-        self._looked = self._committed = self._started = -np.inf
+        self._committed = self._started = -np.inf
         self._next_snapshot = -np.inf
         self._snapshot_at = self._done if checkpoint else -1  # updates done at the newest snapshot
 
@@ -101,25 +100,23 @@ class Session:
 
     def _may_train(self) -> bool:
         """Wait as long as the run is to be paused; return whether it is to go on."""
-        self._look(LOOK_SECONDS)
+        self._look()
         while self._target == "pause" and self._steps <= self._steps_done and not self._leave.is_set():
             self.commit(snapshot=True)
             self._enter("paused")
-            self._leave.wait(PAUSED_LOOK_SECONDS)
-            self._look(0)
+            self._leave.wait(LOOK_SECONDS)
+            self._look()
             self._clock = time.perf_counter()
         if self._target == "run":
             self._enter("running")
         return self._target != "stop" and not self._leave.is_set()
 
-    def _look(self, seconds: float) -> None:
-        """Read the orders, if `seconds` have passed since the last look, and put what was requested into force."""
-        if time.perf_counter() - self._looked >= seconds:
-            orders = self._store.orders(self._run_id, self._last_request)
-            self._looked = time.perf_counter()
-            self._target, self._steps = orders.target, orders.steps
-            self._requests.extend(orders.requests)
-            self._last_request = max([self._last_request, *(request.id for request in orders.requests)])
+    def _look(self) -> None:
+        """Read the orders and put what was requested into force."""
+        orders = self._store.orders(self._run_id, self._last_request)
+        self._target, self._steps = orders.target, orders.steps
+        self._requests.extend(orders.requests)
+        self._last_request = max([self._last_request, *(request.id for request in orders.requests)])
         while self._requests and (self._requests[0].update is None or self._requests[0].update <= self._done):
             self._put_into_force(self._requests.popleft())
 
@@ -163,7 +160,7 @@ class Session:
         while self._target == "run" and (left := self._next_start() - time.perf_counter()) > 0:
             if self._leave.wait(min(left, LOOK_SECONDS)):
                 return
-            self._look(LOOK_SECONDS)
+            self._look()
             self._clock = time.perf_counter()
 
     def _summary(self) -> dict[str, Any]:

@@ -17,7 +17,6 @@ pytestmark = pytest.mark.usefixtures("sixteen_at_once")
 
 @pytest.fixture(autouse=True)
 def _look_before_each_update(monkeypatch):
-    monkeypatch.setattr(session, "LOOK_SECONDS", 0)
     monkeypatch.setattr(session, "AT_ONCE_SECONDS", 0)
 
 
