@@ -10,10 +10,10 @@ from pathlib import Path
 
 import plotly
 import streamlit as st
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from pages.widgets import gate
+from pages.widgets import gate, policy_player
 from pages.widgets.words import plain
 from pg_core import lab
 from pg_core.config import ConfigError
@@ -54,6 +54,9 @@ app = st.App(
     ROOT / "pages" / "navigation.py",
     lifespan=lifespan,
     on_script_error=explain,
-    routes=[Mount("/lab/plotly", StaticFiles(directory=PLOTLY_JS))],
+    routes=[
+        Mount("/lab/plotly", StaticFiles(directory=PLOTLY_JS)),
+        Route(f"/{policy_player.ROUTE}/{{key}}", policy_player.answer),
+    ],
     middleware=gate.middleware(),
 )

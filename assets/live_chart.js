@@ -6,14 +6,18 @@ const CONFIG = {
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
 }
 const FAILED = "The chart cannot be drawn: its drawing library did not load. Reload the page to try again."
+const LATE_SECONDS = 3 // at least; a look that has not come by then was never asked for
 
 const charts = new WeakMap() // parentElement → its chart
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   if (!charts.has(parentElement)) charts.set(parentElement, mount(parentElement))
   const chart = charts.get(parentElement)
-  chart.figure = data
-  chart.node.setAttribute("aria-label", data.label)
+  chart.figure = JSON.parse(new TextDecoder().decode(data))
+  chart.node.setAttribute("aria-label", chart.figure.label)
+  clearTimeout(chart.late)
+  const { pause } = chart.figure
+  if (pause) chart.late = setTimeout(() => setTriggerValue("late", true), 1000 * Math.max(LATE_SECONDS, 4 * pause))
   draw(chart)
   return () => unmount(chart, parentElement)
 }
@@ -23,7 +27,7 @@ function mount(parentElement) {
   node.className = "lab-chart"
   node.setAttribute("role", "figure")
   parentElement.append(node)
-  const chart = { node, figure: null, drawing: false, stale: false, gone: false }
+  const chart = { node, figure: null, late: 0, drawing: false, stale: false, gone: false }
   chart.observer = new ResizeObserver(() => draw(chart))
   chart.observer.observe(node)
   return chart
@@ -31,6 +35,7 @@ function mount(parentElement) {
 
 function unmount(chart, parentElement) {
   chart.gone = true
+  clearTimeout(chart.late)
   chart.observer.disconnect()
   window.Plotly?.purge(chart.node)
   chart.node.remove()

@@ -10,14 +10,14 @@ const players = new WeakMap() // parentElement → its player
 export default function ({ data, parentElement }) {
   if (!players.has(parentElement)) players.set(parentElement, mount(parentElement))
   const player = players.get(parentElement)
-  if (data && data.key !== (player.next ?? player.clip)?.key) offer(player, data)
+  if (data && data !== player.address) load(player, data)
   return () => unmount(player, parentElement)
 }
 
 function mount(parentElement) {
   const find = (selector) => parentElement.querySelector(selector)
   const player = {
-    clip: null, next: null, frame: 0, timer: 0, playing: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+    address: null, clip: null, next: null, frame: 0, timer: 0, playing: !matchMedia("(prefers-reduced-motion: reduce)").matches,
     canvas: find("canvas"), slider: find("input"), caption: find(".caption"), outcome: find(".outcome"),
     placeholder: find(".placeholder"), buttons: [...parentElement.querySelectorAll("button")],
   }
@@ -34,13 +34,25 @@ function mount(parentElement) {
 
 function unmount(player, parentElement) {
   clearTimeout(player.timer)
-  player.clip = null
+  player.address = player.clip = null
   players.delete(parentElement)
 }
 
-function offer(player, data) {
-  const blobs = data.frames.map((frame) => new Blob([Uint8Array.from(atob(frame), (c) => c.charCodeAt(0))]))
-  player.next = { ...data, blobs }
+async function load(player, address) {
+  player.address = address
+  try {
+    const answer = await fetch(new URL(address, document.baseURI))
+    if (!answer.ok) throw new Error(`${address}: ${answer.status}`)
+    const clip = await answer.json()
+    if (player.address === address) offer(player, clip)
+  } catch {
+    if (player.address === address) player.address = null // the next look tries again
+  }
+}
+
+function offer(player, clip) {
+  const blobs = clip.frames.map((frame) => new Blob([Uint8Array.from(atob(frame), (c) => c.charCodeAt(0))]))
+  player.next = { ...clip, blobs }
   if (!player.clip || !player.playing) {
     start(player)
     if (player.playing) schedule(player)

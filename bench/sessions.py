@@ -1,8 +1,8 @@
 """Thirty sessions on one server: `python -m bench.sessions`; prints how far behind its commits their charts are.
 
-Some sessions are pages in Chromium that press Train; some only watch there. So that the browsers do not take the
-processors that are to be measured, the others are the server's side of a page alone: they hold its WebSocket, look as
-often as it tells them, and read what it would draw.
+Train is pressed in pages in Chromium. So that the browsers do not take the processors that are to be measured, only
+some stay; the other sessions are the server's side of a page alone: they hold its WebSocket, look as often as it tells
+them, and read what it would draw.
 """
 
 import argparse
@@ -33,6 +33,7 @@ from pg_core.config import Config
 
 LINK = "num_updates=1000000&stop_when_solved=False&learning_rate=0.0001"  # learns for as long as it is watched
 POLL_SECONDS, SAMPLE_SECONDS, LAST_SECONDS = 0.02, 5.0, 3.0
+LATE_SECONDS = 3.0  # as in assets/live_chart.js
 SHOWN = re.compile(rb"update ([\d,]+) of")
 # Tells when a chart was drawn, and up to which episode of an agent.
 NOTE_DRAWINGS = """() => {
@@ -90,9 +91,14 @@ async def follow(server: Server, viewer: Viewer, watch: Watch) -> None:
     url = server.url.replace("http", "ws") + "/_stcore/stream"
     async with websockets.connect(url, subprotocols=["streamlit"], origin=server.url, max_size=None) as socket:
         await socket.send(_rerun(viewer.run_id))
-        ticking = asyncio.create_task(asyncio.sleep(0))
+        ticking, late = asyncio.create_task(asyncio.sleep(0)), LATE_SECONDS
         try:
-            async for data in socket:
+            while True:
+                try:
+                    data = await asyncio.wait_for(socket.recv(decode=False), late)
+                except TimeoutError:
+                    await socket.send(_rerun(viewer.run_id))
+                    continue
                 message = ForwardMsg.FromString(data)
                 kind = message.WhichOneof("type")
                 if kind == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
@@ -104,6 +110,7 @@ async def follow(server: Server, viewer: Viewer, watch: Watch) -> None:
                 if kind == "auto_rerun":
                     ticking.cancel()
                     tick = message.auto_rerun
+                    late = max(LATE_SECONDS, 4 * tick.interval)
                     ticking = asyncio.create_task(_tick(socket, viewer.run_id, tick.fragment_id, tick.interval))
         finally:
             ticking.cancel()
@@ -148,9 +155,11 @@ async def hold_sessions(server: Server, options: argparse.Namespace, watch: Watc
         browser = await playwright.chromium.launch(**chromium())
         training = [await open_page(browser, server, LINK, watch) for _ in range(options.training)]
         runs = [await start_run(page) for page in training]
-        watched = itertools.cycle(runs)
         pages = list(zip(training, runs, strict=True))
-        for run_id, _ in zip(watched, range(options.watching), strict=False):
+        for page, _ in pages[options.browsers :]:
+            await page.context.close()
+        pages, watched = pages[: options.browsers], itertools.cycle(runs)
+        for run_id, _ in zip(watched, range(options.browsers - len(pages)), strict=False):
             pages.append((await open_page(browser, server, f"run={run_id}", watch), run_id))
         followers = [Viewer("WebSocket", next(watched)) for _ in range(options.sessions - len(pages))]
         following = [asyncio.create_task(follow(server, viewer, watch)) for viewer in followers]
@@ -200,15 +209,15 @@ def report(server: Server, viewers: list[Viewer], watch: Watch, cpu: dict[str, f
     ])  # fmt: skip
 
 
-def cpu_seconds(server: Server) -> dict[str, float]:
-    """Return the processor time that the server, its workers, and this process with its browser have used."""
+def cpu_seconds(server: Server) -> dict[str, dict[int, float]]:
+    """Return the processor time of the server, its workers, and this process with its browser, each by process."""
 
-    def used(processes: Iterable[psutil.Process]) -> float:
-        total = 0.0
+    def used(processes: Iterable[psutil.Process]) -> dict[int, float]:
+        seconds = {}
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
-                total += sum(process.cpu_times()[:2])
-        return total
+                seconds[process.pid] = sum(process.cpu_times()[:2])
+        return seconds
 
     lab, ours = psutil.Process(server.process.pid), psutil.Process()
     workers = lab.children(recursive=True)
@@ -231,16 +240,21 @@ async def measure(server: Server, data: Path, options: argparse.Namespace) -> st
     for task in watching:
         task.cancel()
     log = (data / "server.log").read_text()
-    watch.errors += [line for line in log.splitlines() if "Error" in line or "Traceback" in line]
-    return report(server, viewers, watch, {name: after[name] - before[name] for name in after}, options.minutes)
+    if "Traceback" in log:
+        watch.errors.append(f"the server said: {log}")
+    cpu = {  # of those that are still there
+        name: sum(seconds - before[name].get(pid, 0.0) for pid, seconds in processes.items())
+        for name, processes in after.items()
+    }
+    return report(server, viewers, watch, cpu, options.minutes)
 
 
 def main() -> None:
     """Serve, open the sessions, print the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=30, help="in all (default: 30)")
-    parser.add_argument("--training", type=int, default=4, help="pages that press Train (default: 4)")
-    parser.add_argument("--watching", type=int, default=0, help="pages that only watch, in Chromium too (default: 0)")
+    parser.add_argument("--training", type=int, default=4, help="of which train (default: 4)")
+    parser.add_argument("--browsers", type=int, default=1, help="of which stay in Chromium (default: 1)")
     parser.add_argument("--minutes", type=float, default=5.0, help="that they are open (default: 5)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as server:

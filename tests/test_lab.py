@@ -123,7 +123,6 @@ UNKNOWN = "0" * 32
         lambda: lab.resume(UNKNOWN),
         lambda: lab.step(UNKNOWN),
         lambda: lab.stop(UNKNOWN),
-        lambda: lab.clip(UNKNOWN),
         lambda: lab.policy_at(UNKNOWN),
         lambda: lab.evaluate(UNKNOWN, 1),
     ],
@@ -144,8 +143,8 @@ def test_orders_to_a_run_that_has_ended_do_nothing(trained):
 def test_a_run_is_started_watched_changed_and_stopped(folder):
     run_id = lab.start(SMALL.changed(pace=30, num_updates=100_000), "watched")
     wait(lambda: lab.run(run_id).updates > 2)
-    wait(lambda: (lab.clip(run_id)[0] or 0) and lab.clip(run_id)[0].update > 0)
-    clip, _ = lab.clip(run_id)
+    wait(lambda: (lab.clip(lab.run(run_id))[0] or 0) and lab.clip(lab.run(run_id))[0].update > 0)
+    clip, _ = lab.clip(lab.run(run_id))
     assert clip.key.startswith(run_id) and clip.agent in (0, 1)
     left = wait(lambda: lab.progress(run_id).seconds_left)
     assert left >= (100_000 - lab.run(run_id).updates) / 30 - 1
@@ -156,9 +155,9 @@ def test_a_run_is_started_watched_changed_and_stopped(folder):
     wait(lambda: lab.run(run_id).state == "paused")
     updates = lab.run(run_id).updates
     assert lab.progress(run_id).seconds_left is None
-    wait(lambda: lab.clip(run_id)[0].update == updates)
-    assert wait(lambda: lab.clip(run_id, agent=1)[0]).agent == 1
-    assert wait(lambda: lab.clip(run_id, agent=0)[0]).agent == 0
+    wait(lambda: lab.clip(lab.run(run_id))[0].update == updates)
+    assert wait(lambda: lab.clip(lab.run(run_id), agent=1)[0]).agent == 1
+    assert wait(lambda: lab.clip(lab.run(run_id), agent=0)[0]).agent == 0
     lab.step(run_id)
     wait(lambda: lab.run(run_id).updates == updates + 1)
     lab.stop(run_id)

@@ -160,20 +160,22 @@ def _current_preset() -> str | None:
 
 
 def _show(values: dict[str, Any]) -> None:
-    """Set all controls to values.
+    """Set controls to values.
 
-    They become new controls: a tick that is under way still brings the old values of the old ones, and would pass for
+    Those that change become new controls: a tick that is under way still brings the old values of the old ones, and would pass for
     a hand that moves them back.
     """
+    generations = st.session_state.setdefault("generations", dict.fromkeys(HYPERPARAMETERS, 0))
     for name in HYPERPARAMETERS:
-        st.session_state.pop(_key(name), None)
-    st.session_state.generation = st.session_state.get("generation", 0) + 1
-    for name in HYPERPARAMETERS:
-        st.session_state[_key(name)] = _shown(values[name])
+        shown = _shown(values[name])
+        if _key(name) not in st.session_state or st.session_state[_key(name)] != shown:
+            st.session_state.pop(_key(name), None)
+            generations[name] += 1
+            st.session_state[_key(name)] = shown
 
 
 def _key(name: str) -> str:
-    return f"{name}_{st.session_state.get('generation', 0)}"
+    return f"{name}_{st.session_state.generations[name]}"
 
 
 def _shown(value: Any) -> Any:

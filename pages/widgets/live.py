@@ -75,7 +75,7 @@ def _look() -> Look:
     pause = seconds_between_looks(run_id is not None)
     progress = lab.progress(run_id, READ_SECONDS) if run_id else None
     config = progress.run.config if progress else controls.valid_config()
-    clip, pending = lab.clip(progress.run.id) if progress else (None, False)
+    clip, pending = lab.clip(progress.run) if progress else (None, False)
     if config and not clip:
         clip, pending = lab.untrained_clip(config)
     return Look(progress, config, clip, pending, controls.problem(), pause)
@@ -88,7 +88,7 @@ def _draw(look: Look) -> None:
         _buttons(progress)
     chart, player = st.columns([2.3, 1], gap="medium")
     with chart, st.container(key="chart"):
-        _chart(progress, config)
+        _chart(progress, config, look.seconds)
     with player, st.container(key="player"):
         if config and (look.clip or look.clip_pending):
             policy_player(look.clip, config.env_id, key="policy_player")
@@ -198,7 +198,7 @@ def _act(order: str) -> None:
         st.session_state.complaint = str(error)
 
 
-def _chart(progress: lab.Progress | None, config: Config | None) -> None:
+def _chart(progress: lab.Progress | None, config: Config | None, pause: float | None) -> None:
     begin = st.session_state.choices
     with st.container(horizontal=True, key="chart_options"):
         view = st.segmented_control(
@@ -210,7 +210,7 @@ def _chart(progress: lab.Progress | None, config: Config | None) -> None:
             label_visibility="collapsed", persist_state="session", on_change=link.write, args=("train",),
         )  # fmt: skip
     threshold = config.environment.reward_threshold if config else None
-    live_chart(progress, view, x, key="live_chart", reward_threshold=threshold)
+    live_chart(progress, view, x, "live_chart", threshold, pause)
     if progress:
         history(progress)
 

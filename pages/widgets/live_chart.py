@@ -1,9 +1,12 @@
 """The live chart: a run's progress, drawn by Plotly in a component that keeps its node, zoom and legend choices."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import orjson
 import streamlit as st
 
 from pages.widgets import ASSETS, traces
@@ -53,7 +56,9 @@ _component = st.components.v2.component(
 )
 
 
-def live_chart(progress: Progress | None, view: View, x: X, key: str, reward_threshold: float | None = None) -> None:
+def live_chart(
+    progress: Progress | None, view: View, x: X, key: str, reward_threshold: float | None, pause: float | None
+) -> None:
     """Show one view of a run, growing in place as the run does.
 
     Args:
@@ -62,13 +67,16 @@ def live_chart(progress: Progress | None, view: View, x: X, key: str, reward_thr
         x: over what.
         key: of the component, the same for as long as it should keep its node.
         reward_threshold: what empty axes show; a run knows its own.
+        pause: seconds until the next look, None if there is none. Where it does not come, because the message that
+            asks the browser for it was lost, the browser asks for the whole page.
     """
-    draw(figure(progress, view, x, reward_threshold), key)
+    draw({**figure(progress, view, x, reward_threshold), "pause": pause, "drawn_at": time.time()}, key, st.rerun)
 
 
-def draw(figure: Json, key: str) -> None:
+def draw(figure: Json, key: str, on_late: Callable[[], None] | None = None) -> None:
     """Draw a figure: Plotly's `data` and `layout` with the theme's colours as `@0`, and a `label` in words."""
-    _component(key=key, data=figure)
+    # As bytes: Streamlit would write JSON twice, and slowly.
+    _component(key=key, data=orjson.dumps(figure), on_late_change=on_late)
 
 
 def figure(progress: Progress | None, view: View, x: X, reward_threshold: float | None = None) -> Json:

@@ -2,10 +2,15 @@
 
 import base64
 from typing import Any
+from urllib.parse import urlencode
 
+import orjson
 import streamlit as st
+from starlette.requests import Request
+from starlette.responses import Response
 
 from pages.widgets import ASSETS
+from pg_core import lab
 from pg_core.lab import LabeledClip
 
 # Gymnasium's documentation names these actions; their spaces do not.
@@ -19,6 +24,7 @@ ACTIONS = {
     "FrozenLake8x8": ("left", "down", "right", "up"),
 }
 MAX_NUMBERS = 3
+ROUTE = "lab/clips"
 
 _component = st.components.v2.component(
     "policy_player",
@@ -36,7 +42,17 @@ def policy_player(labeled: LabeledClip | None, env_id: str, key: str) -> None:
         env_id: whose actions are named.
         key: of the component, the same for as long as it should keep its node.
     """
-    _component(key=key, data=None if labeled is None else payload(labeled, env_id))
+    # Only its address: each look sends all of the fragment again, and a clip is large.
+    _component(key=key, data=f"{ROUTE}/{labeled.key}?{urlencode({'env_id': env_id})}" if labeled else None)
+
+
+def answer(request: Request) -> Response:
+    """Answer a browser that asks for a clip: with JSON, or 404 if it was never made or is deleted by now."""
+    labeled = lab.clip_of(request.path_params["key"])
+    if labeled is None:
+        return Response(status_code=404)
+    content = orjson.dumps(payload(labeled, request.query_params.get("env_id", "")))
+    return Response(content, media_type="application/json", headers={"Cache-Control": "private, max-age=3600"})
 
 
 def payload(labeled: LabeledClip, env_id: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What a live chart is made of: Plotly traces and marks from a run's curves, each bounded whatever the run."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,7 +23,13 @@ def plain(values: Array) -> list[float | None]:
     """Return numbers as JSON has them: integers as they are, else five significant digits, null where not finite."""
     if values.dtype.kind == "i":
         return list(values.tolist())
-    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in values.ravel().tolist()]
+    numbers = values.astype(float).ravel()
+    numbers[~np.isfinite(numbers)] = np.nan
+    with np.errstate(divide="ignore"):
+        size = np.nan_to_num(np.floor(np.log10(np.abs(numbers))), neginf=0)  # of 0: none, like that of 1
+    scale = 10.0 ** np.abs(4 - size)
+    rounded = np.where(size < 4, np.round(numbers * scale) / scale, np.round(numbers / scale) * scale)
+    return list(np.where(np.isnan(numbers), None, rounded).tolist())
 
 
 def episodes(x: Array, curves: Curves) -> Json:

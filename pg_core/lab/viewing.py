@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pg_core.runs.replay import Replay
 
 LOOK_SECONDS = 0.01
+CLIP_SECONDS = 4.0  # between the clips of a run, while it learns; players show each for as long
 CANDIDATES, VALIDATION_EPISODES = 5, 50  # from which the agent to be evaluated is chosen, in which it shows itself
 
 
@@ -68,7 +69,7 @@ def progress(run_id: str, seconds: float = math.inf) -> Progress:
     store = state.store()
     found = store.run(run_id)
     curves = state.curve_cache(store).curves(found, seconds)
-    queue = store.queue()
+    queue = store.queue() if found.state == "queued" else []
     return Progress(
         run=found,
         curves=curves,
@@ -95,27 +96,34 @@ def policy_at(run_id: str, update: int | None = None) -> tuple[int, dict[str, np
     return found
 
 
-def clip(run_id: str, agent: int | None = None) -> tuple[LabeledClip | None, bool]:
+def clip(found: Run, agent: int | None = None) -> tuple[LabeledClip | None, bool]:
     """Return a run's newest clip, and whether a newer one is on its way; it is, if the policy has moved on.
 
     Args:
-        run_id: of the run.
+        found: the run.
         agent: whose policy; None: that of the agent with the highest mean return now.
 
     Returns:
         The clip, None until the first is made, and whether to look again.
     """
-    store = state.store()
-    found = store.run(run_id)
-    shown = chosen_agent(found, agent)
+    store, run_id = state.store(), found.id
     snapshots = store.snapshots(run_id)
     if not snapshots:
         return None, found.active
+    shown = chosen_agent(found, agent)
     key, pending = clips.trained_key(run_id, snapshots[-1], shown), False
     if not clips.exists(store.folder, key):
-        pending = state.supervisor().ask(f"{run_id}-{shown}", key, {"run_id": run_id, "agent": shown})
-        key = clips.newest(store.folder, run_id, agent) or key
+        newest = clips.newest(store.folder, run_id, agent)
+        pending = clips.age(store.folder, newest) < CLIP_SECONDS or state.supervisor().ask(
+            f"{run_id}-{shown}", key, {"run_id": run_id, "agent": shown}
+        )
+        key = newest or key
     return clips.load(store.folder, key), pending
+
+
+def clip_of(key: str) -> LabeledClip | None:
+    """Return the clip with a key; None if it was never made or is deleted by now."""
+    return clips.load(state.store().folder, key)
 
 
 def untrained_clip(config: Config) -> tuple[LabeledClip | None, bool]:

@@ -5,7 +5,10 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 import os
+import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from pg_core.config import Config
 from pg_core.rendering import Clip
 
 MAX_CLIPS = 64
+KEY = re.compile("[a-z0-9-]{1,99}")
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,14 @@ def newest(folder: Path, run_id: str, agent: int | None) -> str | None:
     return max((path.stem for path in found), default=None)
 
 
+def age(folder: Path, key: str | None) -> float:
+    """Return how many seconds ago a clip was made, infinity if it is not there."""
+    try:
+        return math.inf if key is None else time.time() - _path(folder, key).stat().st_mtime
+    except FileNotFoundError:
+        return math.inf
+
+
 def save(folder: Path, clip: LabeledClip) -> None:
     """Write a clip at once, as far as readers can tell, and delete all but the newest `MAX_CLIPS`."""
     path = _path(folder, clip.key)
@@ -70,7 +82,9 @@ def save(folder: Path, clip: LabeledClip) -> None:
 
 
 def load(folder: Path, key: str) -> LabeledClip | None:
-    """Read a clip; None if it was never made or is deleted by now."""
+    """Read a clip; None if it was never made or is deleted by now, or no clip could have this key."""
+    if not KEY.fullmatch(key):
+        return None
     try:
         return _load(_path(folder, key))
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """Learning curves from the store, thinned to what a chart can show.
 
 A cache keeps the curves of the last few runs, so that a page that polls reads only the updates that are new.
-Of one run it holds at most 4 × 400 updates and 4 × 2,000 episodes, about 0.3 MB for 5 agents and 30 MB for 512;
+Of one run it holds at most 4 × 400 updates and 4 × 1,000 episodes, about 0.3 MB for 5 agents and 30 MB for 512;
 so a server's memory grows neither with the length of runs nor with the number of viewers.
 """
 
@@ -22,7 +22,7 @@ from pg_core.runs.store import Store
 _Columns = dict[str, Array]
 
 MAX_ROWS = 400
-MAX_EPISODES = 2_000
+MAX_EPISODES = 1_000
 CACHED_RUNS = 8
 CACHED_TIMES = 4  # what is cached, in multiples of what is shown
 CHUNK, CHUNK_EPISODES = 20_000, 2**20  # read in one transaction, which a worker's commit waits for
@@ -73,7 +73,7 @@ class CurveCache:
         self._lock = threading.Lock()  # of the line above; each run has its own
 
     def curves(self, run: Run, seconds: float = math.inf) -> Curves:
-        """Return the curves of a run, with at most 400 updates and 2,000 episodes.
+        """Return the curves of a run, with at most 400 updates and 1,000 episodes.
 
         Args:
             run: as the store has it now.

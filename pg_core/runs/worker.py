@@ -34,6 +34,7 @@ from pg_core.runs.store import Store
 if TYPE_CHECKING:
     from pg_core.trainer import Update
 
+NICENESS = 10  # pages and their server come first, which need little
 LEAVE_SECONDS = 2.0
 
 DISK_FULL = "The disk is full: free some space, then resume the run or ask again."
@@ -134,6 +135,7 @@ def main() -> None:
     inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     leave = Leave()
     threading.Thread(target=_listen, args=(inbox, leave), daemon=True).start()
+    os.nice(NICENESS)
     [role] = sys.argv[1:] or ["train"]
     if role != "studio":  # a studio plays and draws episodes, for which NumPy is enough
         prepare_tensorflow(data_folder())

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect, sync_playwright
 
 from bench.serving import Server, chromium, serve
 
@@ -40,14 +40,26 @@ Open = Callable[..., Page]
 
 @pytest.fixture
 def open_page(browser: Browser, server: Server) -> Iterator[Open]:
-    """Open a page of the lab: `open_page(path, width=1440, height=900, scheme="light")`; errors fail the test."""
+    """Open a page of the lab: `open_page(path, width=1440, height=900, scheme="light")`; errors fail the test.
+
+    Messages of the server for which `lost` is true do not arrive.
+    """
     contexts, errors = [], []
 
-    def open_one(path: str = "", width: int = 1440, height: int = 900, scheme: str = "light") -> Page:
+    def open_one(
+        path: str = "", width: int = 1440, height: int = 900, scheme: str = "light",
+        lost: Callable[[bytes], bool] | None = None,
+    ) -> Page:  # fmt: skip
+        def route(page: WebSocketRoute) -> None:
+            server = page.connect_to_server()
+            server.on_message(lambda message: None if lost(message) else page.send(message))
+
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
+        if lost:
+            page.route_web_socket("**/_stcore/stream", route)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("requestfailed", lambda request: errors.append(request.url) if server.url not in request.url else None)
         page.goto(f"{server.url}/{path}")

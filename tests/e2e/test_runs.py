@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from bench.scale import add_updates
 from bench.serving import Server
@@ -142,7 +143,8 @@ def test_two_tabs_on_one_run_agree(open_page: Open, store: Store) -> None:
     run = store.create(Config(num_agents=1, num_updates=50_000), "shared", process_name())
     store.transition(run, ["starting"], state="running")
     pages = [open_page(f"?run={run}") for _ in range(2)]
-    sliders = [page.get_by_role("slider", name=re.compile("Discount factor")) for page in pages]
+    # While a control is replaced, the old one may still be there.
+    sliders = [page.get_by_role("slider", name=re.compile("Discount factor")).first for page in pages]
     for slider in sliders:
         expect(slider).to_have_value("1")
     sliders[0].focus()
@@ -153,6 +155,24 @@ def test_two_tabs_on_one_run_agree(open_page: Open, store: Store) -> None:
     sliders[1].press("ArrowLeft")
     expect(sliders[0]).to_have_value("0.998")
     assert [request.values for request in store.requests(run)] == [{"gamma": 0.999}, {"gamma": 0.998}]
+
+
+def test_the_chart_goes_on_where_the_message_that_asks_for_looks_was_lost(open_page: Open, store: Store) -> None:
+    asked = []
+
+    def lost(message: bytes) -> bool:
+        if ForwardMsg.FromString(message).WhichOneof("type") == "auto_rerun":
+            asked.append(message)
+            return len(asked) == 1
+        return False
+
+    run = store.create(Config(num_agents=1, num_updates=50_000), "unheard", process_name())
+    store.transition(run, ["starting"], state="running")
+    page = open_page(f"?run={run}", lost=lost)
+    expect(page.get_by_text("update 0 of 50,000")).to_be_visible()
+    add_updates(store, run, store.run(run).config, 0, 3)
+    expect(page.get_by_text("update 3 of 50,000")).to_be_visible()
+    assert len(asked) > 1
 
 
 def test_a_double_click_on_train_starts_one_run(open_page: Open, store: Store) -> None:

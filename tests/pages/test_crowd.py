@@ -6,7 +6,9 @@ from pages.widgets import crowd
 from pg_core.lab import Visitor
 
 
-@pytest.mark.parametrize(("viewers", "seconds"), [(0, 0.4), (1, 0.4), (10, 0.4), (11, 0.7), (30, 1.5), (1000, 5.0)])
+@pytest.mark.parametrize(
+    ("viewers", "seconds"), [(0, 0.4), (1, 0.4), (20, 0.4), (21, 0.6), (30, 0.6), (31, 0.9), (1000, 5.0)]
+)
 def test_the_more_look_the_less_often(monkeypatch: pytest.MonkeyPatch, viewers: int, seconds: float) -> None:
     now = [100.0]
     monkeypatch.setattr(crowd, "_looked", {})

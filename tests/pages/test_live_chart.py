@@ -207,7 +207,7 @@ def test_a_hyperparameter_without_symbol_is_named() -> None:
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_figure_is_bounded_whatever_the_run(view: View) -> None:
     changes = [Change(u, {"gamma": (0.5, 0.25)}) for u in range(400)]
-    shown = figure(progress(updates=400, agents=512, singles=2000, changes=changes), view, "episodes")
+    shown = figure(progress(updates=400, agents=512, singles=1000, changes=changes), view, "episodes")
     agents = [trace for trace in shown["data"] if trace["uid"].startswith("agents")]
     assert all(len(trace["x"]) == MAX_AGENTS * 401 for trace in agents)
     assert all(trace["name"].startswith(f"{MAX_AGENTS} of 512 agents") for trace in agents)

@@ -42,7 +42,7 @@ def page(path: str = "train.py", **link: str) -> AppTest:
 
 
 def control(app: AppTest, name: str):
-    return app.get_by_key(f"{name}_{app.session_state.generation}")
+    return app.get_by_key(f"{name}_{app.session_state.generations[name]}")
 
 
 def sentence(app: AppTest) -> str:
@@ -232,14 +232,16 @@ def test_controls_follow_what_another_tab_changes(queued: str) -> None:
     app = page(run=queued)
     control(app, "ent_coef").set_value(0.5).run()
     control(app, "seed").set_value(9).run()  # for the next run
-    generation = app.session_state.generation
+    before = dict(app.session_state.generations)
     lab.change(queued, learning_rate=0.003, gamma=0.5)
     app.run()
-    assert app.session_state.generation == generation + 1
+    new = {name for name, generation in app.session_state.generations.items() if generation != before[name]}
+    assert new == {"learning_rate", "gamma"}  # the other controls stay as they are: a hand may be on one
     at = {name: control(app, name).value for name in ("learning_rate", "gamma", "ent_coef", "seed")}
     assert at == {"learning_rate": 0.003, "gamma": 0.5, "ent_coef": 0.5, "seed": 9}
+    after = dict(app.session_state.generations)
     app.run()
-    assert app.session_state.generation == generation + 1
+    assert app.session_state.generations == after
     assert lab.run(queued).current == Config(num_agents=2, ent_coef=0.5, learning_rate=0.003, gamma=0.5)
 
 

@@ -2,12 +2,18 @@
 
 import base64
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 
-from pages.widgets.policy_player import payload
+from pages.widgets.policy_player import answer, payload
+from pg_core import lab
 from pg_core.lab import LabeledClip
 from pg_core.rendering import Clip
+from pg_core.runs import clips
 
 
 def labeled(probs: list[float], update: int = 35, discrete: bool = True, episodic_return: float = 212) -> LabeledClip:
@@ -49,3 +55,17 @@ def test_the_browser_gets_frames_time_and_outcome() -> None:
     assert [base64.b64decode(frame) for frame in sent["frames"]] == [b"first", b"last"]
     assert (sent["key"], sent["frame_ms"], sent["outcome"]) == ("k", 40, "return −1084 in 212 steps")
     assert sent["label"] == "CartPole-v1 played by the policy, update 35 · agent 2: return −1084 in 212 steps"
+
+
+def test_a_clip_is_fetched_by_its_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def ask(key: str) -> Response:
+        scope = {"type": "http", "path_params": {"key": key}, "query_string": b"env_id=CartPole-v1", "headers": []}
+        return answer(Request(scope))
+
+    monkeypatch.setattr(lab, "clip_of", lambda key: clips.load(tmp_path, key))
+    made = replace(labeled([0.5, 0.5]), key="some-run-0000035-2")
+    clips.save(tmp_path, made)
+    (tmp_path / "secret.json").write_text("{}")
+    assert json.loads(ask(made.key).body) == payload(made, "CartPole-v1")
+    for key in ("gone", "../secret", "A", "x\0", "", "x" * 300):
+        assert ask(key).status_code == 404
