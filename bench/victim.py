@@ -41,7 +41,7 @@ class Lab:
         """Press Train, and wait until updates are shown, and `delay` seconds more; return the run and its worker."""
         page = self._open(LINK)
         self._button("Train").click()
-        page.wait_for_function(f"({SHOWN})() > 0")
+        page.wait_for_function(f"() => ({SHOWN})() > 0")
         run_id = urllib.parse.parse_qs(urllib.parse.urlparse(page.url).query)["run"][0]
         time.sleep(delay)
         workers = {found: process for found, _, process in self._store.worked_on()}
