@@ -162,8 +162,8 @@ def _current_preset() -> str | None:
 def _show(values: dict[str, Any]) -> None:
     """Set controls to values.
 
-    Those that change become new controls: a tick that is under way still brings the old values of the old ones, and would pass for
-    a hand that moves them back.
+    Those that change become new controls: a tick that is under way still brings the old values of the old ones, and
+    would pass for a hand that moves them back.
     """
     generations = st.session_state.setdefault("generations", dict.fromkeys(HYPERPARAMETERS, 0))
     for name in HYPERPARAMETERS:

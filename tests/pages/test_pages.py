@@ -37,8 +37,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def page(path: str = "train.py", **link: str) -> AppTest:
     app = AppTest.from_file(NAVIGATION, default_timeout=60)
     app.query_params.update(link)
-    app.run()
-    return app if path == "train.py" else app.switch_page(path).run()
+    if path != "train.py":
+        app.switch_page(path)
+    return app.run()
 
 
 def control(app: AppTest, name: str):
@@ -175,11 +176,12 @@ def test_the_runs_page_finds_runs(folder: Path) -> None:
         store.transition(run_id, ["queued"], state=state)
     lab.label(first, note="The one with the *bug*", tags=["slow"], pinned=True)
 
-    def names(**filters: list[str]) -> list[str]:
-        app = page("runs.py")
-        app.text_input(key="search").set_value(filters.pop("search", "")).run()
-        for label, values in filters.items():
-            app.multiselect(key=label.lower()).set_value(values)
+    app = page("runs.py")
+
+    def names(search: str = "", **filters: list[str]) -> list[str]:
+        app.text_input(key="search").set_value(search)
+        for key in ("state", "environment", "tag"):
+            app.multiselect(key=key).set_value(filters.get(key, []))
         app.run()
         assert not app.exception
         return list(app.dataframe[0].value["name"]) if app.dataframe else []
@@ -187,15 +189,15 @@ def test_the_runs_page_finds_runs(folder: Path) -> None:
     assert names() == ["📌 run 1", "swing", "run 2"]
     assert names(search="BUG") == ["📌 run 1"]
     assert names(search=other[:12]) == ["swing"]
-    assert names(State=["failed"]) == ["run 2"]
-    assert names(Environment=["Acrobot-v1"], State=["stopped"]) == ["swing"]
-    assert names(Tag=["slow"]) == ["📌 run 1"]
+    assert names(state=["failed"]) == ["run 2"]
+    assert names(environment=["Acrobot-v1"], state=["stopped"]) == ["swing"]
+    assert names(tag=["slow"]) == ["📌 run 1"]
     assert names(search="no such run") == []
     assert names(search="num_agents=2") == ["run 2"]
     assert names(search="num_agents=512 gama=1") == ["📌 run 1", "swing", "run 2"]  # and a sentence
     lab.delete(second)
     assert names() == ["📌 run 1", "swing"]
-    assert names(State=["deleted"]) == ["run 2"]
+    assert names(state=["deleted"]) == ["run 2"]
 
 
 def test_the_runs_page_is_sorted_and_written_into_its_link(folder: Path) -> None:
