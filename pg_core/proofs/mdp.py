@@ -85,8 +85,15 @@ def expectation(theta: tf.Tensor, batches: Batches, values: tf.Tensor) -> tf.Ten
 
 def total_variance(theta: tf.Tensor, batches: Batches, values: tf.Tensor) -> tf.Tensor:
     """Calculate tr Cov[X] = E‖X - E[X]‖² for vectors `[N, ...]`."""
-    rest = values - expectation(theta, batches, values)
-    return expectation(theta, batches, tf.reduce_sum(rest**2, axis=range(1, rest.shape.rank)))
+    return moments(theta, batches, values)[1]
+
+
+def moments(theta: tf.Tensor, batches: Batches, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Calculate E[X] and tr Cov[X] for vectors `[N, ...]`."""
+    chances = probabilities(theta, batches)
+    mean = tf.tensordot(chances, values, 1)
+    squares = tf.reduce_sum((values - mean) ** 2, axis=range(1, len(values.shape)))
+    return mean, tf.tensordot(chances, squares, 1)
 
 
 def scores(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
@@ -115,9 +122,8 @@ def compare(
         right: `[S, A]`.
         wrong: whether the equation is false.
     """
-    found = estimates(theta, batches, weights)
-    variance = total_variance(theta, batches, found)
-    return exact(claim, expectation(theta, batches, found), right, wrong=wrong, variance=variance)
+    found, variance = moments(theta, batches, estimates(theta, batches, weights))
+    return exact(claim, found, right, wrong=wrong, variance=variance)
 
 
 def values(mdp: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> list[tf.Tensor]:

@@ -38,6 +38,7 @@ class Child:
         self.leaving = False
         self.claim = 0  # bytes that its run may take, TensorFlow included
         self._on_answer = on_answer
+        self._heard = False
         threading.Thread(target=self._read, name=f"worker {self.name}", daemon=True).start()
 
     @property
@@ -58,6 +59,8 @@ class Child:
 
     def close(self) -> None:
         """Tell the process, by the end of its input, to keep what it has and end."""
+        if not (self._heard or self.claim):
+            self._process.kill()  # it does not listen yet, and has no run
         assert self._process.stdin
         with contextlib.suppress(OSError):
             self._process.stdin.close()
@@ -84,6 +87,7 @@ class Child:
         assert self._process.stdout
         with self._process.stdout as lines:
             for line in lines:
+                self._heard = True
                 self._on_answer(json.loads(line))
 
 
