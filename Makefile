@@ -2,8 +2,6 @@
 .PHONY: run test check bench docs chromium postgresql
 
 BIN := .venv/bin
-# One more than processors: many tests wait for a server, a browser or a worker.
-TESTERS ?= $(shell expr $$(nproc 2>/dev/null || sysctl -n hw.ncpu) + 1)
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
 
@@ -11,7 +9,7 @@ run: .venv/run.stamp
 	$(BIN)/streamlit run app.py
 
 test: check chromium postgresql
-	$(BIN)/pytest --numprocesses $(TESTERS) --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check

@@ -88,7 +88,7 @@ def _page():
 
 def test_what_a_link_says_right_is_kept_beside_nonsense(tmp_path, monkeypatch):
     monkeypatch.setenv("PG_LAB_DATA", str(tmp_path))
-    app = AppTest.from_function(_page)
+    app = AppTest.from_function(_page, default_timeout=60)
     app.query_params.update({"gamma": "0.5", "view": "sideways", "over": "seconds", "selected": "nobody", "\0": "<b>"})
     app.run()
     assert not app.exception
