@@ -19,6 +19,7 @@ from pg_core import lab
 from pg_core.config import ConfigError
 
 ROOT = Path(__file__).parent
+SWITCH_SECONDS = 0.02  # for which a thread keeps Python to itself: longer than a look, so that looks end one by one
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data"
 
 
@@ -32,6 +33,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     # Streamlit collects all generations after every script run; what was imported by now never becomes garbage.
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ import time
 from pages.widgets.visitor import present
 
 LOOK_SECONDS = 0.02  # for each page that looks: a look takes about 12 ms of the processor, and others need it too
-STEPS = (0.4, 0.65, 1.0, 1.5, 2.0, 3.0, 5.0)  # few, for each change of the interval draws the whole page
+STEPS = (0.4, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)  # few, for each change of the interval draws the whole page
 GONE_SECONDS = 6.0  # after which who has not looked again has left
 
 _looked: dict[str, float] = {}  # when, by session

@@ -7,7 +7,7 @@ from pg_core.lab import Visitor
 
 
 @pytest.mark.parametrize(
-    ("viewers", "seconds"), [(0, 0.4), (1, 0.4), (20, 0.4), (21, 0.65), (32, 0.65), (33, 1.0), (1000, 5.0)]
+    ("viewers", "seconds"), [(0, 0.4), (1, 0.4), (20, 0.4), (21, 0.75), (37, 0.75), (38, 1.0), (1000, 5.0)]
 )
 def test_the_more_look_the_less_often(monkeypatch: pytest.MonkeyPatch, viewers: int, seconds: float) -> None:
     now = [100.0]
