@@ -135,19 +135,23 @@ def main() -> None:
     inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     leave = Leave()
     threading.Thread(target=_listen, args=(inbox, leave), daemon=True).start()
-    os.nice(NICENESS)
     [role] = sys.argv[1:] or ["train"]
-    if role != "studio":  # a studio plays and draws episodes, for which NumPy is enough
+    if role == "studio":  # it plays and draws episodes, for which NumPy is enough
+        os.nice(NICENESS)
+    else:
         prepare_tensorflow(data_folder())
-    if role == "train":
+    if role == "train" and inbox.empty():
         _warm_up()
     store = Store(data_folder(), database(), PATIENT_LOCK_SECONDS)
     print(json.dumps({"ready": True}), file=answers)
     while not leave.is_set():
         message = inbox.get()
         if "train" in message:
+            updates = work(store, message["train"], message["process"], leave)
             try:
-                deque(work(store, message["train"], message["process"], leave), maxlen=0)
+                next(updates, None)  # somebody waits for it
+                os.nice(NICENESS)
+                deque(updates, maxlen=0)
             except StoreError as error:
                 print(json.dumps({"gone": message["process"], "reason": str(error)}), file=answers)
             return
