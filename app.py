@@ -30,7 +30,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
         await asyncio.to_thread(lab.startup)
     except lab.StoreError as error:
         logging.getLogger(__name__).error("%s", error)  # every page says so too
-    # Streamlit collects all generations after every script run; what was imported by now never becomes garbage.
+    # What was imported by now never becomes garbage: no collection need look at it.
     gc.collect()
     gc.freeze()
     sys.setswitchinterval(SWITCH_SECONDS)

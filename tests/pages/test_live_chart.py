@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pages.widgets.live_chart import View, X, figure, numbers
-from pages.widgets.traces import MAX_AGENTS, MAX_MARKS, PLOT_WIDTH
+from pages.widgets.traces import MAX_AGENTS, MAX_MARKS, PLOT_WIDTH, plain
 from pg_core.config import Config
 from pg_core.lab import Change, Curves, Progress, Run
 
@@ -267,3 +267,12 @@ def test_large_counts_stay_exact_in_the_table() -> None:
     many = {"update": np.array([1_234_566]), "episodes": np.array([4_938_268])}
     (row,) = numbers(progress(updates=1, **many), "returns")
     assert (row["update"], row["episodes"]) == (1_234_567, 4_938_268)
+
+
+def test_numbers_are_written_with_five_significant_digits() -> None:
+    rng = np.random.default_rng(0)
+    values = np.float32(rng.normal(size=1000) * 10.0 ** rng.integers(-12, 12, 1000))
+    values[:6] = 0, 99999.5, 0.1, np.nan, np.inf, -np.inf
+    expected = [float(f"{number:.5g}") if np.isfinite(number) else None for number in values.tolist()]
+    assert plain(values) == expected
+    assert plain(np.array([123456789, -1])) == [123456789, -1]
