@@ -13,6 +13,18 @@ PATIENCE_MS = 90_000  # a bound for a hung test on a busy machine, not a target
 expect.set_options(timeout=PATIENCE_MS)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Show what was on the open pages when a test failed, and what the server had said."""
+    report = yield
+    if report.failed and report.when == "call":
+        pages = [page for context in item.funcargs["browser"].contexts for page in context.pages]
+        shown = "\n\n".join(page.locator("body").aria_snapshot() for page in pages)
+        report.sections.append(("pages", shown))
+        report.sections.append(("server.log", (item.funcargs["data"] / "server.log").read_text()[-4000:]))
+    return report
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the lab's folder."""

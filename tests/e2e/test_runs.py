@@ -153,6 +153,7 @@ def test_two_tabs_on_one_run_agree(open_page: Open, store: Store) -> None:
     assert store.run(run).current.gamma == 0.999
     sliders[1].focus()
     sliders[1].press("ArrowLeft")
+    expect(sliders[1]).to_have_value("0.998")
     expect(sliders[0]).to_have_value("0.998")
     assert [request.values for request in store.requests(run)] == [{"gamma": 0.999}, {"gamma": 0.998}]
 
