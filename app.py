@@ -13,7 +13,7 @@ import streamlit as st
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from pages.widgets import gate, policy_player
+from pages.widgets import gate, live_chart, policy_player
 from pages.widgets.words import plain
 from pg_core import lab
 from pg_core.config import ConfigError
@@ -58,6 +58,7 @@ app = st.App(
     on_script_error=explain,
     routes=[
         Mount("/lab/plotly", StaticFiles(directory=PLOTLY_JS)),
+        Route(f"/{live_chart.ROUTE}/{{address}}", live_chart.answer),
         Route(f"/{policy_player.ROUTE}/{{key}}", policy_player.answer),
     ],
     middleware=gate.middleware(),

@@ -1,4 +1,5 @@
-// One Plotly figure in one node: Plotly.react redraws it in place, so zoom, pan and legend choices stay.
+// One Plotly figure in one node: Plotly.react redraws it in place, so zoom, pan and legend choices stay. The page brings
+// the figure, or its address, at which the chart asks what is new for as long as there is more to come.
 
 const CONFIG = {
   displaylogo: false,
@@ -13,13 +14,53 @@ const charts = new WeakMap() // parentElement → its chart
 export default function ({ data, parentElement, setTriggerValue }) {
   if (!charts.has(parentElement)) charts.set(parentElement, mount(parentElement))
   const chart = charts.get(parentElement)
-  chart.figure = JSON.parse(new TextDecoder().decode(data))
-  chart.node.setAttribute("aria-label", chart.figure.label)
+  const { address, figure, pause } = JSON.parse(new TextDecoder().decode(data))
+  if (address !== chart.address) chart.figure = null
+  chart.address = address
   clearTimeout(chart.late)
-  const { pause } = chart.figure
   if (pause) chart.late = setTimeout(() => setTriggerValue("late", true), 1000 * Math.max(LATE_SECONDS, 4 * pause))
-  draw(chart)
+  if (figure) take(chart, figure)
+  else ask(chart)
   return () => unmount(chart, parentElement)
+}
+
+// Asks what is new since the figure that the chart has; after a failure, the page's next look asks again.
+async function ask(chart) {
+  clearTimeout(chart.next)
+  if (chart.asking || chart.gone) return
+  chart.asking = true
+  const { address, figure } = chart
+  try {
+    const answer = await fetch(new URL(`${address}?version=${figure?.version ?? 0}`, document.baseURI))
+    const news = answer.ok ? await answer.json() : {}
+    if (address === chart.address && figure === chart.figure) take(chart, news)
+  } catch (error) {
+    console.warn(error)
+  } finally {
+    chart.asking = false
+  }
+  if (address !== chart.address) ask(chart)
+}
+
+function take(chart, news) {
+  if (news.data) {
+    chart.figure = merged(chart.figure, news)
+    chart.node.setAttribute("aria-label", news.label)
+    draw(chart)
+  }
+  clearTimeout(chart.next)
+  if (news.next) chart.next = setTimeout(() => ask(chart), 1000 * news.next)
+}
+
+// Returns a figure whose traces, of which only the points `from` one on have come, begin with those from before.
+function merged(before, figure) {
+  const traces = new Map(before?.data.map((trace) => [trace.uid, trace]))
+  for (const trace of figure.data.filter((trace) => trace.from)) {
+    for (const column of ["x", "y", "customdata"].filter((column) => trace[column])) {
+      trace[column] = traces.get(trace.uid)[column].slice(0, trace.from).concat(trace[column])
+    }
+  }
+  return figure
 }
 
 function mount(parentElement) {
@@ -27,7 +68,7 @@ function mount(parentElement) {
   node.className = "lab-chart"
   node.setAttribute("role", "figure")
   parentElement.append(node)
-  const chart = { node, figure: null, late: 0, drawing: false, stale: false, gone: false }
+  const chart = { node, address: null, figure: null, asking: false, next: 0, late: 0, drawing: false, stale: false, gone: false }
   chart.observer = new ResizeObserver(() => draw(chart))
   chart.observer.observe(node)
   return chart
@@ -36,6 +77,7 @@ function mount(parentElement) {
 function unmount(chart, parentElement) {
   chart.gone = true
   clearTimeout(chart.late)
+  clearTimeout(chart.next)
   chart.observer.disconnect()
   window.Plotly?.purge(chart.node)
   chart.node.remove()
@@ -49,7 +91,7 @@ async function draw(chart) {
   chart.drawing = true
   try {
     const Plotly = await plotly()
-    while (chart.stale && !chart.gone && chart.node.clientWidth) {
+    while (chart.stale && chart.figure && !chart.gone && chart.node.clientWidth) {
       chart.stale = false
       const { data, layout } = styled(chart)
       await Plotly.react(chart.node, data, layout, CONFIG)
@@ -121,7 +163,7 @@ function colored(value, colors) {
     const color = colors.named[name] ?? colors.palette[Number(name) % colors.palette.length].trim()
     return opacity ? alpha(color, Number(opacity)) : color
   }
-  if (Array.isArray(value)) return value.map((item) => colored(item, colors))
+  if (Array.isArray(value)) return typeof value[0] === "number" ? value : value.map((item) => colored(item, colors))
   if (value === null || typeof value !== "object") return value
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, colored(item, colors)]))
 }

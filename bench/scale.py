@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Request, sync_playwright
 
 from bench.measure import say
 from bench.serving import chromium, serve
@@ -92,7 +92,7 @@ def seconds_until(page: Page, address: str, sign: str) -> float:
 
 
 def bytes_of_ticks(page: Page, address: str, store: Store, run_id: str) -> list[int]:
-    """Open a run that goes on, an update a tick, and return how many bytes each tick brings the page."""
+    """Open a run that goes on, an update a tick, and return how many bytes each tick brings the page and its chart."""
     ticks: list[int] = []
 
     def received(frame: str | bytes) -> None:
@@ -103,8 +103,13 @@ def bytes_of_ticks(page: Page, address: str, store: Store, run_id: str) -> list[
         socket.on("framesent", lambda _: ticks.append(0))  # the page asks for a tick
         socket.on("framereceived", received)
 
+    def answered(request: Request) -> None:
+        if "lab/" in request.url and ticks:
+            ticks[-1] += request.sizes()["responseBodySize"]
+
     seconds_until(page, address, CURVE)
     page.on("websocket", listen)
+    page.on("requestfinished", answered)
     page.reload()
     page.wait_for_selector(CURVE, state="attached")
     page.wait_for_timeout(2_000)  # what the first drawing brings

@@ -2,14 +2,16 @@
 
 Train is pressed in pages in Chromium. So that the browsers do not take the processors that are to be measured, only
 some stay; the other sessions are the server's side of a page alone: they hold its WebSocket, look as often as it tells
-them, and read what it would draw.
+them, and ask what is new for their charts as a page does.
 """
 
 import argparse
 import asyncio
 import bisect
 import contextlib
+import http.client
 import itertools
+import json
 import math
 import re
 import sqlite3
@@ -17,8 +19,10 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 import websockets
@@ -34,7 +38,7 @@ from pg_core.config import Config
 LINK = "num_updates=1000000&stop_when_solved=False&learning_rate=0.0001"  # learns for as long as it is watched
 POLL_SECONDS, SAMPLE_SECONDS, LAST_SECONDS = 0.02, 5.0, 3.0
 LATE_SECONDS = 3.0  # as in assets/live_chart.js
-SHOWN = re.compile(rb"update ([\d,]+) of")
+ADDRESS = re.compile(rb"lab/figures/[\w.-]+")
 # Tells when a chart was drawn, and up to which episode of an agent.
 NOTE_DRAWINGS = """() => {
   window.drawn = []
@@ -54,6 +58,8 @@ class Viewer:
     kind: str
     run_id: str
     shown: list[tuple[float, int]] = field(default_factory=list)
+    address: str = ""  # of the figure
+    looked: asyncio.Event = field(default_factory=asyncio.Event)  # whether a look has come since the last question
 
 
 @dataclass
@@ -103,8 +109,9 @@ async def follow(server: Server, viewer: Viewer, watch: Watch) -> None:
                 kind = message.WhichOneof("type")
                 if kind == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
                     watch.errors.append(message.delta.new_element.exception.message)
-                if found := SHOWN.search(data):
-                    viewer.shown.append((time.time(), int(found[1].replace(b",", b""))))
+                if found := ADDRESS.search(data):
+                    viewer.address = found[0].decode()
+                    viewer.looked.set()
                 if kind == "new_session" and not message.metadata.run.fragment_ids:
                     ticking.cancel()
                 if kind == "auto_rerun":
@@ -114,6 +121,25 @@ async def follow(server: Server, viewer: Viewer, watch: Watch) -> None:
                     ticking = asyncio.create_task(_tick(socket, viewer.run_id, tick.fragment_id, tick.interval))
         finally:
             ticking.cancel()
+
+
+async def ask(server: Server, viewer: Viewer) -> None:
+    """Ask what is new for a session's chart, when it looks and as often as the server tells it, as a browser does."""
+    connection, version, seconds = http.client.HTTPConnection(server.url.removeprefix("http://")), 0, math.inf
+
+    def question() -> dict[str, Any]:
+        connection.request("GET", f"/{viewer.address}?version={version}")
+        return dict(json.loads(connection.getresponse().read()))
+
+    while True:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(viewer.looked.wait(), seconds if seconds < math.inf else None)
+        viewer.looked.clear()
+        news = await asyncio.to_thread(question)
+        seconds, version = news["next"] or math.inf, news.get("version", version)
+        for trace in news.get("data", []):
+            if trace["uid"] == "center mean return" and trace["x"]:
+                viewer.shown.append((time.time(), trace["x"][-1] // Config().episodes_per_update))
 
 
 async def _tick(socket: websockets.ClientConnection, run_id: str, fragment_id: str, interval: float) -> None:
@@ -163,6 +189,7 @@ async def hold_sessions(server: Server, options: argparse.Namespace, watch: Watc
             pages.append((await open_page(browser, server, f"run={run_id}", watch), run_id))
         followers = [Viewer("WebSocket", next(watched)) for _ in range(options.sessions - len(pages))]
         following = [asyncio.create_task(follow(server, viewer, watch)) for viewer in followers]
+        following += [asyncio.create_task(ask(server, viewer)) for viewer in followers]
         say(f"{options.sessions} sessions are open")
         watch.begin = time.time()
         await asyncio.sleep(60 * options.minutes)
@@ -198,12 +225,12 @@ def report(server: Server, viewers: list[Viewer], watch: Watch, cpu: dict[str, f
         every = sorted(itertools.chain.from_iterable(delays(viewer, watch) for viewer in of_kind))
         cuts = [every[int(share * (len(every) - 1))] for share in (0.5, 0.95, 1)]
         rows.append((kind, str(len(of_kind)), f"{len(every):,}", *(number(cut, 2) for cut in cuts)))
-    early, late = watch.memory[len(watch.memory) // 5][1], watch.memory[-1][1]
+    fifths = [watch.memory[len(watch.memory) * fifth // 5 - 1][1] / 2**20 for fifth in range(1, 6)]
     used = ", ".join(f"{name} {number(seconds / (60 * minutes), 2)}" for name, seconds in cpu.items())
     errors = Counter(watch.errors)
     return "\n".join([
         table(("session", "number", "commits", "median delay, s", "p95, s", "longest, s"), rows),
-        f"Memory of the server: {early / 2**20:.0f} MiB after a fifth of the time, {late / 2**20:.0f} MiB at the end.",
+        f"Memory of the server after each fifth of the time: {', '.join(f'{size:.0f}' for size in fifths)} MiB.",
         f"Processors in use on average: {used}.",
         f"Errors: {dict(errors) or 'none'}.",
     ])  # fmt: skip
@@ -228,6 +255,7 @@ def cpu_seconds(server: Server) -> dict[str, dict[int, float]]:
 async def measure(server: Server, data: Path, options: argparse.Namespace) -> str:
     """Hold the sessions under watch, and return the report."""
     watch = Watch()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(options.sessions))
     watching = [asyncio.create_task(watch_memory(server, watch)), asyncio.create_task(watch_commits(data, watch))]
     holding = asyncio.create_task(hold_sessions(server, options, watch))
     while not watch.begin and not holding.done():

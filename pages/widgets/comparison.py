@@ -7,7 +7,8 @@ import numpy as np
 import streamlit as st
 
 from pages.widgets import traces
-from pages.widgets.live_chart import X_TITLES, X, draw
+from pages.widgets.figure import X_TITLES, X
+from pages.widgets.live_chart import draw
 from pages.widgets.words import legend
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS
@@ -44,11 +45,11 @@ def figure(
     runs: Sequence[lab.Run], curves: Mapping[str, lab.Curves], axis: X, colors: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return Plotly's `data` and `layout`, and a `label` in words: each run's IQM, with its interval if it has one."""
-    data = []
+    data: list[dict[str, Any]] = []
     for run in runs:
         x, (middle, low, high) = getattr(curves[run.id], axis), curves[run.id].iqm.T
         if run.config.num_agents > 1:
-            data.append(traces.band(x, low, high, run.id, colors[run.id]))
+            data += traces.band(x, low, high, run.id, colors[run.id])
         agents = f"{run.config.num_agents} agent{'s' * (run.config.num_agents > 1)}"
         data.append(traces.center(x, middle, f"{legend(run.name)}, {agents}", "mean return", run.id, colors[run.id]))
     layout = {

@@ -6,9 +6,11 @@ import time
 
 from pages.widgets.visitor import present
 
-LOOK_SECONDS = 0.02  # for each page that looks: a look takes about 12 ms of the processor, and others need it too
+LOOK_SECONDS = 0.05  # for each page that looks: a look takes about 10 ms of the processor, and others need it too
 STEPS = (0.4, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)  # few, for each change of the interval draws the whole page
 GONE_SECONDS = 6.0  # after which who has not looked again has left
+QUESTION_SECONDS = 0.01  # the same of a chart that asks what is new, which takes about 2 ms
+MIN_QUESTION_SECONDS = 0.4
 
 _looked: dict[str, float] = {}  # when, by session
 _lock = threading.Lock()
@@ -24,3 +26,8 @@ def seconds_between_looks(looks: bool) -> float:
             del _looked[session]
         wanted = LOOK_SECONDS * len(_looked)
     return STEPS[min(bisect.bisect_left(STEPS, wanted), len(STEPS) - 1)]
+
+
+def seconds_between_questions() -> float:
+    """Return for how long a chart is to wait before it asks again what is new."""
+    return max(MIN_QUESTION_SECONDS, QUESTION_SECONDS * len(_looked))

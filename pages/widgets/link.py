@@ -7,7 +7,7 @@ from typing import Any, get_args
 import streamlit as st
 
 from pages.widgets import controls
-from pages.widgets.live_chart import View, X
+from pages.widgets.figure import View, X
 from pages.widgets.run_table import SORTS
 from pages.widgets.words import STATES
 from pg_core import lab

@@ -8,8 +8,9 @@ import streamlit as st
 
 from pages.widgets import controls, link
 from pages.widgets.crowd import seconds_between_looks
+from pages.widgets.figure import View, X, numbers
 from pages.widgets.history import history
-from pages.widgets.live_chart import View, X, live_chart, numbers
+from pages.widgets.live_chart import READ_SECONDS, live_chart
 from pages.widgets.policy_player import policy_player
 from pages.widgets.words import NOT_YOURS, REFUSALS, STATES, big, duration
 from pg_core import lab
@@ -19,7 +20,6 @@ TICK_SECONDS = {"running": 0.4, "starting": 0.4, "queued": 1.0, "paused": 1.0}
 FIRST_SECONDS = 0.25  # between looks for the first update of a run that nothing stands before
 BEGIN_SECONDS = 0.3  # in which a warm worker has done it: nothing need be drawn before
 DRAWING_SECONDS = 0.2  # in which the browser shows that update, before it is given the rest of the page to draw
-READ_SECONDS = 0.3  # for the updates of a very long run, in each look
 DOUBLE_CLICK_SECONDS = 1.0  # in which a second click on Train means the same as the first
 CLIP_SECONDS = 1.0  # between looks for a clip that is being rendered
 VIEWS = {"returns": "Returns", "entropy": "Entropy", "gradient": "Gradient", "baseline": "Baseline"}

@@ -32,33 +32,32 @@ def plain(values: Array) -> list[float | None]:
     return list(np.where(np.isnan(numbers), None, rounded).tolist())
 
 
-def episodes(x: Array, curves: Curves) -> Json:
-    """Draw single episodes as faint dots, at `x [m]`; the legend says how many, if not all."""
-    total = int(curves.episodes[-1]) * curves.mean_return.shape[1]
+def episodes(x: Array, curves: Curves, first: int = 0) -> Json:
+    """Draw single episodes as faint dots, those from `first` on at `x [m]`; the legend says how many, if not all."""
+    total, shown = int(curves.episodes[-1]) * curves.mean_return.shape[1], len(curves.episode_return)
     return {
-        "name": "single episodes" if len(x) == total else f"{len(x):,} of {total:,} episodes",
+        "name": "single episodes" if shown == total else f"{shown:,} of {total:,} episodes",
         "uid": "episodes", "type": "scatter", "mode": "markers",
-        "x": plain(x), "y": plain(curves.episode_return),
-        "customdata": np.stack([curves.episode_agent, curves.episode_update + 1], -1).tolist(),
+        "x": plain(x), "y": plain(curves.episode_return[first:]),
+        "customdata": np.stack([curves.episode_agent, curves.episode_update + 1], -1)[first:].tolist(),
         "marker": {"color": EPISODE, "size": 4, "opacity": 0.35},
         "hovertemplate": "return %{y}<br>agent %{customdata[0]}, update %{customdata[1]}<extra></extra>",
     }  # fmt: skip
 
 
-def agents(x: Array, values: Array, name: str, what: str) -> Json:
-    """Draw the curves of at most 16 agents, values `[n, P]` at `x [n]`, in one trace with a gap after each agent."""
+def agents(x: Array, values: Array, name: str, what: str) -> list[Json]:
+    """Draw the curves of at most 16 agents, values `[n, P]` at `x [n]`, with one line in the legend."""
     num_agents = values.shape[1]
     shown = min(num_agents, MAX_AGENTS)
-    y = np.full((shown, len(x) + 1), np.nan)
-    y[:, :-1] = values[:, :shown].T
     who = "each agent" if shown == num_agents else f"{shown} of {num_agents} agents"
-    return {
-        "name": name if num_agents == 1 else f"{who}, {name}", "uid": f"agents {what}", "type": "scatter",
-        "mode": "lines", "x": plain(np.tile(np.append(x, np.nan), shown)), "y": plain(y),
-        "customdata": np.repeat(np.arange(shown), len(x) + 1).tolist(),
+    at = plain(x)
+    return [{
+        "name": name if num_agents == 1 else f"{who}, {name}", "uid": f"agent{agent} {what}", "type": "scatter",
+        "mode": "lines", "x": at, "y": plain(values[:, agent]), "legendgroup": f"agents {what}",
+        **({"showlegend": False} if agent else {}),
         "line": {"color": AGENT, "width": 2.5 if num_agents == 1 else 1}, "opacity": 1 if num_agents == 1 else 0.6,
-        "hovertemplate": what + " %{y}<br>agent %{customdata}<extra></extra>",
-    }  # fmt: skip
+        "hovertemplate": f"{what} %{{y}}<br>agent {agent}<extra></extra>",
+    } for agent in range(shown)]  # fmt: skip
 
 
 def center(x: Array, values: Array, name: str, what: str, group: str = "center", color: str = CENTER) -> Json:
@@ -70,15 +69,18 @@ def center(x: Array, values: Array, name: str, what: str, group: str = "center",
     }  # fmt: skip
 
 
-def band(x: Array, low: Array, high: Array, group: str = "center", color: str = CENTER) -> Json:
-    """Fill the interval from low to high, both `[n]`, around the centre."""
-    there = np.isfinite(low) & np.isfinite(high)
-    x, low, high = x[there], low[there], high[there]
-    return {
-        "uid": f"{group} band", "type": "scatter", "mode": "lines", "x": plain(np.append(x, x[::-1])),
-        "y": plain(np.append(high, low[::-1])), "fill": "toself", "fillcolor": f"{color}/0.2", "line": {"width": 0},
+def band(x: Array, low: Array, high: Array, group: str = "center", color: str = CENTER) -> list[Json]:
+    """Fill the interval from low to high, both `[n]`, around the centre; where one is not a number, there is a gap."""
+    there, at = np.isfinite(low) & np.isfinite(high), plain(x)
+    edge = {
+        "type": "scatter", "mode": "lines", "x": at, "line": {"width": 0},
         "legendgroup": group, "showlegend": False, "hoverinfo": "skip",
     }  # fmt: skip
+    return [
+        {**edge, "uid": f"{group} low", "y": plain(np.where(there, low, np.nan))},
+        {**edge, "uid": f"{group} high", "y": plain(np.where(there, high, np.nan)), "fill": "tonexty",
+         "fillcolor": f"{color}/0.2"},
+    ]  # fmt: skip
 
 
 def threshold(value: float, end: float) -> Json:

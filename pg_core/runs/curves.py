@@ -18,6 +18,7 @@ import numpy as np
 from pg_core.runs.records import Array, Run
 from pg_core.runs.schema import ARRAYS
 from pg_core.runs.store import Store
+from pg_core.runs.thinning import NOTHING, Chosen, extremes, min_max, width
 
 _Columns = dict[str, Array]
 
@@ -61,7 +62,16 @@ class Curves:
     episode_number: Array  # of its agent, 0 is the first
     episode_env_steps: Array  # of its agent, cumulative at the episode's end
     episode_seconds: Array  # of training when its update was done
+    shown_updates: Chosen = NOTHING
+    shown_episodes: Chosen = NOTHING
+    version: int = 0  # grows; when a run is read anew, too
     complete: bool = True  # whether all updates that the store has were read
+
+    def known(self, version: int) -> tuple[int, int]:
+        """Return how many updates and episodes, from the first one on, are as they were in an earlier version."""
+        if version > self.version:
+            return 0, 0
+        return self.shown_updates.known(version), self.shown_episodes.known(version)
 
 
 class CurveCache:
@@ -131,49 +141,19 @@ class _Growing:
         return True
 
     def _chosen(self, complete: bool) -> Curves:
+        before = self._curves
+        version = max(time.time_ns() // 1000, before.version + 1 if before else 0)
+        rows = _thinned(self._rows, "update", _population_mean, MAX_ROWS)
         episodes = _thinned(self._episodes, "ordinal", _episodic_return, MAX_EPISODES)
+        ordinals = episodes.pop("ordinal")
         return Curves(
-            **_thinned(self._rows, "update", _population_mean, MAX_ROWS),
-            **{f"episode_{name}": values for name, values in episodes.items() if name != "ordinal"},
+            **rows,
+            **{f"episode_{name}": values for name, values in episodes.items()},
+            shown_updates=(before.shown_updates if before else NOTHING).grown(rows["update"], version),
+            shown_episodes=(before.shown_episodes if before else NOTHING).grown(ordinals, version),
+            version=version,
             complete=complete,
         )
-
-
-def min_max(x: Array, y: Array, limit: int) -> Array:
-    """Choose at most `limit` points that keep the outline of a curve: of each stretch of x the lowest and highest y.
-
-    Stretches are 2ᵏ wide and begin at multiples of that, so points stay chosen while a curve grows.
-
-    Args:
-        x: `[n]` integers, ascending.
-        y: `[n]`; NaN counts as the highest.
-        limit: at least 6.
-
-    Returns:
-        Indices, ascending; the first and the last point are always there.
-    """
-    return np.arange(len(x)) if len(x) <= limit else _extremes(x, y, _width(x[0], x[-1], limit))
-
-
-def _width(first: int, last: int, limit: int) -> int:
-    """Return how wide stretches from `first` to `last` must be for at most `limit` points, two of each and the ends."""
-    width = 1
-    while last // width - first // width + 1 > (limit - 2) // 2:
-        width *= 2
-    return width
-
-
-def _extremes(x: Array, y: Array, width: int) -> Array:
-    """Return the indices of the lowest and the highest y of each stretch of x, and of both ends."""
-    y = np.where(np.isnan(y), np.inf, y)
-    starts = np.flatnonzero(np.diff(x // width, prepend=-1))
-    stretch = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(x)))
-    lowest = np.flatnonzero(y == np.minimum.reduceat(y, starts)[stretch])
-    highest = np.flatnonzero(y == np.maximum.reduceat(y, starts)[stretch])
-    # Of equals the first lowest one, and the last highest one.
-    lowest = lowest[np.diff(stretch[lowest], prepend=-1) > 0]
-    highest = highest[np.diff(stretch[highest], append=len(starts)) > 0]
-    return np.unique([0, *lowest, *highest, len(x) - 1])
 
 
 def _outlined(outline: Sequence[Any], shape: tuple[int, int], updates: int) -> tuple[list[int], Array]:
@@ -184,10 +164,10 @@ def _outlined(outline: Sequence[Any], shape: tuple[int, int], updates: int) -> t
     each = math.prod(shape)
     update = np.array([row.update for row in outline])
     mean_return = _array(outline, "mean_return", shape[0]).mean(axis=1)
-    chosen = update[_extremes(update, mean_return, _width(0, updates, MAX_ROWS * CACHED_TIMES))]
+    chosen = update[extremes(update, mean_return, width(0, updates, MAX_ROWS * CACHED_TIMES))]
     ordinals = (update[:, None] * each + np.arange(each)).reshape(-1)
     returns = _array(outline, "episodic_returns", each).reshape(-1)
-    ordinals = ordinals[_extremes(ordinals, returns, _width(0, updates * each, MAX_EPISODES * CACHED_TIMES))]
+    ordinals = ordinals[extremes(ordinals, returns, width(0, updates * each, MAX_EPISODES * CACHED_TIMES))]
     return np.union1d(chosen, ordinals // each).tolist(), ordinals
 
 

@@ -1,278 +1,81 @@
-"""The live chart's figure and table say what the curves hold, in bounded JSON."""
+"""A chart asks what is new, at an address that only a page can give."""
 
-import itertools
 import json
-import math
-from datetime import UTC, datetime
-from typing import get_args
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 
-from pages.widgets.live_chart import View, X, figure, numbers
-from pages.widgets.traces import MAX_AGENTS, MAX_MARKS, PLOT_WIDTH, plain
-from pg_core.config import Config
-from pg_core.lab import Change, Curves, Progress, Run
-
-VIEWS, AXES = get_args(View), get_args(X)
-B = 4  # episodes per update
-
-
-def progress(updates=3, agents=2, singles=2, changes=(), env_id="CartPole-v1", run_id="a", **curves) -> Progress:
-    """A run whose agent k has the value 10 k + u after update u: episode 4 (u + 1), step 100 (u + 1), second u + 1."""
-    update = np.arange(updates)
-    values = (10 * np.arange(agents) + update[:, None]).astype(np.float32)
-    config = Config(env_id=env_id, num_agents=agents)
-    per_agent = ["mean_return", "entropy", "grad_norm", "grad_snr", "approx_kl"]
-    per_agent += ["explained_variance", "policy_loss", "value_loss"]
-    single = np.arange(singles)
-    measured = {
-        "update": update, "episodes": B * (update + 1), "env_steps": 100.0 * (update + 1), "seconds": update + 1.0,
-        "iqm": np.stack([update, update - 1, update + 1], -1).astype(np.float32), **dict.fromkeys(per_agent, values),
-        "episode_update": single // B, "episode_return": single + 0.5, "episode_agent": single % agents,
-        "episode_number": single, "episode_env_steps": 25 * (single + 1), "episode_seconds": single // B + 1.0,
-    }  # fmt: skip
-    run = Run(
-        id=run_id, name="n", state="running", reason="", created_at=datetime.now(UTC), config=config, current=config,
-        updates=updates, episodes=0, env_steps=0, wall_seconds=0, steps_per_second=0, mean_return=None,
-        best_return=None, env_steps_to_solve=(None,) * agents, target="run", rewinds=0,
-    )  # fmt: skip
-    return Progress(run, Curves(**{**measured, **curves}), list(changes), None, None)
+from pages.widgets import crowd, live_chart
+from pg_core import lab
+from pg_core.lab import Progress, UnknownRun
+from pg_core.runs.thinning import Chosen
+from tests.pages.test_figure import progress
 
 
-def trace(shown: dict, uid: str) -> dict:
-    (found,) = [trace for trace in shown["data"] if trace["uid"] == uid]
+def ask(address: str, version: str = "0") -> Response:
+    scope = {"type": "http", "path_params": {"address": address}, "headers": []}
+    return live_chart.answer(Request({**scope, "query_string": f"version={version}".encode()}))
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Progress:
+    """A run with three updates, at version 7."""
+    seen = {"shown_updates": Chosen(np.arange(3), np.array([6, 6, 7])), "version": 7}
+    found = progress(updates=3, **seen)
+
+    def look(run_id: str, _seconds: float) -> Progress:
+        if run_id != "a":
+            raise UnknownRun(run_id)
+        return found
+
+    monkeypatch.setattr(lab, "progress", look)
     return found
 
 
-def uids(shown: dict) -> list[str]:
-    return [trace["uid"] for trace in shown["data"]]
-
-
-def texts(shown: dict) -> list[str]:
-    return [annotation["text"] for annotation in shown["layout"]["annotations"]]
-
-
-def numbers_in(value: object) -> int:
-    if isinstance(value, dict):
-        return sum(map(numbers_in, value.values()))
-    return sum(map(numbers_in, value)) if isinstance(value, list) else 1
-
-
-@pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("x", AXES)
-@pytest.mark.parametrize("updates", [0, 1, 5])
-def test_every_figure_is_json(view: View, x: X, updates: int) -> None:
-    for shown in (figure(progress(updates), view, x), figure(None, view, x)):
-        assert json.loads(json.dumps(shown, allow_nan=False)) == shown
-
-
-def test_agents_share_one_trace_with_gaps() -> None:
-    agents = trace(figure(progress(updates=3, agents=2), "returns", "episodes"), "agents mean return")
-    assert agents["x"] == [4, 8, 12, None, 4, 8, 12, None]
-    assert agents["y"] == [0, 1, 2, None, 10, 11, 12, None]
-    assert agents["customdata"] == [0, 0, 0, 0, 1, 1, 1, 1]
-    assert agents["name"] == "each agent, mean of last 100 episodes"
+def test_a_chart_gets_what_it_does_not_have(run: Progress) -> None:
+    address = live_chart.address("a", "entropy", "seconds")
+    whole = json.loads(ask(address).body)
+    assert [trace["y"] for trace in whole["data"]] == [[0, 1, 2], [10, 11, 12], [5, 6, 7]]
+    news = json.loads(ask(address, "6").body)
+    assert [(trace["from"], trace["y"]) for trace in news["data"]] == [(2, [2]), (2, [12]), (2, [7])]
+    assert whole["version"] == news["version"] == 7
+    assert json.loads(ask(address, "7").body) == {"next": crowd.MIN_QUESTION_SECONDS}
 
 
 @pytest.mark.parametrize(
-    ("x", "rows", "singles"),
+    ("state", "updates", "complete", "next"),
     [
-        ("episodes", [4, 8, 12], [1, 2, 3]),
-        ("env_steps", [100, 200, 300], [25, 50, 75]),
-        ("seconds", [1, 2, 3], [1] * 3),
+        ("running", 3, True, crowd.MIN_QUESTION_SECONDS),
+        ("starting", 0, True, live_chart.FIRST_SECONDS),
+        ("stopped", 3, False, live_chart.FIRST_SECONDS),
+        ("paused", 3, True, None),
+        ("queued", 0, True, None),
+        ("finished", 3, True, None),
     ],
 )
-def test_all_curves_lie_over_the_chosen_axis(x: X, rows: list[float], singles: list[float]) -> None:
-    shown = figure(progress(updates=3, singles=3), "returns", x)
-    assert trace(shown, "center mean return")["x"] == rows
-    assert trace(shown, "episodes")["x"] == singles
-    assert trace(shown, "episodes")["y"] == [0.5, 1.5, 2.5]
-    assert trace(shown, "threshold")["x"] == [0, rows[-1]]
+def test_a_chart_asks_again_for_as_long_as_there_is_more(
+    state: str, updates: int, complete: bool, next: float | None
+) -> None:
+    found = progress(updates=updates, complete=complete)
+    found = replace(found, run=replace(found.run, state=state))
+    assert live_chart.news(found, "returns", "episodes")["next"] == next
 
 
-def test_the_population_has_a_line_and_its_interval() -> None:
-    shown = figure(progress(updates=3, agents=5), "returns", "episodes")
-    center, band = trace(shown, "center mean return"), trace(shown, "center band")
-    assert center["name"] == "IQM of 5 seeds, 95 % bootstrap interval"
-    assert center["y"] == [0, 1, 2]
-    assert band["x"] == [4, 8, 12, 12, 8, 4]
-    assert band["y"] == [1, 2, 3, 1, 0, -1]  # the high ends, and back along the low ones
-    assert band["legendgroup"] == center["legendgroup"]
+def test_nobody_makes_an_address(run: Progress) -> None:
+    given = live_chart.address("a", "returns", "episodes")
+    forged = live_chart.URLSafeSerializer(b"guessed").dumps(["a", "returns", "episodes"])
+    for address in (forged, given[:-1], given[1:], "a", "", "\0", "x" * 10_000):
+        assert ask(address).status_code == 404
+    assert ask(given, "not a number").status_code == ask(given, "9" * 5000).status_code == 404
+    assert ask(live_chart.address("gone", "returns", "episodes")).status_code == 404
 
 
-def test_one_agent_has_no_population() -> None:
-    shown = figure(progress(agents=1), "returns", "episodes")
-    assert uids(shown) == ["episodes", "agents mean return", "threshold"]
-    assert uids(figure(progress(agents=1), "entropy", "episodes")) == ["agents policy entropy"]
+def test_a_store_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*_: object) -> Progress:
+        raise lab.StoreError("The store is busy.")
 
-
-def test_the_other_views_show_the_plain_mean() -> None:
-    shown = figure(progress(updates=2, agents=2), "gradient", "episodes")
-    mean = [(0 + 10) / 2, (1 + 11) / 2]
-    for name, axis in (("gradient norm ‖ĝ‖", "y1"), ("signal-to-noise", "y2")):
-        assert trace(shown, f"center {name}")["y"] == mean
-        assert trace(shown, f"center {name}")["yaxis"] == trace(shown, f"agents {name}")["yaxis"] == axis
-    assert shown["layout"]["yaxis1"]["type"] == "log"
-    assert [trace["name"] for trace in shown["data"] if trace.get("showlegend", True)] == [
-        "each agent, gradient norm ‖ĝ‖",
-        "mean of 2 agents",
-    ]
-    assert figure(progress(), "baseline", "episodes")["layout"]["yaxis1"]["range"] == [-1, 1]
-
-
-def test_what_is_not_a_number_is_a_gap() -> None:
-    values = np.float32([[math.nan, 1], [2, math.inf], [math.nan, math.nan]])
-    shown = figure(progress(entropy=values), "entropy", "episodes")
-    assert trace(shown, "agents policy entropy")["y"] == [None, 2, None, None, 1, None, None, None]
-    assert trace(shown, "center policy entropy")["y"] == [1, 2, None]
-    low_only = np.float32([[1, 0, 2], [1, math.nan, 2], [1, 0, math.nan]])
-    assert trace(figure(progress(iqm=low_only), "returns", "episodes"), "center band")["x"] == [4, 4]
-
-
-def test_a_view_without_numbers_says_why() -> None:
-    undefined = np.full((3, 2), np.nan, np.float32)
-    assert texts(figure(progress(grad_snr=undefined), "gradient", "episodes")) == [
-        "undefined with one episode per update"
-    ]
-    assert texts(figure(progress(explained_variance=undefined), "baseline", "episodes")) == [
-        "undefined while all returns are the same"
-    ]
-
-
-@pytest.mark.parametrize(("env_id", "name"), [("CartPole-v1", "solved at 475"), ("Acrobot-v1", "solved at -100")])
-def test_the_threshold_is_the_environments(env_id: str, name: str) -> None:
-    threshold = trace(figure(progress(env_id=env_id), "returns", "episodes"), "threshold")
-    assert threshold["name"] == name
-    assert threshold["y"] == [float(name.split()[-1])] * 2
-
-
-def test_an_environment_without_threshold_has_no_line() -> None:
-    assert "threshold" not in uids(figure(progress(env_id="Pendulum-v1"), "returns", "episodes"))
-    assert "threshold" not in uids(figure(progress(), "entropy", "episodes"))
-
-
-def test_empty_axes_show_the_threshold_and_what_to_do() -> None:
-    shown = figure(None, "returns", "episodes", reward_threshold=475)
-    assert uids(shown) == ["threshold"]
-    assert texts(shown) == ["press Train"]
-    low, high = shown["layout"]["yaxis1"]["range"]
-    assert low == 0 < 475 < high
-    assert texts(figure(progress(updates=0), "returns", "episodes")) == ["waiting for the first update"]
-    assert texts(figure(None, "gradient", "episodes")) == ["press Train"] * 2
-
-
-@pytest.mark.parametrize(
-    ("update", "x", "at"),
-    [(0, "episodes", 0), (1, "episodes", 4), (3, "episodes", 12), (2, "env_steps", 200), (2, "seconds", 2)],
-)
-def test_a_change_stands_where_the_update_before_it_ended(update: int, x: X, at: float) -> None:
-    change = Change(update, {"learning_rate": (0.01, 0.003)})
-    layout = figure(progress(updates=10, changes=[change]), "returns", x)["layout"]
-    assert [(line["x0"], line["x1"], line["yref"]) for line in layout["shapes"]] == [(at, at, "paper")]
-    assert [(label["x"], label["text"]) for label in layout["annotations"]] == [(at, "α 0.01 → 0.003")]
-
-
-def test_a_change_between_thinned_rows_stands_between_them() -> None:
-    kept = {"update": np.array([0, 10, 20]), "episodes": np.array([4, 44, 84])}
-    change = Change(15, {"gamma": (0.99, 0.9)})
-    (line,) = figure(progress(changes=[change], **kept), "returns", "episodes")["layout"]["shapes"]
-    assert line["x0"] == 60  # 15 updates of 4 episodes
-
-
-def test_labels_neither_overlap_nor_leave_the_plot() -> None:
-    changes = [Change(u, {"learning_rate": (0.1 / (u + 1), 0.1 / (u + 2))}) for u in range(0, 100, 3)]
-    changes += [Change(99, {"baseline": ("leave_one_out", "step_mean"), "gamma": (0.99, 0.9)})]
-    shown = figure(progress(updates=100, changes=changes), "returns", "episodes")["layout"]
-    spans: dict[int, list[tuple[float, float]]] = {}
-    for label in shown["annotations"]:
-        at, width = label["x"] / 400 * PLOT_WIDTH, 5 * len(label["text"])
-        left = at - width * {"left": 0, "center": 0.5, "right": 1}[label["xanchor"]]
-        assert 0 <= left < left + width <= PLOT_WIDTH
-        spans.setdefault(label["yshift"], []).append((left, left + width))
-    for row in map(sorted, spans.values()):
-        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(row))
-    newest = shown["annotations"][0]
-    assert newest["text"] == newest["hovertext"] == "b leave-one-out → per-step mean, γ 0.99 → 0.9"
-    assert len(shown["shapes"]) == len(changes)
-
-
-def test_a_hyperparameter_without_symbol_is_named() -> None:
-    change = Change(5, {"pace": (10, 0)})
-    assert texts(figure(progress(updates=10, changes=[change]), "entropy", "episodes")) == [
-        "Pace 10 → as fast as possible"
-    ]
-
-
-@pytest.mark.parametrize("view", VIEWS)
-def test_a_figure_is_bounded_whatever_the_run(view: View) -> None:
-    changes = [Change(u, {"gamma": (0.5, 0.25)}) for u in range(400)]
-    shown = figure(progress(updates=400, agents=512, singles=1000, changes=changes), view, "episodes")
-    agents = [trace for trace in shown["data"] if trace["uid"].startswith("agents")]
-    assert all(len(trace["x"]) == MAX_AGENTS * 401 for trace in agents)
-    assert all(trace["name"].startswith(f"{MAX_AGENTS} of 512 agents") for trace in agents)
-    assert len(shown["layout"]["shapes"]) == MAX_MARKS
-    assert shown["layout"]["shapes"][0]["x0"] == 399 * B  # the newest are kept
-    assert numbers_in(shown) < 50_000
-
-
-def test_zoom_and_legend_survive_in_one_run_and_view_only() -> None:
-    def revision(*args, **kwargs) -> str:
-        return figure(progress(**kwargs), *args)["layout"]["uirevision"]
-
-    grown = revision("returns", "episodes", updates=9)
-    assert revision("returns", "episodes", updates=3) == grown
-    others = [
-        revision("entropy", "episodes"),
-        revision("returns", "seconds"),
-        revision("returns", "episodes", run_id="b"),
-    ]
-    assert len({grown, *others}) == 4
-    stable = [uids(figure(progress(updates=updates), "returns", "episodes")) for updates in (1, 9)]
-    assert stable[0] == stable[1]
-
-
-def test_the_label_says_what_is_drawn() -> None:
-    assert figure(progress(updates=7), "gradient", "seconds")["label"] == (
-        "Chart of gradient norm ‖ĝ‖ and signal-to-noise over training time (s), 7 points"
-    )
-
-
-def test_the_table_holds_the_curves_numbers() -> None:
-    table = numbers(progress(updates=2, agents=2), "returns")
-    assert table[-1] == {
-        "update": 2, "episodes": 8, "environment steps": 200, "seconds": 2,
-        "IQM": 1, "95 % low": 0, "95 % high": 2,
-        "episode return, mean": (1 + 11) / 2, "episode return, lowest": 1, "episode return, highest": 11,
-    }  # fmt: skip
-
-
-def test_the_table_is_short_and_spread_over_the_run() -> None:
-    table = numbers(progress(updates=400), "gradient")
-    shown = [row["update"] for row in table]
-    assert (len(shown), shown[0], shown[-1]) == (20, 1, 400)
-    assert set(np.diff(shown)) == {21}
-    assert [row["update"] for row in numbers(progress(updates=3), "returns")] == [1, 2, 3]
-    assert numbers(None, "returns") == numbers(progress(updates=0), "returns") == []
-
-
-def test_the_table_leaves_out_what_is_not_a_number() -> None:
-    values = np.float32([[math.nan, 1], [math.nan, math.nan]])
-    first, second = numbers(progress(updates=2, entropy=values), "entropy")
-    assert [first[f"policy entropy, {name}"] for name in ("mean", "lowest", "highest")] == [1, 1, 1]
-    assert [second[f"policy entropy, {name}"] for name in ("mean", "lowest", "highest")] == [None] * 3
-
-
-def test_large_counts_stay_exact_in_the_table() -> None:
-    many = {"update": np.array([1_234_566]), "episodes": np.array([4_938_268])}
-    (row,) = numbers(progress(updates=1, **many), "returns")
-    assert (row["update"], row["episodes"]) == (1_234_567, 4_938_268)
-
-
-def test_numbers_are_written_with_five_significant_digits() -> None:
-    rng = np.random.default_rng(0)
-    values = np.float32(rng.normal(size=1000) * 10.0 ** rng.integers(-12, 12, 1000))
-    values[:6] = 0, 99999.5, 0.1, np.nan, np.inf, -np.inf
-    expected = [float(f"{number:.5g}") if np.isfinite(number) else None for number in values.tolist()]
-    assert plain(values) == expected
-    assert plain(np.array([123456789, -1])) == [123456789, -1]
+    monkeypatch.setattr(lab, "progress", locked)
+    assert ask(live_chart.address("a", "returns", "episodes")).status_code == 503

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from pg_core.runs import curves as module
-from pg_core.runs.curves import CACHED_RUNS, MAX_EPISODES, MAX_ROWS, CurveCache, min_max
+from pg_core.runs.curves import CACHED_RUNS, MAX_EPISODES, MAX_ROWS, CurveCache
 from pg_core.runs.schema import UPDATES, write
+from pg_core.runs.thinning import extremes, min_max
 
 
 @pytest.fixture
@@ -119,6 +120,36 @@ def test_of_a_long_run_few_updates_are_read_in_full(store, run_id, make_update, 
     assert curves.episode_env_steps[collapse] == 123 * 30 + 30
 
 
+def test_a_viewer_needs_only_what_is_new(store, run_id, make_update, keep, monkeypatch):
+    monkeypatch.setattr(module, "MAX_ROWS", 20)
+    monkeypatch.setattr(module, "MAX_EPISODES", 30)
+    cache, rng, done, seen, news = CurveCache(store), np.random.default_rng(0), 0, [], 0
+    for count in rng.integers(1, 7, 60):
+        keep(store, run_id, [make_update(index) for index in range(done, done + count)])
+        done += int(count)
+        curves = cache.curves(store.run(run_id))
+        for before in seen:
+            updates, episodes = curves.known(before.version)
+            np.testing.assert_array_equal(before.update[:updates], curves.update[:updates])
+            np.testing.assert_array_equal(before.mean_return[:updates], curves.mean_return[:updates])
+            np.testing.assert_array_equal(before.episode_number[:episodes], curves.episode_number[:episodes])
+            np.testing.assert_array_equal(before.episode_return[:episodes], curves.episode_return[:episodes])
+        if seen:
+            assert curves.version > seen[-1].version
+            news += len(curves.update) - curves.known(seen[-1].version)[0]
+        seen.append(curves)
+    assert curves.known(curves.version) == (len(curves.update), len(curves.episode_update))
+    assert news < 60 * 5  # a stretch has two points; all twenty come again only when stretches double
+    assert cache.curves(store.run(run_id)).version == curves.version
+
+
+def test_what_was_read_anew_is_all_new(store, run_id, make_update, keep):
+    keep(store, run_id, [make_update(0)])
+    first, second = (CurveCache(store).curves(store.run(run_id)) for _ in range(2))
+    assert second.version > first.version
+    assert second.known(first.version) == (0, 0) == first.known(second.version)
+
+
 def test_only_the_last_runs_are_cached(store, config):
     cache = CurveCache(store)
     ids = [store.create(config) for _ in range(CACHED_RUNS + 2)]
@@ -146,9 +177,9 @@ def test_min_max_bounds_many_points_at_one_place():
 def test_min_max_by_hand():
     # Stretches of two: (5, 5), (nan, 1), (2, 2), (3, 4), (0, 0). Of equals the first lowest and the last highest stay.
     y = np.array([5, 5, np.nan, 1, 2, 2, 3, 4, 0, 0, 7])
-    assert module._extremes(np.arange(11), y, width=2).tolist() == list(range(11))
+    assert extremes(np.arange(11), y, width=2).tolist() == list(range(11))
     # Stretches of four: lowest at 3, highest (not a number) at 2; 8 and 10; and the ends.
-    assert module._extremes(np.arange(11), y, width=4).tolist() == [0, 2, 3, 4, 7, 8, 10]
+    assert extremes(np.arange(11), y, width=4).tolist() == [0, 2, 3, 4, 7, 8, 10]
 
 
 def test_points_stay_chosen_while_a_curve_grows():
