@@ -68,7 +68,7 @@ function mount(parentElement) {
   node.className = "lab-chart"
   node.setAttribute("role", "figure")
   parentElement.append(node)
-  const chart = { node, address: null, figure: null, asking: false, next: 0, late: 0, drawing: false, stale: false, gone: false }
+  const chart = { node, address: null, figure: null, room: null, asking: false, next: 0, late: 0, drawing: false, stale: false, gone: false }
   chart.observer = new ResizeObserver(() => draw(chart))
   chart.observer.observe(node)
   return chart
@@ -95,6 +95,8 @@ async function draw(chart) {
       chart.stale = false
       const { data, layout } = styled(chart)
       await Plotly.react(chart.node, data, layout, CONFIG)
+      const { l, b } = chart.node._fullLayout._size
+      chart.room = { of: roomFor(chart), l: Math.ceil(l), b: Math.ceil(b) }
     }
   } catch (error) {
     console.error(error)
@@ -102,6 +104,11 @@ async function draw(chart) {
   } finally {
     chart.drawing = false
   }
+}
+
+// What the room for axes and legend depends on, but for the width of numbers.
+function roomFor({ figure, node }) {
+  return `${figure.layout.uirevision} ${node.clientWidth}`
 }
 
 function showFailure(node) {
@@ -124,7 +131,8 @@ function plotly() {
 }
 
 // Returns the figure in the colours and fonts of the page's theme, sized to the node.
-function styled({ node, figure }) {
+function styled(chart) {
+  const { node, figure } = chart
   const css = getComputedStyle(node)
   const variable = (name) => css.getPropertyValue(`--st-${name}`).trim()
   const text = variable("text-color")
@@ -140,13 +148,17 @@ function styled({ node, figure }) {
   for (const name of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
     layout[name] = { ...axis, ...layout[name] }
   }
+  const legendRows = data.filter((trace) => trace.showlegend !== false).length > 3 ? 2 : 1
+  const room = chart.room?.of === roomFor(chart) ? chart.room : { l: 47, b: 45 + 29 * legendRows }
   Object.assign(layout, {
     width: node.clientWidth,
     height: node.clientHeight,
     font: { family: variable("font"), size: 13, color: text },
     paper_bgcolor: "rgba(0, 0, 0, 0)",
     plot_bgcolor: "rgba(0, 0, 0, 0)",
-    margin: { l: 12, r: 8, t: 52, b: 12 }, // at the top: the buttons, and below them two rows of labels
+    // At the top: the buttons, and below them two rows of labels. Where axes and legend need more than is given here,
+    // Plotly draws everything twice.
+    margin: { l: room.l, r: 8, t: 52, b: room.b },
     legend: { orientation: "h", x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom", font: { size: 12 } },
     hoverlabel: { bgcolor: colors.named.background, bordercolor: alpha(text, 0.3), font: { family: variable("font"), color: text } },
     modebar: { bgcolor: "rgba(0, 0, 0, 0)", color: alpha(text, 0.6), activecolor: text },
