@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.widgets import controls, traces
+from pages.widgets import controls, press, traces
 from pages.widgets.words import REFUSALS
 from pg_core import lab
 
@@ -25,7 +25,8 @@ def _fork_row(text: str, label: str, update: int) -> None:
     help = "A new run that shares this one's past, up to the last checkpoint there; it waits for what is to differ."
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.text(text, width="content")
-        st.button(label, key=f"{label} {update}", type="tertiary", help=help, on_click=_fork, args=(update,))
+        key = f"{label} {update}"
+        st.button(label, key=key, type="tertiary", help=help, on_click=_fork, args=(key, update))
 
 
 def _change_in_words(change: lab.Change) -> str:
@@ -33,8 +34,10 @@ def _change_in_words(change: lab.Change) -> str:
     return f"update {change.update + 1}: {', '.join(traces.in_words(change.values))}"
 
 
-def _fork(update: int) -> None:
+def _fork(key: str, update: int) -> None:
     """Fork the open run at the last checkpoint that was kept in its first `update` updates."""
+    if press.repeated(key):
+        return
     st.session_state.complaint = ""
     run_id = st.session_state.run_id
     try:

@@ -6,7 +6,7 @@ from typing import NamedTuple, get_args
 
 import streamlit as st
 
-from pages.widgets import controls, link
+from pages.widgets import controls, link, press
 from pages.widgets.crowd import seconds_between_looks
 from pages.widgets.figure import View, X, numbers
 from pages.widgets.history import history
@@ -98,6 +98,7 @@ def _draw(look: Look) -> None:
     with st.container(key="tiles"):
         _tiles(progress)
         _numbers(progress)
+    press.answered()
     if progress:
         controls.follow(progress.run)
 
@@ -171,7 +172,7 @@ def _orders(run: lab.Run) -> None:
     help = None if mine else NOT_YOURS
     for key, (label, icon, enabled) in buttons.items():
         icon = f":material/{icon}:"
-        st.button(label, key=key, icon=icon, help=help, disabled=not enabled, on_click=_act, args=(label.lower(),))
+        st.button(label, key=key, icon=icon, help=help, disabled=not enabled, on_click=_act, args=(key, label.lower()))
 
 
 def _train() -> None:
@@ -190,7 +191,9 @@ def _train() -> None:
         st.session_state.complaint = str(error)
 
 
-def _act(order: str) -> None:
+def _act(key: str, order: str) -> None:
+    if press.repeated(key):
+        return  # the button may mean something else by now
     st.session_state.complaint = ""
     try:
         getattr(lab, order)(st.session_state.run_id)

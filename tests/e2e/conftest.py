@@ -54,24 +54,29 @@ Open = Callable[..., Page]
 def open_page(browser: Browser, server: Server) -> Iterator[Open]:
     """Open a page of the lab: `open_page(path, width=1440, height=900, scheme="light")`; errors fail the test.
 
-    Messages of the server for which `lost` is true do not arrive.
+    Messages of the server for which `lost` is true do not arrive, those of the browser for which `repeated` is true
+    arrive twice.
     """
     contexts, errors = [], []
 
     def open_one(
         path: str = "", width: int = 1440, height: int = 900, scheme: str = "light",
-        lost: Callable[[bytes], bool] | None = None,
+        lost: Callable[[bytes], bool] = lambda _: False, repeated: Callable[[bytes], bool] = lambda _: False,
     ) -> Page:  # fmt: skip
+        def send(server: WebSocketRoute, message: bytes) -> None:
+            for _ in range(1 + repeated(message)):
+                server.send(message)
+
         def route(page: WebSocketRoute) -> None:
             server = page.connect_to_server()
             server.on_message(lambda message: None if lost(message) else page.send(message))
+            page.on_message(lambda message: send(server, message))
 
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
-        if lost:
-            page.route_web_socket("**/_stcore/stream", route)
+        page.route_web_socket("**/_stcore/stream", route)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("requestfailed", lambda request: errors.append(request.url) if server.url not in request.url else None)
         page.goto(f"{server.url}/{path}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from bench.scale import add_updates
@@ -174,6 +175,36 @@ def test_the_chart_goes_on_where_the_message_that_asks_for_looks_was_lost(open_p
     add_updates(store, run, store.run(run).config, 0, 3)
     expect(page.get_by_text("update 3 of 50,000")).to_be_visible()
     assert len(asked) > 1
+
+
+def test_a_press_that_comes_twice_counts_once(open_page: Open, store: Store) -> None:
+    # Streamlit sends a press twice where a look is due at the same moment.
+    run = store.create(Config(num_agents=1, num_updates=50_000), "pressed", process_name())
+    store.transition(run, ["starting"], state="running")
+    said: list[str] = []
+
+    def repeated(message: bytes) -> bool:
+        widgets = BackMsg.FromString(message).rerun_script.widget_states.widgets
+        pressed = any(widget.trigger_value for widget in widgets)
+        said.extend(["pressed"] * pressed)
+        return pressed
+
+    def noted(message: bytes) -> bool:
+        said.append(str(ForwardMsg.FromString(message).WhichOneof("type")))
+        return False
+
+    def press(name: str) -> None:
+        page.get_by_role("button", name=name, exact=True).click()
+        while "pressed" not in said or said[said.index("pressed") :].count("script_finished") < 3:
+            page.wait_for_timeout(20)  # until both were answered; one answer may be to a look that was under way
+        said.clear()
+
+    page = open_page(f"?run={run}", lost=noted, repeated=repeated)
+    press("Step")
+    assert store.orders(run, after=0).steps == 1
+    store.transition(run, ["running"], state="interrupted")
+    press("Resume")
+    assert store.orders(run, after=0).target == "run"
 
 
 def test_a_double_click_on_train_starts_one_run(open_page: Open, store: Store) -> None:
