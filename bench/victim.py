@@ -5,7 +5,7 @@ import urllib.parse
 from pathlib import Path
 
 import psutil
-from playwright.sync_api import Browser, BrowserType, Page, expect
+from playwright.sync_api import BrowserContext, BrowserType, Page, expect
 
 from bench.serving import chromium, start
 from pg_core.config import Config
@@ -15,9 +15,9 @@ from pg_core.runs.store import Store
 
 # Some seconds of training, and checkpoints of 5 MB, which take long enough to be caught.
 CONFIG = Config(
-    num_agents=64, episodes_per_update=1, hidden_layers=(64, 64), num_updates=80, pace=0, stop_when_solved=False
+    num_agents=64, episodes_per_update=1, hidden_layers=(64, 64), num_updates=40, pace=0, stop_when_solved=False
 )
-LINK = "?num_agents=64&episodes_per_update=1&hidden_layers=64,64&num_updates=80&pace=0&stop_when_solved=False"
+LINK = "?num_agents=64&episodes_per_update=1&hidden_layers=64,64&num_updates=40&pace=0&stop_when_solved=False"
 PATIENCE_SECONDS = 120.0
 # By the status line, and by the single episodes in the chart: each agent plays one an update.
 SHOWN = r"""() => Math.max(
@@ -32,7 +32,7 @@ class Lab:
 
     def __init__(self, folder: Path, chromium: BrowserType) -> None:
         self.folder, self._chromium = folder, chromium
-        self._browser: Browser | None = None
+        self._browser: BrowserContext | None = None
         self._page: Page | None = None
         self._store = Store(folder)
         self._server = start(folder)
@@ -54,8 +54,8 @@ class Lab:
 
     def close_browser(self) -> None:
         """End the browser, if there is one."""
-        if self._browser:
-            self._browser.close()
+        if self._browser and self._browser.browser:
+            self._browser.browser.close()
         self._browser = self._page = None
 
     def strike_server(self, *, kill: bool) -> None:
@@ -101,7 +101,7 @@ class Lab:
 
     def _open(self, link: str) -> Page:
         """Open a page of the server in the browser, in place of the last one."""
-        self._browser = self._browser or self._chromium.launch(**chromium())
+        self._browser = self._browser or self._chromium.launch(**chromium()).new_context()
         if self._page:
             self._page.close()
         self._page, self._shown_by = self._browser.new_page(), self._server

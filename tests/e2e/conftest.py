@@ -1,10 +1,9 @@
 """A real server with a store of its own, and a real browser."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, WebSocketRoute, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect, sync_playwright
 
 from bench.serving import Server, chromium, serve
 
@@ -21,20 +20,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         pages = [page for context in item.funcargs["browser"].contexts for page in context.pages]
         shown = "\n\n".join(page.locator("body").aria_snapshot() for page in pages)
         report.sections.append(("pages", shown))
-        report.sections.append(("server.log", (item.funcargs["data"] / "server.log").read_text()[-4000:]))
+        report.sections.append(("server.log", (item.funcargs["server"].data / "server.log").read_text()[-4000:]))
     return report
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make the lab's folder."""
-    return tmp_path_factory.mktemp("lab")
-
-
-@pytest.fixture(scope="module")
-def server(data: Path) -> Iterator[Server]:
-    """Serve the lab as the README says, on a free port and with an empty store."""
-    with serve(data) as server:
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serve the lab as the README says, on a free port, for all tests that need no other."""
+    with serve(tmp_path_factory.mktemp("lab")) as server:
         yield server
 
 
@@ -47,17 +40,25 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Keep what the pages load: of what the lab's pages show, a browser knows nothing but the address."""
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
 Open = Callable[..., Page]
 
 
 @pytest.fixture
-def open_page(browser: Browser, server: Server) -> Iterator[Open]:
+def open_page(context: BrowserContext, server: Server) -> Iterator[Open]:
     """Open a page of the lab: `open_page(path, width=1440, height=900, scheme="light")`; errors fail the test.
 
     Messages of the server for which `lost` is true do not arrive, those of the browser for which `repeated` is true
     arrive twice.
     """
-    contexts, errors = [], []
+    pages, errors = [], []
 
     def open_one(
         path: str = "", width: int = 1440, height: int = 900, scheme: str = "light",
@@ -72,9 +73,10 @@ def open_page(browser: Browser, server: Server) -> Iterator[Open]:
             server.on_message(lambda message: None if lost(message) else page.send(message))
             page.on_message(lambda message: send(server, message))
 
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-        contexts.append(context)
         page = context.new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
         page.set_default_timeout(PATIENCE_MS)
         page.route_web_socket("**/_stcore/stream", route)
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -84,6 +86,6 @@ def open_page(browser: Browser, server: Server) -> Iterator[Open]:
         return page
 
     yield open_one
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert not errors, "JavaScript errors, or requests to another origin"

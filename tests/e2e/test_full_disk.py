@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from bench.serving import Server
+from bench.serving import Server, serve
 from pg_core.runs import maintenance
 from pg_core.runs.schema import lab_file
 from pg_core.runs.store import Store
@@ -15,10 +15,10 @@ from tests.e2e.conftest import Open
 from tests.e2e.test_journey import button, run_id, state, wait_for_points
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with small_disk(tmp_path_factory.mktemp("disk")) as folder:
-        yield folder
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with small_disk(tmp_path) as folder, serve(folder) as server:
+        yield server
 
 
 def told(page: Page, sentence: str) -> None:

@@ -24,11 +24,16 @@ HOSTILE = "<img src=x onerror=alert(1)> ![x](https://example.org/x.png) $x$"
 
 @pytest.fixture
 def store(server: Server) -> Iterator[Store]:
-    """A store whose runs are gone after the test."""
+    """A store without runs, but for what other tests have deleted."""
     store = Store(server.data)
+    empty(store)
     yield store
+    empty(store)
+
+
+def empty(store: Store) -> None:
     for run in store.runs():
-        store.transition(run.id, ["queued", "starting", "running"], state="stopped", process=None)
+        store.transition(run.id, ["queued", "starting", "running", "paused"], state="stopped", process=None)
     library.delete(store, [run.id for run in store.runs()])
 
 
