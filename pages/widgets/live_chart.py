@@ -77,15 +77,15 @@ def answer(request: Request) -> Response:
 
 
 def news(progress: Progress, view: View, x: X, version: int = 0) -> Json:
-    """Return what a chart does not have that has some version: seconds until it asks `next`, and a figure, if any."""
+    """Return the seconds after which a chart is to ask for the `next` news, and a figure if it has not this version."""
     run, curves = progress.run, progress.curves
-    next = None
-    if not curves.complete or (run.state in ("starting", "running") and not len(curves.update)):
-        next = FIRST_SECONDS
-    elif run.state in ("starting", "running"):
-        next = crowd.seconds_between_questions()
+    learns, seconds = run.state in ("starting", "running"), None
+    if not curves.complete or (learns and not run.updates):
+        seconds = FIRST_SECONDS
+    elif learns:
+        seconds = crowd.seconds_between_questions()
     changed = not version or version != curves.version
-    return {"next": next, **(figure(progress, view, x, version=version) if changed else {})}
+    return {"next": seconds, **(figure(progress, view, x, version=version) if changed else {})}
 
 
 def _tell(told: Json, key: str, on_late: Callable[[], None] | None = None) -> None:

@@ -182,6 +182,33 @@ def test_the_chart_goes_on_where_the_message_that_asks_for_looks_was_lost(open_p
     assert len(asked) > 1
 
 
+def test_the_chart_joins_what_is_new_to_what_it_has(open_page: Open, store: Store) -> None:
+    run = store.create(Config(num_agents=2, num_updates=50_000), "growing", process_name())
+    store.transition(run, ["starting"], state="running")
+    config = store.run(run).config
+    points = "(document.querySelector('.js-plotly-plot')?.data ?? []).map((trace) => [trace.uid, trace.x, trace.y])"
+
+    def grow(page: Page, first: int, last: int) -> None:
+        add_updates(store, run, config, first, last)
+        drawn = f"(end) => {points}.some(([uid, x]) => uid.startsWith('agent') && x?.at(-1) === end)"
+        page.wait_for_function(drawn, arg=last * config.episodes_per_update)
+
+    page = open_page(f"?run={run}")
+    for first, last in ((0, 3), (3, 4), (4, 300), (300, 301)):
+        grow(page, first, last)
+    failed: list[str] = []
+    page.route("**/lab/figures/**", lambda route: (failed.append(route.request.url), route.abort()))
+    add_updates(store, run, config, 301, 310)
+    while not failed:
+        page.wait_for_timeout(20)
+    page.unroute("**/lab/figures/**")
+    for first, last in ((310, 399), (399, 402), (402, 1700), (1700, 1701)):  # twice, stretches double
+        grow(page, first, last)
+    other = open_page(f"?run={run}")
+    other.wait_for_selector(".js-plotly-plot .scatterlayer .trace path", state="attached")
+    assert page.evaluate(points) == other.evaluate(points)
+
+
 def test_a_press_that_comes_twice_counts_once(open_page: Open, store: Store) -> None:
     # Streamlit sends a press twice where a look is due at the same moment.
     run = store.create(Config(num_agents=1, num_updates=50_000), "pressed", process_name())
