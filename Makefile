@@ -8,9 +8,8 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 run: .venv/run.stamp
 	$(BIN)/streamlit run app.py
 
-# In the order of folders: those in the browser, few but slow, come first.
 test: check chromium postgresql
-	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check
