@@ -9,7 +9,7 @@ from pages.widgets.visitor import present
 LOOK_SECONDS = 0.05  # for each page that looks: a look takes about 10 ms of the processor, and others need it too
 STEPS = (0.4, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)  # few, for each change of the interval draws the whole page
 GONE_SECONDS = 6.0  # after which who has not looked again has left
-QUESTION_SECONDS = 0.01  # the same of a chart that asks what is new, which takes about 2 ms
+QUESTION_SECONDS = 0.01  # the same of a chart that asks what is new, which takes about 3 ms
 MIN_QUESTION_SECONDS = 0.4
 
 _looked: dict[str, float] = {}  # when, by session
