@@ -14,6 +14,10 @@ import pytest
 from pg_core import lab
 from pg_core.config import Config, ConfigError
 from pg_core.evaluation import VALIDATION_SEED, evaluate
+from pg_core.lab import state
+from pg_core.rendering import Clip
+from pg_core.runs import clips
+from pg_core.runs.clips import LabeledClip
 from pg_core.runs.records import Batch
 from pg_core.runs.store import Store
 
@@ -166,6 +170,18 @@ def test_a_run_is_started_watched_changed_and_stopped(folder):
     wait(lambda: lab.run(run_id).updates == updates + 2 and lab.run(run_id).state == "paused")
     lab.stop(run_id)
     wait(lambda: lab.run(run_id).state == "stopped")
+
+
+def test_clips_of_a_run_are_made_every_four_seconds_at_most(trained, folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(state.supervisor(), "ask", lambda topic, key, clip: asked.append(key) or True)
+    before = LabeledClip(0, 1, Clip([], [], [], True, 0.0, 0, 1), clips.trained_key(trained, 0, 1))
+    clips.save(folder, before)
+    for seconds, wanted in [(3.0, []), (5.0, [clips.trained_key(trained, 8, 1)])]:
+        made = time.time() - seconds
+        os.utime(folder / "clips" / f"{before.key}.json", (made, made))
+        assert lab.clip(lab.run(trained), agent=1) == (before, True)
+        assert asked == wanted
 
 
 def test_untrained_clip_is_made_once_for_all_configs_that_begin_alike(folder):

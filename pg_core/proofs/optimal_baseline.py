@@ -50,8 +50,10 @@ def of_constants(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float)
     mean = mdp.objective(process, theta, gamma, horizon)
     returns = maths.episode_returns(tf.convert_to_tensor(batches.rewards), gamma)
 
+    paid, whole = (mdp.estimates(theta, batches, x) for x in (returns, tf.ones_like(returns)))
+
     def by_baseline(b: tf.Tensor) -> tf.Tensor:
-        return mdp.total_variance(theta, batches, mdp.estimates(theta, batches, returns - b))
+        return mdp.total_variance(theta, batches, paid - b * whole)
 
     best = optimal_constant(theta, batches, gamma)
     others = tf.stack([mean, 0 * mean, best - 0.01, best + 0.01])

@@ -10,6 +10,7 @@ from pg_core.runs.processes import process_name
 from pg_core.runs.schema import ARRAYS, StoreError
 from pg_core.runs.store import Store
 from pg_core.runs.supervisor import Supervisor
+from pg_core.runs.worker import NICENESS
 from pg_core.trainer import Trainer
 
 
@@ -74,6 +75,8 @@ def test_a_run_obeys_while_it_trains(lab, begin, slow, wait):
     store, _ = lab
     run_id = begin(slow)
     assert store.run(run_id).state == "running"
+    nicest = min(psutil.Process().nice() + NICENESS, 19)
+    wait(lambda: process_of(store, run_id).nice() == nicest)  # pages come first
 
     store.request(run_id, {"learning_rate": 0.125})
     request = wait(lambda: next((r for r in store.requests(run_id) if r.update is not None), None))
