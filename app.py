@@ -1,5 +1,8 @@
 """The front door: `streamlit run app.py`."""
 
+import pages.widgets.pools  # noqa: F401
+
+# isort: split
 import asyncio
 import contextlib
 import gc
