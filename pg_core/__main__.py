@@ -2,6 +2,8 @@
 
 import sys
 
+from pg_core import runtime
 from pg_core.cli import main
 
+runtime.leave_keras()
 sys.exit(main())

@@ -25,6 +25,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 _kept: Path | None = None  # where this process keeps programs
 
 
+def leave_keras() -> None:
+    """Have TensorFlow leave Keras alone, in a process of the lab's own, which starts half a second sooner.
+
+    It imports today's Keras at once, but the old one only when it is used.
+    """
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+
 def keep_programs(folder: Path) -> None:
     """Keep what XLA compiles in a folder, so that the next process reads it in a third of the time.
 

@@ -16,11 +16,6 @@ def pytest_configure(config: pytest.Config) -> None:
     runtime.keep_programs(config.cache.mkdir("programs"))
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Start one process more than there are processors: tests of workers and browsers wait as much as they compute."""
-    return 1 + len(os.sched_getaffinity(0))
-
-
 def pytest_unconfigure() -> None:
     """Have the next run trust what this one compiled."""
     runtime.note_programs()

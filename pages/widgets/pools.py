@@ -1,7 +1,7 @@
 """Has all threads share two pools of memory; to be imported before whatever starts threads: pools that are there stay.
 
-Every look is a thread. The C library gives threads up to eight pools a processor, of which each keeps what it once held:
-for five minutes a server of thirty sessions grew.
+Every look is a thread. The C library gives threads up to eight pools a processor, of which each keeps what it once
+held: for five minutes a server of thirty sessions grew.
 """
 
 import contextlib

@@ -136,8 +136,7 @@ def main() -> None:
     leave = Leave()
     threading.Thread(target=_listen, args=(inbox, leave), daemon=True).start()
     [role] = sys.argv[1:] or ["train"]
-    # TensorFlow imports today's Keras, which nothing here needs, at once, but the old one only when it is used.
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    runtime.leave_keras()
     if role == "studio":  # it plays and draws episodes, for which NumPy is enough
         os.nice(NICENESS)
     else:
