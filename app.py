@@ -1,6 +1,6 @@
 """The front door: `streamlit run app.py`."""
 
-import pages.widgets.pools  # noqa: F401
+import pages.widgets.pools  # noqa: F401 - before others start threads
 
 # isort: split
 import asyncio
