@@ -2,8 +2,6 @@
 
 import sys
 
-from pg_core import runtime
 from pg_core.cli import main
 
-runtime.leave_keras()
 sys.exit(main())

@@ -142,3 +142,15 @@ def test_a_program_of_a_process_that_was_killed_is_not_trusted(flags, tmp_path):
     (folder / "a.pb").write_bytes(b"half of it")
     runtime.keep_programs(tmp_path)
     assert not list(folder.iterdir())
+
+
+def test_keras_is_imported_only_when_it_is_used():
+    script = """
+import os, sys
+from pg_core import runtime
+runtime.import_tensorflow()
+import tensorflow as tf
+assert "keras" not in sys.modules and "TF_USE_LEGACY_KERAS" not in os.environ
+assert tf.keras.layers.Dense(3)(tf.ones((1, 2))).shape == (1, 3)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

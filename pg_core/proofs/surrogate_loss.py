@@ -15,6 +15,7 @@ from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 ENT_COEF = 0.3
 CONSTANT = 2.0  # a baseline
 JUNK = 1e3  # in rows that were not played
+BANDIT = Mdp(np.ones(1), np.array([[[0.0, 1.0], [0.0, 1.0]]]), np.array([[1.0, 0.0]]))  # one step, one good action
 CHANCES = np.linspace(0.1, 0.9, 9)
 
 Losses = Callable[[tf.Tensor], tf.Tensor]
@@ -100,17 +101,10 @@ def explicit_value_loss(theta: Array, batches: Batches, returns: Array) -> tuple
     return 0.5 * (errors**2).sum(axis=(0, 2)) / num_steps, np.stack([by_value, 0 * by_value], axis=-1)
 
 
-def bandit_losses(chances: Array) -> tf.Tensor:
-    """Calculate E[L] of single choices, `[K]`: one action is paid 1 and has the probability given, the other is not.
-
-    Each is a state that the only step of an episode surely starts in.
-    """
-    count = len(chances)
-    ending = np.broadcast_to(np.eye(count + 1)[-1], (count, mdp.ACTIONS, count + 1))
-    theta = tf.constant(np.log(np.stack([chances, 1 - chances], axis=1)))
-    episodes = mdp.every_batch(Mdp(np.ones(count), ending, np.tile([1.0, 0.0], (count, 1))), horizon=1)
-    terms = mdp.probabilities(theta, episodes) * loss(theta, episodes, episodes.rewards)
-    return tf.math.segment_sum(terms, episodes.states[0, :, 0])
+def bandit_loss(p: float) -> float:
+    """Calculate E[L] of a single choice: the action that is paid 1 has probability p, the other is paid 0."""
+    theta, episodes = tf.constant(np.log([[p, 1 - p]])), mdp.every_batch(BANDIT, horizon=1)
+    return float(mdp.expectation(theta, episodes, loss(theta, episodes, episodes.rewards)))
 
 
 def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
@@ -124,7 +118,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     chosen = np.linspace(0, weights.shape[1] - 1, 12).astype(int).reshape(3, 4).T
     batches = Batches._make([*(x[:, chosen, 0] for x in episodes[:4]), episodes.dynamics[chosen].prod(axis=1)])
     right = mdp.objective_gradient(process, theta, gamma, horizon)
-    bandit = bandit_losses(CHANCES).numpy()
+    bandit = [bandit_loss(p) for p in CHANCES]
     rows = (
         *_gradient_rows(theta, batches, weights[:, chosen, 0]),
         *_trainer_rows(process, theta, episodes, weights, right),
@@ -134,7 +128,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
         exact("the loss falls where J = p rises from 0.1 to 0.3", np.sign(bandit[2] - bandit[0]), -1.0, wrong=True),
     )
     x = tuple(CHANCES.tolist())
-    series = Series("J = p", x, x), Series("E[L] = -p ln p", x, tuple(bandit.tolist()))
+    series = Series("J = p", x, x), Series("E[L] = -p ln p", x, tuple(bandit))
     return Check(rows, (Picture("A choice that pays 1 with probability p", "p", "J and E[L]", series),))
 
 

@@ -88,6 +88,7 @@ def prepare_tensorflow(folder: Path) -> None:
     """Import TensorFlow and what trains, so that a spare has done it before it is needed."""
     runtime.keep_programs(folder / "programs")
     with runtime.muted_stderr():
+        runtime.import_tensorflow()
         import pg_core.trainer  # noqa: F401
 
 
@@ -136,7 +137,6 @@ def main() -> None:
     leave = Leave()
     threading.Thread(target=_listen, args=(inbox, leave), daemon=True).start()
     [role] = sys.argv[1:] or ["train"]
-    runtime.leave_keras()
     if role == "studio":  # it plays and draws episodes, for which NumPy is enough
         os.nice(NICENESS)
     else:
