@@ -1,5 +1,8 @@
 """Who may do what with whose runs, and how many of them, whatever the pages draw."""
 
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -32,7 +35,7 @@ def acts(visitor: lab.Visitor) -> None:
 def ended(store: Store, run_id: str) -> str:
     """Stop a queued run as a worker would have left it, with a checkpoint."""
     assert store.transition(run_id, ["queued"], state="starting", process="me")
-    store.commit(run_id, "me", Batch([], {}, {}, 0, Snapshot(0, {"k": np.ones(1)}, {"update": np.int64(0)})))
+    store.commit(run_id, "me", Batch([], {}, {}, Snapshot(0, {"k": np.ones(1)}, {"update": np.int64(0)})))
     assert store.transition(run_id, ["starting"], state="stopped", process=None)
     return run_id
 
@@ -41,7 +44,7 @@ CONTROLS = {
     "change": lambda run_id: lab.change(run_id, gamma=0.5),
     "pause": lab.pause,
     "resume": lab.resume,
-    "step": lab.step,
+    "step": lambda run_id: lab.step(run_id, 1),
     "stop": lab.stop,
     "label": lambda run_id: lab.label(run_id, name="mine now"),
     "delete": lab.delete,
@@ -71,6 +74,19 @@ def test_owners_administrators_and_the_command_line_control_a_run(store, control
     run_id = ended(store, lab.start(CONFIG))
     acts(visitor)
     control(run_id)
+
+
+def test_starts_with_one_id_are_one_start_and_need_room_once(monkeypatch):
+    monkeypatch.setenv("PG_LAB_MAX_ACTIVE", "1")
+    acts(TABS[0])
+    run_id = uuid.uuid4().hex
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda name: lab.start(CONFIG, name, run_id), "abcd")) == [run_id] * 4
+    [before] = lab.runs()
+    assert lab.start(CONFIG.changed(gamma=0.5), "other", run_id) == run_id
+    assert lab.runs() == [before]
+    lab.stop(run_id)
+    assert lab.start(CONFIG, run_id=run_id) == run_id and lab.run(run_id).state == "stopped"
 
 
 def test_of_several_runs_all_must_be_the_visitors(store):
@@ -131,7 +147,7 @@ def test_each_visitor_has_so_many_active_runs(store, monkeypatch, visitors):
     for one_more in (lambda: lab.start(CONFIG), lambda: lab.resume(stopped), lambda: lab.fork(stopped)):
         with pytest.raises(lab.NotAllowed, match="You have 2 runs in training or in the queue, which is"):
             one_more()
-    lab.step(store.queue()[0])  # is active already
+    lab.step(store.queue()[0], 1)  # is active already
     assert len(lab.runs()) == 3 and lab.run(stopped).state == "stopped"
     acts(second)
     lab.start(CONFIG)

@@ -3,7 +3,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from datetime import UTC, datetime
 
@@ -81,7 +80,7 @@ def test_changes_of_one_update_are_one_change_with_old_and_new(folder):
     ids = [request.id for request in store.requests(run_id)]
     assert len(ids) == 5
     in_force = {ids[0]: 3, ids[1]: 3, ids[2]: 5, ids[3]: 5}
-    store.commit(run_id, "me", Batch([], {}, in_force, 0, None))
+    store.commit(run_id, "me", Batch([], {}, in_force, None))
     old = SMALL.learning_rate
     assert lab.progress(run_id).changes == [lab.Change(3, {"learning_rate": (old, 0.25), "gamma": (SMALL.gamma, 0.9)})]
     assert lab.run(run_id).current.learning_rate == 0.125
@@ -125,7 +124,7 @@ UNKNOWN = "0" * 32
         lambda: lab.change(UNKNOWN, gamma=0.5),
         lambda: lab.pause(UNKNOWN),
         lambda: lab.resume(UNKNOWN),
-        lambda: lab.step(UNKNOWN),
+        lambda: lab.step(UNKNOWN, 1),
         lambda: lab.stop(UNKNOWN),
         lambda: lab.policy_at(UNKNOWN),
         lambda: lab.evaluate(UNKNOWN, 1),
@@ -138,7 +137,7 @@ def test_unknown_run_is_refused_everywhere(call):
 
 def test_orders_to_a_run_that_has_ended_do_nothing(trained):
     before = lab.run(trained)
-    lab.pause(trained), lab.resume(trained), lab.step(trained), lab.stop(trained)
+    lab.pause(trained), lab.resume(trained), lab.step(trained, 9), lab.stop(trained)
     assert lab.run(trained) == before
     with pytest.raises(ConfigError, match="A run that has finished cannot be changed"):
         lab.change(trained, gamma=0.5)
@@ -162,11 +161,11 @@ def test_a_run_is_started_watched_changed_and_stopped(folder):
     wait(lambda: lab.clip(lab.run(run_id))[0].update == updates)
     assert wait(lambda: lab.clip(lab.run(run_id), agent=1)[0]).agent == 1
     assert wait(lambda: lab.clip(lab.run(run_id), agent=0)[0]).agent == 0
-    lab.step(run_id)
+    lab.step(run_id, updates + 1)
     wait(lambda: lab.run(run_id).updates == updates + 1)
     lab.stop(run_id)
     wait(lambda: lab.run(run_id).state == "stopped")
-    lab.step(run_id)  # resumes, and pauses again
+    lab.step(run_id, updates + 2)  # resumes, and pauses again
     wait(lambda: lab.run(run_id).updates == updates + 2 and lab.run(run_id).state == "paused")
     lab.stop(run_id)
     wait(lambda: lab.run(run_id).state == "stopped")
@@ -208,14 +207,20 @@ def test_shutdown_ends_the_workers_and_startup_begins_anew(folder):
     lab.shutdown()
 
 
-def test_waiting_for_the_first_update_ends_with_it_or_with_the_run(folder):
-    store = Store(folder)
-    for change in ({"updates": 1}, {"state": "stopped"}):
-        run_id = store.create(SMALL, process="me")
-        threading.Timer(0.1, store.transition, [run_id, ["starting"]], change).start()
-        lab.await_update(run_id, 3600)
-        assert {name: getattr(lab.run(run_id), name) for name in change} == change
-    lab.await_update(store.create(SMALL, process="me"), 0.01)  # or when it is late
+@pytest.mark.parametrize("run_id", ["", "0" * 31, "G" * 32, "A" * 32, "0" * 32 + chr(10)])
+def test_a_run_gets_no_id_that_is_none(run_id):
+    with pytest.raises(ValueError, match="`run_id` must be 32 hexadecimal digits in lower case, got"):
+        lab.start(SMALL, run_id=run_id)
+
+
+def test_a_step_asked_for_twice_is_one_step(folder):
+    store, run_id = Store(folder), Store(folder).create(SMALL, process="me")
+    for _ in range(2):
+        lab.step(run_id, 3)
+        assert (lab.run(run_id).target, lab.run(run_id).until) == ("pause", 3)
+    lab.pause(run_id)
+    assert (lab.run(run_id).target, lab.run(run_id).until) == ("pause", 0)
+    store.transition(run_id, ["starting"], state="failed")
 
 
 def test_queued_runs_know_their_position_and_stop_at_once(folder):

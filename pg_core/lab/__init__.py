@@ -13,7 +13,6 @@ from pg_core.lab.keeping import backup, check_store, delete, incident, label, re
 from pg_core.lab.limits import check_limits
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.viewing import (
-    await_update,
     checkpoints,
     clip,
     clip_of,
@@ -51,7 +50,6 @@ __all__ = [
     "UnknownRun",
     "Visitor",
     "ask_check",
-    "await_update",
     "backup",
     "change",
     "check",

@@ -3,6 +3,8 @@
 Every function here that takes the id of a run raises UnknownRun, and NotAllowed if it is someone else's.
 """
 
+import re
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from pg_core.trainer import Update
 
 
+RUN_ID = re.compile("[0-9a-f]{32}")
+
+_starting = threading.Lock()  # of two starts with one id the second finds the run of the first
+
+
 class Training:
     """A run that is trained in this process: iterate to train it."""
 
@@ -32,19 +39,33 @@ class Training:
         yield from self._updates
 
 
-def start(config: Config, name: str | None = None) -> str:
+def start(config: Config, name: str | None = None, run_id: str | None = None) -> str:
     """Queue a new run for the next free worker, and return its id.
+
+    Args:
+        config: of the run.
+        name: None: one is invented.
+        run_id: made by the caller, 32 hexadecimal digits: a second start with it is the same run, and changes nothing.
 
     Raises:
         ConfigError: the name has no or more than 80 characters, or training does not fit into the free memory.
+        ValueError: `run_id` is none.
         NotAllowed: the visitor, or the lab, has as many runs as may be; so `resume`, `step` and `fork`.
         StoreError: the store cannot be written; so every function here.
     """
-    memory.check(config)
-    with limits.admission() as visitor:
-        run_id = state.store().create(config, name, owner=visitor.id, session=visitor.session)
+    if run_id is not None and not RUN_ID.fullmatch(run_id):
+        raise ValueError(f"`run_id` must be 32 hexadecimal digits in lower case, got {run_id[:64]!r}.")
+    with _starting:
+        if run_id is None or not state.store().has(run_id):
+            run_id = _create(config, name, run_id)
     state.supervisor().wake()
     return run_id
+
+
+def _create(config: Config, name: str | None, run_id: str | None) -> str:
+    memory.check(config)
+    with limits.admission() as visitor:
+        return state.store().create(config, name, owner=visitor.id, session=visitor.session, run_id=run_id)
 
 
 def change(run_id: str, **live_values: Any) -> None:
@@ -59,20 +80,19 @@ def change(run_id: str, **live_values: Any) -> None:
 
 def pause(run_id: str) -> None:
     """Pause an active run after the update that it is in."""
-    _direct(run_id, target="pause")
+    _direct(run_id, target="pause", until=0)
 
 
 def resume(run_id: str) -> None:
     """Let a paused run go on, and one that was stopped or interrupted continue from its newest checkpoint."""
-    if not _direct(run_id, target="run", steps=0):
-        _enqueue(run_id, target="run", steps=0)
+    if not _direct(run_id, target="run", until=0):
+        _enqueue(run_id, "run")
 
 
-def step(run_id: str) -> None:
-    """Train a single update, and pause."""
-    access.controlled(run_id)
-    if not state.store().add_step(run_id):
-        _enqueue(run_id, target="pause", steps=1)
+def step(run_id: str, update: int) -> None:
+    """Have a run train until `update` updates are done, then pause: to ask twice is to ask once."""
+    if not _direct(run_id, target="pause", until=update):
+        _enqueue(run_id, "pause", update)
 
 
 def stop(run_id: str) -> None:
@@ -106,7 +126,7 @@ def fork(
         child = library.fork(store, run_id, update, name, visitor.id, visitor.session)
         store.request(child, live_values)
         if resumed:
-            store.enqueue(child, target="run", steps=0)
+            store.enqueue(child, "run")
     state.supervisor().wake()
     return child
 
@@ -127,9 +147,9 @@ def _direct(run_id: str, **orders: Any) -> bool:
     return state.store().transition(access.controlled(run_id).id, ACTIVE, **orders)
 
 
-def _enqueue(run_id: str, **orders: Any) -> None:
+def _enqueue(run_id: str, target: str, until: int = 0) -> None:
     """Queue a run that was stopped or interrupted; one that has ended in another way stays as it is."""
     if state.store().run(run_id).state in RESUMABLE:
         with limits.admission():
-            state.store().enqueue(run_id, **orders)
+            state.store().enqueue(run_id, target, until)
         state.supervisor().wake()

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,6 @@ from pg_core.runs.schema import StoreError
 if TYPE_CHECKING:
     from pg_core.runs.replay import Replay
 
-LOOK_SECONDS = 0.01
 CLIP_SECONDS = 4.0  # between the clips of a run, while it learns; players show each for as long
 CANDIDATES, VALIDATION_EPISODES = 5, 50  # from which the agent to be evaluated is chosen, in which it shows itself
 
@@ -50,13 +48,6 @@ def name_of(run_id: str) -> str:
         return run(run_id).name
     except UnknownRun:
         return f"a run that is gone ({run_id[:8]})"
-
-
-def await_update(run_id: str, seconds: float) -> None:
-    """Wait for an active run's first update, at most some seconds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and (found := run(run_id)).active and not found.updates:
-        time.sleep(LOOK_SECONDS)
 
 
 def progress(run_id: str, seconds: float = math.inf) -> Progress:

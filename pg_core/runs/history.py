@@ -25,15 +25,9 @@ class History:
         Raises:
             LostRun: it is no longer the one that works on this run.
         """
-        # Steps that someone took back meanwhile are not owed to him.
-        left = sa.case((RUNS.c.steps > batch.steps, RUNS.c.steps - batch.steps), else_=0)
+        summary = RUNS.update().where(*_own(run_id, process)).values(process=process, **batch.summary)
         with write(self.engine, run_id) as connection:
-            if (
-                connection.execute(
-                    RUNS.update().where(*_own(run_id, process)).values(**batch.summary, steps=left)
-                ).rowcount
-                != 1
-            ):
+            if connection.execute(summary).rowcount != 1:
                 raise LostRun(run_id, process)
             if batch.updates:
                 connection.execute(UPDATES.insert(), [update_row(run_id, *update) for update in batch.updates])

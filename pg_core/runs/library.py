@@ -115,14 +115,15 @@ def _fresh(child: str, name: str | None) -> dict[str, Any]:
     return {
         "id": child, "name": name_of(name),
         "created_at": now, "queued_at": now, "state": "stopped", "reason": FORKED, "process": None, "target": "run",
-        "steps": 0, "rewinds": 0, "note": "", "tags": "[]", "pinned": False, "deleted_at": None,
+        "until": 0, "rewinds": 0, "note": "", "tags": "[]", "pinned": False, "deleted_at": None,
     }  # fmt: skip
 
 
 def _summary(connection: sa.Connection, parent: dict[str, Any], update: int) -> dict[str, Any]:
     """Return the columns that follow from the first `update` updates of a run."""
     if update == 0:
-        nothing = {"updates": 0, "episodes": 0, "env_steps": 0, "wall_seconds": 0.0, "steps_per_second": 0.0}
+        nothing = {"updates": 0, "episodes": 0, "env_steps": 0, "wall_seconds": 0.0}
+        nothing |= {"elapsed_seconds": 0.0, "steps_per_second": 0.0}
         unsolved = json.dumps([None] * len(json.loads(parent["env_steps_to_solve"])))
         return nothing | {"mean_return": None, "best_return": None, "env_steps_to_solve": unsolved}
     shared = (UPDATES.c.run_id == parent["id"], UPDATES.c.update < update)

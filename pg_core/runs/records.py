@@ -51,11 +51,13 @@ class Run:
         episodes: played by all agents together.
         env_steps: done by all agents together.
         wall_seconds: spent in training, without pauses and without waiting for the pace.
+        elapsed_seconds: for which it has run: waits for the pace included, pauses not.
         steps_per_second: environment steps of all agents per second of training, over the last 50 updates.
         mean_return: over agents, each agent's mean of its last 100 episodes.
         best_return: of the best single episode.
         env_steps_to_solve: of each agent; None where not solved.
         target: what its worker is to do: run, pause or stop.
+        until: updates that are to be done before it pauses, if that is its target.
         rewinds: how often updates were dropped to continue from an earlier checkpoint.
         note: what a person says of it.
         tags: by which a person finds it.
@@ -77,11 +79,13 @@ class Run:
     episodes: int
     env_steps: int
     wall_seconds: float
+    elapsed_seconds: float
     steps_per_second: float
     mean_return: float | None
     best_return: float | None
     env_steps_to_solve: tuple[int | None, ...]
     target: str
+    until: int
     rewinds: int
     note: str = ""
     tags: tuple[str, ...] = ()
@@ -118,10 +122,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Orders:
-    """What a worker is to do: target (run, pause or stop), single steps, requests it has not seen."""
+    """What a worker is to do: target (run, pause or stop), updates before a pause, requests it has not seen."""
 
     target: str
-    steps: int
+    until: int
     requests: list[Request]
 
 
@@ -142,12 +146,10 @@ class Batch:
         updates: each with the seconds of training since the start of the run.
         summary: columns of the run that follow from them.
         in_force: first update of each request that came into force, by its id.
-        steps: single steps done.
         snapshot: to be kept, if one is due.
     """
 
     updates: Sequence[tuple["Update", float]]
     summary: Mapping[str, Any]
     in_force: Mapping[int, int]
-    steps: int
     snapshot: Snapshot | None

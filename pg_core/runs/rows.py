@@ -35,10 +35,11 @@ def request_of(row: sa.Row[Any]) -> Request:
 def run_of(row: sa.Row[Any], changes: Sequence[str]) -> Run:
     """Return the run in a row of `runs`, with what was requested of it since: `values` of its rows of `changes`."""
     config, current = _configs(row.config, tuple(changes))
-    same = ("id", "name", "state", "reason", "updates", "episodes", "env_steps", "wall_seconds", "steps_per_second")
-    more = ("mean_return", "best_return", "target", "rewinds", "note", "pinned", "parent_id", "parent_update", "owner")
+    same = ("id", "name", "state", "reason", "updates", "episodes", "env_steps", "wall_seconds")
+    time = ("elapsed_seconds", "steps_per_second", "target", "until", "rewinds")
+    more = ("mean_return", "best_return", "note", "pinned", "parent_id", "parent_update", "owner")
     return Run(
-        **{name: getattr(row, name) for name in (*same, *more)},
+        **{name: getattr(row, name) for name in (*same, *time, *more)},
         tags=tuple(json.loads(row.tags)),
         created_at=datetime.fromtimestamp(row.created_at, UTC),
         deleted=row.deleted_at is not None,
@@ -61,6 +62,7 @@ def totals(update: int, seconds: float, arrays: Mapping[str, Array], best_return
         "episodes": (update + 1) * arrays["episodic_returns"].size,
         "env_steps": int(arrays["env_steps"].sum()),
         "wall_seconds": seconds,
+        "elapsed_seconds": seconds,
         "mean_return": float(arrays["mean_return"].mean()),
         "best_return": best_return,
         "env_steps_to_solve": json.dumps([int(n) if n >= 0 else None for n in arrays["env_steps_to_solve"]]),

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pg_core.runs import postgresql
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 MAX_NAME = 80
 LOCK_SECONDS, PATIENT_LOCK_SECONDS = 5.0, 60.0  # a page had better say something; training had better wait
 
@@ -43,12 +43,13 @@ RUNS = sa.Table(
     sa.Column("queued_at", sa.Double, nullable=False),
     sa.Column("process", sa.String(64)),  # that works on it, see `process_name`
     sa.Column("target", sa.String(8), nullable=False, default="run"),  # or pause, stop
-    sa.Column("steps", sa.Integer, nullable=False, default=0),  # single updates asked for while paused
+    sa.Column("until", sa.Integer, nullable=False, default=0, server_default="0"),  # updates to be done before a pause
     sa.Column("rewinds", sa.Integer, nullable=False, default=0),
     sa.Column("updates", sa.Integer, nullable=False, default=0),
     sa.Column("episodes", sa.BigInteger, nullable=False, default=0),
     sa.Column("env_steps", sa.BigInteger, nullable=False, default=0),
     sa.Column("wall_seconds", sa.Double, nullable=False, default=0.0),
+    sa.Column("elapsed_seconds", sa.Double, nullable=False, default=0.0, server_default="0"),
     sa.Column("steps_per_second", sa.Double, nullable=False, default=0.0),
     sa.Column("mean_return", sa.Double),
     sa.Column("best_return", sa.Double),
@@ -170,13 +171,20 @@ def _add_owners(connection: sa.Connection) -> None:
     _add_columns(connection, "owner", "session")
 
 
+def _add_until(connection: sa.Connection) -> None:
+    """Bring a store of version 4 to version 5: of the seconds that runs took, those of training are known."""
+    _add_columns(connection, "until", "elapsed_seconds")
+    connection.execute(sa.text("ALTER TABLE runs DROP COLUMN steps"))
+    connection.execute(RUNS.update().values(elapsed_seconds=RUNS.c.wall_seconds))
+
+
 def _add_columns(connection: sa.Connection, *names: str) -> None:
     for name in names:
         declaration = sa.schema.CreateColumn(RUNS.c[name]).compile(dialect=connection.dialect)
         connection.execute(sa.text(f"ALTER TABLE runs ADD COLUMN {declaration}"))
 
 
-MIGRATIONS = (_add_engine, _add_library, _add_owners)  # from version 1 on, each to the next
+MIGRATIONS = (_add_engine, _add_library, _add_owners, _add_until)  # from version 1 on, each to the next
 
 
 @contextlib.contextmanager

@@ -41,6 +41,7 @@ class Session:
         self._done = int(checkpoint["update"]) if checkpoint else 0
         self._seconds = store.rewind(run_id, process, self._done)
         run = store.run(run_id)
+        self._elapsed = run.elapsed_seconds
         self._best_return = -np.inf if run.best_return is None else run.best_return
         # In force from a dropped update on, or not yet: to be put into force again in the same updates, then the rest.
         requests = store.requests(run_id)
@@ -49,10 +50,9 @@ class Session:
         self._trainer = Trainer(store.config_after(run_id, self._done), checkpoint)
         self._trainer.compile()
         self._clock = time.perf_counter()  # since when training time has not been counted
-        self._state, self._target, self._steps = "running", "run", 0
-        self._updates: list[tuple[Update, float]] = []  # not committed yet, as the next two
+        self._state, self._target, self._until = "running", "run", 0
+        self._updates: list[tuple[Update, float]] = []  # not committed yet, as the next
         self._in_force: dict[int, int] = {}
-        self._steps_done = 0
         self._updates_per_second = 0.0  # lately; 0 before the first
         self._rate: deque[tuple[int, float]] = deque(maxlen=RATE_UPDATES + 1)  # environment steps, seconds
         self._committed = self._started = -np.inf
@@ -82,10 +82,9 @@ class Session:
             return
         kept = Snapshot(self._done, self._trainer.policy(), self._trainer.checkpoint()) if snapshot else None
         in_force = {request: update for request, update in self._in_force.items() if update < self._done}
-        batch = Batch(self._updates, self._summary(), in_force, self._steps_done, kept)
+        batch = Batch(self._updates, self._summary(), in_force, kept)
         self._store.commit(self._run_id, self._process, batch)
-        self._steps -= self._steps_done
-        self._updates, self._steps_done = [], 0
+        self._updates = []
         self._in_force = {request: update for request, update in self._in_force.items() if update >= self._done}
         self._committed = time.perf_counter()
         if snapshot:
@@ -101,7 +100,7 @@ class Session:
     def _may_train(self) -> bool:
         """Wait as long as the run is to be paused; return whether it is to go on."""
         self._look()
-        while self._target == "pause" and self._steps <= self._steps_done and not self._leave.is_set():
+        while self._target == "pause" and not (self._goes_on() or self._leave.is_set()):
             self.commit(snapshot=True)
             self._enter("paused")
             self._leave.wait(LOOK_SECONDS)
@@ -111,10 +110,13 @@ class Session:
             self._enter("running")
         return self._target != "stop" and not self._leave.is_set()
 
+    def _goes_on(self) -> bool:
+        return self._target == "run" or (self._target == "pause" and self._done < self._until)
+
     def _look(self) -> None:
         """Read the orders and put what was requested into force."""
         orders = self._store.orders(self._run_id, self._last_request)
-        self._target, self._steps = orders.target, orders.steps
+        self._target, self._until = orders.target, orders.until
         self._requests.extend(orders.requests)
         self._last_request = max([self._last_request, *(request.id for request in orders.requests)])
         while self._requests and (self._requests[0].update is None or self._requests[0].update <= self._done):
@@ -132,14 +134,17 @@ class Session:
 
     def _at_once(self) -> int:
         """Return how many updates may be done before the next look at orders, pace and clock."""
-        if self._trainer.config.pace or self._target == "pause" or not self._updates_per_second:
+        if self._trainer.config.pace or not self._updates_per_second:
             return 1
         soon = max(1, int(self._updates_per_second * AT_ONCE_SECONDS))
-        return min([soon, *(r.update - self._done for r in self._requests if r.update is not None)])
+        ends = [r.update for r in self._requests if r.update is not None]
+        ends += [self._until] if self._target == "pause" else []
+        return min([soon, *(end - self._done for end in ends)])
 
     def _record(self, updates: "list[Update]") -> None:
         now = time.perf_counter()
         each = (now - self._clock) / len(updates)
+        self._elapsed += now - self._clock
         self._clock = now
         self._updates_per_second = 1 / each
         for update in updates:
@@ -148,7 +153,6 @@ class Session:
             self._rate.append((int(update.env_steps.sum()), self._seconds))
             self._best_return = max(self._best_return, float(update.episodic_returns.max()))
         self._done += len(updates)
-        self._steps_done += self._target == "pause"
         if max(now, self._next_start()) - self._committed >= COMMIT_SECONDS:
             self.commit(snapshot=now >= self._next_snapshot)
 
@@ -157,18 +161,22 @@ class Session:
         return self._started + 1 / pace if pace else -np.inf
 
     def _wait_for_pace(self) -> None:
-        while self._target == "run" and (left := self._next_start() - time.perf_counter()) > 0:
+        while self._goes_on() and (left := self._next_start() - time.perf_counter()) > 0:
             if self._leave.wait(min(left, LOOK_SECONDS)):
                 return
             self._look()
-            self._clock = time.perf_counter()
+            now = time.perf_counter()
+            self._elapsed += now - self._clock
+            self._clock = now
 
     def _summary(self) -> dict[str, Any]:
         if not self._updates:
-            return {}
+            return {"elapsed_seconds": self._elapsed}
         update, seconds = self._updates[-1]
         steps, (first_steps, first_seconds) = int(update.env_steps.sum()), (0, 0.0)
         if len(self._rate) > 1:
             first_steps, first_seconds = self._rate[0]
         rate = (steps - first_steps) / (seconds - first_seconds)
-        return {"steps_per_second": rate, **totals(update.index, seconds, vars(update), self._best_return)}
+        return totals(update.index, seconds, vars(update), self._best_return) | {
+            "elapsed_seconds": self._elapsed, "steps_per_second": rate,
+        }  # fmt: skip

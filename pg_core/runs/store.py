@@ -70,7 +70,7 @@ class Store(History):
 
     def create(
         self, config: Config, name: str | None = None, process: str | None = None,
-        owner: str | None = None, session: str | None = None,
+        owner: str | None = None, session: str | None = None, run_id: str | None = None,
     ) -> str:  # fmt: skip
         """Add a run and return its id: queued, or starting if `process` is going to work on it.
 
@@ -80,11 +80,12 @@ class Store(History):
             process: that works on it.
             owner: the log-in of who started it, None without one.
             session: of the browser that started it.
+            run_id: that no run has yet; None: one is made.
 
         Raises:
             ConfigError: the name is empty, too long, or has characters that cannot be printed.
         """
-        run_id, now = uuid.uuid4().hex, time.time()
+        run_id, now = run_id or uuid.uuid4().hex, time.time()
         row: dict[str, Any] = {"id": run_id, "name": name_of(name)}
         row |= {"config": config.model_dump_json(), "owner": owner, "session": session}
         row |= {"created_at": now, "queued_at": now, "env_steps_to_solve": json.dumps([None] * config.num_agents)}
@@ -101,6 +102,11 @@ class Store(History):
         """
         with read(self.engine) as connection:
             return self._run(connection, run_id)
+
+    def has(self, run_id: str) -> bool:
+        """Return whether there is a run with this id."""
+        with read(self.engine) as connection:
+            return connection.scalar(sa.select(RUNS.c.id).where(RUNS.c.id == run_id)) is not None
 
     def runs(self, deleted: bool = False) -> list[Run]:
         """Return all runs, newest first, without those whose config this lab cannot read; deleted ones if asked for."""
@@ -127,14 +133,10 @@ class Store(History):
         with write(self.engine, run_id) as connection:
             return connection.execute(change.values(**values)).rowcount == 1
 
-    def add_step(self, run_id: str) -> bool:
-        """Ask an active run for one more single update and a pause; return whether it is active."""
-        return self.transition(run_id, ACTIVE, target="pause", steps=RUNS.c.steps + 1)
-
-    def enqueue(self, run_id: str, target: str, steps: int) -> bool:
+    def enqueue(self, run_id: str, target: str, until: int = 0) -> bool:
         """Queue a run that was stopped or interrupted, and not deleted; return whether it was."""
         here = RUNS.update().where(RUNS.c.id == run_id, RUNS.c.state.in_(RESUMABLE), RUNS.c.deleted_at.is_(None))
-        queued = {"state": "queued", "reason": "", "queued_at": time.time(), "target": target, "steps": steps}
+        queued = {"state": "queued", "reason": "", "queued_at": time.time(), "target": target, "until": until}
         with write(self.engine, run_id) as connection:
             return connection.execute(here.values(**queued)).rowcount == 1
 
@@ -209,7 +211,7 @@ class Store(History):
         """Return what the run's worker is to do, with the requests whose id is above `after`."""
         with read(self.engine) as connection:
             row = _row(connection, run_id)
-            return Orders(row.target, row.steps, _requests(connection, run_id, after))
+            return Orders(row.target, row.until, _requests(connection, run_id, after))
 
     def config_after(self, run_id: str, update: int) -> Config:
         """Return the config that was in force when `update` updates were done."""

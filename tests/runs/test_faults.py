@@ -65,7 +65,7 @@ def test_a_full_disk_ends_training_which_goes_on_once_there_is_room(disk, small,
     assert (Store(disk).run(run_id).state, Store(disk).run(run_id).reason) == ("interrupted", "The disk is full.")
     assert store.gone == {}
 
-    assert store.enqueue(run_id, target="run", steps=0)
+    assert store.enqueue(run_id, "run")
     store.transition(run_id, ["queued"], state="starting", process=process_name())
     list(work(store, run_id, process_name(), Leave()))
     assert stored(store, run_id) == trained(small)
@@ -121,7 +121,7 @@ def test_a_read_only_store_is_shown_and_refuses_in_a_sentence(disk, small):
     try:
         store = Store(disk)
         assert [run.id for run in store.runs()] == [run_id]
-        for write in (lambda: store.create(small), lambda: store.add_step(run_id)):
+        for write in (lambda: store.create(small), lambda: store.enqueue(run_id, "run")):
             with pytest.raises(StoreError, match="it is read-only; make its folder writable"):
                 write()
         assert list(maintenance.problems(lab_file(disk))) == []
@@ -140,7 +140,7 @@ def test_a_database_that_is_deleted_or_replaced_is_told(store, small):
         if replaced:
             (store.folder / "lab.db").touch()
         with pytest.raises(StoreError, match=r"lab\.db is gone\): it was deleted or replaced .* restart the lab"):
-            store.add_step(run_id)
+            store.enqueue(run_id, "run")
 
 
 @only_sqlite

@@ -108,7 +108,7 @@ def test_an_import_equals_what_was_exported(store: Store, left: str, exported: b
 def test_an_import_goes_on_as_the_original_does(store: Store, left: str, exported: bytes) -> None:
     run_ids = bring(store, exported), bring(store, exported)
     for run_id in run_ids:
-        assert store.enqueue(run_id, "run", 0) and store.transition(run_id, ["queued"], state="starting", process="me")
+        assert store.enqueue(run_id, "run") and store.transition(run_id, ["queued"], state="starting", process="me")
         list(work(store, run_id, "me"))
         assert (store.run(run_id).state, store.run(run_id).updates) == ("finished", 12)
     other = store.create(store.run(left).config, process="me")

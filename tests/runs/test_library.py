@@ -84,7 +84,7 @@ def test_a_deleted_run_can_be_seen_if_asked_for_and_is_neither_changed_nor_resum
     library.delete(store, [trained])
     [run] = store.runs(deleted=True)
     assert (run.id, run.deleted, run.changeable) == (trained, True, False)
-    assert not store.enqueue(trained, target="run", steps=0)
+    assert not store.enqueue(trained, "run")
     with pytest.raises(ConfigError, match="was deleted"):
         store.request(trained, {"gamma": 0.25})
     with pytest.raises(UnknownRun):

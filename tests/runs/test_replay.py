@@ -23,7 +23,7 @@ def _look_before_each_update(monkeypatch):
 def train(store, run_id, changes=(), leave_after=None):
     """Train a run with live values requested after the updates that they are given for; leave it after an update."""
     changes, leave = dict(changes), Leave()
-    if store.enqueue(run_id, target="run", steps=0):
+    if store.enqueue(run_id, "run"):
         store.transition(run_id, ["queued"], state="starting", process="me")
     for update in work(store, run_id, "me", leave):
         if update.index in changes:

@@ -93,8 +93,8 @@ def test_queue_is_first_come_first_served_and_a_resumed_run_queues_again(store, 
     first, second = store.create(small), store.create(small)
     assert store.queue() == [first, second]
     store.transition(first, ["queued"], state="stopped", reason="why")
-    assert store.enqueue(first, target="run", steps=0)
-    assert not store.enqueue(first, target="run", steps=0)
+    assert store.enqueue(first, "run")
+    assert not store.enqueue(first, "run")
     assert store.queue() == [second, first]
     assert store.run(first).reason == ""
 
@@ -163,17 +163,12 @@ def test_commit_of_a_process_that_lost_its_run_leaves_nothing(store, small, make
     assert store.updates(run_id, [], 0, 9) == [] and store.snapshots(run_id) == []
 
 
-def test_commit_marks_requests_and_pays_off_steps(store, small, make_update, keep):
+def test_commit_marks_requests(store, small, make_update, keep):
     run_id = store.create(small, process="me")
     store.request(run_id, {"learning_rate": 0.1})
-    assert store.add_step(run_id) and store.add_step(run_id)
-    assert (store.orders(run_id, 0).target, store.orders(run_id, 0).steps) == ("pause", 2)
     request = store.requests(run_id)[0]
-    keep(store, run_id, [make_update(0)], in_force={request.id: 0}, steps=1)
+    keep(store, run_id, [make_update(0)], in_force={request.id: 0})
     assert store.requests(run_id)[0].update == 0
-    assert store.orders(run_id, 0).steps == 1
-    keep(store, run_id, [make_update(1)], steps=3)
-    assert store.orders(run_id, 0).steps == 0
 
 
 def test_config_after_counts_the_changes_that_were_in_force_by_then(store, small, keep):
@@ -368,6 +363,7 @@ def test_store_of_version_1_is_brought_to_this_version(old, tmp_path, small, mak
     assert not run.config.compiled and not run.config.sutton_barto_reward
     assert run.current.learning_rate == 0.5 and run.updates == 2
     assert (run.note, run.tags, run.pinned, run.parent_id, run.owner) == ("", (), False, None, None)
+    assert (run.until, run.wall_seconds, run.elapsed_seconds) == (0, 2.0, 2.0)
     with pytest.raises(ConfigError, match="Gone-v0"):
         store.run("bad")
     rows = store.updates("good", list(ARRAYS), 0, 9)

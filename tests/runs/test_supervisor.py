@@ -86,7 +86,7 @@ def test_a_run_obeys_while_it_trains(lab, begin, slow, wait):
     wait(lambda: store.run(run_id).state == "paused")
     paused_at = store.run(run_id).updates
     assert store.snapshots(run_id)[-1] == paused_at
-    store.add_step(run_id)
+    store.transition(run_id, ["paused"], until=paused_at + 1)
     wait(lambda: store.snapshots(run_id)[-1] == paused_at + 1)
     assert (store.run(run_id).state, store.run(run_id).updates) == ("paused", paused_at + 1)
 
@@ -112,7 +112,7 @@ def test_a_killed_worker_leaves_an_interrupted_run_that_resumes_exactly(lab, beg
     assert "resume the run" in killed.reason and not worker.is_running()
     assert killed.updates > request.update >= first_kept
 
-    assert store.enqueue(run_id, target="run", steps=0)
+    assert store.enqueue(run_id, "run")
     supervisor.wake()
     wait(lambda: store.run(run_id).updates > killed.updates)
     store.transition(run_id, ["running"], target="stop")

@@ -46,7 +46,7 @@ def begin(store, config):
 
 
 def again(store, run_id):
-    assert store.enqueue(run_id, target="run", steps=0)
+    assert store.enqueue(run_id, "run")
     assert store.transition(run_id, ["queued"], state="starting", process="me")
 
 
@@ -223,10 +223,10 @@ def test_pause_step_and_resume(store, twelve, wait, monkeypatch, seconds):
     thread.start()
     wait(lambda: store.run(run_id).state == "paused")
     assert store.run(run_id).updates == 0
-    store.add_step(run_id), store.add_step(run_id)
+    store.transition(run_id, ["paused"], until=2), store.transition(run_id, ["paused"], until=2)
     wait(lambda: store.run(run_id).updates == 2)
     wait(lambda: store.snapshots(run_id)[-1] == 2)
-    assert (store.run(run_id).state, store.orders(run_id, 0).steps) == ("paused", 0)
+    assert (store.run(run_id).state, store.run(run_id).updates) == ("paused", 2)
     store.transition(run_id, ["paused"], target="run")
     thread.join()
     assert store.run(run_id).state == "finished" and stored(store, run_id) == trained(twelve)
@@ -253,6 +253,7 @@ def test_each_update_of_a_slow_pace_is_kept_at_once_and_waiting_is_no_training(s
     rows = store.updates(run_id, [], 0, 9)
     assert ends[2] - ends[1] > 0.9
     assert rows[2].seconds - rows[1].seconds < (ends[2] - ends[1]) / 2
+    assert store.run(run_id).elapsed_seconds > ends[2] - ends[0] > 2 * store.run(run_id).wall_seconds
 
 
 @pytest.mark.parametrize(("seconds", "commits"), [(1e9, 1), (0, 12)])
