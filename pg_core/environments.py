@@ -23,6 +23,7 @@ Array = npt.NDArray[Any]
 
 # Some environments (CliffWalking) have no time limit of their own and an untrained policy never ends them.
 FALLBACK_EPISODE_STEPS = 1_000
+FALLBACK_FPS = 30
 UNBOUNDED = 1e10  # an action bound beyond says that there is none
 
 
@@ -45,6 +46,7 @@ class EnvironmentSpec:
         action_dtype: type of the numbers that the environment takes.
         max_episode_steps: T, the time limit.
         reward_threshold: mean return that counts as solved, or None.
+        steps_per_second: in the environment's own time.
         cart_pole: whether it is Gymnasium's CartPole, which the compiled engine plays too.
         sutton_barto_reward: CartPole's other reward: 0 a step and -1 for a failure.
     """
@@ -61,6 +63,7 @@ class EnvironmentSpec:
     action_dtype: str
     max_episode_steps: int
     reward_threshold: float | None
+    steps_per_second: float
     cart_pole: bool
     sutton_barto_reward: bool
 
@@ -143,6 +146,7 @@ def _describe(env_id: str) -> EnvironmentSpec:
             action_dtype=str(actions.dtype),
             max_episode_steps=_time_limit(env_id),
             reward_threshold=registration.reward_threshold,
+            steps_per_second=float(env.metadata.get("render_fps") or FALLBACK_FPS),
             cart_pole=type(env.unwrapped) is CartPoleEnv and plain,
             sutton_barto_reward=False,
         )

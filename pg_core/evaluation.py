@@ -66,7 +66,7 @@ def best_greedy(config: Config, policy: Params, candidates: Sequence[int], episo
 
 
 def actor(
-    config: Config, policy: Params, agent: int, greedy: bool, seed: int = 0
+    config: Config, policy: Params, agent: int, greedy: bool, update: int = 0
 ) -> Callable[[Array], tuple[Array, Array]]:
     """Return a function that acts as one agent does, one observation at a time.
 
@@ -75,24 +75,24 @@ def actor(
         policy: parameters of the population, the population axis first.
         agent: whose policy, in [0, P-1].
         greedy: the most probable action, or a sampled one as in training.
-        seed: of the samples.
+        update: number of updates that the policy has done, the counter of the samples.
 
     Returns:
         A function from an encoded observation `[D]` to the policy's action (an integer or `[A]`) and the action
         probabilities or the mean action, `[A]`.
     """
     params = one_agent(policy, agent)
-    draws = generator(seed, Stream.EVALUATION, agent)
+    draws = generator(config.seed, Stream.EVALUATION, agent, update)
     discrete = "log_std" not in params
 
     def act(observation: Array) -> tuple[Array, Array]:
         row = observation[None, None]
         outputs = acting.apply(params, row, config.activation)
-        noise = draws.random((1, 1)) if discrete else draws.standard_normal(outputs.shape)
+        noise = (draws.random if discrete else draws.standard_normal)(outputs.shape[: 2 if discrete else 3], np.float32)
         action = (
             acting.greedy(params, row, config.activation)
             if greedy
-            else acting.sample(params, row, noise.astype(np.float32), config.activation)
+            else acting.sample(params, row, noise, config.activation)
         )
         return action[0, 0], (acting.softmax(outputs) if discrete else outputs)[0, 0]
 

@@ -16,6 +16,7 @@ class Stream(IntEnum):
     ACTIONS = 2
     EPISODES = 3
     EVALUATION = 4
+    STAGE = 5  # episodes to be looked at
 
 
 def generator(seed: int, stream: Stream, agent: int, update: int = 0) -> np.random.Generator:

@@ -23,7 +23,6 @@ from pg_core.environments import Array, EnvironmentSpec, UnsupportedEnvironmentE
 
 Act = Callable[[Array], tuple[Any, Array]]
 
-FALLBACK_FPS = 30
 # Lossless beats lossy on drawn pictures. A 600×400 CartPole frame: 1.8 ms and 0.6 KiB; lossy at quality 60
 # takes 2.5 ms and 1.5 KiB, lossless with method 0 takes 3 ms and 19 KiB.
 WEBP: dict[str, Any] = {"lossless": True, "quality": 0, "method": 1}
@@ -64,7 +63,7 @@ class _Episode:
         return len(self.actions)
 
 
-def play(env_id: str, act: Act, seed: int, max_frames: int = 200) -> Clip:
+def play(env_id: str, act: Act, seed: int, max_frames: int = 200, **options: Any) -> Clip:
     """Play one episode and keep at most `max_frames` pictures of it.
 
     Args:
@@ -72,12 +71,13 @@ def play(env_id: str, act: Act, seed: int, max_frames: int = 200) -> Clip:
         act: maps a network input `[D]` to a policy action and to probabilities or mean `[A]`.
         seed: of the environment's first state and dynamics.
         max_frames: at least 2.
+        options: of the environment, see `EnvironmentSpec`.
 
     Raises:
         UnsupportedEnvironmentError: the environment cannot be drawn here.
     """
-    spec = describe(env_id)
-    with _open(env_id) as env:
+    spec = describe(env_id, **options)
+    with _open(env_id, **options) as env:
         episode = _play(env, spec, act, seed)
         every = math.ceil(episode.length / (max_frames - 1))
         steps = [*range(0, episode.length, every), episode.length]
@@ -88,7 +88,7 @@ def play(env_id: str, act: Act, seed: int, max_frames: int = 200) -> Clip:
             discrete=spec.discrete,
             episodic_return=episode.episodic_return,
             length=episode.length,
-            frame_ms=round(1000 * every / _fps(env)),
+            frame_ms=round(1000 * every / spec.steps_per_second),
         )
 
 
@@ -97,9 +97,10 @@ def record(env_id: str, act: Act, seed: int) -> tuple[list[Array], float]:
 
     Args and Raises: as `play`.
     """
+    spec = describe(env_id)
     with _open(env_id) as env:
-        episode = _play(env, describe(env_id), act, seed)
-        return list(_draw(env, episode, seed, range(episode.length + 1))), _fps(env)
+        episode = _play(env, spec, act, seed)
+        return list(_draw(env, episode, seed, range(episode.length + 1))), spec.steps_per_second
 
 
 def save(path: Path, frames: Sequence[Array], fps: float) -> None:
@@ -117,7 +118,7 @@ def save(path: Path, frames: Sequence[Array], fps: float) -> None:
 
 
 @contextlib.contextmanager
-def _open(env_id: str) -> Iterator[gym.Env[Any, Any]]:
+def _open(env_id: str, **options: Any) -> Iterator[gym.Env[Any, Any]]:
     # pygame reads these when it is imported, at the first render: no window, no greeting on standard output.
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
@@ -128,7 +129,7 @@ def _open(env_id: str) -> Iterator[gym.Env[Any, Any]]:
             f"`env_id` must name an environment with the render mode 'rgb_array' to be drawn, "
             f"got {env_id!r} with {', '.join(map(repr, modes)) or 'none'}; its curves are all there is to see."
         )
-    with contextlib.closing(make(env_id, render_mode="rgb_array")) as env:
+    with contextlib.closing(make(env_id, render_mode="rgb_array", **options)) as env:
         try:
             yield env
         except gym.error.DependencyNotInstalled as error:
@@ -158,10 +159,6 @@ def _draw(env: gym.Env[Any, Any], episode: _Episode, seed: int, steps: Sequence[
             yield np.asarray(env.render(), np.uint8)
         if done < episode.length:
             env.step(episode.actions[done])
-
-
-def _fps(env: gym.Env[Any, Any]) -> float:
-    return float(env.metadata.get("render_fps") or FALLBACK_FPS)
 
 
 def _webp(frame: Array) -> bytes:

@@ -101,7 +101,7 @@ def test_an_actor_says_probabilities_and_takes_the_best_when_greedy(agent):
 def test_an_actor_that_samples_takes_actions_as_often_as_it_says():
     config = Config(num_agents=1, hidden_layers=())
     policy = {"kernel_0": np.zeros((1, 4, 2), np.float32), "bias_0": np.array([[[0, 1]]], np.float32)}
-    act, again = (actor(config, policy, 0, greedy=False, seed=3) for _ in range(2))
+    act, again = (actor(config, policy, 0, greedy=False, update=3) for _ in range(2))
     actions = [int(act(np.zeros(4, np.float32))[0]) for _ in range(2000)]
     probability = 1 / (1 + np.exp(-1))
     assert np.mean(actions) == pytest.approx(probability, abs=4 * np.sqrt(probability * (1 - probability) / 2000))

@@ -14,10 +14,8 @@ from pg_core import lab
 from pg_core.config import Config, ConfigError
 from pg_core.evaluation import VALIDATION_SEED, evaluate
 from pg_core.lab import state
-from pg_core.rendering import Clip
-from pg_core.runs import clips
-from pg_core.runs.clips import LabeledClip
 from pg_core.runs.records import Batch
+from pg_core.runs.schema import CHECKPOINTS, write
 from pg_core.runs.store import Store
 
 SMALL = Config(num_agents=2, episodes_per_update=2, hidden_layers=(8,), num_updates=8, pace=0, stop_when_solved=False)
@@ -87,16 +85,16 @@ def test_changes_of_one_update_are_one_change_with_old_and_new(folder):
     store.transition(run_id, ["starting"], state="failed")
 
 
-def test_policy_at_an_update_is_the_last_one_kept_by_then(trained):
-    assert lab.policy_at(trained)[0] == 8
-    update, policy = lab.policy_at(trained, 0)
-    assert update == 0
+def test_the_policy_at_an_update_is_the_one_of_then(trained):
+    policy = lab.policy_at(trained, 0)
     assert policy["kernel_0"].shape == (2, 4, 8)
-    assert not np.array_equal(policy["kernel_0"], lab.policy_at(trained)[1]["kernel_0"])
+    assert not np.array_equal(policy["kernel_0"], lab.policy_at(trained, 8)["kernel_0"])
+    with pytest.raises(LookupError, match=r"`update` must be in \[0, 8\], of which a policy can be had, got 9"):
+        lab.policy_at(trained, 9)
 
 
 def test_evaluate_plays_fresh_episodes_with_the_best_greedy_agent(trained):
-    validated = [evaluate(SMALL, lab.policy_at(trained)[1], agent, 50, seed=VALIDATION_SEED) for agent in (0, 1)]
+    validated = [evaluate(SMALL, lab.policy_at(trained, 8), agent, 50, seed=VALIDATION_SEED) for agent in (0, 1)]
     best = int(np.argmax([played.returns.mean() for played in validated]))
     chosen = lab.evaluate(trained, episodes=6)
     assert chosen.returns.shape == (6,)
@@ -126,7 +124,7 @@ UNKNOWN = "0" * 32
         lambda: lab.resume(UNKNOWN),
         lambda: lab.step(UNKNOWN, 1),
         lambda: lab.stop(UNKNOWN),
-        lambda: lab.policy_at(UNKNOWN),
+        lambda: lab.policy_at(UNKNOWN, 0),
         lambda: lab.evaluate(UNKNOWN, 1),
     ],
 )
@@ -146,9 +144,8 @@ def test_orders_to_a_run_that_has_ended_do_nothing(trained):
 def test_a_run_is_started_watched_changed_and_stopped(folder):
     run_id = lab.start(SMALL.changed(pace=30, num_updates=100_000), "watched")
     wait(lambda: lab.run(run_id).updates > 2)
-    wait(lambda: (lab.clip(lab.run(run_id))[0] or 0) and lab.clip(lab.run(run_id))[0].update > 0)
-    clip, _ = lab.clip(lab.run(run_id))
-    assert clip.key.startswith(run_id) and clip.agent in (0, 1)
+    newest = lab.policies(run_id)[-1]
+    assert json.loads(lab.episode(run_id, newest).result())["update"] == newest
     left = wait(lambda: lab.progress(run_id).seconds_left)
     assert left >= (100_000 - lab.run(run_id).updates) / 30 - 1
     lab.change(run_id, learning_rate=0.125)
@@ -158,9 +155,6 @@ def test_a_run_is_started_watched_changed_and_stopped(folder):
     wait(lambda: lab.run(run_id).state == "paused")
     updates = lab.run(run_id).updates
     assert lab.progress(run_id).seconds_left is None
-    wait(lambda: lab.clip(lab.run(run_id))[0].update == updates)
-    assert wait(lambda: lab.clip(lab.run(run_id), agent=1)[0]).agent == 1
-    assert wait(lambda: lab.clip(lab.run(run_id), agent=0)[0]).agent == 0
     lab.step(run_id, updates + 1)
     wait(lambda: lab.run(run_id).updates == updates + 1)
     lab.stop(run_id)
@@ -171,23 +165,37 @@ def test_a_run_is_started_watched_changed_and_stopped(folder):
     wait(lambda: lab.run(run_id).state == "stopped")
 
 
-def test_clips_of_a_run_are_made_every_four_seconds_at_most(trained, folder, monkeypatch):
-    asked = []
-    monkeypatch.setattr(state.supervisor(), "ask", lambda topic, key, clip: asked.append(key) or True)
-    before = LabeledClip(0, 1, Clip([], [], [], True, 0.0, 0, 1), clips.trained_key(trained, 0, 1))
-    clips.save(folder, before)
-    for seconds, wanted in [(3.0, []), (5.0, [clips.trained_key(trained, 8, 1)])]:
-        made = time.time() - seconds
-        os.utime(folder / "clips" / f"{before.key}.json", (made, made))
-        assert lab.clip(lab.run(trained), agent=1) == (before, True)
-        assert asked == wanted
+def test_an_episode_of_a_policy_that_is_kept_or_is_not_is_the_same(trained, folder):
+    update = lab.policies(trained)[-1]
+    kept = lab.episode(trained, update)
+    assert lab.episode(trained, update) is kept, "it is asked for once"
+    played = json.loads(kept.result())
+    assert [episode["agent"] for episode in played["episodes"]] == [0, 1] and played["update"] == update == 8
+    other = json.loads(lab.episode(trained, update, agent=1, frames=True).result())
+    assert [(e["agent"], e["length"]) for e in other["episodes"]] == [(1, played["episodes"][1]["length"])]
+    with write(Store(folder).engine) as connection:
+        gone = CHECKPOINTS.delete().where(CHECKPOINTS.c.run_id == trained, CHECKPOINTS.c.update == update)
+        connection.execute(gone)
+    state.episodes(state.store())._asked.clear()
+    assert lab.episode(trained, update).result() == kept.result()
 
 
-def test_untrained_clip_is_made_once_for_all_configs_that_begin_alike(folder):
-    assert lab.untrained_clip(Config(seed=5, num_agents=1)) == (None, True)
-    clip = wait(lambda: lab.untrained_clip(Config(seed=5, num_agents=1))[0])
-    assert (clip.update, clip.agent) == (0, 0)
-    assert lab.untrained_clip(Config(seed=5, num_agents=3, learning_rate=0.5)) == (clip, False)
+def test_all_configs_that_begin_alike_have_the_same_first_episode():
+    first = lab.episode(Config(seed=5), 0)
+    assert json.loads(first.result())["num_agents"] == 5
+    assert lab.episode(Config(seed=5, learning_rate=0.5), 0) is first is not lab.episode(Config(seed=6), 0)
+
+
+@pytest.mark.parametrize(("update", "agent", "name"), [(9, None, "update"), (-1, 0, "update"), (0, 2, "agent")])
+def test_there_is_no_episode_of_what_is_not_there(trained, update, agent, name):
+    with pytest.raises(LookupError, match=rf"`{name}` must be in \[0, "):
+        lab.episode(trained, update, agent)
+
+
+def test_what_cannot_be_played_gets_a_sentence():
+    unknown = SMALL.model_copy(update={"env_id": "Mine-v0"})
+    with pytest.raises(lab.EpisodeError, match="must be a registered Gymnasium environment, got 'Mine-v0'"):
+        lab.episode(unknown, 0).result()
 
 
 def workers():

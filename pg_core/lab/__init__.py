@@ -14,10 +14,10 @@ from pg_core.lab.limits import check_limits
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.viewing import (
     checkpoints,
-    clip,
-    clip_of,
+    episode,
     evaluate,
     name_of,
+    policies,
     policy_at,
     progress,
     queue,
@@ -25,11 +25,11 @@ from pg_core.lab.viewing import (
     replay,
     run,
     runs,
-    untrained_clip,
+    stamp,
 )  # fmt: skip
 from pg_core.proofs.sources import Source, sources
-from pg_core.runs.clips import LabeledClip
 from pg_core.runs.curves import Curves
+from pg_core.runs.episodes import EpisodeError
 from pg_core.runs.progress import Change, Progress
 from pg_core.runs.prover import Answer
 from pg_core.runs.records import Run, UnknownRun
@@ -40,7 +40,7 @@ __all__ = [
     "Answer",
     "Change",
     "Curves",
-    "LabeledClip",
+    "EpisodeError",
     "NotAllowed",
     "Progress",
     "Run",
@@ -57,9 +57,8 @@ __all__ = [
     "check_store",
     "checked",
     "checkpoints",
-    "clip",
-    "clip_of",
     "delete",
+    "episode",
     "evaluate",
     "export",
     "export_formats",
@@ -71,6 +70,7 @@ __all__ = [
     "may_control",
     "name_of",
     "pause",
+    "policies",
     "policy_at",
     "prepare_checks",
     "progress",
@@ -84,10 +84,10 @@ __all__ = [
     "runs",
     "shutdown",
     "sources",
+    "stamp",
     "start",
     "startup",
     "step",
     "stop",
     "train",
-    "untrained_clip",
 ]  # fmt: skip

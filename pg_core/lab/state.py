@@ -1,4 +1,4 @@
-"""What this process has only once: the open store, the supervisor of its workers, the prover."""
+"""What this process has only once: the open store, the supervisor of its workers, the studio, the prover."""
 
 import atexit
 import contextlib
@@ -10,33 +10,39 @@ import sqlalchemy as sa
 
 from pg_core.runs import library
 from pg_core.runs.curves import CurveCache
+from pg_core.runs.episodes import Episodes
+from pg_core.runs.helper import Helper
 from pg_core.runs.places import data_folder, database
 from pg_core.runs.prover import Prover
 from pg_core.runs.schema import StoreError
 from pg_core.runs.store import Store
 from pg_core.runs.supervisor import Supervisor
 
-_lock = threading.Lock()  # of the two below
+_lock = threading.Lock()  # of the three below
 _supervisor: Supervisor | None = None
+_studio: Helper | None = None
 _prover: Prover | None = None
 
 
 def startup() -> None:
-    """Start this process's supervisor; it is started by need if nobody does."""
+    """Start this process's supervisor and its studio; they are started by need if nobody does."""
     supervisor()
+    studio().start()
     with contextlib.suppress(StoreError):  # what was deleted may as well go at the next start
         library.purge(store())
 
 
 def shutdown() -> None:
     """End all workers; runs that were active can be resumed later."""
-    global _supervisor, _prover
+    global _supervisor, _studio, _prover
     with _lock:
+        if _studio:
+            _studio.end()
         if _prover:
             _prover.shutdown()
         if _supervisor:
             _supervisor.shutdown()
-        _supervisor = _prover = None
+        _supervisor = _studio = _prover = None
 
 
 def store() -> Store:
@@ -64,6 +70,22 @@ def supervisor() -> Supervisor:
             _supervisor.start()
             atexit.register(shutdown)
         return _supervisor
+
+
+@functools.cache
+def episodes(store: Store) -> Episodes:
+    """Return the episodes that all viewers of a store share."""
+    return Episodes()
+
+
+def studio() -> Helper:
+    """Return the studio, where episodes are played; its process starts with the first question."""
+    global _studio
+    with _lock:
+        if _studio is None:
+            _studio = Helper(store().folder, "studio")
+            atexit.register(shutdown)
+        return _studio
 
 
 def prover() -> Prover:

@@ -2,7 +2,8 @@
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,6 @@ from pg_core import evaluation, memory, rendering
 from pg_core.config import Config
 from pg_core.evaluation import Evaluation
 from pg_core.lab import state
-from pg_core.runs import clips
-from pg_core.runs.clips import LabeledClip
 from pg_core.runs.progress import Progress, changes_of, seconds_left
 from pg_core.runs.records import Run, UnknownRun
 from pg_core.runs.schema import StoreError
@@ -21,7 +20,7 @@ from pg_core.runs.schema import StoreError
 if TYPE_CHECKING:
     from pg_core.runs.replay import Replay
 
-CLIP_SECONDS = 4.0  # between the clips of a run, while it learns; players show each for as long
+BEGINNING = {"env_id", "sutton_barto_reward", "seed", "num_agents", "hidden_layers", "activation"}  # of policies
 CANDIDATES, VALIDATION_EPISODES = 5, 50  # from which the agent to be evaluated is chosen, in which it shows itself
 
 
@@ -75,55 +74,63 @@ def checkpoints(run_id: str) -> list[int]:
     return state.store().checkpoints(run(run_id).id)
 
 
-def policy_at(run_id: str, update: int | None = None) -> tuple[int, dict[str, npt.NDArray[Any]]]:
-    """Return the last policy kept at or before `update` (None: the newest), and how many updates it had done.
+def policies(run_id: str) -> list[int]:
+    """Return the numbers of updates after which the policy is kept, ascending."""
+    return state.store().policies(run(run_id).id)
+
+
+def policy_at(run_id: str, update: int) -> dict[str, npt.NDArray[Any]]:
+    """Return the policy after `update` updates, bit for bit; one that is not kept is trained again, in this process.
 
     Raises:
-        LookupError: the run has not begun; no policy is kept.
+        LookupError: the run has not come so far.
     """
-    found = state.store().policy(run(run_id).id, update)
-    if found is None:
-        raise LookupError(f"No policy of run {run_id!r} is kept yet; wait until it has begun.")
-    return found
+    from pg_core.runs.replay import policy_at as again
+
+    return again(state.store(), run_id, update)
 
 
-def clip(found: Run, agent: int | None = None) -> tuple[LabeledClip | None, bool]:
-    """Return a run's newest clip, and whether a newer one is on its way; it is, if the policy has moved on.
+def stamp(run_id: str) -> tuple[Hashable, ...]:
+    """Return what is another whenever something is another that a page shows of a run; it takes a single short read."""
+    return state.store().stamp(run_id)
+
+
+def episode(subject: str | Config, update: int, agent: int | None = None, frames: bool = False) -> Future[bytes]:
+    """Have episodes played with the policies after `update` updates; return at once.
+
+    All agents begin in the same state and act by chance, as in training. Whoever asks for the same gets the same.
 
     Args:
-        found: the run.
-        agent: whose policy; None: that of the agent with the highest mean return now.
+        subject: id of a run, or a config: then the policies with which it begins.
+        update: in [0, updates of the run]; 0 for a config.
+        agent: of CartPole one more of those that are shown; else the one that is, None: the median.
+        frames: pictures of CartPole too, which otherwise comes as numbers.
 
     Returns:
-        The clip, None until the first is made, and whether to look again.
+        What will be bytes of a JSON object, see `episodes.to_json`, or EpisodeError.
+
+    Raises:
+        LookupError: there is no such agent or update.
     """
-    store, run_id = state.store(), found.id
-    snapshots = store.snapshots(run_id)
-    if not snapshots:
-        return None, found.active
-    shown = chosen_agent(found, agent)
-    key, pending = clips.trained_key(run_id, snapshots[-1], shown), False
-    if not clips.exists(store.folder, key):
-        newest = clips.newest(store.folder, run_id, agent)
-        pending = clips.age(store.folder, newest) < CLIP_SECONDS or state.supervisor().ask(
-            f"{run_id}-{shown}", key, {"run_id": run_id, "agent": shown}
-        )
-        key = newest or key
-    return clips.load(store.folder, key), pending
+    shown = {"agent": agent, "frames": frames}
+    if isinstance(subject, Config):
+        key: tuple[Any, ...] = subject.model_dump_json(include=BEGINNING), 0
+        question: dict[str, Any] = {"run_id": None, "config": subject.model_dump(mode="json")}
+        config, last, kept = subject, 0, True
+    else:
+        found = run(subject)
+        key, question = (subject, found.rewinds), {"run_id": subject, "config": None}
+        config, last, kept = found.config, found.updates, state.store().keeps(subject, update)
+    _check_bounds("update", update, last)
+    _check_bounds("agent", agent or 0, config.num_agents - 1)
+    ask = state.studio().ask if kept else state.prover().question  # what is not kept is trained again
+    asked = {"episode": {**question, "update": update, **shown}}
+    return state.episodes(state.store()).get((*key, update, agent, frames), lambda: ask(asked))
 
 
-def clip_of(key: str) -> LabeledClip | None:
-    """Return the clip with a key; None if it was never made or is deleted by now."""
-    return clips.load(state.store().folder, key)
-
-
-def untrained_clip(config: Config) -> tuple[LabeledClip | None, bool]:
-    """Return the clip of a policy before its first update, None until it is made, and whether it is on its way."""
-    store, key = state.store(), clips.untrained_key(config)
-    pending = not clips.exists(store.folder, key)
-    if pending:
-        pending = state.supervisor().ask(key, key, {"config": config.model_dump(mode="json")})
-    return clips.load(store.folder, key), pending
+def _check_bounds(name: str, value: int, high: int) -> None:
+    if not 0 <= value <= high:
+        raise LookupError(f"`{name}` must be in [0, {high}], got {value}.")
 
 
 def evaluate(run_id: str, episodes: int, agent: int | None = None) -> Evaluation:
@@ -172,8 +179,10 @@ def chosen_agent(found: Run, agent: int | None) -> int:
 
 
 def _newest_policy(run_id: str, agent: int | None) -> tuple[Config, dict[str, npt.NDArray[Any]], int]:
-    found = run(run_id)
-    update, policy = policy_at(run_id)
+    found, newest = run(run_id), state.store().policy(run_id)
+    if newest is None:
+        raise LookupError(f"No policy of run {run_id!r} is kept yet; wait until it has begun.")
+    update, policy = newest
     config = state.store().config_after(run_id, update)
     if agent is not None:
         return config, policy, chosen_agent(found, agent)

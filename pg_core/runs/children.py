@@ -25,9 +25,16 @@ class Child:
         folder: the lab's.
         on_answer: is called, in that thread, with each message of the process.
         role: what the process is for: "train", "studio" or "prover".
+        on_end: is called there when the process has ended.
     """
 
-    def __init__(self, folder: Path, on_answer: Callable[[Mapping[str, Any]], None], role: str = "train") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        on_answer: Callable[[Mapping[str, Any]], None],
+        role: str = "train",
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
         with _log(folder) as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "pg_core.runs.worker", role],
@@ -37,7 +44,7 @@ class Child:
         self.name = process_name(self._process.pid)
         self.leaving = False
         self.claim = 0  # bytes that its run may take, TensorFlow included
-        self._on_answer = on_answer
+        self._on_answer, self._on_end = on_answer, on_end
         self._heard = False
         threading.Thread(target=self._read, name=f"worker {self.name}", daemon=True).start()
 
@@ -89,6 +96,7 @@ class Child:
             for line in lines:
                 self._heard = True
                 self._on_answer(json.loads(line))
+        self._on_end()
 
 
 def _log(folder: Path) -> BinaryIO:

@@ -96,7 +96,7 @@ def write_zip(store: Store, run: Run, file: BinaryIO) -> None:
         _add(packed, "changes.json", json.dumps(changes, indent=2).encode())
         for name, updates in zip(archive.update_members(run.config, run.updates), updates_of(store, run), strict=True):
             _add_array(packed, name, updates)
-        for at in [update for update in store.snapshots(run.id) if update <= run.updates]:
+        for at in [update for update in store.policies(run.id) if update <= run.updates]:
             _add_checkpoint(packed, store, run, at)
 
 

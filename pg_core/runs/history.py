@@ -1,5 +1,6 @@
 """What runs have learned: their updates and checkpoints in the database."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,9 +68,10 @@ class History:
         with read(self.engine) as connection:
             return [row for part in parts for row in connection.execute(wanted.where(UPDATES.c.update.in_(part)))]
 
-    def checkpoint(self, run_id: str) -> dict[str, Array] | None:
-        """Return the newest checkpoint of a run, None before the first."""
-        kept = (CHECKPOINTS.c.run_id == run_id, CHECKPOINTS.c.checkpoint.is_not(None))
+    def checkpoint(self, run_id: str, update: int | None = None) -> dict[str, Array] | None:
+        """Return the last checkpoint kept at or before `update` (None: the newest); None if there is none."""
+        kept = [CHECKPOINTS.c.run_id == run_id, CHECKPOINTS.c.checkpoint.is_not(None)]
+        kept += [] if update is None else [CHECKPOINTS.c.update <= update]
         wanted = sa.select(CHECKPOINTS.c.checkpoint).where(*kept).order_by(CHECKPOINTS.c.update.desc()).limit(1)
         with read(self.engine) as connection:
             data = connection.scalar(wanted)
@@ -83,11 +85,17 @@ class History:
         with read(self.engine) as connection:
             return list(connection.scalars(wanted.order_by(CHECKPOINTS.c.update)))
 
-    def snapshots(self, run_id: str) -> list[int]:
+    def policies(self, run_id: str) -> list[int]:
         """Return the numbers of updates after which the policy was kept, ascending."""
         wanted = sa.select(CHECKPOINTS.c.update).where(CHECKPOINTS.c.run_id == run_id)
         with read(self.engine) as connection:
             return list(connection.scalars(wanted.order_by(CHECKPOINTS.c.update)))
+
+    def keeps(self, run_id: str, update: int) -> bool:
+        """Return whether the policy after `update` updates is kept."""
+        wanted = sa.select(CHECKPOINTS.c.update).where(CHECKPOINTS.c.run_id == run_id, CHECKPOINTS.c.update == update)
+        with read(self.engine) as connection:
+            return connection.scalar(wanted) is not None
 
     def policy(self, run_id: str, update: int | None = None) -> tuple[int, dict[str, Array]] | None:
         """Return the last policy kept at or before `update` (None: the newest), and after how many updates it was."""
@@ -98,12 +106,17 @@ class History:
             row = connection.execute(wanted.order_by(CHECKPOINTS.c.update.desc()).limit(1)).first()
         return None if row is None else (row.update, from_bytes(row.policy))
 
-    def ranking(self, run_id: str) -> list[int]:
-        """Return the agents by their last mean return, best first; only the first agent before the first update."""
-        last = sa.select(UPDATES.c.mean_return).where(UPDATES.c.run_id == run_id)
+    def ranking(self, run_id: str, update: int | None = None) -> list[int]:
+        """Rank the agents by their mean return after `update` updates (None: now), best first; by index before any."""
+        of_run = UPDATES.c.run_id == run_id
+        last = sa.select(UPDATES.c.mean_return).where(of_run, *([] if update is None else [UPDATES.c.update < update]))
+        agents = sa.select(RUNS.c.env_steps_to_solve).where(RUNS.c.id == run_id)
         with read(self.engine) as connection:
             data = connection.scalar(last.order_by(UPDATES.c.update.desc()).limit(1))
-        return [0] if data is None else np.argsort(-np.frombuffer(data, ARRAYS["mean_return"]), kind="stable").tolist()
+            if data is None:
+                return list(range(len(json.loads(connection.scalar(agents) or "[]"))))
+        ranked: list[int] = np.argsort(-np.frombuffer(data, ARRAYS["mean_return"]), kind="stable").tolist()
+        return ranked
 
 
 def _own(run_id: str, process: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -29,6 +29,10 @@ class UnknownRun(KeyError):
         return str(self.args[0])
 
 
+class NoPolicy(LookupError):
+    """Raised when a policy is neither kept nor can be trained again; its message is a sentence."""
+
+
 class LostRun(RuntimeError):
     """Raised when a process writes to a run that it no longer works on."""
 

@@ -1,4 +1,4 @@
-"""Trains a run again from its config and its changes, and compares it with what is stored, bit for bit."""
+"""Trains a run again from its config and its changes: to compare it with what is stored, or for a policy it had."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from pg_core.runs.records import Array, NoPolicy
 from pg_core.runs.rows import update_row
 from pg_core.runs.schema import ARRAYS
 from pg_core.runs.store import Store
@@ -61,7 +62,7 @@ def compare(store: Store, run_id: str) -> Iterator[Replay]:
     try:
         trainer.compile()
         while replay.identical < replay.updates and not replay.arrays:
-            trained = _advance(trainer, changes, replay)
+            trained = _advance(trainer, changes, replay.identical, replay.updates)
             stored = store.updates(run_id, list(ARRAYS), replay.identical, len(trained))
             replay = _compared(replay, trained, stored)
             yield replay
@@ -69,15 +70,48 @@ def compare(store: Store, run_id: str) -> Iterator[Replay]:
         trainer.close()
 
 
-def _advance(trainer: "Trainer", changes: _Changes, replay: Replay) -> "list[Update]":
+def policy_at(store: Store, run_id: str, update: int) -> dict[str, Array]:
+    """Return the policy of a run after `update` updates, bit for bit.
+
+    It is the one that was kept, or trained again from the last checkpoint before it, with the recorded changes.
+
+    Raises:
+        UnknownRun: there is no such run.
+        NoPolicy: the run has not come so far, or cannot be trained so far again.
+        ConfigError: this lab cannot train it.
+    """
+    kept = store.policy(run_id, update)
+    if kept and kept[0] == update:
+        return kept[1]
+    checkpoint, updates = store.checkpoint(run_id, update), store.run(run_id).updates
+    if checkpoint is None or update > updates:
+        raise NoPolicy(f"`update` must be in [0, {updates}], of which a policy can be had, got {update}.")
+    prepare_tensorflow(store.folder)
+    from pg_core.trainer import Trainer
+
+    done = int(checkpoint["update"])
+    recorded = [(request.update, request.values) for request in store.requests(run_id) if request.update is not None]
+    changes = deque(change for change in recorded if change[0] >= done)
+    trainer = Trainer(store.config_after(run_id, done), checkpoint)
+    try:
+        while done < update and (trained := _advance(trainer, changes, done, update)):
+            done += len(trained)
+        if done < update:
+            raise NoPolicy(f"Training the run again ended after {done:,} updates, before update {update:,}.")
+        return trainer.policy()
+    finally:
+        trainer.close()
+
+
+def _advance(trainer: "Trainer", changes: _Changes, done: int, updates: int) -> "list[Update]":
     """Train up to the next change at most, with all changes before it in force; return nothing where training ends."""
     from pg_core.learners import TrainingError
 
-    while changes and changes[0][0] <= replay.identical:
+    while changes and changes[0][0] <= done:
         trainer.change(trainer.config.changed(**changes.popleft()[1]))
-    until = min([replay.updates, *(update for update, _ in changes)])
+    until = min([updates, *(update for update, _ in changes)])
     try:
-        return trainer.advance(until - replay.identical)
+        return trainer.advance(until - done)
     except TrainingError:  # the run has got beyond this update, so that is a difference like any other
         return []
 

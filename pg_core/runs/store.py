@@ -8,7 +8,7 @@ import contextlib
 import json
 import time
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,11 @@ from pg_core.runs.schema import (
 
 # Whose a run is, for turns and limits.
 VISITOR: sa.ColumnElement[str] = sa.func.coalesce(RUNS.c.owner, RUNS.c.session, "")
+# Columns that tell whether something is another that a page shows of a run.
+STAMP = [
+    "updates", "state", "process", "target", "until", "reason", "rewinds",
+    "name", "note", "tags", "pinned", "deleted_at",
+]  # fmt: skip
 DIED = "Its worker process ended unexpectedly; resume the run to continue it from its last checkpoint."
 
 
@@ -50,7 +55,7 @@ class Store(History):
     Every method raises StoreError when the database cannot be read or written.
 
     Args:
-        folder: of clips, programs and logs; it is made if there is none.
+        folder: of programs and logs; it is made if there is none.
         url: of the database; None: the file lab.db in the folder.
         lock_seconds: for which it waits while others hold the database.
 
@@ -220,6 +225,16 @@ class Store(History):
             if request.update is not None and request.update < update:
                 config = config.changed(**request.values)
         return config
+
+    def stamp(self, run_id: str) -> tuple[Hashable, ...]:
+        """Return what is another whenever something is another that a page shows of a run."""
+        requested = sa.select(sa.func.count(), sa.func.count(CHANGES.c.update)).where(CHANGES.c.run_id == run_id)
+        wanted = sa.select(*(RUNS.c[name] for name in STAMP), requested.subquery()).where(RUNS.c.id == run_id)
+        with read(self.engine) as connection:
+            row = connection.execute(wanted).first()
+        if row is None:
+            raise UnknownRun(run_id)
+        return (*row, self.gone.get(row.process))
 
     def close(self) -> None:
         """Close the connections that wait for their next use."""

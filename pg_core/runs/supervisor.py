@@ -1,7 +1,7 @@
 """Owns the worker processes of one server: starts queued runs, sees when a worker dies, ends them all at the end.
 
 The server itself never imports TensorFlow. A spare worker has it imported and waits, so that a click becomes
-a first update at once; a studio draws clips. All decisions are taken in one thread.
+a first update at once. All decisions are taken in one thread.
 """
 
 import contextlib
@@ -23,9 +23,7 @@ TICK_SECONDS = 0.25
 RUNS_A_PROCESSOR = 2
 RETRY_SECONDS = 5.0  # before a worker that failed to start is replaced
 CALM_SECONDS = 2.0  # that a run begins in before the next spare takes a processor to import TensorFlow
-MAX_ASKED = 16  # clips that wait for the studio
 STOP_SECONDS = 10.0  # after which a worker that was told to stop, and has not, is ended
-REFUSED_SECONDS = 60.0  # before a clip that could not be made is asked for again
 
 HUNG = f"Its worker did not obey within {STOP_SECONDS:.0f} seconds and was ended; resume continues from what was kept."
 NO_MEMORY = "it starts when other runs leave enough memory"
@@ -47,34 +45,19 @@ class Supervisor:
         self._max_training = max_training or RUNS_A_PROCESSOR * (os.cpu_count() or 1)
         self._training: list[Child] = []  # longest first; some may be about to end
         self._spare: Child | None = None
-        self._studio: Child | None = None
         self._not_before = self._spare_not_before = 0.0
-        self._asked: dict[str, str] = {}  # key of the question under way, by topic
-        self._refused: dict[str, tuple[str, float]] = {}  # key of the last question without an answer, and when
         self._told: dict[tuple[str, str], float] = {}  # since when a run's process has been told to stop
         self._trouble = ""  # that the log knows of already
-        self._lock = threading.Lock()  # of the two above and the studio's pipe
         self._wake, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
 
     def start(self) -> None:
-        """Start the spare, the studio and the watch over them."""
+        """Start the spare and the watch over all workers."""
         self._thread.start()
 
     def wake(self) -> None:
         """Look at the queue now."""
         self._wake.set()
-
-    def ask(self, topic: str, key: str, clip: Mapping[str, Any]) -> bool:
-        """Have the studio make a clip, unless one of this topic is being made; return False if it cannot be made."""
-        with self._lock:
-            refused, since = self._refused.get(topic, ("", 0.0))
-            if refused == key and time.monotonic() - since < REFUSED_SECONDS:
-                return False
-            if topic not in self._asked and self._studio is not None and len(self._asked) < MAX_ASKED:
-                self._asked[topic] = key
-                self._studio.send({"ask": topic, "clip": dict(clip)})
-            return True
 
     def shutdown(self) -> None:
         """End every worker: those that train keep what they have and leave their runs interrupted."""
@@ -82,7 +65,7 @@ class Supervisor:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        children = [*self._training, *filter(None, (self._spare, self._studio))]
+        children = [*self._training, *filter(None, [self._spare])]
         for child in children:
             child.close()
         for child in children:
@@ -115,28 +98,14 @@ class Supervisor:
     def _reap(self) -> None:
         self._training = [child for child in self._training if child.is_alive()]
         if self._spare and not self._spare.is_alive():
-            self._report(self._spare)
+            _log.warning("A worker ended with exit status %s; see workers.log in the lab's folder.", self._spare.status)
+            self._not_before = time.monotonic() + RETRY_SECONDS
             self._spare = None
-        if self._studio and not self._studio.is_alive():
-            self._report(self._studio)
-            with self._lock:
-                self._studio = None
-                # What it was asked when it died may be what it died of.
-                self._refused |= {topic: (key, time.monotonic()) for topic, key in self._asked.items()}
-                self._asked.clear()
-
-    def _report(self, child: "Child") -> None:
-        _log.warning("A worker ended with exit status %s; see workers.log in the lab's folder.", child.status)
-        self._not_before = time.monotonic() + RETRY_SECONDS
 
     def _staff(self) -> None:
         now = time.monotonic()
         if now < self._not_before:
             return
-        if self._studio is None:
-            studio = Child(self._store.folder, self._on_answer, "studio")
-            with self._lock:
-                self._studio = studio
         wanted = self._spare is None and (now >= self._spare_not_before or self._store.queue())
         if wanted and (not self._training or self._unclaimed() >= memory.WORKER_BYTES):
             self._spare = Child(self._store.folder, self._on_answer)
@@ -193,11 +162,5 @@ class Supervisor:
             waiting[0].send({"leave": MAKE_ROOM})
 
     def _on_answer(self, message: Mapping[str, Any]) -> None:
-        if "answer" in message:
-            with self._lock:
-                key = self._asked.pop(message["answer"], None)
-                if message["error"] and key:
-                    _log.warning("No clip: %s", message["error"])
-                    self._refused[message["answer"]] = (key, time.monotonic())
-        elif "gone" in message:
+        if "gone" in message:
             self._store.gone[message["gone"]] = message["reason"]

@@ -1,10 +1,10 @@
 """Trains one run from claim to end: in a process of its own, or in that of the command line.
 
 As a process (`python -m pg_core.runs.worker train|studio|prover`) it reads one JSON object a line on standard input:
-`{"train": run id, "process": its name in the store}`, `{"leave": reason}`, or a question, `{"ask": key, "clip": {...}}`
-or `{"ask": key, "check": {...}}`, answered on standard output by `{"answer": key, "error": sentence or null}`, with the
-"check". Where the store cannot even be told that a run has ended, it says `{"gone": process, "reason": sentence}`.
-When its server is gone, however that ended, standard input ends: it keeps what it has and exits.
+`{"train": run id, "process": its name in the store}`, `{"leave": reason}`, or a question, `{"ask": key, "check": {}}`
+or `{"ask": key, "episode": {}}`, answered on standard output by `{"answer": key, "error": sentence or null}`, with the
+"check" or the "episode". Where the store cannot even be told that a run has ended, it says `{"gone": process, "reason":
+sentence}`. When its server is gone, however that ended, standard input ends: it keeps what it has and exits.
 """
 
 import contextlib
@@ -21,12 +21,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pg_core import acting, evaluation, proofs, rendering, runtime
+from pg_core import acting, episodes, proofs, runtime
 from pg_core.config import Config, ConfigError
 from pg_core.environments import UnsupportedEnvironmentError
-from pg_core.runs import clips, incidents
+from pg_core.runs import incidents
 from pg_core.runs.places import data_folder, database
-from pg_core.runs.records import LostRun
+from pg_core.runs.records import LostRun, NoPolicy, UnknownRun
 from pg_core.runs.schema import PATIENT_LOCK_SECONDS, StoreError
 from pg_core.runs.session import Leave, Outcome, Session
 from pg_core.runs.store import Store
@@ -178,11 +178,11 @@ def _listen(inbox: "queue.SimpleQueue[dict[str, Any]]", leave: Leave) -> None:
 def _answer(store: Store, message: dict[str, Any], answers: TextIO) -> None:
     answer: dict[str, Any] = {"answer": message["ask"], "error": None}
     try:
-        if "clip" in message:
-            clips.save(store.folder, _make_clip(store, **message["clip"]))
+        if "episode" in message:
+            answer["episode"] = _play(store, **message["episode"]).decode()
         else:
             answer["check"] = proofs.run(message["check"]["name"], **message["check"]["parameters"]).to_json()
-    except (StoreError, ConfigError, UnsupportedEnvironmentError) as known:
+    except (StoreError, ConfigError, UnsupportedEnvironmentError, UnknownRun, NoPolicy) as known:
         answer["error"] = str(known)
     except Exception as error:
         answer["error"] = DISK_FULL if _is_full(error) else _log(store.folder, error)
@@ -190,23 +190,16 @@ def _answer(store: Store, message: dict[str, Any], answers: TextIO) -> None:
         print(json.dumps(answer), file=answers)
 
 
-def _make_clip(
-    store: Store, agent: int = 0, run_id: str | None = None, config: dict[str, Any] | None = None
-) -> clips.LabeledClip:
-    """Play one episode of a run's newest policy, or of the policy with which a config begins."""
+def _play(store: Store, run_id: str | None, config: dict[str, Any] | None, update: int, **shown: Any) -> bytes:
+    """Play what a run had learned after `update` updates, or the policies with which a config begins."""
     if run_id is None:
         start = Config(**config or {})
-        update, policy = 0, acting.initialize_policy(start, start.environment)
-        key = clips.untrained_key(start)
-    else:
-        found = store.policy(run_id)
-        if found is None:
-            raise StoreError("The run has no policy yet; wait for its first update.")
-        update, policy = found
-        start = store.config_after(run_id, update)
-        key = clips.trained_key(run_id, update, agent)
-    act = evaluation.actor(start, policy, agent, greedy=False, seed=update)
-    return clips.LabeledClip(update, agent, rendering.play(start.env_id, act, seed=update), key)
+        policy = acting.initialize_policy(start, start.environment)
+        return episodes.to_json(start, policy, 0, range(start.num_agents), **shown)
+    from pg_core.runs.replay import policy_at
+
+    start, policy = store.config_after(run_id, update), policy_at(store, run_id, update)
+    return episodes.to_json(start, policy, update, store.ranking(run_id, update), **shown)
 
 
 if __name__ == "__main__":

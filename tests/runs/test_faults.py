@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from pg_core import lab, runtime
-from pg_core.runs import clips, maintenance, worker
+from pg_core.runs import maintenance
 from pg_core.runs.processes import process_name
 from pg_core.runs.schema import ARRAYS, StoreError, lab_file
 from pg_core.runs.session import Leave
@@ -82,15 +82,10 @@ def test_a_dead_run_is_read_as_interrupted_where_that_cannot_be_written(disk, sm
         store.transition(run_id, ["starting"], target="stop")
 
 
-def test_no_room_for_a_new_store_or_for_a_clip(disk):
+def test_no_room_for_a_new_store(disk):
     fill(disk)
     with pytest.raises(StoreError, match="the disk is full; free some space"):
         Store(disk)
-    clip = clips.LabeledClip(0, 0, clips.Clip([b"frame"], [0], [[0.5, 0.5]], True, 1.0, 1, 20), "key")
-    with pytest.raises(OSError, match="No space left on device") as raised:
-        clips.save(disk, clip)
-    assert list((disk / "clips").iterdir()) == []
-    assert worker._is_full(raised.value)
 
 
 def test_programs_are_kept_only_where_there_is_room(disk, tmp_path_factory, monkeypatch):

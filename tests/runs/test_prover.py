@@ -1,8 +1,10 @@
 """Proofs are checked in another process, which comes when it is needed and whose death is told."""
 
+from concurrent.futures import Future
+
 import pytest
 
-from pg_core.runs import prover
+from pg_core.runs import helper, prover
 from pg_core.runs.prover import Prover
 
 QUESTION = ("expected_score", {"states": 1, "seed": 3})
@@ -28,10 +30,10 @@ def test_a_check_is_asked_for_and_answered(checking, wait):
     answer = wait(lambda: answered(checking))
     assert answer.error is None
     assert answer.check["passed"] is True
-    child = checking._child
+    child = checking._helper._child
     checking.ask(*QUESTION)
     assert wait(lambda: answered(checking)) == answer
-    assert checking._child is child
+    assert checking._helper._child is child
 
 
 def test_a_check_that_breaks_is_told(checking, wait):
@@ -43,19 +45,19 @@ def test_a_check_that_breaks_is_told(checking, wait):
 
 def test_a_process_that_dies_is_told_and_replaced(checking, wait):
     checking.prepare()
-    first = checking._child
+    first = checking._helper._child
     checking.ask(*QUESTION)
     first._process.kill()
-    assert wait(lambda: answered(checking)).error == prover.LOST
+    assert wait(lambda: answered(checking)).error == helper.LOST
     checking.ask(*QUESTION)
     assert wait(lambda: answered(checking)).check["passed"] is True
-    assert checking._child is not first
+    assert checking._helper._child is not first
 
 
 def test_an_idle_process_ends_and_its_answers_stay(checking, wait, monkeypatch):
     checking.ask(*QUESTION)
     answer = wait(lambda: answered(checking))
-    child = checking._child
+    child = checking._helper._child
     monkeypatch.setattr(prover, "IDLE_SECONDS", 0.01)
     checking.prepare()
     wait(lambda: not child.is_alive())
@@ -65,5 +67,7 @@ def test_an_idle_process_ends_and_its_answers_stay(checking, wait, monkeypatch):
 def test_only_the_newest_answers_are_kept(checking, monkeypatch):
     monkeypatch.setattr(prover, "MAX_ANSWERS", 2)
     for key in "abc":
-        checking._on_answer({"answer": key, "error": key})
+        lost = Future()
+        lost.set_exception(helper.NoAnswer(key))
+        checking._keep(key, lost)
     assert list(checking._answers) == ["b", "c"]

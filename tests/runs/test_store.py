@@ -160,7 +160,7 @@ def test_commit_of_a_process_that_lost_its_run_leaves_nothing(store, small, make
     run_id = store.create(small, process="me")
     with pytest.raises(LostRun):
         keep(store, run_id, [make_update(0)], process="you", snapshot=snapshot(1))
-    assert store.updates(run_id, [], 0, 9) == [] and store.snapshots(run_id) == []
+    assert store.updates(run_id, [], 0, 9) == [] and store.policies(run_id) == []
 
 
 def test_commit_marks_requests(store, small, make_update, keep):
@@ -202,7 +202,7 @@ def test_every_checkpoint_and_every_policy_are_kept(store, small, keep):
     assert store.checkpoint(run_id)["update"] == 20
     assert store.policy(run_id, 15)[0] == 10
     np.testing.assert_array_equal(store.policy(run_id)[1]["kernel_0"], np.full((2, 4, 2), 20.0))
-    assert store.checkpoints(run_id) == store.snapshots(run_id) == [0, 10, 20]
+    assert store.checkpoints(run_id) == store.policies(run_id) == [0, 10, 20]
 
 
 def test_policies_of_a_long_run_are_thinned_evenly(store, small, keep, monkeypatch):
@@ -210,7 +210,7 @@ def test_policies_of_a_long_run_are_thinned_evenly(store, small, keep, monkeypat
     run_id = store.create(small, process="me")
     for update in range(64):
         keep(store, run_id, [], snapshot=snapshot(update))
-    kept = store.snapshots(run_id)
+    kept = store.policies(run_id)
     assert len(kept) == 16
     assert (kept[0], kept[-1]) == (0, 63)
     assert max(np.diff(kept)) <= 2 * 64 / 16

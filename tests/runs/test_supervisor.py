@@ -1,10 +1,8 @@
-import os
 import signal
 
 import psutil
 import pytest
 
-from pg_core.runs import clips
 from pg_core.runs import supervisor as module
 from pg_core.runs.processes import process_name
 from pg_core.runs.schema import ARRAYS, StoreError
@@ -85,9 +83,9 @@ def test_a_run_obeys_while_it_trains(lab, begin, slow, wait):
     store.transition(run_id, ["running"], target="pause")
     wait(lambda: store.run(run_id).state == "paused")
     paused_at = store.run(run_id).updates
-    assert store.snapshots(run_id)[-1] == paused_at
+    assert store.policies(run_id)[-1] == paused_at
     store.transition(run_id, ["paused"], until=paused_at + 1)
-    wait(lambda: store.snapshots(run_id)[-1] == paused_at + 1)
+    wait(lambda: store.policies(run_id)[-1] == paused_at + 1)
     assert (store.run(run_id).state, store.run(run_id).updates) == ("paused", paused_at + 1)
 
     store.transition(run_id, ["paused"], target="run")
@@ -101,7 +99,7 @@ def test_a_run_obeys_while_it_trains(lab, begin, slow, wait):
 def test_a_killed_worker_leaves_an_interrupted_run_that_resumes_exactly(lab, begin, slow, wait):
     store, supervisor = lab
     run_id = begin(slow)
-    first_kept = wait(lambda: store.snapshots(run_id)[1:])[0]
+    first_kept = wait(lambda: store.policies(run_id)[1:])[0]
     # The change comes into force after that snapshot; the kill comes before the next one, a second later.
     store.request(run_id, {"learning_rate": 0.125})
     request = wait(lambda: next((r for r in store.requests(run_id) if r.update is not None), None))
@@ -185,34 +183,6 @@ def test_a_trouble_is_logged_once_however_long_it_lasts(store, caplog):
 def test_why_a_worker_left_is_kept_for_where_it_can_be_written(store):
     Supervisor(store)._on_answer({"gone": "1@1.00", "reason": "The disk is full."})
     assert store.gone == {"1@1.00": "The disk is full."}
-
-
-def test_the_studio_makes_clips_and_is_replaced_when_it_dies(lab, small, wait):
-    store, supervisor = lab
-    key = clips.untrained_key(small)
-    wait(lambda: supervisor._studio)
-    supervisor.ask(key, key, {"config": small.model_dump(mode="json")})
-    wait(lambda: clips.exists(store.folder, key))
-
-    died = supervisor._studio
-    os.kill(int(died.name.split("@")[0]), signal.SIGKILL)
-    wait(lambda: supervisor._studio not in (None, died))
-    other = small.model_copy(update={"seed": 1})
-    supervisor.ask("other", clips.untrained_key(other), {"config": other.model_dump(mode="json")})
-    wait(lambda: clips.exists(store.folder, clips.untrained_key(other)))
-
-
-def test_a_clip_that_cannot_be_made_is_not_asked_for_again(lab, small, wait):
-    store, supervisor = lab
-    run_id = store.create(small, process=process_name())  # without any policy
-    wait(lambda: supervisor._studio)
-    supervisor.ask("topic", "key", {"run_id": run_id, "agent": 0})
-    wait(lambda: "topic" in supervisor._refused)
-    supervisor.ask("topic", "key", {"run_id": run_id, "agent": 0})
-    assert "topic" not in supervisor._asked
-    supervisor.ask("topic", "newer", {"run_id": run_id, "agent": 0})
-    assert "topic" in supervisor._asked
-    wait(lambda: "topic" not in supervisor._asked)
 
 
 def test_no_worker_is_left_a_zombie(lab, wait):

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from pg_core.config import Config
-from pg_core.runs import clips, session
+from pg_core.runs import session
 from pg_core.runs.schema import ARRAYS, CHECKPOINTS, write
 from pg_core.runs.session import Leave
 from pg_core.runs.worker import work
@@ -82,7 +82,7 @@ def test_a_run_is_trained_to_its_end_and_kept_complete(store, twelve):
     assert run.best_return == max(update.episodic_returns.max() for update in updates)
     assert run.wall_seconds > sum(update.seconds for update in updates)
     assert run.steps_per_second > 0
-    assert store.snapshots(run_id)[0] == 0 and store.snapshots(run_id)[-1] == 12
+    assert store.policies(run_id)[0] == 0 and store.policies(run_id)[-1] == 12
 
 
 def test_a_run_whose_agents_have_all_solved_is_solved(store, small, register):
@@ -225,7 +225,7 @@ def test_pause_step_and_resume(store, twelve, wait, monkeypatch, seconds):
     assert store.run(run_id).updates == 0
     store.transition(run_id, ["paused"], until=2), store.transition(run_id, ["paused"], until=2)
     wait(lambda: store.run(run_id).updates == 2)
-    wait(lambda: store.snapshots(run_id)[-1] == 2)
+    wait(lambda: store.policies(run_id)[-1] == 2)
     assert (store.run(run_id).state, store.run(run_id).updates) == ("paused", 2)
     store.transition(run_id, ["paused"], target="run")
     thread.join()
@@ -373,29 +373,19 @@ def test_a_worker_keeps_its_programs_in_the_labs_folder(store, process, monkeypa
 @only_sqlite
 def test_studio_answers_and_ends_with_its_input(store, small, process):
     child = process("studio")
-    key = clips.untrained_key(small)
-    child.stdin.write(json.dumps({"ask": "a", "clip": {"config": small.model_dump(mode="json")}}) + "\n")
-    assert json.loads(child.stdout.readline()) == {"answer": "a", "error": None}
-    clip = clips.load(store.folder, key)
-    assert (clip.update, clip.agent, clip.key) == (0, 0, key)
-    assert clip.clip.frames[0][8:12] == b"WEBP" and len(clip.clip.frames) == len(clip.clip.steps)
-    child.stdin.write(json.dumps({"ask": "b", "clip": {"run_id": store.create(small), "agent": 1}}) + "\n")
-    assert "no policy yet" in json.loads(child.stdout.readline())["error"]
+
+    def ask(run_id, config, update, frames):
+        about = {"run_id": run_id, "config": config, "update": update, "agent": 1, "frames": frames}
+        child.stdin.write(json.dumps({"ask": 7, "episode": about}) + "\n")
+        answer = json.loads(child.stdout.readline())
+        assert answer["answer"] == 7
+        return answer["error"], json.loads(answer.get("episode", "null"))
+
+    error, numbers = ask(None, small.model_dump(mode="json"), 0, frames=False)
+    assert error is None and [episode["agent"] for episode in numbers["episodes"]] == [0, 1]
+    error, pictures = ask(None, small.model_dump(mode="json"), 0, frames=True)
+    assert error is None and pictures["episodes"][0]["length"] == numbers["episodes"][1]["length"]
+    assert "of which a policy can be had, got 0" in ask(store.create(small), None, 0, frames=False)[0]
+    assert "No run has the id" in ask("nobody", None, 0, frames=False)[0]
     child.stdin.close()
     assert child.wait() == 0
-
-
-@only_sqlite
-def test_only_the_newest_clips_are_kept(store, monkeypatch):
-    monkeypatch.setattr(clips, "MAX_CLIPS", 3)
-    clip = clips.Clip([b"frame"], [0], [[0.5, 0.5]], True, 1.0, 1, 20)
-    for update in range(5):
-        key = clips.trained_key("run", update, update % 2)
-        clips.save(store.folder, clips.LabeledClip(update, update % 2, clip, key))
-        os.utime(store.folder / "clips" / f"{key}.json", (update, update))
-    assert len(list((store.folder / "clips").iterdir())) == 3
-    assert clips.newest(store.folder, "run", None) == "run-0000004-0"
-    assert clips.newest(store.folder, "run", 1) == "run-0000003-1"
-    assert clips.newest(store.folder, "other", None) is None
-    assert clips.load(store.folder, "run-0000004-0").clip == clip
-    assert clips.load(store.folder, "run-0000000-0") is None
