@@ -111,6 +111,30 @@ def test_a_fork_belongs_to_whoever_forks(store):
         lab.resume(child)
 
 
+def test_a_twin_is_as_it_was_before_the_change_and_is_made_once_for_each_visitor(store):
+    acts(ANN)
+    parent = ended(store, lab.start(CONFIG, "x" * 80))
+    lab.change(parent, gamma=0.5)
+    [request] = store.requests(parent)
+    store.transition(parent, ["stopped"], state="starting", process="me")
+    store.commit(parent, "me", Batch([], {}, {request.id: 0}, None))
+    store.transition(parent, ["starting"], state="stopped", process=None)
+    lab.change(parent, gamma=0.25)
+    with ThreadPoolExecutor(4) as threads:
+        [twin] = {*threads.map(lambda _: lab.twin(parent, 0), range(4))}
+    run = lab.run(twin)
+    assert (run.state, run.parent_id, run.parent_update, run.owner) == ("queued", parent, 0, ANN.id)
+    assert run.name == "x" * 73 + " · twin" and len(run.name) == 80
+    assert run.current == CONFIG.changed(pace=0)
+    acts(BOB)
+    his = lab.twin(parent, 0)
+    assert his != twin and lab.run(his).owner == BOB.id and lab.twin(parent, 0) == his
+    lab.stop(his), lab.delete(his)
+    assert lab.twin(parent, 0) not in (his, twin)
+    with pytest.raises(ConfigError, match="must be one after which a checkpoint was kept"):
+        lab.twin(parent, 3)
+
+
 def test_a_run_from_before_the_log_in_is_an_administrators(store):
     run_id = store.create(CONFIG, "old")
     acts(ANN)

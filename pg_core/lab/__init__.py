@@ -7,7 +7,7 @@ a run and there is none.
 
 from pg_core.lab.access import NotAllowed, Visitor, identify, may_control
 from pg_core.lab.checks import ask_check, check, checked, prepare_checks
-from pg_core.lab.control import Training, change, fork, pause, resume, start, step, stop, train
+from pg_core.lab.control import Training, change, fork, pause, resume, start, step, stop, train, twin
 from pg_core.lab.exchange import FORMATS, export, export_formats, import_run
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
 from pg_core.lab.limits import check_limits
@@ -90,4 +90,5 @@ __all__ = [
     "step",
     "stop",
     "train",
+    "twin",
 ]  # fmt: skip

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 RUN_ID = re.compile("[0-9a-f]{32}")
 
-_starting = threading.Lock()  # of two starts with one id the second finds the run of the first
+_starting = threading.Lock()  # whoever asks for the same run at the same time finds that of the first
 
 
 class Training:
@@ -129,6 +129,26 @@ def fork(
             store.enqueue(child, "run")
     state.supervisor().wake()
     return child
+
+
+def twin(run_id: str, update: int) -> str:
+    """Add a run that goes on as another would have without what changed at `update` and later, at full pace.
+
+    Args:
+        run_id: of the other, anyone's.
+        update: the first in which a change was in force.
+
+    Returns:
+        Its id; whoever asks again gets the same, unless it was deleted.
+
+    Raises:
+        ConfigError: there is no checkpoint at `update`.
+    """
+    store, acting = state.store(), access.visitor()
+    name = library.twin_name(store.run(run_id).name)
+    with _starting:
+        found = library.find_twin(store, run_id, update, acting.id, acting.session)
+        return found or fork(run_id, update, name, pace=0)
 
 
 def train(config: Config, name: str | None = None) -> Training:

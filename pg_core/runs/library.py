@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from pg_core.config import ConfigError
 from pg_core.runs.records import ACTIVE
 from pg_core.runs.rows import name_of, totals, valid_text
-from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, write
-from pg_core.runs.store import Store
+from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, MAX_NAME, RUNS, UPDATES, read, write
+from pg_core.runs.store import VISITOR, Store
 
 MAX_NOTE, MAX_TAG, MAX_TAGS = 2_000, 24, 8
+TWIN = " · twin"  # after the name of the run that it is one of
 FORKED = "Forked: set what is to differ from here on, then resume it."
 KEPT_SECONDS = 24 * 3600.0  # that a deleted run can still be restored
 
@@ -101,6 +102,19 @@ def fork(
         for table, limit in ((UPDATES, at), (CHANGES, at), (CHECKPOINTS, at + 1)):
             _copy(connection, table, run_id, child, limit)
     return child
+
+
+def find_twin(store: Store, run_id: str, update: int, owner: str | None, session: str | None) -> str | None:
+    """Return the twin of a run, forked at `update`, that a visitor has and has not deleted; None if there is none."""
+    of_run = (RUNS.c.parent_id == run_id, RUNS.c.parent_update == update, RUNS.c.name.endswith(TWIN))
+    whose = VISITOR.in_([owner or session or ""])
+    with read(store.engine) as connection:
+        return connection.scalar(sa.select(RUNS.c.id).where(*of_run, whose, RUNS.c.deleted_at.is_(None)))
+
+
+def twin_name(name: str) -> str:
+    """Return what the twin of a run of this name is called."""
+    return name[: MAX_NAME - len(TWIN)] + TWIN
 
 
 def _set(store: Store, run_ids: Collection[str], **values: Any) -> None:

@@ -41,11 +41,17 @@ from pg_core.runs.schema import (
 
 # Whose a run is, for turns and limits.
 VISITOR: sa.ColumnElement[str] = sa.func.coalesce(RUNS.c.owner, RUNS.c.session, "")
-# Columns that tell whether something is another that a page shows of a run.
-STAMP = [
-    "updates", "state", "process", "target", "until", "reason", "rewinds",
-    "name", "note", "tags", "pinned", "deleted_at",
-]  # fmt: skip
+_STAMP = (  # of a run, with how much was requested of it, and how much of that came into force
+    sa.select(
+        *(RUNS.c[name] for name in ("updates", "state", "process", "target", "until", "reason", "rewinds", "name")),
+        *(RUNS.c[name] for name in ("note", "tags", "pinned", "deleted_at")),
+        sa.func.count(CHANGES.c.id),
+        sa.func.count(CHANGES.c.update),
+    )
+    .select_from(RUNS.outerjoin(CHANGES))
+    .where(RUNS.c.id == sa.bindparam("run_id"))
+    .group_by(RUNS.c.id)
+)
 DIED = "Its worker process ended unexpectedly; resume the run to continue it from its last checkpoint."
 
 
@@ -228,10 +234,8 @@ class Store(History):
 
     def stamp(self, run_id: str) -> tuple[Hashable, ...]:
         """Return what is another whenever something is another that a page shows of a run."""
-        requested = sa.select(sa.func.count(), sa.func.count(CHANGES.c.update)).where(CHANGES.c.run_id == run_id)
-        wanted = sa.select(*(RUNS.c[name] for name in STAMP), requested.subquery()).where(RUNS.c.id == run_id)
         with read(self.engine) as connection:
-            row = connection.execute(wanted).first()
+            row = connection.execute(_STAMP, {"run_id": run_id}).first() if run_id.isprintable() else None
         if row is None:
             raise UnknownRun(run_id)
         return (*row, self.gone.get(row.process))

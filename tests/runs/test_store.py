@@ -181,6 +181,30 @@ def test_config_after_counts_the_changes_that_were_in_force_by_then(store, small
     assert rates == [small.learning_rate, small.learning_rate, 0.1, 0.1, 0.2]
 
 
+def test_a_stamp_is_another_whenever_something_shown_is_another(store, small, make_update, keep):
+    run_id = store.create(small, process="me")
+    stamps = [store.stamp(run_id)]
+
+    def now_another():
+        stamps.append(store.stamp(run_id))
+        return stamps[-1] == store.stamp(run_id) and stamps[-1] not in stamps[:-1]
+
+    assert store.stamp(run_id) == stamps[0] and hash(stamps[0])
+    for values in ({"state": "running"}, {"target": "pause"}, {"until": 3}, {"reason": "why"}, {"name": "other"}):
+        assert store.transition(run_id, ["starting", "running"], **values) and now_another()
+    store.request(run_id, {"gamma": 0.5})
+    assert now_another()
+    keep(store, run_id, [make_update(0)], in_force={store.requests(run_id)[0].id: 0})
+    assert now_another()
+    store.rewind(run_id, "me", 0)
+    assert now_another()
+    store.gone = {"me": "The disk is full."}
+    assert now_another()
+    for unknown in ("nobody", chr(0)):
+        with pytest.raises(UnknownRun):
+            store.stamp(unknown)
+
+
 def test_rewind_drops_what_was_trained_later(store, small, make_update, keep):
     run_id = store.create(small, process="me")
     keep(store, run_id, [make_update(index) for index in range(5)])
