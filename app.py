@@ -1,11 +1,7 @@
 """The front door: `streamlit run app.py`."""
 
-import pages.widgets.pools  # noqa: F401 - before others start threads
-
-# isort: split
 import asyncio
 import contextlib
-import gc
 import logging
 import sys
 from collections.abc import AsyncIterator
@@ -13,16 +9,18 @@ from pathlib import Path
 
 import plotly
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from pages.widgets import gate, live_chart, policy_player
+from pages.widgets import gate, instrument
+from pages.widgets.document import Document
 from pages.widgets.words import plain
 from pg_core import lab
 from pg_core.config import ConfigError
 
 ROOT = Path(__file__).parent
-SWITCH_SECONDS = 0.02  # for which a thread keeps Python to itself: longer than a look, so that looks end one by one
+MODULES = [f"{instrument.SCRIPTS_ROUTE}/{path.name}" for path in instrument.SCRIPTS.glob("*.js")]
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data"
 
 
@@ -33,10 +31,6 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
         await asyncio.to_thread(lab.startup)
     except lab.StoreError as error:
         logging.getLogger(__name__).error("%s", error)  # every page says so too
-    # What was imported by now never becomes garbage: no collection need look at it.
-    gc.collect()
-    gc.freeze()
-    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         yield
     finally:
@@ -61,8 +55,8 @@ app = st.App(
     on_script_error=explain,
     routes=[
         Mount("/lab/plotly", StaticFiles(directory=PLOTLY_JS)),
-        Route(f"/{live_chart.ROUTE}/{{address}}", live_chart.answer),
-        Route(f"/{policy_player.ROUTE}/{{key}}", policy_player.answer),
+        Mount(f"/{instrument.SCRIPTS_ROUTE}", StaticFiles(directory=instrument.SCRIPTS)),
+        Route(f"/{instrument.ROUTE}/{{address}}", instrument.answer),
     ],
-    middleware=gate.middleware(),
+    middleware=[*gate.middleware(), Middleware(Document, "/", MODULES, ["lab/plotly/plotly.min.js"])],
 )

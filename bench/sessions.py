@@ -1,8 +1,8 @@
 """Thirty sessions on one server: `python -m bench.sessions`; prints how far behind its commits their charts are.
 
 Train is pressed in pages in Chromium. So that the browsers do not take the processors that are to be measured, only
-some stay; the other sessions are the server's side of a page alone: they hold its WebSocket, look as often as it tells
-them, and ask what is new for their charts as a page does.
+some stay; the other sessions are the server's side of a page alone: they hold its WebSocket, ask what is new whenever
+they were told to, and for an episode of the newest policy every 0.8 seconds, as the instrument of a page does.
 """
 
 import argparse
@@ -35,10 +35,10 @@ from bench.measure import say
 from bench.serving import Server, chromium, serve
 from pg_core.config import Config
 
-LINK = "num_updates=1000000&stop_when_solved=False&learning_rate=0.0001"  # learns for as long as it is watched
+LINK = "num_updates=1000000&stop_when_solved=False&learning_rate=0.0001&pace=10"  # learns for as long as it is watched
 POLL_SECONDS, SAMPLE_SECONDS, LAST_SECONDS = 0.02, 5.0, 3.0
-LATE_SECONDS = 3.0  # as in assets/live_chart.js
-ADDRESS = re.compile(rb"lab/figures/[\w.-]+")
+PLAYED_SECONDS = 0.8  # for which a page plays a policy before it asks for a newer one
+ADDRESS = re.compile(rb"lab/live/[\w.-]+")
 # Tells when a chart was drawn, and up to which episode of an agent.
 NOTE_DRAWINGS = """() => {
   window.drawn = []
@@ -58,8 +58,7 @@ class Viewer:
     kind: str
     run_id: str
     shown: list[tuple[float, int]] = field(default_factory=list)
-    address: str = ""  # of the figure
-    looked: asyncio.Event = field(default_factory=asyncio.Event)  # whether a look has come since the last question
+    address: str = ""  # at which it asks
 
 
 @dataclass
@@ -93,66 +92,56 @@ async def watch_memory(server: Server, watch: Watch) -> None:
 
 
 async def follow(server: Server, viewer: Viewer, watch: Watch) -> None:
-    """Hold one session without a browser: run the page, then its fragment whenever the server's interval is over."""
+    """Hold one session without a browser: run the page once, as its script tells, and then ask what is new."""
     url = server.url.replace("http", "ws") + "/_stcore/stream"
     async with websockets.connect(url, subprotocols=["streamlit"], origin=server.url, max_size=None) as socket:
         await socket.send(_rerun(viewer.run_id))
-        ticking, late = asyncio.create_task(asyncio.sleep(0)), LATE_SECONDS
-        try:
-            while True:
-                try:
-                    data = await asyncio.wait_for(socket.recv(decode=False), late)
-                except TimeoutError:
-                    await socket.send(_rerun(viewer.run_id))
-                    continue
-                message = ForwardMsg.FromString(data)
-                kind = message.WhichOneof("type")
-                if kind == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
-                    watch.errors.append(message.delta.new_element.exception.message)
-                if found := ADDRESS.search(data):
-                    viewer.address = found[0].decode()
-                    viewer.looked.set()
-                if kind == "new_session" and not message.metadata.run.fragment_ids:
-                    ticking.cancel()
-                if kind == "auto_rerun":
-                    ticking.cancel()
-                    tick = message.auto_rerun
-                    late = max(LATE_SECONDS, 4 * tick.interval)
-                    ticking = asyncio.create_task(_tick(socket, viewer.run_id, tick.fragment_id, tick.interval))
-        finally:
-            ticking.cancel()
+        while not viewer.address:
+            await hear(socket, viewer, watch)
+        await asyncio.gather(ask(server, viewer, watch), hear(socket, viewer, watch, forever=True))
 
 
-async def ask(server: Server, viewer: Viewer) -> None:
-    """Ask what is new for a session's chart, when it looks and as often as the server tells it, as a browser does."""
-    connection, version, seconds = http.client.HTTPConnection(server.url.removeprefix("http://")), 0, math.inf
-
-    def question() -> dict[str, Any]:
-        connection.request("GET", f"/{viewer.address}?version={version}")
-        return dict(json.loads(connection.getresponse().read()))
-
+async def hear(socket: websockets.ClientConnection, viewer: Viewer, watch: Watch, forever: bool = False) -> None:
+    """Read what the page's script sends: where the session is to ask, and errors."""
     while True:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(viewer.looked.wait(), seconds if seconds < math.inf else None)
-        viewer.looked.clear()
-        news = await asyncio.to_thread(question)
-        seconds, version = news["next"] or math.inf, news.get("version", version)
-        for trace in news.get("data", []):
+        data = await socket.recv(decode=False)
+        message = ForwardMsg.FromString(data)
+        if message.WhichOneof("type") == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
+            watch.errors.append(message.delta.new_element.exception.message)
+        if found := ADDRESS.search(data):
+            viewer.address = found[0].decode()
+        if not forever:
+            return
+
+
+async def ask(server: Server, viewer: Viewer, watch: Watch) -> None:
+    """Ask what is new, and for the newest policy's episode, as often as a browser does."""
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
+
+    def question(query: str) -> Any:
+        connection.request("GET", f"/{viewer.address}?{query}")
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            watch.errors.append(f"{query}: {answer.status} {body[:200]!r}")
+        return json.loads(body)
+
+    version, shown, since = "", -1, -math.inf
+    while True:
+        news = await asyncio.to_thread(question, f"version={version}")
+        version, newest, now = news["version"], news["stage"]["newest"], time.monotonic()
+        for trace in news.get("charts", [{"data": []}])[0]["data"]:
             if trace["uid"] == "center mean return" and trace["x"]:
                 viewer.shown.append((time.time(), trace["x"][-1] // Config().episodes_per_update))
+        if newest != shown and now - since >= PLAYED_SECONDS:
+            await asyncio.to_thread(question, f"policy={newest}")
+            shown, since = newest, now
+        await asyncio.sleep(news["next"])
 
 
-async def _tick(socket: websockets.ClientConnection, run_id: str, fragment_id: str, interval: float) -> None:
-    while True:
-        await asyncio.sleep(interval)
-        await socket.send(_rerun(run_id, fragment_id))
-
-
-def _rerun(run_id: str, fragment_id: str = "") -> bytes:
+def _rerun(run_id: str) -> bytes:
     message = BackMsg()
     message.rerun_script.query_string = f"run={run_id}"
-    message.rerun_script.fragment_id = fragment_id
-    message.rerun_script.is_auto_rerun = bool(fragment_id)
     return message.SerializeToString()
 
 
@@ -189,7 +178,6 @@ async def hold_sessions(server: Server, options: argparse.Namespace, watch: Watc
             pages.append((await open_page(browser, server, f"run={run_id}", watch), run_id))
         followers = [Viewer("WebSocket", next(watched)) for _ in range(options.sessions - len(pages))]
         following = [asyncio.create_task(follow(server, viewer, watch)) for viewer in followers]
-        following += [asyncio.create_task(ask(server, viewer)) for viewer in followers]
         say(f"{options.sessions} sessions are open")
         watch.begin = time.time()
         await asyncio.sleep(60 * options.minutes)

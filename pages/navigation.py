@@ -7,6 +7,7 @@ from pg_core import lab
 
 st.set_page_config(page_title="Policy Gradient Lab", page_icon=ASSETS / "favicon.png", layout="wide")
 st.html(ASSETS / "lab.css")
+st.html(ASSETS / "train.css")
 st.logo(ASSETS / "logo.svg", size="small")
 lab.identify(visitor.present)  # in every run of this script: a module that was loaded again must not forget it
 visitor.require_login()

@@ -2,19 +2,34 @@
 
 import streamlit as st
 
-from pages.widgets import controls, link
-from pages.widgets.live import live
+from pages.widgets import bar, beside, controls, link, view
+from pages.widgets.history import history
+from pages.widgets.instrument import instrument
 from pages.widgets.words import plain
+from pg_core import lab
 
 link.load()
+progress = lab.progress(st.session_state.run_id, view.READ_SECONDS) if st.session_state.run_id else None
+run = progress.run if progress else None
+if run:
+    controls.follow(run)
 st.html("<h1 class='lab-unseen'>Train</h1>")  # for who hears the page
 
-controls_column, live_column = st.columns([1, 3.2], gap="medium")
-with controls_column, st.container(key="controls"):
-    with st.container():  # always there: what follows must keep its place, and what was opened stay open
-        if problem := controls.problem():
-            st.error(plain(problem))
-    controls.controls()
+# In the order of a narrow page; on a wide one assets/train.css puts the controls to the left.
+with st.container(key="page"):
+    bar.bar(run)
+    with st.container(key="moves"):
+        config = run.config if run else controls.valid_config()
+        instrument(progress, config, view.shown(config), view.chosen)
+    with st.container(key="controls"):
+        with st.container(key="problem"):
+            if problem := controls.problem():
+                st.error(plain(problem))
+        controls.knobs()
+        with st.container(key="next"):
+            st.caption(plain(controls.for_the_next_run(run)) or "​")
+        beside.comparisons(progress, bar.start)
+        controls.more()
+        if progress:
+            history(progress)
 link.write("train")
-with live_column, st.container(key="live"):
-    live()  # last: whenever a look begins, Streamlit may drop the end of the page's run that it has not sent yet

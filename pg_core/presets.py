@@ -6,6 +6,9 @@ from typing import Any
 from pg_core.config import HYPERPARAMETERS
 
 
+TUNED_FOR = "CartPole-v1"
+
+
 @dataclass(frozen=True)
 class Preset:
     """A name, what it teaches, and the hyperparameters that it sets; the others keep their values."""

@@ -4,16 +4,19 @@ from typing import Any
 
 import streamlit as st
 
-from pages.widgets.words import REFUSALS
+from pages.widgets import ASSETS
+from pages.widgets.words import REFUSALS, plain
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 from pg_core.hyperparameters import GROUPS, Hyperparameter
-from pg_core.presets import PRESETS
+from pg_core.presets import PRESETS, TUNED_FOR
 
 ENVIRONMENTS = (
     "CartPole-v1", "CartPole-v0", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1",
     "FrozenLake-v1", "CliffWalking-v1", "Taxi-v4",
 )  # fmt: skip
+# What is in the formula of the gradient, and always at hand; `FORMULA` marks where each of them is.
+KNOBS = ("learning_rate", "gamma", "baseline", "normalize_advantages", "ent_coef", "episodes_per_update")
 
 
 def open_run(run: lab.Run | None, config: Config | None = None) -> None:
@@ -32,8 +35,7 @@ def follow(run: lab.Run) -> None:
     """Show what somebody else has changed in the open run: a control holds what is in force, or what is to be."""
     if (known := st.session_state.known) != run.current:
         st.session_state.known = run.current
-        _show({name: value(name) for name in HYPERPARAMETERS} | known.differences(run.current))
-        st.rerun()
+        _show(known.differences(run.current))
 
 
 def link() -> dict[str, str]:
@@ -70,46 +72,74 @@ def problem() -> str:
 
 def value(name: str) -> Any:
     """Return what the control of a hyperparameter holds."""
-    held = st.session_state[_key(name)]
-    if held is None and HYPERPARAMETERS[name].choices:  # as a browser says it that has not drawn the control yet
-        return getattr(st.session_state.known or Config(), name)
-    return held
+    return st.session_state[name]
 
 
-def controls() -> None:
-    """Draw the preset and all groups of controls; a live one acts on the open run as soon as it is moved."""
+def knobs() -> None:
+    """Draw the preset, the formula of the gradient and the controls of what is in it."""
+    _preset()
+    st.html(ASSETS / "formula.html")
+    active = _active()
+    for name in KNOBS:
+        control(name, active)
+
+
+def more() -> None:
+    """Draw the controls of everything else, in groups."""
+    active = _active()
+    for group in GROUPS:
+        others = [p.name for p in HYPERPARAMETERS.values() if p.group == group and p.name not in (*KNOBS, "pace")]
+        with st.expander(group, key=f"group_{group}"):
+            for name in others:
+                control(name, active)
+
+
+def for_the_next_run(run: lab.Run | None) -> str:
+    """Return which controls are at values that the open run cannot take any more; empty if none."""
+    config = valid_config()
+    if run is None or config is None:
+        return ""
+    labels = [HYPERPARAMETERS[name].label for name in run.current.differences(config)]
+    return f"For the next run: {', '.join(labels)}." if labels else ""
+
+
+def _active() -> bool:
+    return st.session_state.run_id is not None and lab.run(st.session_state.run_id).active
+
+
+def _preset() -> None:
     preset = _current_preset()
     st.menu_button(
         f"Preset: {PRESETS[preset].label if preset else 'your own settings'}", PRESETS, key="preset", width="stretch",
         on_click=_apply_preset, format_func=lambda name: PRESETS[name].label,
         help="  \n".join(f"**{preset.label}**: {preset.help}" for preset in PRESETS.values()),
     )  # fmt: skip
-    active = st.session_state.run_id is not None and lab.run(st.session_state.run_id).active
-    for group in GROUPS:
-        with st.expander(group, expanded=group == "Estimator", key=f"group_{group}"):
-            for parameter in HYPERPARAMETERS.values():
-                if parameter.group == group and parameter.name != "pace":
-                    _control(parameter, active)
+    env_id = value("env_id")
+    why = PRESETS[preset].help if preset else "Presets are starting points."
+    elsewhere = "" if env_id == TUNED_FOR else f", not for {env_id}: there it is only a start"
+    with st.container(key="why"):
+        st.caption(f"{why} Tuned for {TUNED_FOR}{plain(elsewhere)}.")
 
 
-def pace() -> None:
-    """Draw the pace, which belongs to the buttons."""
-    if st.session_state[_key("pace")] is None:
-        st.session_state[_key("pace")] = value("pace")
-    _control(HYPERPARAMETERS["pace"], active=False)
+def control(name: str, active: bool = False, **more: Any) -> None:
+    """Draw the control of one hyperparameter; a live one acts on the open run as soon as it is moved."""
+    with st.container(key=f"knob_{name}"):
+        _widget(HYPERPARAMETERS[name], active, more)
 
 
-def _control(parameter: Hyperparameter, active: bool) -> None:
-    key, held = _key(parameter.name), value(parameter.name)
+def _widget(parameter: Hyperparameter, active: bool, more: dict[str, Any]) -> None:
+    held = value(parameter.name)
     label = " ".join(filter(None, (parameter.label, parameter.symbol, "🔒" if active and not parameter.live else "")))
     hint = "" if parameter.live else " Fixed during a run: a new value is for the next one."
     proof = f" [Derivation](derivations#{parameter.statement})" if parameter.statement else ""
     help = parameter.help + hint + proof
-    common: dict[str, Any] = {"label": label, "key": key, "help": help, "persist_state": "session"}
-    common |= {"on_change": _changed, "args": (parameter.name,)}
+    common: dict[str, Any] = {"label": label, "key": parameter.name, "help": help, "persist_state": "session"}
+    common |= {"on_change": _changed, "args": (parameter.name,)} | more
     if parameter.name == "pace":
-        common["label"] = f"{parameter.label}, updates/s"
-        st.segmented_control(options=parameter.choices, format_func=lambda v: str(v or "∞"), required=True, **common)
+        short = {0: "∞", -1: "auto"}
+        st.segmented_control(
+            options=parameter.choices, format_func=lambda pace: short.get(pace, str(pace)), required=True, **common
+        )
     elif parameter.name == "env_id":
         st.selectbox(options=list(dict.fromkeys((*ENVIRONMENTS, held))), accept_new_options=True, **common)
     elif parameter.choices:
@@ -130,13 +160,11 @@ def _control(parameter: Hyperparameter, active: bool) -> None:
 def _changed(name: str) -> None:
     """Put a moved control into force in the open run, if it may change live."""
     _change({name: value(name)})
-    if name == "pace":
-        st.rerun()  # its control is in a fragment, the link is not
 
 
 def _apply_preset() -> None:
     values = PRESETS[st.session_state.preset].values
-    _show({**{name: value(name) for name in HYPERPARAMETERS}, **values})
+    _show(values)
     _change(values)
 
 
@@ -160,22 +188,9 @@ def _current_preset() -> str | None:
 
 
 def _show(values: dict[str, Any]) -> None:
-    """Set controls to values.
-
-    Those that change become new controls: a tick that is under way still brings the old values of the old ones, and
-    would pass for a hand that moves them back.
-    """
-    generations = st.session_state.setdefault("generations", dict.fromkeys(HYPERPARAMETERS, 0))
-    for name in HYPERPARAMETERS:
-        shown = _shown(values[name])
-        if _key(name) not in st.session_state or st.session_state[_key(name)] != shown:
-            st.session_state.pop(_key(name), None)
-            generations[name] += 1
-            st.session_state[_key(name)] = shown
-
-
-def _key(name: str) -> str:
-    return f"{name}_{st.session_state.generations[name]}"
+    """Set controls to values, before they are drawn."""
+    for name, value in values.items():
+        st.session_state[name] = _shown(value)
 
 
 def _shown(value: Any) -> Any:

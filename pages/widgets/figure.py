@@ -1,18 +1,21 @@
-"""What the live chart shows of a run, and the same in numbers: bounded, whatever the run."""
+"""What the charts of the Train page show of a run, and the same in numbers: bounded, whatever the run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from pages.widgets import traces
+from pages.widgets.words import legend
 from pg_core.lab import Curves, Progress
 
-View = Literal["returns", "entropy", "gradient", "baseline"]
+Panel = Literal["gradient", "entropy", "noise", "kl", "baseline"]
 X = Literal["episodes", "env_steps", "seconds"]
 Json = dict[str, Any]
 
 MAX_NUMBERS = 20
+DEFAULT_PANELS: tuple[Panel, Panel] = ("gradient", "entropy")  # below the returns
 X_TITLES = {
     "episodes": "episodes of each agent",
     "env_steps": "environment steps of each agent",
@@ -21,7 +24,7 @@ X_TITLES = {
 
 
 @dataclass(frozen=True)
-class Panel:
+class Measure:
     """One pair of axes: the curve it shows, its name, what its numbers mean, and why there may be none."""
 
     curve: str
@@ -31,56 +34,78 @@ class Panel:
     axis: Json = field(default_factory=dict)
 
 
-VIEWS: dict[View, tuple[Panel, ...]] = {
-    "returns": (Panel("mean_return", "episode return"),),
-    "entropy": (Panel("entropy", "policy entropy", "nats; 0 = certain"),),
-    "gradient": (
-        Panel("grad_norm", "gradient norm ‖ĝ‖", "log scale", axis={"type": "log", "tickformat": "~g"}),
-        Panel("grad_snr", "signal-to-noise", "1 = pure noise", "undefined with one episode per update"),
+RETURNS = Measure("mean_return", "episode return")
+PANELS: dict[Panel, Measure] = {
+    "gradient": Measure(
+        "grad_norm", "gradient norm ‖ĝ‖", "log scale", "zero in every update",
+        {"type": "log", "tickformat": "~g", "dtick": "D2"},
     ),
-    "baseline": (
-        Panel("explained_variance", "explained variance", "1 = perfect, 0 = useless baseline",
-              "undefined while all returns are the same", axis={"range": [-1, 1]}),
+    "entropy": Measure("entropy", "policy entropy", "nats; 0 = certain"),
+    "noise": Measure("grad_snr", "signal-to-noise", "1 = pure noise", "undefined with one episode per update"),
+    "kl": Measure("approx_kl", "approx. KL of a step", "nats", axis={"rangemode": "tozero"}),
+    "baseline": Measure(
+        "explained_variance", "explained variance", "1 = perfect, 0 = useless baseline",
+        "undefined while all returns are the same", {"range": [-1, 1]},
     ),
 }  # fmt: skip
 
 
-def figure(
-    progress: Progress | None, view: View, x: X, reward_threshold: float | None = None, version: int = 0
-) -> Json:
-    """Return Plotly's `data` and `layout`, a `label` in words and a `version`: JSON-serialisable.
+@dataclass(frozen=True)
+class Shown:
+    """What a page shows: of which run or config, over what, and beside which other runs.
+
+    Attributes:
+        run_id: of the open run, None before the first.
+        start: the config of the next run as JSON, where there is no run.
+        over: the horizontal axis.
+        panels: the two curves below the returns.
+        beside: ids of runs whose curves are drawn behind.
+    """
+
+    run_id: str | None
+    start: str = ""
+    over: X = "episodes"
+    panels: tuple[Panel, Panel] = DEFAULT_PANELS
+    beside: tuple[str, ...] = ()
+
+
+def charts(
+    progress: Progress | None, shown: Shown, threshold: float | None = None,
+    beside: Sequence[Progress] = (), versions: Sequence[int] = (),
+) -> list[Json]:  # fmt: skip
+    """Return Plotly's `data` and `layout`, a `name` and a `label` in words of each chart: JSON-serialisable.
 
     Args:
-        progress: of the run, or None for empty axes.
-        view: which curves.
-        x: over what.
-        reward_threshold: what empty axes show; a run knows its own.
-        version: of the figure that the chart has; of each trace only the points `from` one on are returned that it
-            does not have.
+        progress: of the open run, None for empty axes.
+        shown: what is to be seen.
+        threshold: the return that counts as solved, or None.
+        beside: the runs that are drawn behind.
+        versions: of the curves of all these runs that the browser has; of each trace only the points `from` one on
+            are returned that it does not have.
     """
-    panels = VIEWS[view]
+    known = [*versions, *[0] * (1 + len(beside) - len(versions))]
     curves = progress.curves if progress and len(progress.curves.update) else None
-    solved_at = progress.run.reward_threshold if progress else reward_threshold
-    data = _curves(curves, panels, x, version) if curves else []
-    if view == "returns" and solved_at is not None:
-        data.append(traces.threshold(solved_at, float(getattr(curves, x)[-1]) if curves else 1))
-    marks = {}
-    if progress and curves:
-        forked = progress.run.parent_update
-        marks = traces.change_marks(progress.changes, curves.update, getattr(curves, x), forked)
-    layout = {
-        **_axes(panels, x, curves is None, solved_at),
-        "showlegend": True,
-        "uirevision": f"{progress.run.id if progress else ''} {view} {x}",
-        "shapes": marks.get("lines", []),
-        "annotations": [*marks.get("labels", []), *_hints(progress, curves, panels)],
+    drawn = [
+        _chart("returns", RETURNS, progress, curves, shown, known[0], threshold),
+        *(_chart(name, PANELS[name], progress, curves, shown, known[0]) for name in shown.panels),
+    ]
+    behind = [_ghost(other, progress, known, shown.over, place) for place, other in enumerate(beside)]
+    drawn[0]["data"] = [*behind, *drawn[0]["data"]]
+    return drawn
+
+
+def rows(curves: Curves, over: X, version: int) -> Json:
+    """Return the updates of the curves' points `from` one on, and where they are on the horizontal axis."""
+    first, _ = curves.known(version)
+    return {
+        "from": first,
+        "update": (curves.update[first:] + 1).tolist(),
+        "x": traces.plain(getattr(curves, over)[first:]),
     }
-    shown = progress.curves.version if progress else 0
-    return {"data": data, "layout": layout, "label": _label(panels, x, curves), "version": shown}
 
 
-def numbers(progress: Progress | None, view: View) -> list[dict[str, float | None]]:
-    """Return what a view shows as a table of at most 20 rows, evenly spread over the run."""
+def numbers(progress: Progress | None, panels: Sequence[Panel]) -> list[dict[str, float | None]]:
+    """Return what the charts show as a table of at most 20 rows, evenly spread over the run."""
     if progress is None or not len(progress.curves.update):
         return []
     curves = progress.curves
@@ -89,92 +114,112 @@ def numbers(progress: Progress | None, view: View) -> list[dict[str, float | Non
         "episodes": curves.episodes,
         "environment steps": curves.env_steps,
         "seconds": curves.seconds,
+        "return, IQM": curves.iqm[:, 0],
+        "95 % low": curves.iqm[:, 1],
+        "95 % high": curves.iqm[:, 2],
     }
-    if view == "returns":
-        table |= {"IQM": curves.iqm[:, 0], "95 % low": curves.iqm[:, 1], "95 % high": curves.iqm[:, 2]}
-    for panel in VIEWS[view]:
-        values = getattr(curves, panel.curve)
-        table[f"{panel.name}, mean"] = traces.mean(values)
-        table[f"{panel.name}, lowest"] = np.fmin.reduce(values, axis=1)
-        table[f"{panel.name}, highest"] = np.fmax.reduce(values, axis=1)
-    rows = np.unique(np.linspace(0, len(curves.update) - 1, MAX_NUMBERS).round().astype(int))
-    columns = [traces.plain(column[rows]) for column in table.values()]
+    for measure in (RETURNS, *(PANELS[name] for name in panels)):
+        values = getattr(curves, measure.curve)
+        table[f"{measure.name}, mean"] = traces.mean(values)
+        table[f"{measure.name}, lowest"] = np.fmin.reduce(values, axis=1)
+        table[f"{measure.name}, highest"] = np.fmax.reduce(values, axis=1)
+    chosen = np.unique(np.linspace(0, len(curves.update) - 1, MAX_NUMBERS).round().astype(int))
+    columns = [traces.plain(column[chosen]) for column in table.values()]
     return [dict(zip(table, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _curves(curves: Curves, panels: tuple[Panel, ...], x: X, version: int) -> list[Json]:
-    drawn = []
+def _chart(
+    name: str, measure: Measure, progress: Progress | None, curves: Curves | None, shown: Shown, version: int,
+    threshold: float | None = None,
+) -> Json:  # fmt: skip
+    data: list[Json] = []
+    marks: Json = {}
+    if progress and curves:
+        data = _returns(curves, shown.over, version) if name == "returns" else _panel(curves, measure, shown, version)
+        at = getattr(curves, shown.over)
+        marks = traces.change_marks(progress.changes, curves.update, at, progress.run.parent_update)
+    if threshold is not None:
+        data.append(traces.threshold(threshold, float(getattr(curves, shown.over)[-1]) if curves else 1))
+    there = curves is not None and bool(np.isfinite(getattr(curves, measure.curve)).any())
+    layout = {
+        **_axes(measure, curves is None, threshold),
+        "showlegend": name == "returns",
+        "uirevision": f"{shown.run_id} {name} {shown.over}",
+        "shapes": marks.get("lines", []),
+        "annotations": [
+            *(marks.get("labels", []) if name == "returns" else []),
+            *([] if there else [_hint(measure, progress, curves)]),
+        ],
+    }
+    points = len(curves.update) if curves else 0
+    label = f"Chart of the {measure.name} over {X_TITLES[shown.over]}, {points} points"
+    return {"name": name, "data": data, "layout": layout, "label": label}
+
+
+def _returns(curves: Curves, over: X, version: int) -> list[Json]:
     first, episode = curves.known(version)
-    for number, panel in enumerate(panels, 1):
-        own = _returns if panel.curve == "mean_return" else _diagnostics
-        # The second panel's legend would only say again what the first one's does.
-        quiet = {"showlegend": False} if number > 1 else {}
-        drawn += [{**trace, "from": first, "yaxis": f"y{number}", **quiet} for trace in own(curves, panel, x, first)]
-    if panels[0].curve == "mean_return":
-        singles = traces.episodes(_episode_x(curves, x)[episode:], curves, episode)
-        drawn.insert(0, {**singles, "from": episode, "yaxis": "y1"})
-    return drawn
+    x, values = getattr(curves, over)[first:], curves.mean_return[first:]
+    drawn = traces.agents(x, values, "mean of last 100 episodes", "mean return")
+    if (count := values.shape[1]) > 1:
+        middle, low, high = curves.iqm[first:].T
+        typical = traces.center(x, middle, f"typical of {count} agents, with its uncertainty", "mean return")
+        typical["hovertemplate"] = (
+            "typical return %{y}<br>interquartile mean (IQM) of the agents’ means,<br>"
+            "band: 95 % bootstrap interval<extra></extra>"
+        )
+        drawn = [*traces.band(x, low, high), *drawn, typical]
+    singles = traces.episodes(_episode_x(curves, over)[episode:], curves, episode)
+    return [{**singles, "from": episode}, *({**trace, "from": first} for trace in drawn)]
 
 
-def _returns(curves: Curves, panel: Panel, x: X, first: int) -> list[Json]:
-    over, values = getattr(curves, x)[first:], curves.mean_return[first:]
-    each = traces.agents(over, values, "mean of last 100 episodes", "mean return")
-    if values.shape[1] == 1:
-        return each
-    middle, low, high = curves.iqm[first:].T
-    name = f"IQM of {values.shape[1]} seeds, 95 % bootstrap interval"
-    return [*traces.band(over, low, high), *each, traces.center(over, middle, name, "mean return")]
-
-
-def _diagnostics(curves: Curves, panel: Panel, x: X, first: int) -> list[Json]:
-    over, values = getattr(curves, x)[first:], getattr(curves, panel.curve)[first:]
+def _panel(curves: Curves, measure: Measure, shown: Shown, version: int) -> list[Json]:
+    first, _ = curves.known(version)
+    x, values = getattr(curves, shown.over)[first:], getattr(curves, measure.curve)[first:]
     middle = traces.mean(values)
-    if panel.axis.get("type") == "log":  # 0 has no place there
+    if measure.axis.get("type") == "log":  # 0 has no place there
         values, middle = (np.where(y > 0, y, np.nan) for y in (values, middle))
-    each = traces.agents(over, values, panel.name, panel.name)
-    if values.shape[1] == 1:
-        return each
-    return [*each, traces.center(over, middle, f"mean of {values.shape[1]} agents", panel.name)]
+    drawn = traces.agents(x, values, measure.name, measure.name)
+    if values.shape[1] > 1:
+        drawn.append(traces.center(x, middle, f"mean of {values.shape[1]} agents", measure.name))
+    return [{**trace, "from": first} for trace in drawn]
 
 
-def _episode_x(curves: Curves, x: X) -> traces.Array:
-    return curves.episode_number + 1 if x == "episodes" else getattr(curves, f"episode_{x}")
+def _ghost(other: Progress, progress: Progress | None, known: Sequence[int], over: X, place: int) -> Json:
+    """Draw the typical return of a run beside the open one: dashed, and no further than it, if it is its twin."""
+    curves, run = other.curves, other.run
+    first, _ = curves.known(known[1 + place])
+    twin = progress is not None and run.parent_id == progress.run.id
+    end = len(curves.update)
+    if twin and progress:
+        own = progress.curves
+        seen, _ = own.known(known[0])
+        first = min(first, int(np.searchsorted(curves.update, own.update[:seen].max(initial=-1), "right")))
+        end = int(np.searchsorted(curves.update, own.update.max(initial=-1), "right"))
+    trace = traces.center(
+        getattr(curves, over)[first:end], curves.iqm[first:end, 0], legend(run.name), "mean return",
+        f"beside {run.id}", traces.BESIDE[place % len(traces.BESIDE)],
+    )  # fmt: skip
+    trace["line"] |= {"width": 2, "dash": "dash" if twin else "solid"}
+    return {**trace, "opacity": 0.8, "from": first}
 
 
-def _axes(panels: tuple[Panel, ...], x: X, empty: bool, solved_at: float | None) -> Json:
-    axes: Json = {"xaxis": {"title": {"text": X_TITLES[x]}, "rangemode": "tozero", "anchor": f"y{len(panels)}"}}
-    for number, panel in enumerate(panels, 1):
-        top, bottom = 1 - (number - 1) / len(panels), 1 - number / len(panels)
-        meaning = f"<br><span style='font-size: 11px'>{panel.meaning}</span>" if panel.meaning else ""
-        axes[f"yaxis{number}"] = {
-            "title": {"text": panel.name + meaning},
-            "domain": [bottom + (0.06 if number < len(panels) else 0), top],
-            **panel.axis,
-        }
+def _episode_x(curves: Curves, over: X) -> traces.Array:
+    return curves.episode_number + 1 if over == "episodes" else getattr(curves, f"episode_{over}")
+
+
+def _axes(measure: Measure, empty: bool, threshold: float | None) -> Json:
+    axes: Json = {"xaxis": {"rangemode": "tozero"}, "yaxis": dict(measure.axis)}
     if empty:
         axes["xaxis"] |= {"range": [0, 1], "showticklabels": False}
-        axes["yaxis1"] = {
-            "range": sorted((0, 1.1 * (solved_at or 1))),
-            "showticklabels": bool(solved_at),
-            **axes["yaxis1"],
-        }
+        shown = {"range": sorted((0, 1.1 * (threshold or 1))), "showticklabels": bool(threshold)}
+        axes["yaxis"] = {**shown, **axes["yaxis"]}
     return axes
 
 
-def _hints(progress: Progress | None, curves: Curves | None, panels: tuple[Panel, ...]) -> list[Json]:
+def _hint(measure: Measure, progress: Progress | None, curves: Curves | None) -> Json:
     """Say in the middle of empty axes why they are empty."""
-    hints = []
-    for number, panel in enumerate(panels, 1):
-        if curves and np.isfinite(getattr(curves, panel.curve)).any():
-            continue
-        waiting = "press Train" if progress is None else "waiting for the first update"
-        hints.append({
-            "text": panel.undefined if curves else waiting, "x": 0.5, "xref": "paper", "y": 0.5,
-            "yref": f"y{number} domain", "showarrow": False, "font": {"size": 15, "color": "@faint"},
-        })  # fmt: skip
-    return hints
-
-
-def _label(panels: tuple[Panel, ...], x: X, curves: Curves | None) -> str:
-    names = " and ".join(panel.name for panel in panels)
-    return f"Chart of {names} over {X_TITLES[x]}, {len(curves.update) if curves else 0} points"
+    waiting = "press Train" if progress is None else "waiting for the first update"
+    return {
+        "text": measure.undefined if curves else waiting, "x": 0.5, "xref": "paper", "y": 0.5, "yref": "paper",
+        "showarrow": False, "font": {"size": 13, "color": "@faint"},
+    }  # fmt: skip

@@ -28,9 +28,6 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 
-# A browser that opens the Train page loads what draws its chart while it still starts Streamlit.
-PRELOAD = '<lab/plotly/plotly.min.js>; rel="preload"; as="script"'
-
 
 def problem() -> str | None:
     """Return a sentence if the lab must not be served as it is set up."""
@@ -68,7 +65,7 @@ def middleware() -> list[Middleware]:
 
 
 class SafeHeaders:
-    """ASGI middleware that adds `HEADERS` to every answer, and `PRELOAD` to the Train page."""
+    """ASGI middleware that adds `HEADERS` to every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -78,10 +75,7 @@ class SafeHeaders:
 
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
-                if scope["path"].endswith("/") and headers.get("content-type", "").startswith("text/html"):
-                    headers["Link"] = PRELOAD
+                MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
         await self._app(scope, receive, send_safely)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.widgets import controls, press, traces
+from pages.widgets import controls, traces
 from pages.widgets.words import REFUSALS
 from pg_core import lab
 
@@ -12,13 +12,15 @@ MAX_CHANGES = 3  # newest
 def history(progress: lab.Progress) -> None:
     """Tell where the run comes from and what changed in it, newest first, and offer to fork it there."""
     run = progress.run
-    with st.container(key="history", gap="xxsmall"):
+    with st.expander("History", key="history"):
         if run.parent_id:
             st.text(f"Forked after {run.parent_update:,} updates of {lab.name_of(run.parent_id)}.")
         if run.updates and not (run.active or run.changeable):
             _fork_row("To go on from its last checkpoint with other settings:", "fork it", run.updates)
         for change in progress.changes[: -MAX_CHANGES - 1 : -1]:
             _fork_row(f"What changed: {_change_in_words(change)}", "fork from here", change.update)
+        if not (run.parent_id or progress.changes or run.updates):
+            st.caption("What is changed in this run will be told here.")
 
 
 def _fork_row(text: str, label: str, update: int) -> None:
@@ -26,7 +28,7 @@ def _fork_row(text: str, label: str, update: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.text(text, width="content")
         key = f"{label} {update}"
-        st.button(label, key=key, type="tertiary", help=help, on_click=_fork, args=(key, update))
+        st.button(label, key=key, type="tertiary", help=help, on_click=_fork, args=(update,))
 
 
 def _change_in_words(change: lab.Change) -> str:
@@ -34,10 +36,8 @@ def _change_in_words(change: lab.Change) -> str:
     return f"update {change.update + 1}: {', '.join(traces.in_words(change.values))}"
 
 
-def _fork(key: str, update: int) -> None:
+def _fork(update: int) -> None:
     """Fork the open run at the last checkpoint that was kept in its first `update` updates."""
-    if press.repeated(key):
-        return
     st.session_state.complaint = ""
     run_id = st.session_state.run_id
     try:

@@ -7,7 +7,8 @@ from typing import Any, get_args
 import streamlit as st
 
 from pages.widgets import controls
-from pages.widgets.figure import View, X
+from pages.widgets.beside import MAX_BESIDE
+from pages.widgets.figure import DEFAULT_PANELS, PANELS, X
 from pages.widgets.run_table import SORTS
 from pages.widgets.words import STATES
 from pg_core import lab
@@ -43,8 +44,9 @@ class Choice:
 
 
 CHOICES = {  # by name in the link, which is the widget's key
-    "view": Choice("train", "returns", get_args(View)),
+    "view": Choice("train", list(DEFAULT_PANELS), tuple(PANELS)),
     "over": Choice("train", "episodes", get_args(X)),
+    "beside": Choice("train", []),
     "search": Choice("runs"),
     "state": Choice("runs", [], (*STATES, "deleted")),
     "environment": Choice("runs", []),
@@ -111,10 +113,13 @@ def _load_choices(link: dict[str, list[str]]) -> list[str]:
             choices[name] = CHOICES[name].read(name, texts)
         except ConfigError as error:
             complaints.append(_sentence(error))
-    if choices["selected"]:
+    if asked := [*choices["selected"], *choices["beside"]]:
         known = {run.id for run in lab.runs(deleted=True)}
-        unknown = [run_id for run_id in choices["selected"] if run_id not in known]
+        unknown = [run_id for run_id in asked if run_id not in known]
         complaints += [str(lab.UnknownRun(run_id)) for run_id in unknown[:1]]
+        choices["beside"] = [run_id for run_id in choices["beside"] if run_id in known][:MAX_BESIDE]
+    choices["view"] = list(dict.fromkeys([*choices["view"], *DEFAULT_PANELS]))[: len(DEFAULT_PANELS)]
+    st.session_state.update({name: choices[name] for name, choice in CHOICES.items() if choice.page == "train"})
     st.session_state.choices = choices
     return complaints
 

@@ -12,8 +12,9 @@ from pg_core.lab import Change, Curves
 Array = npt.NDArray[Any]
 Json = dict[str, Any]
 
-# A role keeps its place in the theme's chart colours on every view; assets/live_chart.js fills them in.
+# A role keeps its place in the theme's chart colours on every view; assets/instrument/charts.js fills them in.
 CENTER, THRESHOLD, CHANGE, AGENT, EPISODE = "@0", "@2", "@3", "@5", "@7"
+BESIDE = ("@4", "@1", "@6", "@7")  # runs that are drawn behind
 MAX_AGENTS, MAX_MARKS = 16, 40
 # Pixels of a phone's plot, the narrowest: what does not overlap there overlaps nowhere.
 PLOT_WIDTH, LETTER_WIDTH, LABEL_HEIGHT, LABEL_ROWS = 290, 5.6, 14, 2
@@ -86,7 +87,8 @@ def band(x: Array, low: Array, high: Array, group: str = "center", color: str = 
 def threshold(value: float, end: float) -> Json:
     """Draw the return that counts as solved, from 0 to the end of the curves."""
     return {
-        "name": f"solved at {value:g}", "uid": "threshold", "type": "scatter", "mode": "lines", "x": [0, end],
+        "name": f"solved: mean of the last 100 episodes at {value:g}",
+        "uid": "threshold", "type": "scatter", "mode": "lines", "x": [0, end],
         "y": [value, value], "line": {"color": THRESHOLD, "width": 1.5, "dash": "dash"}, "hoverinfo": "skip",
     }  # fmt: skip
 

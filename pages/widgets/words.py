@@ -1,6 +1,7 @@
 """Numbers and sentences as people read them."""
 
 import html
+import math
 import re
 import string
 
@@ -21,6 +22,16 @@ STATES = {  # of a run, each with its colour and icon
     "failed": ("red", "error"),
     "interrupted": ("orange", "link_off"),
 }
+# Gymnasium's documentation names these actions; their spaces do not.
+ACTIONS = {
+    "CartPole": ("left", "right"),
+    "MountainCar": ("push left", "coast", "push right"),
+    "Acrobot": ("torque −1", "torque 0", "torque +1"),
+    "Taxi": ("south", "north", "east", "west", "pick up", "drop off"),
+    "CliffWalking": ("up", "right", "down", "left"),
+    "FrozenLake": ("left", "down", "right", "up"),
+    "FrozenLake8x8": ("left", "down", "right", "up"),
+}
 
 
 def big(number: float) -> str:
@@ -29,6 +40,11 @@ def big(number: float) -> str:
         if number >= limit:
             return f"{number / limit:.3g} {unit}"
     return f"{number:.0f}"
+
+
+def number(value: float | None) -> str:
+    """Return a measured number in at most four significant digits, with a proper minus; a dash where there is none."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.4g}".replace("-", "−")
 
 
 def duration(seconds: float) -> str:

@@ -55,22 +55,25 @@ Open = Callable[..., Page]
 def open_page(context: BrowserContext, server: Server) -> Iterator[Open]:
     """Open a page of the lab: `open_page(path, width=1440, height=900, scheme="light")`; errors fail the test.
 
-    Messages of the server for which `lost` is true do not arrive, those of the browser for which `repeated` is true
-    arrive twice.
+    So does every error in the browser's console that `excused` is not in. Messages of the browser for which `repeated`
+    is true arrive twice.
     """
     pages, errors = [], []
 
     def open_one(
         path: str = "", width: int = 1440, height: int = 900, scheme: str = "light",
-        lost: Callable[[bytes], bool] = lambda _: False, repeated: Callable[[bytes], bool] = lambda _: False,
+        repeated: Callable[[bytes], bool] = lambda _: False, excused: str = "\0",
     ) -> Page:  # fmt: skip
+        def note(text: str) -> None:
+            if excused not in text:
+                errors.append(text)
+
         def send(server: WebSocketRoute, message: bytes) -> None:
             for _ in range(1 + repeated(message)):
                 server.send(message)
 
         def route(page: WebSocketRoute) -> None:
             server = page.connect_to_server()
-            server.on_message(lambda message: None if lost(message) else page.send(message))
             page.on_message(lambda message: send(server, message))
 
         page = context.new_page()
@@ -80,6 +83,7 @@ def open_page(context: BrowserContext, server: Server) -> Iterator[Open]:
         page.set_default_timeout(PATIENCE_MS)
         page.route_web_socket("**/_stcore/stream", route)
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda told: note(told.text) if told.type == "error" else None)
         page.on("requestfailed", lambda request: errors.append(request.url) if server.url not in request.url else None)
         page.goto(f"{server.url}/{path}")
         page.wait_for_selector("[data-testid=stApp][data-test-connection-state=CONNECTED]")

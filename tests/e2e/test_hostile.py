@@ -76,7 +76,7 @@ def test_hostile_names_are_text_on_the_train_page(open_page: Open, hostile: list
     seen = watch(page)
     for run_id, name in zip(hostile, NAMES, strict=True):
         page.goto(page.url.split("?")[0] + f"?run={run_id}")
-        expect(page.locator(".st-key-status")).to_contain_text(name)
+        expect(page.locator(".lab-status")).to_contain_text(name)
         harmless(page, seen)
 
 
@@ -101,7 +101,7 @@ def test_hostile_names_are_text_on_the_runs_page(open_page: Open, hostile: list[
 
 
 ACTS = {
-    "fragment": lambda page: page.get_by_text("Numbers as a table").click(),
+    "press": lambda page: page.get_by_role("radio", name="5", exact=True).click(),
     "page": lambda page: page.reload(),
 }
 
@@ -112,7 +112,7 @@ def test_an_unexpected_error_is_a_number_here_and_a_traceback_in_the_log(
 ) -> None:
     store = Store(server.data)
     page = open_page(f"?run={hostile[0]}")
-    expect(page.locator(".st-key-status")).to_contain_text("failed")
+    expect(page.locator(".lab-status")).to_contain_text("failed")
     tags = RUNS.update().where(RUNS.c.id == hostile[0])
     with write(store.engine) as connection:
         connection.execute(tags.values(tags="{ no JSON"))

@@ -22,7 +22,7 @@ def button(page: Page, name: str):
 
 
 def state(page: Page, name: str):
-    return page.locator(".stMarkdownBadge").filter(has_text=name)
+    return page.locator(".lab-state").get_by_text(name, exact=True)
 
 
 def run_id(page: Page) -> str:
@@ -51,23 +51,23 @@ def store(server: Server) -> Store:
 def test_first_visit_shows_an_untrained_policy_and_one_obvious_button(open_page: Open) -> None:
     page = open_page()
     expect(button(page, "Train")).to_be_visible()
-    expect(button(page, "Stop")).to_have_count(0)
-    expect(page.get_by_text("untrained · agent")).to_be_visible()
-    assert page.locator(".st-key-toolbar button[kind=primary]:visible").count() == 1
+    expect(button(page, "Stop")).to_be_disabled()
+    expect(page.get_by_text("untrained · median agent")).to_be_visible()
+    assert page.locator(".st-key-bar button[kind=primary]:visible").count() == 1
 
 
 def test_train_change_pause_reload_resume_stop(open_page: Open, store: Store) -> None:
     # 50,000 updates: the run goes on for as long as the test needs it.
-    page = open_page("?num_updates=50000&stop_when_solved=False&num_agents=2&hidden_layers=8")
+    page = open_page("?num_updates=50000&stop_when_solved=False&num_agents=2&hidden_layers=8&pace=10")
     button(page, "Train").click()
     expect(state(page, "running")).to_be_visible()
     run = run_id(page)
     wait_for_points(page, 5)
 
-    page.get_by_text("Optimiser", exact=True).first.click()
     move_slider(page, "Learning rate", "ArrowLeft")
     mark = page.locator(f"{CHART} .annotation-text").filter(has_text="α 0.025 → 0.02")
     expect(mark).to_be_visible()
+    expect(page.get_by_text("α 0.025 → 0.02, steps are 1.2 times shorter; typical return")).to_be_visible()
     assert store.run(run).current.learning_rate == 0.02
     requests = store.requests(run)
     assert [request.values for request in requests] == [{"learning_rate": 0.02}]
@@ -80,11 +80,10 @@ def test_train_change_pause_reload_resume_stop(open_page: Open, store: Store) ->
     expect(state(page, "paused")).to_be_visible()
     assert run_id(page) == run
     wait_for_points(page, 5)
-    page.get_by_text("Optimiser", exact=True).first.click()
     expect(page.get_by_role("slider", name=re.compile("Learning rate"))).to_have_attribute("aria-valuetext", "0.02")
     assert store.run(run).updates == done
 
-    button(page, "Step").click()
+    button(page, "One update").click()
     expect(page.get_by_text(f"update {done + 1:,} of")).to_be_visible()
     expect(state(page, "paused")).to_be_visible()
 
@@ -104,7 +103,7 @@ def test_train_change_pause_reload_resume_stop(open_page: Open, store: Store) ->
 
 
 def test_chart_keeps_its_node_and_zoom(open_page: Open) -> None:
-    page = open_page("?num_updates=50000&stop_when_solved=False&num_agents=2&hidden_layers=8&pace=30")
+    page = open_page("?num_updates=50000&stop_when_solved=False&num_agents=2&hidden_layers=8&pace=10")
     button(page, "Train").click()
     wait_for_points(page, 10)
     plot = page.locator(f"{CHART} .nsewdrag").first
@@ -129,7 +128,8 @@ def test_chart_keeps_its_node_and_zoom(open_page: Open) -> None:
     after = page.evaluate(
         """(chart) => {
             const node = document.querySelector(chart)
-            return [document.querySelectorAll(chart).length, node.dataset.mark, node.layout.xaxis.range]
+            const count = document.querySelectorAll(`.lab-returns ${chart}`).length
+            return [count, node.dataset.mark, node.layout.xaxis.range]
         }""",
         CHART,
     )
@@ -161,7 +161,7 @@ def test_a_link_with_nonsense_gets_a_sentence_and_the_default(open_page: Open) -
 
 def test_the_server_never_loads_tensorflow(open_page: Open, server: Server) -> None:
     for path in ("", "derivations", "runs"):
-        expect(open_page(path).locator("h1, .st-key-toolbar").first).to_be_visible()
+        expect(open_page(path).locator("h1, .st-key-bar").first).to_be_visible()
     libraries = {library.path for library in psutil.Process(server.process.pid).memory_maps()}
     assert any("numpy" in path for path in libraries)
     assert not [path for path in libraries if "tensorflow" in path]

@@ -74,12 +74,12 @@ def test_only_the_owner_and_an_administrator_control_a_run(
         [run] = store.runs()
         assert run.owner == f"{provider.url} 1"
         bob.goto(f"{server.url}/?run={run.id}")
-        expect(bob.locator(".st-key-status")).to_contain_text(run.name)
+        expect(bob.locator(".lab-status")).to_contain_text(run.name)
         page = bob.get_by_test_id("stMainBlockContainer")
-        for label in ("Pause", "Step", "Stop"):
+        for label in ("Pause", "One update", "Stop"):
             expect(page.get_by_role("button", name=label, exact=True)).to_be_disabled()
-        ann.locator(".st-key-stop button").click()
-        expect(ann.locator(".st-key-status")).to_contain_text("stopped")
+        ann.locator(".st-key-stop button:visible").click()
+        expect(ann.locator(".lab-status")).to_contain_text("stopped")
 
         bob.goto(f"{server.url}/runs")
         select_first(bob)
@@ -90,7 +90,7 @@ def test_only_the_owner_and_an_administrator_control_a_run(
         bob.wait_for_url("**/?*run=*")
         [child] = [found for found in store.runs() if found.parent_id == run.id]
         assert child.owner == f"{provider.url} 2"
-        expect(bob.locator(".st-key-status")).to_contain_text("stopped")
+        expect(bob.locator(".lab-status")).to_contain_text("stopped")
 
         bob.get_by_role("button", name="Bob").click()
         bob.get_by_role("button", name="Log out").click()

@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from bench.scale import add_updates
 from bench.serving import Server
@@ -140,6 +138,7 @@ def test_a_fork_opens_on_the_train_page_and_waits(open_page: Open, store: Store)
     page.wait_for_url("**/?*run=*")
     [child] = [run for run in store.runs() if run.parent_id == parent]
     assert child.id in page.url
+    page.get_by_text("History", exact=True).click()
     expect(page.get_by_text("Forked after 0 updates of parent.")).to_be_visible()
     expect(page.get_by_text("set what is to differ")).to_be_visible()
     assert child.state == "stopped"
@@ -162,94 +161,6 @@ def test_two_tabs_on_one_run_agree(open_page: Open, store: Store) -> None:
     expect(sliders[1]).to_have_value("0.998")
     expect(sliders[0]).to_have_value("0.998")
     assert [request.values for request in store.requests(run)] == [{"gamma": 0.999}, {"gamma": 0.998}]
-
-
-def test_the_chart_goes_on_where_the_message_that_asks_for_looks_was_lost(open_page: Open, store: Store) -> None:
-    asked = []
-
-    def lost(message: bytes) -> bool:
-        if ForwardMsg.FromString(message).WhichOneof("type") == "auto_rerun":
-            asked.append(message)
-            return len(asked) == 1
-        return False
-
-    run = store.create(Config(num_agents=1, num_updates=50_000), "unheard", process_name())
-    store.transition(run, ["starting"], state="running")
-    page = open_page(f"?run={run}", lost=lost)
-    expect(page.get_by_text("update 0 of 50,000")).to_be_visible()
-    add_updates(store, run, store.run(run).config, 0, 3)
-    expect(page.get_by_text("update 3 of 50,000")).to_be_visible()
-    assert len(asked) > 1
-
-
-def test_the_chart_joins_what_is_new_to_what_it_has(open_page: Open, store: Store) -> None:
-    run = store.create(Config(num_agents=2, num_updates=50_000), "growing", process_name())
-    store.transition(run, ["starting"], state="running")
-    config = store.run(run).config
-    points = "(document.querySelector('.js-plotly-plot')?.data ?? []).map((trace) => [trace.uid, trace.x, trace.y])"
-
-    def grow(page: Page, first: int, last: int) -> None:
-        add_updates(store, run, config, first, last)
-        drawn = f"(end) => {points}.some(([uid, x]) => uid.startsWith('agent') && x?.at(-1) === end)"
-        page.wait_for_function(drawn, arg=last * config.episodes_per_update)
-
-    page = open_page(f"?run={run}")
-    for first, last in ((0, 3), (3, 4), (4, 300), (300, 301)):
-        grow(page, first, last)
-    failed: list[str] = []
-    page.route("**/lab/figures/**", lambda route: (failed.append(route.request.url), route.abort()))
-    add_updates(store, run, config, 301, 310)
-    while not failed:
-        page.wait_for_timeout(20)
-    page.unroute("**/lab/figures/**")
-    for first, last in ((310, 399), (399, 402), (402, 1700), (1700, 1701)):  # twice, stretches double
-        grow(page, first, last)
-    other = open_page(f"?run={run}")
-    other.wait_for_selector(".js-plotly-plot .scatterlayer .trace path", state="attached")
-    assert page.evaluate(points) == other.evaluate(points)
-
-
-def test_a_press_that_comes_twice_counts_once(open_page: Open, store: Store) -> None:
-    # Streamlit sends a press twice where a look is due at the same moment.
-    run = store.create(Config(num_agents=1, num_updates=50_000), "pressed", process_name())
-    store.transition(run, ["starting"], state="running")
-    said: list[str] = []
-
-    def repeated(message: bytes) -> bool:
-        widgets = BackMsg.FromString(message).rerun_script.widget_states.widgets
-        pressed = any(widget.trigger_value for widget in widgets)
-        said.extend(["pressed"] * pressed)
-        return pressed
-
-    def noted(message: bytes) -> bool:
-        said.append(str(ForwardMsg.FromString(message).WhichOneof("type")))
-        return False
-
-    def press(name: str) -> None:
-        page.get_by_role("button", name=name, exact=True).click()
-        while "pressed" not in said or said[said.index("pressed") :].count("script_finished") < 3:
-            page.wait_for_timeout(20)  # until both were answered; one answer may be to a look that was under way
-        said.clear()
-
-    page = open_page(f"?run={run}", lost=noted, repeated=repeated)
-    press("Step")
-    assert store.orders(run, after=0).steps == 1
-    store.transition(run, ["running"], state="interrupted")
-    press("Resume")
-    assert store.orders(run, after=0).target == "run"
-
-
-def test_a_double_click_on_train_starts_one_run(open_page: Open, store: Store) -> None:
-    page = open_page("?num_updates=50000&stop_when_solved=False&num_agents=1&hidden_layers=8&view=entropy")
-    main = page.get_by_test_id("stMainBlockContainer")
-    main.get_by_role("button", name="Train", exact=True).dblclick()
-    page.wait_for_url("**run=*")
-    expect(main.get_by_role("button", name="Train anew", exact=True)).to_be_visible()
-    page.get_by_role("radio", name="seconds").click()  # by now the second click has been dealt with
-    page.wait_for_url("**over=seconds*")
-    assert "view=entropy" in page.url
-    [run] = store.runs()
-    assert run.id in page.url
 
 
 def upload(page: Page, path: Path) -> None:

@@ -73,15 +73,6 @@ def test_another_host_name_is_refused_and_every_answer_has_safe_headers(server: 
         assert {name: found.headers[name] for name in gate.HEADERS} == gate.HEADERS
 
 
-def test_the_train_page_has_its_chart_loaded_early(server: Server) -> None:
-    links = {
-        path: answer(server, path, "127.0.0.1").headers["Link"] for path in ("/", "/runs", "/lab/plotly/plotly.min.js")
-    }
-    assert links == {"/": gate.PRELOAD, "/runs": None, "/lab/plotly/plotly.min.js": None}
-    preloaded = gate.PRELOAD.split(">")[0].lstrip("<")
-    assert answer(server, f"/{preloaded}", "127.0.0.1").status == 200
-
-
 @pytest.mark.parametrize(
     ("origin", "host", "opens"),
     [

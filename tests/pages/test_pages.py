@@ -11,9 +11,11 @@ from streamlit.testing.v1 import AppTest
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.presets import PRESETS
+from pg_core.runs.processes import process_name
 from pg_core.runs.records import Batch, Snapshot
 from pg_core.runs.store import Store
 
+MEANINGS = ("train", "pause", "resume")
 ROOT = Path(__file__).parents[2]
 NAVIGATION = str(ROOT / "pages" / "navigation.py")
 OTHER = {  # for each hyperparameter a value that is not its default, as a link writes it
@@ -43,7 +45,7 @@ def page(path: str = "train.py", **link: str) -> AppTest:
 
 
 def control(app: AppTest, name: str):
-    return app.get_by_key(f"{name}_{app.session_state.generations[name]}")
+    return app.get_by_key(name)
 
 
 def sentence(app: AppTest) -> str:
@@ -103,14 +105,6 @@ def test_train_starts_a_run_with_what_the_controls_say() -> None:
     assert app.session_state.run_id == run.id
 
 
-def test_a_pace_that_the_browser_has_not_drawn_yet_is_the_one_in_force() -> None:
-    app = page()
-    app.session_state[app.segmented_control(key="pace_1").key] = None
-    app.button(key="train").click().run()
-    assert not app.exception and not app.error
-    assert lab.runs()[0].config.pace == HYPERPARAMETERS["pace"].default
-
-
 def test_train_with_impossible_controls_says_why_and_starts_nothing() -> None:
     app = page(num_agents="512")
     control(app, "episodes_per_update").set_value(256).run()
@@ -148,17 +142,8 @@ def test_a_value_network_cannot_come_into_an_open_run(queued: str) -> None:
     app = page(run=queued)
     control(app, "baseline").set_value("value").run()
     assert not app.error
-    assert "For the next run: Baseline." in [caption.value for caption in app.caption]
+    assert "For the next run\\: Baseline\\." in [caption.value for caption in app.caption]
     assert lab.run(queued).current.baseline == HYPERPARAMETERS["baseline"].default
-
-
-def test_a_failed_run_shows_its_reason(folder: Path) -> None:
-    store = Store(folder)
-    run_id = store.create(Config(), "unlucky")
-    store.transition(run_id, ["queued"], state="failed", reason="Training diverged at update 3.")
-    app = page(run=run_id)
-    assert not app.exception
-    assert "Training diverged at update 3." in [text.value for text in app.text]
 
 
 def test_the_runs_page_lists_every_run(folder: Path) -> None:
@@ -218,15 +203,13 @@ def test_the_runs_page_is_sorted_and_written_into_its_link(folder: Path) -> None
 def test_a_forked_run_names_its_parent_as_it_is_called_now(folder: Path) -> None:
     store = Store(folder)
     parent = store.create(Config(), "parent", "me")
-    store.commit(parent, "me", Batch([], {}, {}, 0, Snapshot(0, {"kernel_0": np.zeros(1)}, {"update": np.int64(0)})))
+    store.commit(parent, "me", Batch([], {}, {}, Snapshot(0, {"kernel_0": np.zeros(1)}, {"update": np.int64(0)})))
     store.transition(parent, ["starting"], state="stopped", process=None)
     child = lab.fork(parent, resumed=False)
     assert lab.run(child).state == "stopped"
     lab.label(parent, name="*renamed*")
     lab.delete(parent)
-    told = [text.value for text in page(run=child).text]
-    assert "Forked after 0 updates of *renamed*." in told
-    assert "Forked: set what is to differ from here on, then resume it." in told
+    assert "Forked after 0 updates of *renamed*." in [text.value for text in page(run=child).text]
     assert lab.name_of("0" * 32) == "a run that is gone (00000000)"
 
 
@@ -234,25 +217,72 @@ def test_controls_follow_what_another_tab_changes(queued: str) -> None:
     app = page(run=queued)
     control(app, "ent_coef").set_value(0.5).run()
     control(app, "seed").set_value(9).run()  # for the next run
-    before = dict(app.session_state.generations)
     lab.change(queued, learning_rate=0.003, gamma=0.5)
     app.run()
-    new = {name for name, generation in app.session_state.generations.items() if generation != before[name]}
-    assert new == {"learning_rate", "gamma"}  # the other controls stay as they are: a hand may be on one
     at = {name: control(app, name).value for name in ("learning_rate", "gamma", "ent_coef", "seed")}
     assert at == {"learning_rate": 0.003, "gamma": 0.5, "ent_coef": 0.5, "seed": 9}
-    after = dict(app.session_state.generations)
-    app.run()
-    assert app.session_state.generations == after
     assert lab.run(queued).current == Config(num_agents=2, ent_coef=0.5, learning_rate=0.003, gamma=0.5)
 
 
-def test_a_second_click_on_train_starts_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages.widgets.live.DOUBLE_CLICK_SECONDS", 1e9)  # whatever this machine has to do meanwhile
+@pytest.mark.parametrize(
+    ("state", "target", "buttons"),
+    [
+        ("running", "run", {"pause": True, "step": True, "stop": True, "anew": True}),
+        ("running", "pause", {"resume": True, "step": True, "stop": True, "anew": True}),
+        ("paused", "pause", {"resume": True, "step": True, "stop": True, "anew": True}),
+        ("running", "stop", {"pause": False, "step": False, "stop": False, "anew": True}),
+        ("stopped", "stop", {"resume": True, "step": True, "stop": False, "anew": True}),
+        ("interrupted", "run", {"resume": True, "step": True, "stop": False, "anew": True}),
+        ("solved", "run", {"train": True, "step": False, "stop": False, "anew": False}),
+        ("failed", "run", {"train": True, "step": False, "stop": False, "anew": False}),
+    ],
+)
+def test_each_button_means_one_command_and_is_there_where_it_can_be_obeyed(
+    queued: str, folder: Path, state: str, target: str, buttons: dict[str, bool]
+) -> None:
+    Store(folder).transition(queued, ["queued"], state=state, target=target, process=process_name())
+    app = page(run=queued)
+    drawn = {button.key: not button.disabled for button in app.button if button.key in (*buttons, *MEANINGS)}
+    assert drawn == buttons
+
+
+def test_a_start_that_comes_twice_is_one_run(folder: Path) -> None:
     app = page()
+    first = app.session_state.next_run
     app.button(key="train").click().run()
-    app.button(key="train").click().run()
+    [run] = lab.runs()
+    assert run.id == first == app.session_state.run_id
+    assert app.session_state.next_run != first
+    assert lab.start(Config(), run_id=first) == first  # as the press that was drawn says it, however often
     assert len(lab.runs()) == 1
+
+
+def test_a_step_says_until_when(queued: str, folder: Path) -> None:
+    Store(folder).transition(queued, ["queued"], state="paused", target="pause", updates=7, process=process_name())
+    page(run=queued).button(key="step").click().run()
+    assert Store(folder).orders(queued, after=0).until == 8
+
+
+def test_a_preset_says_for_which_environment_it_was_tuned(folder: Path) -> None:
+    assert any("Tuned for CartPole-v1." in caption.value for caption in page().caption)
+    app = page(env_id="Acrobot-v1")
+    [why] = [caption.value for caption in app.caption if "Tuned for" in caption.value]
+    assert why.replace("\\", "").endswith("Tuned for CartPole-v1, not for Acrobot-v1: there it is only a start.")
+
+
+def test_ghosts_are_in_the_link_and_at_most_three(folder: Path) -> None:
+    ids = [Store(folder).create(Config(), f"run {n}") for n in range(4)]
+    app = AppTest.from_file(NAVIGATION, default_timeout=60)
+    app.query_params.update({"beside": ids[:3]})
+    app.run()
+    assert not app.exception and app.session_state.beside == ids[:3]
+    Store(folder).transition(ids[3], ["queued"], state="finished", updates=1)
+    app = page(run=ids[3], beside=ids[0])
+    app.button(key="ghost").click().run()
+    assert app.query_params["beside"] == [ids[0], ids[3]]
+    app.button(key="clear").click().run()
+    assert "beside" not in app.query_params
+    assert "No run has the id" in sentence(page(beside="nothing"))
 
 
 def test_no_page_imports_tensorflow(folder: Path) -> None:

@@ -1,5 +1,4 @@
-// One Plotly figure in one node: Plotly.react redraws it in place, so zoom, pan and legend choices stay. The page brings
-// the figure, or its address, at which the chart asks what is new for as long as there is more to come.
+// A Plotly figure in a node of its own: Plotly.react redraws it in place, so zoom, pan and legend choices stay.
 
 const CONFIG = {
   displaylogo: false,
@@ -7,81 +6,60 @@ const CONFIG = {
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
 }
 const FAILED = "The chart cannot be drawn: its drawing library did not load. Reload the page to try again."
-const LATE_SECONDS = 3 // at least; a look that has not come by then was never asked for
 
-const charts = new WeakMap() // parentElement → its chart
-
-export default function ({ data, parentElement, setTriggerValue }) {
-  if (!charts.has(parentElement)) charts.set(parentElement, mount(parentElement))
-  const chart = charts.get(parentElement)
-  const { address, figure, pause } = JSON.parse(new TextDecoder().decode(data))
-  if (address !== chart.address) chart.figure = null
-  chart.address = address
-  clearTimeout(chart.late)
-  if (pause) chart.late = setTimeout(() => setTriggerValue("late", true), 1000 * Math.max(LATE_SECONDS, 4 * pause))
-  if (figure) take(chart, figure)
-  else ask(chart)
-  return () => unmount(chart, parentElement)
-}
-
-// Asks what is new since the figure that the chart has; after a failure, the page's next look asks again.
-async function ask(chart) {
-  clearTimeout(chart.next)
-  if (chart.asking || chart.gone) return
-  chart.asking = true
-  const { address, figure } = chart
-  try {
-    const answer = await fetch(new URL(`${address}?version=${figure?.version ?? 0}`, document.baseURI))
-    const news = answer.ok ? await answer.json() : {}
-    if (address === chart.address && figure === chart.figure) take(chart, news)
-  } catch (error) {
-    console.warn(error)
-  } finally {
-    chart.asking = false
-  }
-  if (address !== chart.address) ask(chart)
-}
-
-function take(chart, news) {
-  if (news.data) {
-    chart.figure = merged(chart.figure, news)
-    chart.node.setAttribute("aria-label", news.label)
-    draw(chart)
-  }
-  clearTimeout(chart.next)
-  if (news.next) chart.next = setTimeout(() => ask(chart), 1000 * news.next)
-}
-
-// Returns a figure whose traces, of which only the points `from` one on have come, begin with those from before.
-function merged(before, figure) {
-  const traces = new Map(before?.data.map((trace) => [trace.uid, trace]))
-  for (const trace of figure.data.filter((trace) => trace.from)) {
-    for (const column of ["x", "y", "customdata"].filter((column) => trace[column])) {
-      trace[column] = traces.get(trace.uid)[column].slice(0, trace.from).concat(trace[column])
-    }
-  }
-  return figure
-}
-
-function mount(parentElement) {
+// Returns a chart under `parent`: `take` shows a figure, or what is new of it; `mark` puts a cursor at an x.
+export function createChart(parent, { small = false, onClick = null } = {}) {
   const node = document.createElement("div")
-  node.className = "lab-chart"
+  node.className = small ? "lab-chart lab-chart-small" : "lab-chart"
   node.setAttribute("role", "figure")
-  parentElement.append(node)
-  const chart = { node, address: null, figure: null, room: null, asking: false, next: 0, late: 0, drawing: false, stale: false, gone: false }
-  chart.observer = new ResizeObserver(() => draw(chart))
-  chart.observer.observe(node)
-  return chart
+  parent.append(node)
+  const chart = {
+    node, small, onClick, figure: null, cursor: null, room: null, drawing: false, stale: false, gone: false,
+  }
+  const observer = new ResizeObserver(() => draw(chart))
+  observer.observe(node)
+  return {
+    node,
+    // Returns whether what is new could be joined to what was there.
+    take(news) {
+      const figure = merged(chart.figure, news)
+      if (!figure) return false
+      chart.figure = figure
+      node.setAttribute("aria-label", figure.label)
+      draw(chart)
+      return true
+    },
+    mark(x) {
+      if (chart.cursor === x) return
+      chart.cursor = x
+      draw(chart)
+    },
+    redraw: () => draw(chart),
+    destroy() {
+      chart.gone = true
+      observer.disconnect()
+      window.Plotly?.purge(node)
+      node.remove()
+    },
+  }
 }
 
-function unmount(chart, parentElement) {
-  chart.gone = true
-  clearTimeout(chart.late)
-  clearTimeout(chart.next)
-  chart.observer.disconnect()
-  window.Plotly?.purge(chart.node)
-  chart.node.remove()
-  charts.delete(parentElement)
+// Returns a figure whose traces, of which only the points `from` one on have come, begin with those from before; null
+// where these are not there.
+export function merged(before, figure) {
+  const traces = new Map(before?.data.map((trace) => [trace.uid, trace]))
+  const data = figure.data.map((trace) => {
+    if (!trace.from) return trace
+    const known = traces.get(trace.uid)
+    if (!known || known.x.length < trace.from) return null
+    const columns = ["x", "y", "customdata"].filter((column) => trace[column])
+    return { ...trace, ...Object.fromEntries(columns.map((column) => [column, joined(known[column], trace[column], trace.from)])) }
+  })
+  return data.includes(null) ? null : { ...figure, data }
+}
+
+export function joined(before, more, from) {
+  return before.slice(0, from).concat(more)
 }
 
 // Draws the newest figure; what arrives while it draws is drawn next, and what was in between is skipped.
@@ -95,6 +73,7 @@ async function draw(chart) {
       chart.stale = false
       const { data, layout } = styled(chart)
       await Plotly.react(chart.node, data, layout, CONFIG)
+      listen(chart)
       const { l, b } = chart.node._fullLayout._size
       chart.room = { of: roomFor(chart), l: Math.ceil(l), b: Math.ceil(b) }
     }
@@ -104,6 +83,12 @@ async function draw(chart) {
   } finally {
     chart.drawing = false
   }
+}
+
+function listen(chart) {
+  if (!chart.onClick || chart.listens) return
+  chart.listens = true
+  chart.node.on("plotly_click", ({ points }) => chart.onClick(points[0].x))
 }
 
 // What the room for axes and legend depends on, but for the width of numbers.
@@ -132,7 +117,7 @@ function plotly() {
 
 // Returns the figure in the colours and fonts of the page's theme, sized to the node.
 function styled(chart) {
-  const { node, figure } = chart
+  const { node, figure, small } = chart
   const css = getComputedStyle(node)
   const variable = (name) => css.getPropertyValue(`--st-${name}`).trim()
   const text = variable("text-color")
@@ -146,26 +131,36 @@ function styled(chart) {
     automargin: true,
   }
   for (const name of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
-    layout[name] = { ...axis, ...layout[name] }
+    layout[name] = { ...axis, ...(small ? { nticks: 5 } : {}), ...layout[name] }
   }
-  const legendRows = data.filter((trace) => trace.showlegend !== false).length > 3 ? 2 : 1
-  const room = chart.room?.of === roomFor(chart) ? chart.room : { l: 47, b: 45 + 29 * legendRows }
+  const cursor = {
+    type: "line", x0: chart.cursor, x1: chart.cursor, y0: 0, y1: 1, yref: "paper",
+    line: { color: variable("primary-color"), width: 1.5 },
+  }
   Object.assign(layout, {
     width: node.clientWidth,
     height: node.clientHeight,
-    font: { family: variable("font"), size: 13, color: text },
+    font: { family: variable("font"), size: small ? 11 : 12, color: text },
     paper_bgcolor: "rgba(0, 0, 0, 0)",
     plot_bgcolor: "rgba(0, 0, 0, 0)",
-    // At the top: the buttons, and below them two rows of labels. Where axes and legend need more than is given here,
-    // Plotly draws everything twice.
-    margin: { l: room.l, r: 8, t: 52, b: room.b },
-    legend: { orientation: "h", x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom", font: { size: 12 } },
+    margin: margins(chart, data),
+    shapes: [...(layout.shapes ?? []), ...(chart.cursor === null ? [] : [cursor])],
+    legend: { orientation: "h", x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom", font: { size: 11 } },
     hoverlabel: { bgcolor: colors.named.background, bordercolor: alpha(text, 0.3), font: { family: variable("font"), color: text } },
     modebar: { bgcolor: "rgba(0, 0, 0, 0)", color: alpha(text, 0.6), activecolor: text },
     // A finger scrolls the page; zooming is then for the buttons.
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
   })
   return { data, layout }
+}
+
+// Leaves room at the top for two rows of flags. Where axes and legend need more than is given here, Plotly draws
+// everything twice.
+function margins(chart, data) {
+  if (chart.small) return { l: 38, r: 6, t: 6, b: 20 }
+  const legendRows = data.filter((trace) => trace.showlegend !== false).length > 3 ? 2 : 1
+  const room = chart.room?.of === roomFor(chart) ? chart.room : { l: 38, b: 42 + 22 * legendRows }
+  return { l: room.l, r: 8, t: 34, b: room.b }
 }
 
 // Copies a figure with "@3" replaced by the palette's colour 3, "@3/0.2" by the same with an opacity, "@text" by its name.

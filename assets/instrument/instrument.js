@@ -1,0 +1,199 @@
+// The instrument: it asks one address what is new of a run, shows it, and asks again when it was told to.
+
+import { createChart, joined } from "./charts.js"
+import { element, select, write } from "./dom.js"
+import { createEpisodes } from "./episodes.js"
+import { createFilmstrip } from "./filmstrip.js"
+import { keepFocus, oncePerDoubleClick, passOverMain, symbols, whenIdle } from "./page.js"
+import { createPlayer } from "./player.js"
+import { createNumbers, createStatus, createTable } from "./status.js"
+
+const RETRY_MS = 1000 // after an answer that did not come: no network, or a server that starts again
+
+const instruments = new WeakMap() // parentElement → its instrument
+
+export function mount({ data, parentElement, setStateValue, setTriggerValue }) {
+  if (!instruments.has(parentElement)) instruments.set(parentElement, create(parentElement))
+  const instrument = instruments.get(parentElement)
+  Object.assign(instrument, { setStateValue, setTriggerValue })
+  receive(instrument, JSON.parse(new TextDecoder().decode(data)))
+}
+
+export function unmount(parentElement) {
+  const instrument = instruments.get(parentElement)
+  if (!instrument) return
+  instruments.delete(parentElement)
+  instrument.gone = true
+  clearTimeout(instrument.timer)
+  for (const part of [...Object.values(instrument.charts), instrument.player, instrument.filmstrip]) part.destroy()
+  for (const stop of instrument.stops) stop()
+  instrument.root.remove()
+}
+
+function create(parentElement) {
+  const place = (name) => element("div", `lab-${name}`)
+  const places = Object.fromEntries(["status", "stage", "sentence", "strip", "returns", "left", "right", "numbers", "more"].map((name) => [name, place(name)]))
+  const { status, stage, sentence, ...others } = places
+  const root = element("div", "lab-instrument", {}, status, element("div", "lab-side", {}, stage, sentence), ...Object.values(others))
+  parentElement.append(root)
+  const instrument = {
+    root, places, told: { address: null }, version: "", rows: null, cursor: null, asking: false, timer: 0, gone: false,
+    asked: null, selects: {}, charts: {},
+  }
+  instrument.status = createStatus(places.status)
+  instrument.numbers = createNumbers(places.numbers)
+  instrument.table = createTable(places.more, () => answer(instrument, "numbers=1"))
+  instrument.sentence = element("p")
+  places.sentence.append(instrument.sentence)
+  instrument.episodes = createEpisodes((...which) => episode(instrument, ...which))
+  instrument.player = createPlayer(places.stage, { episodes: instrument.episodes, actions: null, onShow: (update) => shown(instrument, update) })
+  instrument.filmstrip = createFilmstrip(places.strip, { episodes: instrument.episodes, onPick: (update) => pick(instrument, update) })
+  instrument.stops = [symbols(), oncePerDoubleClick(), keepFocus(), passOverMain()]
+  return instrument
+}
+
+// Takes what a run of the page's script tells.
+function receive(instrument, told) {
+  const before = instrument.told
+  instrument.told = told
+  if (!instrument.selects.over) drawHeads(instrument)
+  showView(instrument)
+  if (told.subject !== before.subject) {
+    instrument.episodes = createEpisodes((...which) => episode(instrument, ...which))
+    instrument.player.reset({ episodes: instrument.episodes, actions: told.actions })
+    instrument.filmstrip.reset({ episodes: instrument.episodes })
+    instrument.cursor = null
+  }
+  if (told.address !== before.address) {
+    instrument.version = ""
+    instrument.asked = null
+  }
+  ask(instrument)
+}
+
+// Draws what is above each chart: its name, and the choice of the axis or of the curve.
+function drawHeads(instrument) {
+  const { told, places, charts, selects } = instrument
+  const choose = () => instrument.setStateValue("view", [selects.over, selects.left, selects.right].map(({ value }) => value))
+  selects.over = select("Horizontal axis", told.axes, choose)
+  selects.left = select("Curve on the left", told.panels, choose)
+  selects.right = select("Curve on the right", told.panels, choose)
+  places.returns.append(element("div", "lab-head", {}, element("span", "", {}, "Return of each episode"), selects.over))
+  instrument.meanings = { left: element("span"), right: element("span") }
+  for (const side of ["left", "right"]) {
+    places[side].append(element("div", "lab-head", {}, selects[side], instrument.meanings[side]))
+  }
+  const onClick = (x) => pick(instrument, updateAt(instrument.rows, x))
+  charts.returns = createChart(places.returns, { onClick })
+  charts.left = createChart(places.left, { small: true, onClick })
+  charts.right = createChart(places.right, { small: true, onClick })
+}
+
+function showView({ told, selects, meanings }) {
+  const [over, left, right] = told.view
+  Object.entries({ over, left, right }).forEach(([name, value]) => (selects[name].value = value))
+  write(meanings.left, told.meanings[left])
+  write(meanings.right, told.meanings[right])
+}
+
+// Asks what is new. What does not come is asked for again: it is a function of the version that the browser has.
+async function ask(instrument) {
+  clearTimeout(instrument.timer)
+  const { address } = instrument.told
+  if (instrument.asking || instrument.gone || !address) return
+  instrument.asking = true
+  let seconds = RETRY_MS / 1000
+  try {
+    const news = await answer(instrument, `version=${instrument.version}`)
+    if (address === instrument.told.address && !instrument.gone) seconds = take(instrument, news)
+  } catch (error) {
+    if (error.status === 404) refresh(instrument, address) // another server gives other addresses
+  } finally {
+    instrument.asking = false
+  }
+  if (address !== instrument.told.address) ask(instrument)
+  else if (seconds !== null && !instrument.gone) instrument.timer = setTimeout(() => ask(instrument), 1000 * seconds)
+}
+
+async function answer({ told }, query) {
+  const found = await fetch(new URL(`${told.address}?${query}`, document.baseURI))
+  if (!found.ok) throw Object.assign(new Error("The lab did not answer."), { status: found.status })
+  const content = await found.json()
+  if (content.error) throw new Error(content.error)
+  return content
+}
+
+function episode(instrument, update, agent, frames) {
+  const query = new URLSearchParams({ policy: update })
+  if (agent !== null) query.set("agent", agent)
+  if (frames) query.set("frames", 1)
+  return answer(instrument, query)
+}
+
+// Shows news; returns the seconds until the next question, null if nothing more is to be expected.
+function take(instrument, news) {
+  if (news.charts && !takeCharts(instrument, news)) {
+    instrument.version = ""
+    return 0
+  }
+  instrument.version = news.version
+  instrument.status.show(news.told)
+  instrument.numbers.show(news.told.numbers)
+  write(instrument.sentence, news.told.sentence)
+  if (news.stage.newest !== null) {
+    instrument.player.offer(news.stage)
+    instrument.filmstrip.update(news.stage)
+  }
+  if (news.token !== instrument.told.token) refresh(instrument, news.token)
+  return news.next
+}
+
+// Returns whether the charts had what the news begin from.
+function takeCharts(instrument, { charts, rows }) {
+  const before = instrument.rows
+  if (rows.from > (before?.update.length ?? 0)) return false
+  const [returns, left, right] = charts
+  const taken = [instrument.charts.returns.take(returns), instrument.charts.left.take(left), instrument.charts.right.take(right)]
+  if (taken.includes(false)) return false
+  instrument.rows = {
+    update: joined(before?.update ?? [], rows.update, rows.from), x: joined(before?.x ?? [], rows.x, rows.from),
+  }
+  instrument.table.refresh()
+  return true
+}
+
+// Has the page run once, unless it does so anyway: what its buttons and controls say depends on `token`.
+function refresh(instrument, token) {
+  if (instrument.asked === token) return
+  instrument.asked = token
+  whenIdle(() => {
+    if (!instrument.gone && instrument.told.token !== token) instrument.setTriggerValue("stale", token)
+    else instrument.asked = null
+  })
+}
+
+// Plays the policy of an update, null: the newest one; and puts the charts' cursor there.
+function pick(instrument, update) {
+  instrument.cursor = update
+  if (update === null) instrument.player.live()
+  else instrument.player.play(update)
+}
+
+function shown(instrument, update) {
+  instrument.filmstrip.mark(instrument.cursor === null ? null : update)
+  const x = instrument.cursor === null ? null : positionOf(instrument.rows, update)
+  for (const chart of Object.values(instrument.charts)) chart.mark(x)
+}
+
+// Returns the number of updates done at the row that is nearest to x.
+function updateAt({ x, update }, at) {
+  const place = x.findIndex((value) => value >= at)
+  if (place < 0) return update.at(-1)
+  return place > 0 && at - x[place - 1] < x[place] - at ? update[place - 1] : update[place]
+}
+
+// Returns where on the axis so many updates were done.
+function positionOf(rows, update) {
+  const place = rows.update.findIndex((value) => value >= update)
+  return update === 0 ? 0 : rows.x.at(place)
+}

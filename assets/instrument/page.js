@@ -1,0 +1,61 @@
+// What the instrument does for the native part of its page.
+
+const app = () => document.querySelector("[data-testid=stApp]")
+
+// Calls once no run of the page's script is under way: until then controls hold what they held before it.
+export function whenIdle(call) {
+  const isIdle = () => app().dataset.testScriptState === "notRunning"
+  if (isIdle()) return call()
+  const observer = new MutationObserver(() => {
+    if (!isIdle()) return
+    observer.disconnect()
+    call()
+  })
+  observer.observe(app(), { attributeFilter: ["data-test-script-state"] })
+}
+
+// The second click of what the system counts as one double click means the same press: not what the button says by then.
+export function oncePerDoubleClick() {
+  return listen("click", (event) => {
+    if (event.detail > 1 && event.target.closest(".st-key-slot_main")) event.stopImmediatePropagation()
+  })
+}
+
+// Keeps the keyboard where it was when the button under it comes to mean something else.
+export function keepFocus() {
+  const slot = () => document.querySelector(".st-key-slot_main")
+  let inside = false
+  const stop = listen("focusin", (event) => (inside = Boolean(event.target.closest(".st-key-slot_main"))))
+  const observer = new MutationObserver(() => {
+    if (inside && document.activeElement === document.body) slot()?.querySelector("button:enabled")?.focus()
+  })
+  observer.observe(document.querySelector("[data-testid=stMain]"), { childList: true, subtree: true })
+  return () => {
+    stop()
+    observer.disconnect()
+  }
+}
+
+// The page scrolls by what is in it: it need not be a stop of its own before its first button.
+export function passOverMain() {
+  const main = document.querySelector("#stMain")
+  main.tabIndex = -1
+  return () => (main.tabIndex = 0)
+}
+
+// A symbol of the formula finds its control: it is lit, and on a phone, which shows one at a time, it is the one.
+export function symbols() {
+  return listen("click", (event) => {
+    const name = event.target.closest("[data-knob]")?.dataset.knob
+    if (!name) return
+    const knob = document.querySelector(`.st-key-knob_${name}`)
+    document.querySelector(".st-key-controls").dataset.knob = name
+    knob.scrollIntoView({ block: "nearest" })
+    knob.querySelector("input, button, [role=slider]")?.focus()
+  })
+}
+
+function listen(kind, call) {
+  document.addEventListener(kind, call, true)
+  return () => document.removeEventListener(kind, call, true)
+}

@@ -1,0 +1,101 @@
+"""The fixed bar: buttons that each mean one command, in places that do not depend on the state, and the pace."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from pages.widgets import beside, controls
+from pages.widgets.words import NOT_YOURS, REFUSALS
+from pg_core import lab
+from pg_core.config import Config
+
+
+def bar(run: lab.Run | None) -> None:
+    """Draw the buttons and the pace.
+
+    A button is drawn with all that its press means, so that a press that Streamlit brings twice is the same command:
+    the id of the run that Train would start, the update up to which one step would train.
+    """
+    if st.session_state.get("next_run") in (None, st.session_state.run_id):
+        st.session_state.next_run = uuid.uuid4().hex
+    mine = run is None or lab.may_control(run)
+    help = None if mine else NOT_YOURS
+    stopping = run is not None and run.active and run.target == "stop"
+    steerable = run is not None and mine and run.changeable and not stopping
+    with st.container(key="bar", horizontal=True, vertical_alignment="center"):
+        with st.container(key="slot_main"):
+            _main(run, steerable, help)
+        with st.container(key="slot_step"):
+            updates = run.updates if run else 0
+            _button(
+                "One update", "step", "skip_next", help or "Train until one more update is done, then pause.",
+                not steerable, _order, lab.step, updates + 1,
+            )  # fmt: skip
+        with st.container(key="slot_stop"):
+            stoppable = run is not None and mine and run.active and not stopping
+            _button("Stop", "stop", "stop", help or "End this run, which is kept.", not stoppable, _order, lab.stop)
+        with st.container(key="slot_anew"):
+            again = run is not None and _meaning(run) != "train"
+            anew = "Stop this run, which is kept, and start another with these settings."
+            _button("Train anew", "anew", "restart_alt", anew, not again, train, st.session_state.next_run)
+        with st.container(key="slot_pace"):
+            controls.control("pace", label="Pace, updates a second", label_visibility="collapsed")
+
+
+def _meaning(run: lab.Run | None) -> str:
+    """Return which of train, pause and resume comes next."""
+    if run is None or not run.changeable:
+        return "train"
+    return "resume" if not run.active or run.target == "pause" else "pause"
+
+
+def _main(run: lab.Run | None, steerable: bool, help: str | None) -> None:
+    meaning = _meaning(run)
+    if meaning == "train":
+        _button("Train", "train", "play_arrow", "Start a run with these settings.", False, train,
+                st.session_state.next_run, type="primary")  # fmt: skip
+    elif meaning == "pause":
+        _button("Pause", "pause", "pause", help, not steerable, _order, lab.pause, type="primary")
+    else:
+        _button("Resume", "resume", "resume", help, not steerable, _order, lab.resume, type="primary")
+
+
+def _button(
+    label: str, key: str, icon: str, help: str | None, disabled: bool, act: Callable[..., None], *args: Any, **more: Any
+) -> None:
+    st.button(
+        label, key=key, icon=f":material/{icon}:", help=help, disabled=disabled, on_click=act, args=args,
+        width="stretch", **more,
+    )  # fmt: skip
+
+
+def train(run_id: str) -> None:
+    """Start the run with this id as the controls say, and open it; the run that is open and active is stopped."""
+    start({run_id: (None, {})})
+
+
+def start(runs: dict[str, tuple[str | None, dict[str, Any]]]) -> None:
+    """Start runs, by id, each with a name and what differs in it from the controls; the first one is opened."""
+    st.session_state.complaint = ""
+    try:
+        configs = {run_id: Config(**{**dict(controls.config()), **values}) for run_id, (_, values) in runs.items()}
+        before = lab.run(st.session_state.run_id) if st.session_state.run_id else None
+        if before and before.active and before.id not in runs and lab.may_control(before):
+            lab.stop(before.id)
+        for run_id, (name, _) in runs.items():
+            lab.start(configs[run_id], name, run_id)
+        first, *others = runs
+        st.session_state.run_id, st.session_state.known = first, configs[first]
+        beside.keep(*others)
+    except REFUSALS as error:
+        st.session_state.complaint = str(error)
+
+
+def _order(order: Callable[..., None], *args: Any) -> None:
+    st.session_state.complaint = ""
+    try:
+        order(st.session_state.run_id, *args)
+    except REFUSALS as error:
+        st.session_state.complaint = str(error)

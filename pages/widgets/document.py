@@ -1,0 +1,67 @@
+"""The document that every page of Streamlit begins with, told where the lab is and what it will need."""
+
+import json
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEAD = b"<head>"
+
+
+class Document:
+    """ASGI middleware that writes the lab's own address and what is to be loaded early into Streamlit's document.
+
+    Streamlit's script would look for its server below each page's address first, `/runs/_stcore/health`, and the
+    browser's console would show an error for each.
+
+    Args:
+        app: what it stands before.
+        base_path: of the lab's address, `/` at its end.
+        modules: paths below it of scripts that the Train page needs.
+        scripts: likewise of those that are no modules.
+    """
+
+    def __init__(self, app: ASGIApp, base_path: str, modules: list[str], scripts: list[str]) -> None:
+        self._app = app
+        script = f"window.__streamlit = {{BACKEND_BASE_URL: new URL({json.dumps(base_path)}, location.origin).href}}"
+        self._told = f"<script>{script}</script>".encode()
+        links = [f'<link rel="modulepreload" href="{base_path}{path}">' for path in modules]
+        links += [f'<link rel="preload" as="script" href="{base_path}{path}">' for path in scripts]
+        self._needed = "".join(links).encode()
+        self._train = base_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or b"text/html" not in dict(scope["headers"]).get(b"accept", b""):
+            await self._app(scope, receive, send)
+            return
+        plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]  # to write into it
+        added = self._told + (self._needed if scope["path"] == self._train else b"")
+        await self._app({**scope, "headers": plain}, receive, _Writing(send, added))
+
+
+class _Writing:
+    """Sends one answer on, with something added to its head if it is a document."""
+
+    def __init__(self, send: Send, added: bytes) -> None:
+        self._send, self._added = send, added
+        self._start: Message | None = None
+        self._body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and _is_document(message):
+            self._start = message
+        elif self._start is None:
+            await self._send(message)
+        else:
+            self._body += message.get("body", b"")
+            if not message.get("more_body"):
+                body = self._body.replace(HEAD, HEAD + self._added, 1)
+                MutableHeaders(scope=self._start)["content-length"] = str(len(body))
+                await self._send(self._start)
+                await self._send({"type": "http.response.body", "body": body})
+
+
+def _is_document(message: Message) -> bool:
+    headers = MutableHeaders(scope=message)
+    return message["status"] == 200 and headers.get("content-type", "").startswith("text/html")

@@ -1,0 +1,178 @@
+"""The instrument: the one component of the Train page that moves, and the address at which it asks what is new."""
+
+import asyncio
+import contextlib
+import hashlib
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+import streamlit as st
+from itsdangerous import BadSignature, URLSafeSerializer
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pages.widgets import ASSETS, figure
+from pages.widgets.figure import Json, Shown
+from pages.widgets.news import news, nothing_yet, token
+from pages.widgets.words import ACTIONS
+from pg_core import lab
+from pg_core.config import Config
+from pg_core.lab import Progress
+
+ROUTE = "lab/live"
+SCRIPTS = ASSETS / "instrument"
+READ_SECONDS = 0.3  # for the updates of a very long run, each time
+MAX_ANSWERS = 256
+KEPT = {"Cache-Control": "private, max-age=86400, immutable"}  # what was asked never changes
+FRESH = {"Cache-Control": "no-store"}
+
+# A script that changes has another address, so that browsers may keep it for good.
+VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(SCRIPTS.iterdir()))).hexdigest()[:12]
+SCRIPTS_ROUTE = f"lab/scripts/{VERSION}"
+
+# Who has been given an address by a page may ask there; nobody else can make one.
+_addresses = URLSafeSerializer(secrets.token_bytes(32))
+# Threads of their own: what is asked waits for the store, and must not make Streamlit wait.
+_readers = ThreadPoolExecutor(2, "reader")
+_answers: OrderedDict[tuple[str, str], tuple[Any, bytes]] = OrderedDict()  # by address and version, with their stamps
+
+
+def _component(name: str, module: str) -> Callable[..., Any]:
+    """Register a component whose script is a module that the browser loads from the lab and keeps."""
+    loader = f"""
+const module = () => import(new URL("{SCRIPTS_ROUTE}/{module}", document.baseURI))
+
+export default function (component) {{
+  const loaded = module()
+  loaded.then(({{ mount }}) => mount(component), (error) => {{
+    console.error(error)
+    component.parentElement.textContent = "A script of the lab did not load. Reload the page to try again."
+  }})
+  return () => loaded.then(({{ unmount }}) => unmount(component.parentElement), () => null)
+}}
+"""
+    css = "".join(path.read_text() for path in sorted(SCRIPTS.glob("*.css")))
+    return st.components.v2.component(name, js=loader, css=css, isolate_styles=False)
+
+
+_instrument = _component("instrument", "instrument.js")
+_chart = _component("chart", "chart.js")
+
+
+def instrument(progress: Progress | None, config: Config | None, shown: Shown, on_view: Callable[[], None]) -> None:
+    """Show a run, or what the next one begins with: the browser asks what is new, by itself, until nothing more comes.
+
+    Args:
+        progress: of the open run, None before the first.
+        config: of the run, or of the next one; None where the controls do not fit together.
+        shown: what is to be seen.
+        on_view: called when another axis or another curve was chosen; `st.session_state.instrument.view` says which.
+    """
+    beside = _progress_of(shown.beside)
+    told: Json = {
+        "address": f"{ROUTE}/{address(shown)}" if progress or config else None,
+        "subject": shown.run_id or (config and subject(config)),
+        "token": token(progress, beside) if progress else "",
+        "view": [shown.over, *shown.panels],
+        "axes": {axis: f"over {title}" for axis, title in figure.X_TITLES.items()},
+        "panels": {name: measure.name for name, measure in figure.PANELS.items()},
+        "meanings": {name: measure.meaning for name, measure in figure.PANELS.items()},
+        "actions": ACTIONS.get(config.env_id.rsplit("-v", 1)[0]) if config else None,
+    }
+    _instrument(key="instrument", data=orjson.dumps(told), on_view_change=on_view, on_stale_change=lambda: None)
+
+
+def draw(chart: Json, key: str) -> None:
+    """Draw one chart: Plotly's `data` and `layout` with the theme's colours as `@0`, and a `label` in words."""
+    _chart(key=key, data=orjson.dumps(chart))
+
+
+def subject(config: Config) -> str:
+    """Return what the untrained policies of a config depend on, as text."""
+    return config.model_dump_json(include={"env_id", "seed", "hidden_layers", "activation", "num_agents"})
+
+
+def address(shown: Shown) -> str:
+    """Return where a view is, under the route."""
+    return str(_addresses.dumps(asdict(shown)))
+
+
+async def answer(request: Request) -> Response:
+    """Answer a browser: with what is new, with a table of numbers, or with an episode, as it asks.
+
+    404 to an address that no page has given, 503 where the store cannot be read.
+    """
+    try:
+        given, query = request.path_params["address"], request.query_params
+        shown = _read(given)
+        if "policy" in query:
+            return await _episode(shown, query)
+        ask = (_numbers, shown) if "numbers" in query else (_news, given, shown, query.get("version", ""))
+        found = await asyncio.get_running_loop().run_in_executor(_readers, *ask)
+    except (BadSignature, ValueError, TypeError, lab.UnknownRun):
+        return Response(status_code=404)
+    except lab.StoreError:
+        return Response(status_code=503)
+    return Response(found, media_type="application/json", headers=FRESH)
+
+
+def _read(address: str) -> Shown:
+    given = _addresses.loads(address)
+    return Shown(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+
+
+def _news(given: str, shown: Shown, version: str) -> bytes:
+    """Return the news since a version; those that many ask for are made once, for as long as nothing has changed."""
+    if shown.run_id is None:
+        return orjson.dumps(nothing_yet(Config.from_json(shown.start), shown))
+    stamp = [lab.stamp(shown.run_id), *map(_stamp, shown.beside)]
+    key = (given, version)
+    known, found = _answers.get(key, (None, b""))
+    if known != stamp:
+        progress, beside = lab.progress(shown.run_id, READ_SECONDS), _progress_of(shown.beside)
+        made = news(progress, shown, beside, [int(part) for part in version.split("-") if part])
+        found = orjson.dumps(made)
+        if progress.curves.complete and progress.queue_position is None:
+            _answers[key] = (stamp, found)
+            while len(_answers) > MAX_ANSWERS:
+                _answers.popitem(last=False)
+    return found
+
+
+def _stamp(run_id: str) -> Any:
+    with contextlib.suppress(lab.UnknownRun):  # a run that is drawn behind may be gone
+        return lab.stamp(run_id)
+
+
+def _numbers(shown: Shown) -> bytes:
+    progress = lab.progress(shown.run_id, READ_SECONDS) if shown.run_id else None
+    return orjson.dumps(figure.numbers(progress, shown.panels))
+
+
+async def _episode(shown: Shown, query: Any) -> Response:
+    """Answer with an episode of a policy, once it is played."""
+    of = shown.run_id or Config.from_json(shown.start)
+    agent = int(query["agent"]) if query.get("agent") else None
+    loop = asyncio.get_running_loop()
+    try:
+        asked = await loop.run_in_executor(
+            _readers, lambda: lab.episode(of, int(query["policy"]), agent, frames="frames" in query)
+        )
+        return Response(await asyncio.wrap_future(asked), media_type="application/json", headers=KEPT)
+    except (lab.EpisodeError, LookupError) as error:
+        # No status of an error: browsers would report what is none of theirs.
+        return Response(orjson.dumps({"error": str(error)}), media_type="application/json", headers=FRESH)
+
+
+def _progress_of(run_ids: tuple[str, ...]) -> list[Progress]:
+    """Return the progress of the runs that are drawn behind, without those that are gone."""
+    found = []
+    for run_id in run_ids:
+        with contextlib.suppress(lab.UnknownRun):
+            found.append(lab.progress(run_id, READ_SECONDS))
+    return found

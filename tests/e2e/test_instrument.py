@@ -1,0 +1,295 @@
+"""The instrument: every policy seen while it learns, orders that mean one thing, and news that nothing stops."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from streamlit.proto.BackMsg_pb2 import BackMsg
+
+from bench.scale import add_updates
+from bench.serving import Server, free_port, serve
+from pg_core.config import Config
+from pg_core.runs.processes import process_name
+from pg_core.runs.store import Store
+from tests.e2e.conftest import PATIENCE_MS, Open
+from tests.e2e.test_journey import CHART, button, move_slider, run_id, state, wait_for_points
+
+# Notes when each policy came onto the stage.
+WATCH = """() => {
+    const stage = document.querySelector(".lab-stage")
+    window.seen = []
+    const note = () => {
+        const update = Number(stage.dataset.update)
+        if (stage.dataset.update && window.seen.at(-1)?.[0] !== update) window.seen.push([update, Date.now() / 1000])
+    }
+    note()
+    new MutationObserver(note).observe(stage, { attributeFilter: ["data-update"] })
+}"""
+LONG = "num_updates=50000&stop_when_solved=False&num_agents=2&hidden_layers=8"
+
+
+@pytest.fixture
+def store(server: Server) -> Store:
+    return Store(server.data)
+
+
+def train(page: Page) -> str:
+    """Press Train and return the run's id."""
+    button(page, "Train").click()
+    return run_id(page)
+
+
+def watched(page: Page) -> list[tuple[int, float]]:
+    return [(update, when) for update, when in page.evaluate("window.seen")]
+
+
+def test_at_the_default_pace_twenty_policies_are_seen_evenly_spread(open_page: Open, store: Store) -> None:
+    page = open_page()
+    expect(page.get_by_text("untrained · median agent")).to_be_visible()
+    page.evaluate(WATCH)
+    run = train(page)
+    expect(state(page, "solved")).to_be_visible()
+    updates = store.run(run).updates
+    page.wait_for_function("(last) => window.seen.at(-1)[0] === last", arg=updates)
+    seen = [update for update, _ in watched(page)]
+    seen = seen[seen.index(0) :] if 0 in seen else seen
+    assert len(set(seen)) >= 20
+    assert seen == sorted(seen)
+    quarters = [sum(updates * k / 4 <= update <= updates * (k + 1) / 4 for update in seen) for k in range(4)]
+    assert min(quarters) >= 3, (quarters, seen)
+
+
+def test_at_pace_one_every_policy_is_seen(open_page: Open, store: Store) -> None:
+    page = open_page("?pace=1&num_updates=9&num_agents=2")
+    expect(page.get_by_text("untrained · median agent")).to_be_visible()
+    page.evaluate(WATCH)
+    train(page)
+    expect(state(page, "finished")).to_be_visible()
+    page.wait_for_function("() => window.seen.at(-1)[0] === 9")
+    assert sorted({update for update, _ in watched(page)}) == list(range(10))
+
+
+def test_at_full_pace_a_policy_is_on_the_stage_within_a_second_of_its_commit(open_page: Open, store: Store) -> None:
+    page = open_page("?pace=0&learning_rate=0.0001&" + LONG)
+    expect(page.get_by_text("untrained · median agent")).to_be_visible()
+    page.evaluate(WATCH)
+    run = train(page)
+    committed: list[tuple[int, float]] = []
+    while len(watched(page)) < 12:
+        committed.append((store.run(run).updates, time.time()))
+        page.wait_for_timeout(20)
+    button(page, "Stop").click()
+    late = []
+    for update, when in watched(page)[2:]:  # the first ones while the process of the stage begins
+        came = next((at for updates, at in committed if updates >= update), when)
+        late.append(when - came)
+    assert sorted(late)[len(late) // 2] < 1, late
+
+
+def test_the_keyboard_alone_trains_pauses_and_goes_on(open_page: Open) -> None:
+    page = open_page("?pace=10&" + LONG)
+    expect(button(page, "Train")).to_be_visible()
+    page.wait_for_selector(CHART)
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('.st-key-train') !== null"):
+            break
+    page.keyboard.press("Enter")
+    expect(state(page, "running")).to_be_visible()
+    page.wait_for_function("document.activeElement.closest('.st-key-pause') !== null")  # it keeps the keyboard
+    page.keyboard.press("Enter")
+    expect(state(page, "paused")).to_be_visible()
+    page.wait_for_function("document.activeElement.closest('.st-key-resume') !== null")
+    page.keyboard.press("Enter")
+    expect(state(page, "running")).to_be_visible()
+    page.locator(".lab-player-screen").focus()
+    page.keyboard.press(" ")
+    expect(page.get_by_role("button", name="Play the episode")).to_be_visible()
+    button(page, "Stop").click()
+    expect(state(page, "stopped")).to_be_visible()
+
+
+def test_the_filmstrip_plays_an_earlier_policy_and_puts_the_cursor_there(open_page: Open) -> None:
+    page = open_page("?pace=10&num_updates=12&num_agents=2&hidden_layers=8")
+    train(page)
+    expect(state(page, "finished")).to_be_visible()
+    strip = page.locator(".lab-strip")
+    strip.get_by_role("button", name=re.compile("untrained")).click()
+    expect(page.locator(".lab-stage")).to_have_attribute("data-update", "0")
+    cursors = "(name) => document.querySelector(`.lab-${name} .js-plotly-plot`).layout.shapes.length"
+    for name in ("returns", "left", "right"):
+        page.wait_for_function(f"(name) => ({cursors})(name) === 1", arg=name)
+    strip.get_by_role("button", name=re.compile("now")).click()
+    expect(page.locator(".lab-stage")).to_have_attribute("data-update", "12")
+    page.wait_for_function(f"() => ({cursors})('returns') === 0")
+
+
+def test_a_twin_goes_on_unchanged_beside_the_run(open_page: Open, store: Store) -> None:
+    page = open_page("?pace=5&num_agents=2&hidden_layers=8&num_updates=200&stop_when_solved=False")
+    run = train(page)
+    wait_for_points(page, 3)
+    expect(button(page, "Keep a twin")).to_be_disabled()
+    move_slider(page, "Learning rate", "Home")
+    button(page, "Keep a twin").click()
+    page.wait_for_url("**beside=*")
+    [twin] = [found for found in store.runs() if found.parent_id == run]
+    changed = store.requests(run)[0].update
+    assert twin.parent_update == changed and twin.current.learning_rate == 0.025
+    ghost = f"document.querySelector('.lab-returns {CHART}').data.find((trace) => trace.uid.startsWith('beside'))"
+    page.wait_for_function(f"() => {ghost}?.x.length > {changed} && {ghost}.line.dash === 'dash'")
+    button(page, "Clear").click()
+    page.wait_for_function(f"() => !{ghost}")
+    button(page, "Stop").click()
+    expect(state(page, "stopped")).to_be_visible()
+
+
+def test_a_ghost_stays_behind_the_next_run_and_in_the_link(open_page: Open) -> None:
+    page = open_page("?pace=0&num_updates=5&num_agents=2&hidden_layers=8")
+    first = train(page)
+    expect(state(page, "finished")).to_be_visible()
+    button(page, "Keep as a ghost").click()
+    page.wait_for_url(f"**beside={first}*")
+    button(page, "Train").click()
+    page.wait_for_url(lambda url: f"run={first}" not in url)
+    behind = f"[...document.querySelector('.lab-returns {CHART}').data].map((trace) => trace.uid)"
+    page.wait_for_function(f"(uid) => {behind}.includes(uid)", arg=f"beside {first} mean return")
+    page.reload()
+    page.wait_for_selector(CHART)
+    page.wait_for_function(f"(uid) => {behind}.includes(uid)", arg=f"beside {first} mean return")
+
+
+def test_plain_against_best_is_one_press(open_page: Open, store: Store) -> None:
+    page = open_page("?pace=0&num_updates=20&hidden_layers=8")
+    page.wait_for_selector(CHART)
+    before = {run.id for run in store.runs()}
+    button(page, "Plain against best").click()
+    page.wait_for_url("**beside=*")
+    new = [run for run in store.runs() if run.id not in before]
+    assert {run.name: run.config.optimizer for run in new} == {"Plain REINFORCE": "adam", "Best on CartPole": "adam"}
+    assert {run.config.episodes_per_update for run in new} == {16, 3}
+    assert len({run.config.seed for run in new}) == 1
+    behind = f"document.querySelector('.lab-returns {CHART}').data.find((trace) => trace.uid.startsWith('beside'))"
+    page.wait_for_function(f"() => {behind}?.x.length === 20")  # it is drawn to its end, when the best one has ended
+
+
+def test_a_press_that_comes_twice_counts_once(open_page: Open, store: Store) -> None:
+    run = store.create(Config(num_agents=1, num_updates=50_000), "pressed", process_name())
+    store.transition(run, ["starting"], state="running")
+    pressed: list[bytes] = []
+
+    def repeated(message: bytes) -> bool:
+        widgets = BackMsg.FromString(message).rerun_script.widget_states.widgets
+        if any(widget.trigger_value for widget in widgets):
+            pressed.append(message)
+            return True
+        return False
+
+    def press(name: str) -> None:
+        before = len(pressed)
+        button(page, name).click()
+        while len(pressed) == before:
+            page.wait_for_timeout(20)
+        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+
+    page = open_page(f"?run={run}", repeated=repeated)
+    press("One update")
+    expect(button(page, "Resume")).to_be_visible()
+    assert (store.run(run).target, store.orders(run, after=0).until) == ("pause", 1)
+    press("Resume")
+    expect(button(page, "Pause")).to_be_visible()
+    assert store.run(run).target == "run"
+    store.transition(run, ["running"], state="finished")
+    expect(button(page, "Train")).to_be_visible()
+    runs = len(store.runs())
+    press("Train")
+    page.wait_for_url(lambda url: run not in url)
+    assert len(store.runs()) == runs + 1
+    button(page, "Stop").click()
+
+
+def test_a_double_click_on_train_starts_one_run_that_goes_on(open_page: Open, store: Store) -> None:
+    page = open_page("?view=kl&" + LONG)
+    page.wait_for_selector(CHART)
+    before = {run.id for run in store.runs()}
+    button(page, "Train").dblclick()
+    page.wait_for_url("**run=*")
+    expect(button(page, "Pause")).to_be_visible()
+    page.get_by_role("combobox", name="Horizontal axis").select_option("seconds")
+    page.wait_for_url("**over=seconds*")  # by now the second click has been dealt with
+    assert "view=kl" in page.url
+    [run] = [run for run in store.runs() if run.id not in before]
+    assert run.id in page.url and run.target == "run"
+    button(page, "Stop").click()
+    expect(state(page, "stopped")).to_be_visible()
+
+
+def test_the_charts_join_what_is_new_to_what_they_have(open_page: Open, store: Store) -> None:
+    run = store.create(Config(num_agents=2, num_updates=50_000), "growing", process_name())
+    store.transition(run, ["starting"], state="running")
+    config = store.run(run).config
+    points = f"[...document.querySelectorAll('{CHART}')].map((node) => (node.data ?? []).map(({{uid, x, y}}) => [uid, x, y]))"
+
+    def grow(page: Page, first: int, last: int) -> None:
+        add_updates(store, run, config, first, last)
+        drawn = (
+            f"(end) => {points}.every((data) => data.some(([uid, x]) => uid.startsWith('agent') && x.at(-1) === end))"
+        )
+        page.wait_for_function(drawn, arg=last * config.episodes_per_update)
+
+    page = open_page(f"?run={run}", excused="ERR_")
+    for first, last in ((0, 3), (3, 4), (4, 300), (300, 301)):
+        grow(page, first, last)
+    failed: list[str] = []
+    page.route("**/lab/live/**", lambda route: (failed.append(route.request.url), route.abort()))
+    add_updates(store, run, config, 301, 310)
+    while not failed:
+        page.wait_for_timeout(20)
+    page.unroute("**/lab/live/**")
+    for first, last in ((310, 399), (399, 402), (402, 1700), (1700, 1701)):  # twice, stretches double
+        grow(page, first, last)
+    other = open_page(f"?run={run}")
+    other.wait_for_function(f"() => {points}.length === 3 && {points}.every((data) => data.length)")
+    assert page.evaluate(points) == other.evaluate(points)
+
+
+def test_two_tabs_agree_on_the_state_and_a_lost_network_needs_no_hand(open_page: Open, store: Store) -> None:
+    page, other = open_page("?pace=5&" + LONG, excused="ERR_"), None
+    run = train(page)
+    wait_for_points(page, 2)
+    other = open_page(f"?run={run}")
+    button(other, "Pause").click()
+    expect(state(page, "paused")).to_be_visible()
+    expect(button(page, "Resume")).to_be_visible()
+    page.context.set_offline(True)
+    try:
+        store.transition(run, ["paused"], target="run")
+        done = store.run(run).updates
+        while store.run(run).updates < done + 10:
+            page.wait_for_timeout(50)
+    finally:
+        page.context.set_offline(False)
+    wait_for_points(page, done + 10)
+    button(page, "Stop").click()
+    expect(state(other, "stopped")).to_be_visible()
+    expect(button(other, "Resume")).to_be_visible()
+
+
+def test_a_server_that_starts_again_is_found_and_the_run_resumed(browser: Browser, tmp_path: Path) -> None:
+    port = free_port()
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    with serve(tmp_path, port=port) as server:
+        page.goto(f"{server.url}/?pace=5&{LONG}")
+        run = train(page)
+        wait_for_points(page, 2)
+    with serve(tmp_path, port=port):
+        expect(state(page, "interrupted")).to_be_visible()
+        done = Store(tmp_path).run(run).updates
+        button(page, "Resume").click()
+        wait_for_points(page, done + 3)
+        button(page, "Stop").click()
+        expect(state(page, "stopped")).to_be_visible()
+    context.close()

@@ -1,0 +1,36 @@
+"""The document that a page begins with knows where the lab is; nothing else is touched."""
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from pages.widgets.document import Document
+
+PAGE = "<html><head><title>x</title></head></html>"
+
+
+def page(request: Request) -> Response:
+    assert "accept-encoding" not in request.headers
+    return HTMLResponse(PAGE)
+
+
+def client(base_path: str = "/") -> TestClient:
+    routes = [Route("/", page), Route("/runs", page), Route("/text", lambda _: PlainTextResponse("<head>"))]
+    return TestClient(Document(Starlette(routes=routes), base_path, ["lab/a.js"], ["lab/b.js"]))
+
+
+def test_the_document_is_told_where_the_lab_is_and_the_train_page_what_it_needs() -> None:
+    train = client().get("/", headers={"Accept": "text/html"})
+    assert 'BACKEND_BASE_URL: new URL("/", location.origin).href' in train.text
+    assert '<link rel="modulepreload" href="/lab/a.js"><link rel="preload" as="script" href="/lab/b.js">' in train.text
+    assert int(train.headers["content-length"]) == len(train.content) > len(PAGE)
+    runs = client().get("/runs", headers={"Accept": "text/html"}).text
+    assert "BACKEND_BASE_URL" in runs and "modulepreload" not in runs
+    assert 'new URL("/pg/", location.origin)' in client("/pg/").get("/runs", headers={"Accept": "text/html"}).text
+
+
+def test_everything_else_stays_as_it_is() -> None:
+    assert client().get("/text", headers={"Accept": "text/html"}).text == "<head>"
+    assert client().get("/none", headers={"Accept": "text/html"}).status_code == 404

@@ -1,0 +1,115 @@
+"""The address at which the instrument asks: news, numbers and episodes, to nobody whom no page has given it."""
+
+import asyncio
+import json
+from concurrent.futures import Future
+from dataclasses import replace
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pages.widgets import instrument
+from pages.widgets.figure import Shown
+from pg_core import lab
+from pg_core.config import Config
+from pg_core.lab import Progress, UnknownRun
+from tests.pages.test_figure import progress
+
+
+def ask(address: str, query: str = "") -> Response:
+    scope = {"type": "http", "path_params": {"address": address}, "headers": [], "query_string": query.encode()}
+    return asyncio.run(instrument.answer(Request(scope)))
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[Progress]:
+    """The run "a", as the store has it: the last of a list; each time that it is read is noted in `lab.reads`."""
+    found = [progress(updates=3, version=7)]
+
+    def stamp(run_id: str) -> tuple:
+        if run_id != "a":
+            raise UnknownRun(run_id)
+        return (len(found),)
+
+    def read(run_id: str, _seconds: float) -> Progress:
+        lab.reads.append(run_id)
+        return found[-1]
+
+    monkeypatch.setattr(lab, "reads", [], raising=False)
+    monkeypatch.setattr(lab, "stamp", stamp)
+    monkeypatch.setattr(lab, "progress", read)
+    monkeypatch.setattr(lab, "policies", lambda run_id: [0, 3])
+    instrument._answers.clear()
+    return found
+
+
+def test_many_who_ask_the_same_get_one_answer_until_something_changes(read: list[Progress]) -> None:
+    address = instrument.address(Shown("a", over="seconds"))
+    whole = json.loads(ask(address).body)
+    assert [chart["name"] for chart in whole["charts"]] == ["returns", "gradient", "entropy"]
+    assert json.loads(ask(address).body) == whole
+    assert lab.reads == ["a"]
+    assert "charts" not in json.loads(ask(address, "version=7").body)
+    read.append(replace(read[0], run=replace(read[0].run, state="solved")))
+    assert json.loads(ask(address).body)["told"]["state"] == "solved"
+    assert lab.reads == ["a"] * 3
+
+
+def test_before_the_first_run_it_is_told_what_the_next_one_begins_with() -> None:
+    start = Config(env_id="Acrobot-v1").model_dump_json()
+    told = json.loads(ask(instrument.address(Shown(None, start))).body)
+    assert told["told"]["state"] == "ready" and told["next"] is None
+    assert told["stage"] == {"newest": 0, "kept": [0], "every": False, "strip": [0]}
+    assert told["charts"][0]["data"][0]["y"] == [-100, -100]
+
+
+def test_the_numbers_come_as_a_table(read: list[Progress]) -> None:
+    address = instrument.address(Shown("a"))
+    assert [row["update"] for row in json.loads(ask(address, "numbers=1").body)] == [1, 2, 3]
+    assert json.loads(ask(instrument.address(Shown(None, Config().model_dump_json())), "numbers=1").body) == []
+
+
+def test_an_address_that_no_page_has_given_finds_nothing(read: list[Progress]) -> None:
+    address = instrument.address(Shown("a"))
+    for wrong in ("", "x", address[:-1], f"{address}x", instrument.address(Shown("b"))):
+        assert ask(wrong).status_code == 404
+    for query in ("version=x", "version=1-x", "policy=x", "policy=1&agent=x"):
+        assert ask(address, query).status_code == 404
+
+
+def test_a_store_that_cannot_be_read_is_asked_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise lab.StoreError("locked")
+
+    monkeypatch.setattr(lab, "stamp", fail)
+    assert ask(instrument.address(Shown("a"))).status_code == 503
+
+
+def test_an_episode_is_kept_by_the_browser_and_a_refusal_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def episode(of: object, update: int, agent: int | None = None, frames: bool = False) -> Future[bytes]:
+        asked.append((of, update, agent, frames))
+        found: Future[bytes] = Future()
+        if update == 9:
+            found.set_exception(lab.EpisodeError("This environment cannot be drawn."))
+        else:
+            found.set_result(b'{"update": 3}')
+        return found
+
+    monkeypatch.setattr(lab, "episode", episode)
+    address = instrument.address(Shown("a"))
+    kept = ask(address, "policy=3&agent=2&frames=1")
+    assert json.loads(kept.body) == {"update": 3} and "immutable" in kept.headers["Cache-Control"]
+    refused = ask(address, "policy=9")
+    assert json.loads(refused.body) == {"error": "This environment cannot be drawn."}
+    assert refused.headers["Cache-Control"] == "no-store"
+    start = Config(seed=4)
+    ask(instrument.address(Shown(None, start.model_dump_json())), "policy=0")
+    assert asked == [("a", 3, 2, True), ("a", 9, None, False), (start, 0, None, False)]
+
+
+def test_configs_with_the_same_untrained_policies_are_one_subject() -> None:
+    assert instrument.subject(Config(learning_rate=0.5)) == instrument.subject(Config())
+    assert len({instrument.subject(Config(seed=seed)) for seed in range(3)}) == 3
