@@ -86,8 +86,10 @@ class Config(BaseModel):
         "reaches the environment's threshold; the run ends when all agents have.", group="Run", live=True,
     )  # fmt: skip
     pace: Annotated[int, AfterValidator(_pace)] = hyperparameter(
-        10, "Pace", "", "Updates a second, so that learning can be watched.", group="Run", live=True,
-        choices={1: "1", 2: "2", 5: "5", 10: "10", 30: "30", 0: "as fast as possible"},
+        2, "Pace", "", "Updates a second, so that learning can be watched. Auto does ten, but stops to look, for as "
+        "long as the longest episode takes: at the first update, and whenever the mean return has climbed another "
+        "eighth of the way to the threshold.", group="Run", live=True,
+        choices={1: "1", 2: "2", 5: "5", 10: "10", 30: "30", 0: "as fast as possible", -1: "auto"},
     )  # fmt: skip
 
     hidden_layers: LayerSizes = hyperparameter(

@@ -35,7 +35,7 @@ def acts(visitor: lab.Visitor) -> None:
 def ended(store: Store, run_id: str) -> str:
     """Stop a queued run as a worker would have left it, with a checkpoint."""
     assert store.transition(run_id, ["queued"], state="starting", process="me")
-    store.commit(run_id, "me", Batch([], {}, {}, Snapshot(0, {"k": np.ones(1)}, {"update": np.int64(0)})))
+    store.commit(run_id, "me", Batch([], {}, {}, [Snapshot(0, {"k": np.ones(1)}, {"update": np.int64(0)})]))
     assert store.transition(run_id, ["starting"], state="stopped", process=None)
     return run_id
 
@@ -117,7 +117,7 @@ def test_a_twin_is_as_it_was_before_the_change_and_is_made_once_for_each_visitor
     lab.change(parent, gamma=0.5)
     [request] = store.requests(parent)
     store.transition(parent, ["stopped"], state="starting", process="me")
-    store.commit(parent, "me", Batch([], {}, {request.id: 0}, None))
+    store.commit(parent, "me", Batch([], {}, {request.id: 0}, []))
     store.transition(parent, ["starting"], state="stopped", process=None)
     lab.change(parent, gamma=0.25)
     with ThreadPoolExecutor(4) as threads:

@@ -28,7 +28,7 @@ def test_choices_are_those_that_validation_takes():
     for name, parameter in HYPERPARAMETERS.items():
         for value in parameter.choices:
             assert getattr(Config(**{name: value}), name) == value
-    with pytest.raises(ConfigError, match="`pace` must be one of 1, 2, 5, 10, 30, 0, got 3"):
+    with pytest.raises(ConfigError, match="`pace` must be one of 1, 2, 5, 10, 30, 0, -1, got 3"):
         Config(pace=3)
     for almost in (True, 1.0):
         with pytest.raises(ConfigError, match="`pace` must be one of"):
@@ -55,7 +55,7 @@ def test_the_defaults_are_valid_themselves():
         ({"seed": 1.0}, r"^`seed` must be a whole number in \[0, 2147483647\], got 1\.0$"),
         ({"seed": True}, r"^`seed` must be a whole number .* got True$"),
         ({"stop_when_solved": 1}, r"^`stop_when_solved` must be true or false, got 1$"),
-        ({"pace": 7}, r"^`pace` must be one of 1, 2, 5, 10, 30, 0, got 7$"),
+        ({"pace": 7}, r"^`pace` must be one of 1, 2, 5, 10, 30, 0, -1, got 7$"),
         ({"optimizer": "lion"}, r"^`optimizer` must be one of sgd, adam, rmsprop, got 'lion'$"),
         ({"hidden_layers": "64,x"}, r"^`hidden_layers` must be up to three layer sizes .* got 'x'$"),
         ({"hidden_layers": (513,)}, r"^`hidden_layers` must be up to three layer sizes .* got 513$"),

@@ -78,7 +78,7 @@ def test_changes_of_one_update_are_one_change_with_old_and_new(folder):
     ids = [request.id for request in store.requests(run_id)]
     assert len(ids) == 5
     in_force = {ids[0]: 3, ids[1]: 3, ids[2]: 5, ids[3]: 5}
-    store.commit(run_id, "me", Batch([], {}, in_force, None))
+    store.commit(run_id, "me", Batch([], {}, in_force, []))
     old = SMALL.learning_rate
     assert lab.progress(run_id).changes == [lab.Change(3, {"learning_rate": (old, 0.25), "gamma": (SMALL.gamma, 0.9)})]
     assert lab.run(run_id).current.learning_rate == 0.125

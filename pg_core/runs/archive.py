@@ -18,7 +18,7 @@ from pg_core.runs.schema import ARRAYS
 
 MAX_FILE = 200 * 2**20  # bytes of a zip; `server.maxUploadSize` in .streamlit/config.toml is the same in MB
 MAX_BYTES = 2 * 2**30  # of all that is in it
-MAX_MEMBERS = 1_000
+MAX_MEMBERS = 1_500  # at most 720 files of updates, 512 policies and the newest, 128 checkpoints
 MAX_JSON = 4 * 2**20
 MAX_CHUNK, CHUNK_BYTES = 4_096, 2**22  # updates of a file, and bytes, unless a single update has more
 RECENT = 100  # episodes of each agent that a checkpoint remembers

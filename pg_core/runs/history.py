@@ -1,7 +1,7 @@
 """What runs have learned: their updates and checkpoints in the database."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from pg_core.runs.rows import from_bytes, to_bytes, update_row
 from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, read, write
 
 MAX_ASKED = 1_000  # values in one statement
-MAX_SNAPSHOTS, MAX_SNAPSHOT_BYTES = 128, 2**26  # of one run; beyond, those closest together go
+MAX_POLICIES, MAX_CHECKPOINTS = 512, 128  # of one run
+MAX_KEPT_BYTES = 2**26  # of either
 
 
 class History:
@@ -34,8 +35,8 @@ class History:
                 connection.execute(UPDATES.insert(), [update_row(run_id, *update) for update in batch.updates])
             for request_id, update in batch.in_force.items():
                 connection.execute(CHANGES.update().where(CHANGES.c.id == request_id).values(update=update))
-            if batch.snapshot:
-                _keep_snapshot(connection, run_id, batch.snapshot)
+            if batch.snapshots:
+                _keep(connection, run_id, batch.snapshots)
 
     def rewind(self, run_id: str, process: str, update: int) -> float:
         """Have `process` drop what was trained after `update` updates; return the seconds of training up to there.
@@ -44,10 +45,12 @@ class History:
             LostRun: it is no longer the one that works on this run.
         """
         beyond = (UPDATES.c.run_id == run_id, UPDATES.c.update >= update)
+        later = (CHECKPOINTS.c.run_id == run_id, CHECKPOINTS.c.update > update)
         last = sa.select(UPDATES.c.seconds).where(UPDATES.c.run_id == run_id, UPDATES.c.update == update - 1)
         with write(self.engine, run_id) as connection:
             if connection.scalar(sa.select(RUNS.c.id).where(*_own(run_id, process))) is None:
                 raise LostRun(run_id, process)
+            connection.execute(CHECKPOINTS.delete().where(*later))
             if connection.execute(UPDATES.delete().where(*beyond)).rowcount:
                 values = {"rewinds": RUNS.c.rewinds + 1, "updates": update}
                 connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(**values))
@@ -123,12 +126,54 @@ def _own(run_id: str, process: str) -> tuple[sa.ColumnElement[bool], ...]:
     return RUNS.c.id == run_id, RUNS.c.process == process, RUNS.c.state.in_(WORKED_ON)
 
 
-def _keep_snapshot(connection: sa.Connection, run_id: str, snapshot: Snapshot) -> None:
-    of_run = CHECKPOINTS.c.run_id == run_id
-    connection.execute(CHECKPOINTS.delete().where(of_run, CHECKPOINTS.c.update >= snapshot.update))
-    data = {"policy": to_bytes(snapshot.policy), "checkpoint": to_bytes(snapshot.checkpoint)}
-    connection.execute(CHECKPOINTS.insert(), {"run_id": run_id, "update": snapshot.update, **data})
-    kept = list(connection.scalars(sa.select(CHECKPOINTS.c.update).where(of_run).order_by(CHECKPOINTS.c.update)))
-    if len(kept) > max(2, min(MAX_SNAPSHOTS, MAX_SNAPSHOT_BYTES // sum(map(len, data.values())))):
-        crowded = kept[1 + int(np.argmin(np.subtract(kept[2:], kept[:-2])))]
-        connection.execute(CHECKPOINTS.delete().where(of_run, CHECKPOINTS.c.update == crowded))
+def policy_stride(updates: int, size: int) -> int:
+    """Return of how many updates one keeps its policy, when `updates` are done: a power of two.
+
+    So the policies that are kept are spread evenly, and those that must go are every second one.
+
+    Args:
+        updates: done.
+        size: bytes of a policy.
+    """
+    most, stride = max(1, min(MAX_POLICIES, MAX_KEPT_BYTES // size)), 1
+    while updates // stride >= most:
+        stride *= 2
+    return stride
+
+
+def _keep(connection: sa.Connection, run_id: str, snapshots: Sequence[Snapshot]) -> None:
+    """Keep what a trainer was, and make room for it; of the past stay checkpoints, and policies at the stride."""
+    rows = [_snapshot_row(run_id, snapshot) for snapshot in snapshots]
+    of_run, newest = CHECKPOINTS.c.run_id == run_id, rows[-1]
+    connection.execute(CHECKPOINTS.delete().where(of_run, CHECKPOINTS.c.update >= rows[0]["update"]))
+    connection.execute(CHECKPOINTS.insert(), rows)
+    if full := [row for row in rows if row["checkpoint"]]:
+        _crowd_out(connection, run_id, len(full[-1]["policy"]) + len(full[-1]["checkpoint"]))
+    past = (of_run, CHECKPOINTS.c.checkpoint.is_(None), CHECKPOINTS.c.update < newest["update"])
+    stride = policy_stride(newest["update"], len(newest["policy"]))
+    connection.execute(CHECKPOINTS.delete().where(*past, CHECKPOINTS.c.update % stride != 0))
+
+
+def _snapshot_row(run_id: str, snapshot: Snapshot) -> dict[str, Any]:
+    checkpoint = None if snapshot.checkpoint is None else to_bytes(snapshot.checkpoint)
+    return {"run_id": run_id, "update": snapshot.update, "policy": to_bytes(snapshot.policy), "checkpoint": checkpoint}
+
+
+def _crowd_out(connection: sa.Connection, run_id: str, size: int) -> None:
+    """Make mere policies of checkpoints, which have `size` bytes, until no more are left than may be."""
+    full = (CHECKPOINTS.c.run_id == run_id, CHECKPOINTS.c.checkpoint.is_not(None))
+    kept = list(connection.scalars(sa.select(CHECKPOINTS.c.update).where(*full).order_by(CHECKPOINTS.c.update)))
+    most = max(2, min(MAX_CHECKPOINTS, MAX_KEPT_BYTES // size))
+    if len(kept) > most:
+        changed = connection.scalars(sa.select(CHANGES.c.update).where(CHANGES.c.run_id == run_id)).all()
+        crowded = CHECKPOINTS.c.update.in_(_crowded(kept, changed, most))
+        connection.execute(CHECKPOINTS.update().where(*full, crowded).values(checkpoint=None))
+
+
+def _crowded(kept: Sequence[int], changed: Collection[int], most: int) -> list[int]:
+    """Return which of the checkpoints go: those closest to their neighbours, those at a change last of all."""
+    left, crowded = list(kept), []
+    while len(left) > most:
+        inner = range(1, len(left) - 1)
+        crowded.append(left.pop(min(inner, key=lambda i: (left[i] in changed, left[i + 1] - left[i - 1]))))
+    return crowded

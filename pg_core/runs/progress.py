@@ -9,6 +9,7 @@ import numpy as np
 
 from pg_core.config import HYPERPARAMETERS
 from pg_core.runs.curves import Curves
+from pg_core.runs.pace import interval
 from pg_core.runs.records import Request, Run
 
 RECENT_UPDATES = 50  # from which the time left is estimated
@@ -64,5 +65,4 @@ def seconds_left(run: Run, curves: Curves) -> float | None:
         return None
     since = min(np.searchsorted(curves.update, curves.update[-1] - RECENT_UPDATES), len(curves.update) - 2)
     done, seconds = (values[-1] - values[since] for values in (curves.update, curves.seconds))
-    waiting = 1 / run.current.pace if run.current.pace else 0.0
-    return float(max(seconds / done, waiting) * max(0, run.current.num_updates - run.updates))
+    return float(max(seconds / done, interval(run.current.pace)) * max(0, run.current.num_updates - run.updates))

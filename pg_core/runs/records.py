@@ -135,11 +135,11 @@ class Orders:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A trainer's state after `update` updates."""
+    """A trainer's state after `update` updates: its policy, and all of it if it is to go on from there."""
 
     update: int
     policy: Mapping[str, Array]
-    checkpoint: Mapping[str, Array]
+    checkpoint: Mapping[str, Array] | None
 
 
 @dataclass(frozen=True)
@@ -150,10 +150,10 @@ class Batch:
         updates: each with the seconds of training since the start of the run.
         summary: columns of the run that follow from them.
         in_force: first update of each request that came into force, by its id.
-        snapshot: to be kept, if one is due.
+        snapshots: to be kept, in order; the last one is that after all of the updates.
     """
 
     updates: Sequence[tuple["Update", float]]
     summary: Mapping[str, Any]
     in_force: Mapping[int, int]
-    snapshot: Snapshot | None
+    snapshots: Sequence[Snapshot]

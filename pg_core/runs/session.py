@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pg_core.runs.history import policy_stride
+from pg_core.runs.pace import AUTO, Milestones, interval
 from pg_core.runs.records import Batch, LostRun, Request, Snapshot
-from pg_core.runs.rows import totals
+from pg_core.runs.rows import to_bytes, totals
+from pg_core.runs.schema import ARRAYS
 from pg_core.runs.store import Store
 
 if TYPE_CHECKING:
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.05  # between two looks at the orders, while no update begins
 AT_ONCE_SECONDS = 0.05  # for which updates may be done at once, as fast as possible
 COMMIT_SECONDS = 0.1
-SNAPSHOT_SECONDS, MAX_SNAPSHOT_SECONDS = 1.0, 60.0  # between two snapshots, as cheap as they are
+CHECKPOINT_SECONDS, MAX_CHECKPOINT_SECONDS = 1.0, 60.0  # between two checkpoints, as cheap as they are
+CHUNK = 4_096  # updates in memory at a time
 RATE_UPDATES = 50  # over which steps per second are measured
 
 Outcome = tuple[str, str]  # the state in which a run ends, and the reason
@@ -49,6 +53,11 @@ class Session:
         self._last_request = max((request.id for request in requests), default=0)
         self._trainer = Trainer(store.config_after(run_id, self._done), checkpoint)
         self._trainer.compile()
+        self._milestones, self._watched_until = Milestones(run.config.environment), -np.inf
+        for update in range(0, self._done, CHUNK):  # those that were passed are passed
+            for row in store.updates(run_id, ["mean_return"], update, CHUNK):
+                mean_return = np.frombuffer(row.mean_return, ARRAYS["mean_return"]).mean()
+                self._milestones.seconds(row.update, float(mean_return), 0)
         self._clock = time.perf_counter()  # since when training time has not been counted
         self._state, self._target, self._until = "running", "run", 0
         self._updates: list[tuple[Update, float]] = []  # not committed yet, as the next
@@ -56,13 +65,15 @@ class Session:
         self._updates_per_second = 0.0  # lately; 0 before the first
         self._rate: deque[tuple[int, float]] = deque(maxlen=RATE_UPDATES + 1)  # environment steps, seconds
         self._committed = self._started = -np.inf
-        self._next_snapshot = -np.inf
-        self._snapshot_at = self._done if checkpoint else -1  # updates done at the newest snapshot
+        self._snapshots: list[Snapshot] = []  # not committed yet
+        self._next_checkpoint = -np.inf
+        self._policy_at = self._checkpoint_at = self._done if checkpoint else -1  # updates done at the newest of each
+        self._policy_size = len(to_bytes(self._trainer.policy()))
 
     def train(self) -> Generator["Update", None, Outcome]:
         """Yield updates until the run ends, is stopped, or must be left."""
         if self._done == 0:
-            self.commit(snapshot=True)
+            self.commit(checkpoint=True)
         while self._may_train():
             self._started = time.perf_counter()
             updates = self._trainer.advance(self._at_once())
@@ -74,24 +85,29 @@ class Session:
             self._wait_for_pace()
         return ("interrupted", self._leave.reason) if self._leave.is_set() else ("stopped", "")
 
-    def commit(self, *, snapshot: bool) -> None:
-        """Keep all that is not kept yet, with a snapshot if asked for and there is something new."""
+    def commit(self, *, checkpoint: bool, policy: bool = True) -> None:
+        """Keep all that is not kept yet.
+
+        Args:
+            checkpoint: as well, if there is something new.
+            policy: the newest, too; not where the trainer may be amid an update.
+        """
         start = time.perf_counter()
-        snapshot = snapshot and self._snapshot_at != self._done
-        if not (self._updates or snapshot):
+        checkpoint = checkpoint and self._checkpoint_at != self._done
+        if not (self._updates or self._snapshots or checkpoint):
             return
-        kept = Snapshot(self._done, self._trainer.policy(), self._trainer.checkpoint()) if snapshot else None
+        if policy:
+            self._take_snapshot(full=checkpoint)
         in_force = {request: update for request, update in self._in_force.items() if update < self._done}
-        batch = Batch(self._updates, self._summary(), in_force, kept)
+        batch = Batch(self._updates, self._summary(), in_force, self._snapshots)
         self._store.commit(self._run_id, self._process, batch)
-        self._updates = []
+        self._updates, self._snapshots = [], []
         self._in_force = {request: update for request, update in self._in_force.items() if update >= self._done}
         self._committed = time.perf_counter()
-        if snapshot:
-            # A large population's snapshots take long: they may cost a tenth of the time.
-            interval = min(max(SNAPSHOT_SECONDS, 10 * (self._committed - start)), MAX_SNAPSHOT_SECONDS)
-            self._next_snapshot = self._committed + interval
-            self._snapshot_at = self._done
+        if checkpoint:
+            # A large population's checkpoints take long: they may cost a tenth of the time.
+            interval = min(max(CHECKPOINT_SECONDS, 10 * (self._committed - start)), MAX_CHECKPOINT_SECONDS)
+            self._next_checkpoint = self._committed + interval
 
     def close(self) -> None:
         """Close the trainer."""
@@ -101,7 +117,7 @@ class Session:
         """Wait as long as the run is to be paused; return whether it is to go on."""
         self._look()
         while self._target == "pause" and not (self._goes_on() or self._leave.is_set()):
-            self.commit(snapshot=True)
+            self.commit(checkpoint=True)
             self._enter("paused")
             self._leave.wait(LOOK_SECONDS)
             self._look()
@@ -123,8 +139,19 @@ class Session:
             self._put_into_force(self._requests.popleft())
 
     def _put_into_force(self, request: Request) -> None:
+        self._take_snapshot(full=True)  # a fork from here goes on as if nothing had been changed
         self._trainer.change(self._trainer.config.changed(**request.values))
         self._in_force[request.id] = self._done
+
+    def _take_snapshot(self, *, full: bool) -> None:
+        """Have the next commit keep what the trainer is now: its policy, or all of it."""
+        if (self._checkpoint_at if full else self._policy_at) == self._done:
+            return
+        if self._snapshots and self._snapshots[-1].update == self._done:
+            self._snapshots.pop()
+        checkpoint = self._trainer.checkpoint() if full else None
+        self._snapshots.append(Snapshot(self._done, self._trainer.policy(), checkpoint))
+        self._policy_at, self._checkpoint_at = self._done, self._done if full else self._checkpoint_at
 
     def _enter(self, state: str) -> None:
         if self._state != state:
@@ -133,13 +160,16 @@ class Session:
             self._state = state
 
     def _at_once(self) -> int:
-        """Return how many updates may be done before the next look at orders, pace and clock."""
+        """Return how many updates may be done before the next look at orders, pace and clock, or the next policy."""
         if self._trainer.config.pace or not self._updates_per_second:
             return 1
         soon = max(1, int(self._updates_per_second * AT_ONCE_SECONDS))
         ends = [r.update for r in self._requests if r.update is not None]
         ends += [self._until] if self._target == "pause" else []
-        return min([soon, *(end - self._done for end in ends)])
+        return min([soon, self._stride() - self._done % self._stride(), *(end - self._done for end in ends)])
+
+    def _stride(self) -> int:
+        return policy_stride(self._done, self._policy_size)
 
     def _record(self, updates: "list[Update]") -> None:
         now = time.perf_counter()
@@ -152,13 +182,19 @@ class Session:
             self._updates.append((update, self._seconds))
             self._rate.append((int(update.env_steps.sum()), self._seconds))
             self._best_return = max(self._best_return, float(update.episodic_returns.max()))
+            mean_return, longest = float(update.mean_return.mean()), int(update.episodic_lengths.max())
+            self._watched_until = now + self._milestones.seconds(update.index, mean_return, longest)
         self._done += len(updates)
+        if self._done % self._stride() == 0:
+            self._take_snapshot(full=False)
         if max(now, self._next_start()) - self._committed >= COMMIT_SECONDS:
-            self.commit(snapshot=now >= self._next_snapshot)
+            self.commit(checkpoint=now >= self._next_checkpoint)
 
     def _next_start(self) -> float:
         pace = self._trainer.config.pace
-        return self._started + 1 / pace if pace else -np.inf
+        if not pace:
+            return -np.inf
+        return max(self._started + interval(pace), self._watched_until if pace == AUTO else -np.inf)
 
     def _wait_for_pace(self) -> None:
         while self._goes_on() and (left := self._next_start() - time.perf_counter()) > 0:

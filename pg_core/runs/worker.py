@@ -58,17 +58,17 @@ def work(store: Store, run_id: str, process: str, leave: Leave | None = None) ->
         if not store.transition(run_id, ["starting"], process, state="running"):
             return
         outcome = yield from session.train()
-        session.commit(snapshot=True)
+        session.commit(checkpoint=True)
     except GeneratorExit:
         if session:
-            session.commit(snapshot=True)
+            session.commit(checkpoint=True)
         store.transition(run_id, ["running", "paused"], process, state="stopped")
         raise
     except KeyboardInterrupt:
         # It may have struck in the middle of an update: the trainer's state may be half of one and half of the next.
         with contextlib.suppress(StoreError, LostRun):
             if session:
-                session.commit(snapshot=False)
+                session.commit(checkpoint=False, policy=False)
         store.transition(run_id, ["starting", "running", "paused"], process, state="stopped")
         raise
     except LostRun:
@@ -77,7 +77,7 @@ def work(store: Store, run_id: str, process: str, leave: Leave | None = None) ->
         outcome = _failure(store.folder, error)
         with contextlib.suppress(StoreError, LostRun):
             if session:
-                session.commit(snapshot=False)
+                session.commit(checkpoint=False, policy=False)
     finally:
         if session:
             session.close()
@@ -96,11 +96,11 @@ def _warm_up() -> None:
     """Train the default config for an update, in a store of its own: all is compiled and set up when a run comes."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        run_id = store.create(Config(num_updates=1), process="warm-up")
+        run_id = store.create(Config(num_updates=1, pace=0), process="warm-up")
         session = Session(store, run_id, "warm-up", Leave())
         store.transition(run_id, ["starting"], "warm-up", state="running")
         deque(session.train(), maxlen=0)
-        session.commit(snapshot=True)
+        session.commit(checkpoint=True)
         session.close()
         store.close()
 

@@ -62,7 +62,7 @@ def keep() -> Callable[..., None]:
         store.commit(
             run_id,
             process,
-            Batch(**{"updates": timed, "summary": summary, "in_force": {}, "snapshot": None} | more),
+            Batch(**{"updates": timed, "summary": summary, "in_force": {}, "snapshots": []} | more),
         )
 
     return commit

@@ -127,7 +127,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "other digits": (lambda p: added(p, "updates/000000\u0660.npy"), "which no export has"),
     "folder": (lambda p: added(p, "updates/"), "which no export has"),
     "pickle": (lambda p: added(p, "checkpoints/0000006.pkl"), "which no export has"),
-    "many members": (lambda p: {**p, **{f"policies/{i:07}.npy": b"" for i in range(1001)}}, "at most 1,000 members"),
+    "many members": (lambda p: {**p, **{f"policies/{i:07}.npy": b"" for i in range(1501)}}, "at most 1,500 members"),
     "twice": (twice, "two members of one name"),
     "link": (link, "'config.json' must be a regular file"),
     "encrypted": (encrypted, "not encrypted"),

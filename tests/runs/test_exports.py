@@ -161,7 +161,7 @@ def test_the_script_needs_nothing_of_the_lab_and_learns(store: Store, tmp_path: 
     config = Config(num_updates=60, stop_when_solved=False)
     run_id = store.create(config, process="me")
     policy = acting.initialize_policy(config, config.environment)
-    store.commit(run_id, "me", Batch([], {}, {}, Snapshot(0, policy, {})))
+    store.commit(run_id, "me", Batch([], {}, {}, [Snapshot(0, policy, {})]))
     (tmp_path / "replay.py").write_bytes(exported(scripts.write_replay, store, store.run(run_id), 0))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PG_LAB"))}
     command = [sys.executable, "-I", "replay.py"]

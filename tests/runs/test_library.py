@@ -18,8 +18,8 @@ def trained(store, small, make_update, keep) -> str:
     store.transition(run_id, ["starting"], state="running")
     store.request(run_id, {"gamma": 0.5})
     [request] = store.requests(run_id)
-    keep(store, run_id, [make_update(i) for i in range(3)], in_force={request.id: 2}, snapshot=snapshot(3))
-    keep(store, run_id, [make_update(i) for i in range(3, 6)], snapshot=snapshot(6), summary={"updates": 6})
+    keep(store, run_id, [make_update(i) for i in range(3)], in_force={request.id: 2}, snapshots=[snapshot(3)])
+    keep(store, run_id, [make_update(i) for i in range(3, 6)], snapshots=[snapshot(6)], summary={"updates": 6})
     store.transition(run_id, ["running"], state="stopped", process=None)
     return run_id
 
@@ -124,7 +124,7 @@ def test_a_fork_without_a_number_takes_the_newest_checkpoint_and_one_at_0_starts
     fresh = store.create(small, process="me")
     with pytest.raises(ConfigError, match=r"\(none yet\), got None"):
         library.fork(store, fresh)
-    keep(store, fresh, [], snapshot=snapshot(0))
+    keep(store, fresh, [], snapshots=[snapshot(0)])
     run = store.run(library.fork(store, fresh, 0))
     assert (run.updates, run.episodes, run.mean_return, run.best_return) == (0, 0, None, None)
     assert run.env_steps_to_solve == (None, None)
@@ -138,7 +138,7 @@ def test_a_fork_where_no_checkpoint_was_kept_gets_a_sentence(store, trained, upd
 
 
 def test_a_fork_goes_on_exactly_as_its_parent_did(store, small, monkeypatch):
-    for name in ("SNAPSHOT_SECONDS", "MAX_SNAPSHOT_SECONDS", "COMMIT_SECONDS", "AT_ONCE_SECONDS"):
+    for name in ("CHECKPOINT_SECONDS", "MAX_CHECKPOINT_SECONDS", "COMMIT_SECONDS", "AT_ONCE_SECONDS"):
         monkeypatch.setattr(session, name, 0.0)  # as many checkpoints as may be
     process = process_name()
     parent = store.create(small, process=process)

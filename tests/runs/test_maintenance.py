@@ -21,7 +21,7 @@ def run_id(store, small, make_update, keep):
     """A run of 100 updates, with a checkpoint after the last."""
     run_id = store.create(small, process="me")
     snapshot = Snapshot(100, {"kernel_0": np.ones((2, 4, 2))}, {"update": np.int64(100), "m": np.ones(300)})
-    keep(store, run_id, [make_update(index) for index in range(100)], summary={"updates": 100}, snapshot=snapshot)
+    keep(store, run_id, [make_update(index) for index in range(100)], summary={"updates": 100}, snapshots=[snapshot])
     return run_id
 
 

@@ -25,7 +25,7 @@ def test_whoever_has_runs_in_training_waits_for_the_others(store, small):
 def test_usage_is_what_the_rows_hold(store, small, make_update, keep):
     run_id = store.create(small, process="me", session="a")
     updates = [make_update(index) for index in range(3)]
-    keep(store, run_id, updates, snapshot=snapshot(3), summary={"updates": 3})
+    keep(store, run_id, updates, snapshots=[snapshot(3)], summary={"updates": 3})
     store.transition(run_id, ["starting"], state="stopped", process=None)
     store.create(small, session="b")
     arrays = sum(getattr(update, name).nbytes for update in updates for name in ARRAYS)

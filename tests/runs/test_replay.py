@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from pg_core.config import Config, ConfigError
 from pg_core.learners import TrainingError
 from pg_core.runs import library, session
-from pg_core.runs.records import UnknownRun
-from pg_core.runs.replay import Replay, compare
+from pg_core.runs.records import NoPolicy, UnknownRun
+from pg_core.runs.replay import Replay, compare, policy_at
 from pg_core.runs.schema import ARRAYS, CHECKPOINTS, RUNS, UPDATES, write
 from pg_core.runs.session import Leave
 from pg_core.runs.worker import work
@@ -134,6 +134,33 @@ def test_training_that_fails_where_the_run_did_not_is_found(store, trained, monk
 
     monkeypatch.setattr(Trainer, "advance", failing)
     assert result(store, trained).differs_at == 16
+
+
+@pytest.mark.parametrize("engine", ["compiled", "gymnasium"])
+def test_the_policy_of_any_update_is_the_one_that_was_kept(store, small, engine):
+    config = Config(**{**small.model_dump(), "num_updates": 12, "engine": engine})
+    run_id = store.create(config, process="me")
+    train(store, run_id, {4: {"learning_rate": 0.5}, 7: {"gamma": 0.5}})
+    kept = {update: store.policy(run_id, update)[1] for update in store.policies(run_id)}
+    assert list(kept) == list(range(13))
+    # Thinned: what is left are the policies after 0 and 8 updates, and the states before the changes.
+    edit(store, CHECKPOINTS.update().where(CHECKPOINTS.c.update.not_in([0, 5])).values(checkpoint=None))
+    edit(store, CHECKPOINTS.delete().where(CHECKPOINTS.c.update.not_in([0, 5, 8])))
+    for update, policy in kept.items():
+        again = policy_at(store, run_id, update)
+        assert all(again[name].tobytes() == policy[name].tobytes() for name in policy), update
+
+
+def test_a_policy_that_cannot_be_had_gets_a_sentence(store, small, trained):
+    edit(store, CHECKPOINTS.delete().where(CHECKPOINTS.c.update.not_in([0])))
+    edit(store, RUNS.update().values(config=small.changed(num_updates=30).model_dump_json()))
+    with pytest.raises(NoPolicy, match=r"`update` must be in \[0, 40\], of which a policy can be had, got 41"):
+        policy_at(store, trained, 41)
+    with pytest.raises(NoPolicy, match="ended after 30 updates, before update 35"):
+        policy_at(store, trained, 35)
+    edit(store, CHECKPOINTS.delete())
+    with pytest.raises(NoPolicy):
+        policy_at(store, trained, 0)
 
 
 def test_a_run_without_updates_has_nothing_that_differs(store, small):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,6 +26,10 @@ from tests.postgresql import only_sqlite
 
 def snapshot(update, value=0.0):
     return Snapshot(update, {"kernel_0": np.full((2, 4, 2), value)}, {"update": np.int64(update), "m": np.ones(3)})
+
+
+def bare(update, value=0.0):
+    return replace(snapshot(update, value), checkpoint=None)
 
 
 def test_run_is_read_as_it_was_created(store, small):
@@ -159,7 +164,7 @@ def test_single_updates_are_found_however_many(store, small, make_update, keep, 
 def test_commit_of_a_process_that_lost_its_run_leaves_nothing(store, small, make_update, keep):
     run_id = store.create(small, process="me")
     with pytest.raises(LostRun):
-        keep(store, run_id, [make_update(0)], process="you", snapshot=snapshot(1))
+        keep(store, run_id, [make_update(0)], process="you", snapshots=[snapshot(1)])
     assert store.updates(run_id, [], 0, 9) == [] and store.policies(run_id) == []
 
 
@@ -222,27 +227,68 @@ def test_every_checkpoint_and_every_policy_are_kept(store, small, keep):
     run_id = store.create(small, process="me")
     assert store.checkpoint(run_id) is None and store.policy(run_id) is None
     for update in (0, 10, 20):
-        keep(store, run_id, [], snapshot=snapshot(update, value=update))
+        keep(store, run_id, [], snapshots=[snapshot(update, value=update)])
     assert store.checkpoint(run_id)["update"] == 20
     assert store.policy(run_id, 15)[0] == 10
     np.testing.assert_array_equal(store.policy(run_id)[1]["kernel_0"], np.full((2, 4, 2), 20.0))
     assert store.checkpoints(run_id) == store.policies(run_id) == [0, 10, 20]
 
 
-def test_policies_of_a_long_run_are_thinned_evenly(store, small, keep, monkeypatch):
-    monkeypatch.setattr(module, "MAX_SNAPSHOTS", 16)
+def test_checkpoints_of_a_long_run_are_spread_evenly_and_those_at_changes_go_last(store, small, keep, monkeypatch):
+    monkeypatch.setattr(module, "MAX_CHECKPOINTS", 16)
+    monkeypatch.setattr(module, "MAX_POLICIES", 8)
     run_id = store.create(small, process="me")
+    store.request(run_id, {"gamma": 0.5})
+    [request] = store.requests(run_id)
     for update in range(64):
-        keep(store, run_id, [], snapshot=snapshot(update))
-    kept = store.policies(run_id)
-    assert len(kept) == 16
+        keep(store, run_id, [], in_force={request.id: 11}, snapshots=[snapshot(update)])
+    kept = store.checkpoints(run_id)
+    assert len(kept) == 16 and 11 in kept
     assert (kept[0], kept[-1]) == (0, 63)
     assert max(np.diff(kept)) <= 2 * 64 / 16
+    # Of those that are none any more stay the policies after every eighth update: 64 updates in 8 policies.
+    assert store.policies(run_id) == sorted({*kept, *range(0, 64, 8)})
+
+
+def test_checkpoints_at_changes_go_if_there_are_no_others():
+    assert module._crowded([0, 2, 3, 7, 9], changed=[3, 7], most=3) == [2, 7]  # 2 alone is at no change; 3–9 is least
+    assert module._crowded([0, 1, 2], changed=[], most=3) == []
+
+
+def test_every_policy_of_a_short_run_is_kept_and_every_nth_of_a_long_one(store, small, keep, monkeypatch):
+    monkeypatch.setattr(module, "MAX_POLICIES", 8)
+    run_id = store.create(small, process="me")
+    keep(store, run_id, [], snapshots=[snapshot(0)])
+    for update in range(1, 40):
+        keep(store, run_id, [], snapshots=[bare(update, value=update)])
+        stride = next(s for s in (1, 2, 4, 8) if update // s + 1 <= 8)
+        assert module.policy_stride(update, 1) == stride
+        assert store.policies(run_id) == sorted({*range(0, update + 1, stride), update})
+    assert store.checkpoints(run_id) == [0]
+    assert store.policies(run_id) == [0, 8, 16, 24, 32, 39] and store.keeps(run_id, 8) and not store.keeps(run_id, 9)
+    np.testing.assert_array_equal(store.policy(run_id, 24)[1]["kernel_0"], np.full((2, 4, 2), 24.0))
+
+
+def test_large_policies_are_fewer(monkeypatch):
+    monkeypatch.setattr(module, "MAX_KEPT_BYTES", 1000)
+    # Of 300 bytes 3 fit: 0, 1, 2; then 0, 2, 4; then 0, 4, 8.
+    assert [module.policy_stride(update, 300) for update in (2, 3, 5, 6, 11)] == [1, 2, 2, 4, 4]
+    assert module.policy_stride(7, 5000) == 8, "the first one stays, beside the newest"
+
+
+def test_several_snapshots_of_one_commit_are_kept_and_replace_what_was_there(store, small, keep):
+    run_id = store.create(small, process="me")
+    keep(store, run_id, [], snapshots=[snapshot(0), bare(1), bare(2)])
+    keep(store, run_id, [], snapshots=[snapshot(2, value=5.0), bare(3)])
+    assert (store.policies(run_id), store.checkpoints(run_id)) == ([0, 1, 2, 3], [0, 2])
+    assert store.policy(run_id, 2)[1]["kernel_0"][0, 0, 0] == 5.0
+    store.rewind(run_id, "me", 1)
+    assert store.policies(run_id) == [0, 1], "what was learned after it is learned again"
 
 
 def test_pickled_objects_are_never_loaded(store, small, keep):
     run_id = store.create(small, process="me")
-    keep(store, run_id, [], snapshot=snapshot(0))
+    keep(store, run_id, [], snapshots=[snapshot(0)])
     buffer = io.BytesIO()
     np.savez(buffer, kernel_0=np.array([object()], dtype=object))
     with write(store.engine) as connection:
@@ -255,7 +301,7 @@ def test_pickled_objects_are_never_loaded(store, small, keep):
 
 def test_agents_are_ranked_by_their_last_mean_return(store, small, make_update, keep):
     run_id = store.create(small, process="me")
-    assert store.ranking(run_id) == [0]
+    assert store.ranking(run_id) == store.ranking(run_id, 0) == [0, 1]
     update = make_update(0)
     update.mean_return[:] = [3, 5]
     keep(store, run_id, [update])

@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from pg_core.config import Config
-from pg_core.runs import session
+from pg_core.runs import history, session
+from pg_core.runs.replay import compare
 from pg_core.runs.schema import ARRAYS, CHECKPOINTS, write
 from pg_core.runs.session import Leave
 from pg_core.runs.worker import work
@@ -30,6 +31,7 @@ def _look_before_each_update(monkeypatch):
 def dispatches(monkeypatch):
     """Do as many updates at once as there may be; return how many each time. The first is done alone."""
     monkeypatch.setattr(session, "AT_ONCE_SECONDS", 1e9)
+    monkeypatch.setattr(session, "policy_stride", lambda *_: 2**20)
     sizes, advance = [], Trainer.advance
 
     def watched(self, num_updates):
@@ -159,6 +161,37 @@ def test_changes_are_replayed_in_their_own_updates_as_fast_as_possible(store, sm
     assert dispatches == [1, 4, 6, 16, 13, 0]
     assert [request.update for request in store.requests(run_id)] == [5, 11]
     assert stored(store, run_id) == trained(small, {5: {"learning_rate": 0.125}, 11: {"learning_rate": 0.05}})
+
+
+def test_each_policy_is_kept_and_the_state_before_each_change_at_any_speed(store, small, monkeypatch):
+    monkeypatch.setattr(session, "AT_ONCE_SECONDS", 1e9)
+    monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 1e9)
+    run_id = begin(store, small)
+    for update in work(store, run_id, "me", Leave()):
+        if update.index == 6:
+            store.request(run_id, {"learning_rate": 0.125})
+    assert store.policies(run_id) == list(range(41))
+    assert store.checkpoints(run_id) == [0, 7, 40]  # the start, the change, the end
+    trainer = Trainer(small)
+    for done in range(41):
+        kept, policy = store.policy(run_id, done)[1], trainer.policy()
+        assert all(kept[name].tobytes() == policy[name].tobytes() for name in policy), done
+        if done == 7:
+            trainer.change(small.changed(learning_rate=0.125))
+        trainer.advance(1)
+    trainer.close()
+    assert int(store.checkpoint(run_id, 39)["update"]) == 7
+
+
+def test_of_a_long_run_every_nth_policy_is_kept(store, small, monkeypatch):
+    monkeypatch.setattr(session, "AT_ONCE_SECONDS", 1e9)
+    monkeypatch.setattr(history, "MAX_POLICIES", 8)
+    run_id = begin(store, small)
+    list(work(store, run_id, "me", Leave()))
+    # 40 // 8 + 1 = 6 of at most 8; every fourth would be 11.
+    assert sorted({*store.policies(run_id)} - {*store.checkpoints(run_id)} | {0, 40}) == list(range(0, 41, 8))
+    *_, last = compare(store, run_id)
+    assert last.identical == 40
 
 
 def test_changes_beyond_the_checkpoint_come_into_force_where_they_were(store, twelve):
