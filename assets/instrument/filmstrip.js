@@ -1,0 +1,120 @@
+// A row of places that never move, with a picture of an earlier policy in each; the last one leads back to the newest.
+
+import { element, write } from "./dom.js"
+import { entryOf } from "./episodes.js"
+import { drawStrobe, shortNumber } from "./stage.js"
+
+// Returns a filmstrip under `root`; `onPick` is called with the update of the picture that was pressed, null for "now".
+export function createFilmstrip(root, { episodes, onPick, slots = 10 }) {
+  const film = {
+    episodes, onPick, strip: [], marked: undefined, shots: new Map(), refused: new Set(), filling: false, gone: false,
+  }
+  film.node = element("div", "lab-film", { role: "group", "aria-label": "Earlier policies" })
+  film.places = Array.from({ length: slots }, () => element("div", "lab-film-place"))
+  film.now = shot(() => onPick(null))
+  film.now.canvas.replaceWith(element("span", "lab-film-dot", { "aria-hidden": "true" }))
+  write(film.now.policy, "now")
+  film.node.style.setProperty("--lab-film-slots", slots)
+  film.node.append(...film.places)
+  film.places.at(-1).append(film.now.button)
+  root.append(film.node)
+  const redraw = () => film.shots.forEach(draw)
+  const observer = new ResizeObserver(redraw)
+  observer.observe(film.node)
+  film.node.addEventListener("transitionend", redraw) // as on the stage: a new theme
+  return {
+    update: ({ strip, newest }) => update(film, strip, newest),
+    mark(update) {
+      film.marked = update
+      mark(film)
+    },
+    // Begins anew, with the pictures of another run.
+    reset({ episodes }) {
+      Object.assign(film, { episodes, marked: undefined })
+      film.shots.clear()
+      update(film, [], null)
+    },
+    destroy() {
+      film.gone = true
+      observer.disconnect()
+      film.node.remove()
+    },
+  }
+}
+
+function update(film, strip, newest) {
+  film.strip = strip.slice(0, film.places.length - 1)
+  film.refused.clear()
+  for (const update of film.shots.keys()) if (!film.strip.includes(update)) film.shots.delete(update)
+  for (const update of film.strip) if (!film.shots.has(update)) film.shots.set(update, shotOf(film, update))
+  const focused = document.activeElement
+  film.places.slice(0, -1).forEach((place, i) => put(place, film.shots.get(film.strip[i])?.button))
+  if (film.node.contains(focused)) focused.focus({ preventScroll: true }) // which a picture that moves loses
+  write(film.now.outcome, newest === null ? "" : nameOf(newest))
+  film.now.button.disabled = newest === null
+  mark(film)
+  fill(film)
+}
+
+function put(place, button = null) {
+  if (place.firstChild !== button) place.replaceChildren(...(button ? [button] : []))
+}
+
+function mark({ shots, now, marked }) {
+  for (const [update, { button }] of shots) button.setAttribute("aria-pressed", update === marked)
+  now.button.setAttribute("aria-pressed", marked === null)
+}
+
+function shotOf(film, update) {
+  const found = shot(() => film.onPick(update))
+  write(found.policy, nameOf(update))
+  return found
+}
+
+function shot(onclick) {
+  const canvas = element("canvas", "lab-film-picture", { "aria-hidden": "true" })
+  const policy = element("span", "lab-film-policy")
+  const outcome = element("span", "lab-film-outcome")
+  const pressed = { type: "button", "aria-pressed": "false" }
+  const button = element("button", "lab-film-shot", pressed, canvas, policy, " ", outcome)
+  button.onclick = onclick
+  return { button, canvas, policy, outcome, episode: null }
+}
+
+// Fetches the missing pictures, the oldest first, whenever nothing else is being fetched.
+async function fill(film) {
+  if (film.filling) return
+  film.filling = true
+  const isMissing = (update) => !film.shots.get(update).episode && !film.refused.has(update)
+  while (film.strip.some(isMissing) && !film.gone) {
+    const { episodes } = film
+    await episodes.idle()
+    const update = film.strip.find(isMissing)
+    if (update !== undefined && episodes === film.episodes && !film.gone) await develop(film, update)
+  }
+  film.filling = false
+}
+
+// Fetches one picture; after a failure the next news have it tried again.
+async function develop(film, update) {
+  const { episodes } = film
+  try {
+    const episode = await episodes.get(update)
+    const found = film.shots.get(update)
+    if (!found || episodes !== film.episodes || film.gone) return
+    found.episode = episode
+    const entry = entryOf(episode, "median") ?? episode.episodes[0]
+    write(found.outcome, `return ${shortNumber(entry.return)}`)
+    draw(found)
+  } catch {
+    if (episodes === film.episodes) film.refused.add(update)
+  }
+}
+
+function draw({ canvas, episode }) {
+  if (episode) drawStrobe(canvas, episode, "median").catch(console.error)
+}
+
+function nameOf(update) {
+  return update ? `update ${update}` : "untrained"
+}

@@ -1,0 +1,295 @@
+// Draws one moment of an episode into a canvas: CartPole where Gymnasium's own renderer has it, in the theme's
+// colours; every other environment by Gymnasium's pictures.
+
+import { agentOf, entryOf, stateAt } from "./episodes.js"
+
+// Lengths are pixels of Gymnasium's picture, angles are radians.
+const PICTURE = { left: 0, top: 0, width: 600, height: 400 }
+const LANE = { left: 0, top: 168, width: 600, height: 152 } // what a small track shows of it
+const METRE = 125
+const TRACK = 299.5
+const CART = { width: 50, height: 30 }
+const AXLE = 7.5 // above the cart's middle
+const POLE = { width: 10, length: 125 }
+const FALLEN = Math.PI / 15 // 12°, at which an episode ends
+
+const FADE_STEPS = 25 // from an episode's end until its agent is a ghost
+const GHOST = 0.22
+const STROBE_MOMENTS = 6
+const LABEL = 15 // CSS pixels above a small track
+
+// Returns a stage: `show({episode, front, moment, strobe})` draws, again whenever canvas or theme become another.
+// `moment` counts steps, or pictures where the episode has these.
+export function createStage(canvas) {
+  const stage = { canvas, scene: null, picture: null, wanted: null }
+  const redraw = () => stage.scene && paint(stage)
+  const observer = new ResizeObserver(redraw)
+  observer.observe(canvas)
+  canvas.addEventListener("transitionend", redraw) // stage.css has colours take a moment: so a new theme is heard of
+  return {
+    show(scene) {
+      stage.scene = scene
+      if (scene.episode.kind === "frames") decode(stage)
+      else paint(stage)
+    },
+    destroy() {
+      observer.disconnect()
+      canvas.removeEventListener("transitionend", redraw)
+      stage.scene = stage.wanted = null
+      stage.picture?.close()
+    },
+  }
+}
+
+// Draws the front agent at a few moments of its episode in one picture, the later the stronger; of pictures the last.
+export async function drawStrobe(canvas, episode, front) {
+  const entry = entryOf(episode, front) ?? episode.episodes[0]
+  if (episode.kind !== "frames") return strobe(open(canvas), entry, closeUp(entry))
+  const picture = await createImageBitmap(entry.frames.at(-1))
+  letterbox(open(canvas), picture)
+  picture.close()
+}
+
+function paint({ canvas, scene, picture }) {
+  const { episode, front, moment } = scene
+  const paper = open(canvas)
+  if (episode.kind === "frames") return picture && letterbox(paper, picture)
+  if (front === "all") return grid(paper, episode, moment)
+  if (scene.strobe) return strobe(paper, entryOf(episode, front), PICTURE)
+  overlay(paper, episode, front, moment)
+}
+
+// Decodes the picture that is wanted; one that comes late, when another is wanted already, is not drawn.
+async function decode(stage) {
+  const { episode, front, moment } = stage.scene
+  const blob = entryOf(episode, front).frames[moment]
+  stage.wanted = blob
+  const picture = await createImageBitmap(blob)
+  if (stage.wanted !== blob) return picture.close()
+  stage.picture?.close()
+  stage.picture = picture
+  paint(stage)
+}
+
+// Clears a canvas, at as many pixels as the screen has there.
+function open(canvas) {
+  const dense = devicePixelRatio
+  const width = Math.max(1, Math.round(canvas.clientWidth * dense))
+  const height = Math.max(1, Math.round(canvas.clientHeight * dense))
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height })
+  const pen = canvas.getContext("2d")
+  pen.setTransform(1, 0, 0, 1, 0, 0)
+  pen.clearRect(0, 0, width, height)
+  return { pen, dense, box: { left: 0, top: 0, width, height }, colors: colorsOf(canvas) }
+}
+
+function letterbox({ pen, box }, picture) {
+  const scale = Math.min(box.width / picture.width, box.height / picture.height)
+  const [width, height] = [scale * picture.width, scale * picture.height]
+  pen.drawImage(picture, (box.width - width) / 2, (box.height - height) / 2, width, height)
+}
+
+function overlay(paper, episode, front, moment) {
+  const { colors } = paper
+  aim(paper, PICTURE, paper.box)
+  track(paper, PICTURE)
+  ruler(paper)
+  const agent = agentOf(episode, front)
+  const others = episode.episodes.filter((entry) => entry.agent !== agent)
+  // Ghosts behind those that still play.
+  for (const entry of others.toSorted((a, b) => a.length - b.length)) {
+    const strength = shade(entry.agent, episode.num_agents) * presence(entry, moment)
+    figure(paper, poseAt(entry, moment), look(colors, strength))
+  }
+  const entry = entryOf(episode, front)
+  limits(paper, poseAt(entry, moment))
+  figure(paper, poseAt(entry, moment), look(colors, 1))
+}
+
+function grid(paper, episode, moment) {
+  const places = cells(paper, episode.episodes.length)
+  const speaker = agentOf(episode, "all")
+  episode.episodes.forEach((entry, i) => {
+    label(paper, places[i], entry, roleOf(episode, entry.agent), entry.agent === speaker)
+    aim(paper, LANE, below(places[i], LABEL * paper.dense))
+    track(paper, LANE)
+    figure(paper, poseAt(entry, moment), look(paper.colors, presence(entry, moment)))
+  })
+}
+
+function below(box, height) {
+  return { ...box, top: box.top + height, height: box.height - height }
+}
+
+function strobe(paper, entry, region) {
+  aim(paper, region, paper.box)
+  track(paper, { left: -1000, width: 2600 })
+  if (region === PICTURE) ruler(paper)
+  const last = STROBE_MOMENTS - 1
+  for (let i = 0; i <= last; i++) {
+    const strength = i === last ? 1 : 0.15 + (0.5 * i) / last
+    figure(paper, poseAt(entry, Math.round((i * entry.length) / last)), look(paper.colors, strength))
+  }
+}
+
+// Returns the part of the picture in which an agent moves, for small canvases.
+function closeUp(entry) {
+  const xs = Array.from({ length: entry.length + 1 }, (_, step) => METRE * stateAt(entry, step)[0])
+  const [low, high] = [Math.min(...xs), Math.max(...xs)]
+  const width = Math.max(160, high - low + CART.width + 40)
+  return { left: PICTURE.width / 2 + (low + high - width) / 2, top: 164, width, height: 158 }
+}
+
+// Returns equal boxes for small tracks, as large as they can be.
+function cells({ box, dense }, count) {
+  const gap = 6 * dense
+  const size = (columns) => {
+    const width = (box.width - gap * (columns + 1)) / columns
+    const height = (box.height - gap) / Math.ceil(count / columns) - gap
+    return { columns, width, height, scale: Math.min(width / LANE.width, (height - LABEL * dense) / LANE.height) }
+  }
+  const sizes = Array.from({ length: count }, (_, i) => size(i + 1))
+  const { columns, width, height } = sizes.reduce((a, b) => (b.scale > a.scale ? b : a))
+  return Array.from({ length: count }, (_, i) => ({
+    left: gap + (i % columns) * (width + gap), top: gap + Math.floor(i / columns) * (height + gap), width, height,
+  }))
+}
+
+// From here on the pen draws in Gymnasium's pixels: a region of its picture, as large as a box lets it be.
+function aim(paper, region, box) {
+  const scale = Math.min(box.width / region.width, box.height / region.height)
+  const left = box.left + (box.width - scale * region.width) / 2 - scale * region.left
+  const top = box.top + (box.height - scale * region.height) / 2 - scale * region.top
+  paper.pen.setTransform(scale, 0, 0, scale, left, top)
+  paper.pixel = paper.dense / scale // one of CSS
+}
+
+function track({ pen, pixel, colors }, { left, width }) {
+  const height = Math.max(1, pixel)
+  pen.fillStyle = colors.track
+  pen.fillRect(left, TRACK - height / 2, width, height)
+}
+
+// Marks the metres; at the picture's edges, 2.4 m from the middle, an episode ends.
+function ruler({ pen, pixel, colors }) {
+  pen.fillStyle = colors.track
+  for (const metres of [-2, -1, 0, 1, 2]) pen.fillRect(300 + METRE * metres - pixel / 2, TRACK + 24, pixel, 5 * pixel)
+  pen.fillStyle = colors.faint
+  pen.font = `${11 * pixel}px ${colors.font}`
+  pen.textAlign = "center"
+  pen.textBaseline = "top"
+  for (const metres of [-2, -1, 0, 1, 2]) {
+    const text = metres === 2 ? "2 m" : shortNumber(metres)
+    pen.fillText(text, 300 + METRE * metres, TRACK + 24 + 8 * pixel)
+  }
+}
+
+// Marks how far the pole may lean.
+function limits({ pen, pixel, colors }, { x }) {
+  pen.fillStyle = colors.faint
+  pen.font = `${10 * pixel}px ${colors.font}`
+  pen.textAlign = "center"
+  pen.textBaseline = "alphabetic"
+  pen.fillText("±12°", 300 + METRE * x, TRACK - AXLE - POLE.length - 1)
+  for (const angle of [-FALLEN, FALLEN]) {
+    pen.save()
+    pen.translate(300 + METRE * x, TRACK - AXLE)
+    pen.rotate(angle)
+    pen.fillRect(-pixel / 2, -POLE.length - 9, pixel, 9)
+    pen.restore()
+  }
+}
+
+function figure({ pen, pixel, colors }, { x, theta }, { cart, pole }) {
+  pen.save()
+  pen.strokeStyle = colors.back
+  pen.lineWidth = 2 * pixel
+  pen.translate(PICTURE.width / 2 + METRE * x, TRACK)
+  block(pen, cart, -CART.width / 2, -CART.height / 2, CART.width, CART.height)
+  pen.translate(0, -AXLE)
+  pen.rotate(theta)
+  block(pen, pole, -POLE.width / 2, POLE.width / 2 - POLE.length, POLE.width, POLE.length)
+  pen.fillStyle = colors.back
+  pen.beginPath()
+  pen.arc(0, 0, 2, 0, 2 * Math.PI)
+  pen.fill()
+  pen.restore()
+}
+
+// Fills a block with a rim of the background around it, which parts it from what is behind.
+function block(pen, color, left, top, width, height) {
+  pen.beginPath()
+  pen.roundRect(left, top, width, height, 2.5)
+  pen.stroke()
+  pen.fillStyle = color
+  pen.fill()
+}
+
+function label({ pen, dense, colors }, { left, top, width }, entry, role, speaks) {
+  const wide = width > 150 * dense
+  pen.setTransform(1, 0, 0, 1, 0, 0)
+  pen.font = `${(width > 70 * dense ? 11 : 9) * dense}px ${colors.font}`
+  pen.textBaseline = "top"
+  pen.fillStyle = speaks ? colors.pole : colors.text
+  pen.textAlign = "left"
+  pen.fillText(wide ? `agent ${entry.agent}${role ? ` · ${role}` : ""}` : entry.agent, left, top)
+  pen.fillStyle = colors.text
+  pen.textAlign = "right"
+  pen.fillText((wide ? "return " : "") + shortNumber(entry.return), left + width, top)
+}
+
+export function shortNumber(number) {
+  return String(Number(number.toPrecision(4))).replace("-", "−")
+}
+
+function roleOf({ roles = {}, num_agents }, agent) {
+  return num_agents > 1 && Object.keys(roles).find((role) => roles[role] === agent)
+}
+
+function poseAt(entry, moment) {
+  const [x, , theta] = stateAt(entry, Math.min(moment, entry.length))
+  return { x, theta }
+}
+
+// Returns 1 while an agent plays; after the end of its episode less and less, down to that of a ghost.
+function presence({ length }, moment) {
+  const gone = Math.min(1, Math.max(0, moment - length) / FADE_STEPS)
+  return 1 - (1 - GHOST) * gone
+}
+
+function shade(agent, count) {
+  return 0.28 + 0.32 * (count > 1 ? agent / (count - 1) : 0)
+}
+
+function look({ back, text, pole }, strength) {
+  return { cart: mixed(back, text, strength), pole: mixed(back, pole, strength) }
+}
+
+function colorsOf(canvas) {
+  const css = getComputedStyle(canvas)
+  const variable = (name, otherwise) => css.getPropertyValue(`--st-${name}`).trim() || otherwise
+  const text = variable("text-color", "#000000")
+  const back = variable("secondary-background-color", "#ffffff")
+  return {
+    text, back, pole: variable("primary-color", "#0068a3"), font: variable("font", "sans-serif"),
+    track: mixed(back, text, 0.35), faint: mixed(back, text, 0.6),
+  }
+}
+
+function mixed(from, to, share) {
+  const [a, b] = [channels(from), channels(to)]
+  return `rgb(${a.map((value, i) => Math.round(value + share * (b[i] - value))).join(" ")})`
+}
+
+const known = new Map() // colour → its red, green and blue
+const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true })
+
+// Returns red, green and blue of whatever CSS calls a colour.
+function channels(color) {
+  if (!known.has(color)) {
+    probe.fillStyle = color
+    probe.fillRect(0, 0, 1, 1)
+    known.set(color, [...probe.getImageData(0, 0, 1, 1).data.slice(0, 3)])
+  }
+  return known.get(color)
+}
