@@ -10,7 +10,7 @@ import numpy as np
 
 from pg_core.runs.history import policy_stride
 from pg_core.runs.pace import AUTO, Milestones, interval
-from pg_core.runs.records import Batch, LostRun, Request, Snapshot
+from pg_core.runs.records import Batch, LostRun, Request, Run, Snapshot
 from pg_core.runs.rows import to_bytes, totals
 from pg_core.runs.schema import ARRAYS
 from pg_core.runs.store import Store
@@ -53,11 +53,7 @@ class Session:
         self._last_request = max((request.id for request in requests), default=0)
         self._trainer = Trainer(store.config_after(run_id, self._done), checkpoint)
         self._trainer.compile()
-        self._milestones, self._watched_until = Milestones(run.config.environment), -np.inf
-        for update in range(0, self._done, CHUNK):  # those that were passed are passed
-            for row in store.updates(run_id, ["mean_return"], update, CHUNK):
-                mean_return = np.frombuffer(row.mean_return, ARRAYS["mean_return"]).mean()
-                self._milestones.seconds(row.update, float(mean_return), 0)
+        self._milestones, self._watched_until = _milestones(store, run), -np.inf
         self._clock = time.perf_counter()  # since when training time has not been counted
         self._state, self._target, self._until = "running", "run", 0
         self._updates: list[tuple[Update, float]] = []  # not committed yet, as the next
@@ -106,8 +102,8 @@ class Session:
         self._committed = time.perf_counter()
         if checkpoint:
             # A large population's checkpoints take long: they may cost a tenth of the time.
-            interval = min(max(CHECKPOINT_SECONDS, 10 * (self._committed - start)), MAX_CHECKPOINT_SECONDS)
-            self._next_checkpoint = self._committed + interval
+            rest = min(max(CHECKPOINT_SECONDS, 10 * (self._committed - start)), MAX_CHECKPOINT_SECONDS)
+            self._next_checkpoint = self._committed + rest
 
     def close(self) -> None:
         """Close the trainer."""
@@ -216,3 +212,13 @@ class Session:
         return totals(update.index, seconds, vars(update), self._best_return) | {
             "elapsed_seconds": self._elapsed, "steps_per_second": rate,
         }  # fmt: skip
+
+
+def _milestones(store: Store, run: Run) -> Milestones:
+    """Return the milestones of a run that has passed some of them, as its updates say."""
+    milestones = Milestones(run.config.environment)
+    for first in range(0, run.updates, CHUNK):
+        for row in store.updates(run.id, ["mean_return"], first, CHUNK):
+            mean_return = np.frombuffer(row.mean_return, ARRAYS["mean_return"]).mean()
+            milestones.seconds(row.update, float(mean_return), longest=0)
+    return milestones
