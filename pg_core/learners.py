@@ -134,6 +134,9 @@ class CompiledLearner:
         def join(*parts: tf.Tensor) -> tf.Tensor:
             return tf.concat(parts, axis=0)[: self._num_agents] if parts[0].shape.rank else parts[0]
 
+        if self._num_shards == 1:  # as most are, and asked for after each update
+            alone: State = self._shards[0]
+            return alone
         state: State = tf.nest.map_structure(join, *self._shards)
         return state
 
