@@ -30,6 +30,5 @@ with st.container(key="page"):
             st.caption(plain(controls.for_the_next_run(run)) or "​")
         beside.comparisons(progress, bar.start)
         controls.more()
-        if progress:
-            history(progress)
+        history(progress)
 link.write("train")

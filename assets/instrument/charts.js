@@ -72,7 +72,7 @@ async function draw(chart) {
     while (chart.stale && chart.figure && !chart.gone && chart.node.clientWidth) {
       chart.stale = false
       const { data, layout } = styled(chart)
-      await Plotly.react(chart.node, data, layout, CONFIG)
+      await Plotly.react(chart.node, data, layout, { ...CONFIG, displayModeBar: chart.small ? false : "hover" })
       listen(chart)
       const { l, b } = chart.node._fullLayout._size
       chart.room = { of: roomFor(chart), l: Math.ceil(l), b: Math.ceil(b) }

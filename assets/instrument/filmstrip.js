@@ -9,7 +9,7 @@ export function createFilmstrip(root, { episodes, onPick, slots = 10 }) {
   const film = {
     episodes, onPick, strip: [], marked: undefined, shots: new Map(), refused: new Set(), filling: false, gone: false,
   }
-  film.node = element("div", "lab-film", { role: "group", "aria-label": "Earlier policies" })
+  film.node = element("div", "lab-film", { role: "group", "aria-label": "Earlier policies", tabindex: "0" })
   film.places = Array.from({ length: slots }, () => element("div", "lab-film-place"))
   film.now = shot(() => onPick(null))
   film.now.canvas.replaceWith(element("span", "lab-film-dot", { "aria-hidden": "true" }))

@@ -46,7 +46,7 @@ function create(parentElement) {
   instrument.sentence = element("p")
   places.sentence.append(instrument.sentence)
   instrument.episodes = createEpisodes((...which) => episode(instrument, ...which))
-  instrument.player = createPlayer(places.stage, { episodes: instrument.episodes, actions: null, onShow: (update) => shown(instrument, update) })
+  instrument.player = createPlayer(places.stage, { episodes: instrument.episodes, actions: null, onLive: (live) => live && release(instrument) })
   instrument.filmstrip = createFilmstrip(places.strip, { episodes: instrument.episodes, onPick: (update) => pick(instrument, update) })
   instrument.stops = [symbols(), oncePerDoubleClick(), keepFocus(), passOverMain()]
   return instrument
@@ -174,15 +174,21 @@ function refresh(instrument, token) {
 
 // Plays the policy of an update, null: the newest one; and puts the charts' cursor there.
 function pick(instrument, update) {
+  if (update === null) return instrument.player.live()
   instrument.cursor = update
-  if (update === null) instrument.player.live()
-  else instrument.player.play(update)
+  mark(instrument)
+  instrument.player.play(update)
 }
 
-function shown(instrument, update) {
-  instrument.filmstrip.mark(instrument.cursor === null ? null : update)
-  const x = instrument.cursor === null ? null : positionOf(instrument.rows, update)
-  for (const chart of Object.values(instrument.charts)) chart.mark(x)
+// Takes the cursor away: the newest policy is shown again.
+function release(instrument) {
+  instrument.cursor = null
+  mark(instrument)
+}
+
+function mark({ cursor, rows, charts, filmstrip }) {
+  filmstrip.mark(cursor)
+  for (const chart of Object.values(charts)) chart.mark(cursor === null ? null : positionOf(rows, cursor))
 }
 
 // Returns the number of updates done at the row that is nearest to x.
@@ -194,6 +200,5 @@ function updateAt({ x, update }, at) {
 
 // Returns where on the axis so many updates were done.
 function positionOf(rows, update) {
-  const place = rows.update.findIndex((value) => value >= update)
-  return update === 0 ? 0 : rows.x.at(place)
+  return update === 0 ? 0 : rows.x.at(rows.update.findIndex((value) => value >= update))
 }

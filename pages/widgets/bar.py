@@ -11,6 +11,9 @@ from pages.widgets.words import NOT_YOURS, REFUSALS
 from pg_core import lab
 from pg_core.config import Config
 
+PAUSE = "Hold after the update that is under way."
+RESUME = "Go on from where it was held, stopped or interrupted."
+
 
 def bar(run: lab.Run | None) -> None:
     """Draw the buttons and the pace.
@@ -57,13 +60,13 @@ def _main(run: lab.Run | None, steerable: bool, help: str | None) -> None:
         _button("Train", "train", "play_arrow", "Start a run with these settings.", False, train,
                 st.session_state.next_run, type="primary")  # fmt: skip
     elif meaning == "pause":
-        _button("Pause", "pause", "pause", help, not steerable, _order, lab.pause, type="primary")
+        _button("Pause", "pause", "pause", help or PAUSE, not steerable, _order, lab.pause, type="primary")
     else:
-        _button("Resume", "resume", "resume", help, not steerable, _order, lab.resume, type="primary")
+        _button("Resume", "resume", "resume", help or RESUME, not steerable, _order, lab.resume, type="primary")
 
 
 def _button(
-    label: str, key: str, icon: str, help: str | None, disabled: bool, act: Callable[..., None], *args: Any, **more: Any
+    label: str, key: str, icon: str, help: str, disabled: bool, act: Callable[..., None], *args: Any, **more: Any
 ) -> None:
     st.button(
         label, key=key, icon=f":material/{icon}:", help=help, disabled=disabled, on_click=act, args=args,

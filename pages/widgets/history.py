@@ -9,18 +9,19 @@ from pg_core import lab
 MAX_CHANGES = 3  # newest
 
 
-def history(progress: lab.Progress) -> None:
+def history(progress: lab.Progress | None) -> None:
     """Tell where the run comes from and what changed in it, newest first, and offer to fork it there."""
-    run = progress.run
     with st.expander("History", key="history"):
+        if progress is None:
+            st.caption("Where a run comes from, and what is changed in it, will be told here.")
+            return
+        run = progress.run
         if run.parent_id:
             st.text(f"Forked after {run.parent_update:,} updates of {lab.name_of(run.parent_id)}.")
         if run.updates and not (run.active or run.changeable):
             _fork_row("To go on from its last checkpoint with other settings:", "fork it", run.updates)
         for change in progress.changes[: -MAX_CHANGES - 1 : -1]:
             _fork_row(f"What changed: {_change_in_words(change)}", "fork from here", change.update)
-        if not (run.parent_id or progress.changes or run.updates):
-            st.caption("What is changed in this run will be told here.")
 
 
 def _fork_row(text: str, label: str, update: int) -> None:

@@ -59,7 +59,7 @@ def nothing_yet(config: Config, shown: Shown) -> Json:
         "told": {
             "state": "ready", "words": "press Train: agents start from scratch", "progress": 0.0,
             "sentence": _no_threshold(config) or "Turn a knob while they learn: the very next update uses it.",
-            "numbers": _numbers(None),
+            "numbers": _numbers(None, config),
         },
         "stage": {"newest": 0, "kept": [0], "every": False, "strip": [0]},
         "charts": figure.charts(None, shown, threshold), "rows": {"from": 0, "update": [], "x": []},
@@ -85,7 +85,7 @@ def told(progress: Progress) -> Json:
         "words": _position(progress),
         "progress": _share(progress),
         "sentence": run.reason or _last_change(progress) or _no_threshold(run.current) or _hint(run),
-        "numbers": _numbers(progress),
+        "numbers": _numbers(progress, run.config),
     }
 
 
@@ -150,11 +150,11 @@ def _hint(run: Run) -> str:
     return "Click a point of a curve, or a picture of the filmstrip, to see the policy of that moment play."
 
 
-def _numbers(progress: Progress | None) -> list[Json]:
+def _numbers(progress: Progress | None, config: Config) -> list[Json]:
     """Return what the line of numbers says, each with what it means."""
     run = progress.run if progress else None
     curves = progress.curves if progress and len(progress.curves.update) else None
-    agents = run.config.num_agents if run else 0
+    agents = config.num_agents
     middle, low, high = curves.iqm[-1] if curves else (np.nan,) * 3
     typical = "mean return", number(middle), "Mean return of the last 100 episodes"
     if agents > 1:
