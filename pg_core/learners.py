@@ -19,13 +19,14 @@ from pg_core.engines.compiled import Draws, collect
 from pg_core.engines.gymnasium import GymnasiumEngine
 from pg_core.environments import Array, EnvironmentSpec
 from pg_core.memory import THREADS, shard_size
+from pg_core.policies import Params
 from pg_core.reinforce import Hyperparameters, Metrics, State
 from pg_core.sweep import arrays_of
 
 runtime.prepare()
 
 MAX_UPDATES = 64  # of one dispatch
-MAX_NOISE = 2**20  # numbers for one dispatch
+MAX_NUMBERS = 2**20  # of noise and of policies, in one dispatch
 
 
 class TrainingError(RuntimeError):
@@ -44,8 +45,8 @@ class Learner(Protocol):
         """Have the program compiled, which takes seconds, before it is needed."""
         ...
 
-    def learn(self, config: Config, first_update: int, num_updates: int) -> Metrics:
-        """Do 1 to `num_updates` updates; return what each measured, arrays `[K, P, ...]`."""
+    def learn(self, config: Config, first_update: int, num_updates: int) -> tuple[Metrics, Params]:
+        """Do 1 to `num_updates` updates; return what each measured, and the policies after it, arrays `[K, P, ...]`."""
         ...
 
     def rewind(self) -> None:
@@ -73,7 +74,7 @@ class GymnasiumLearner:
         observations = tf.zeros([*shape, spec.observation_size])
         self._learn(config, Trajectories(observations, actions, steps, steps, ends, ends))
 
-    def learn(self, config: Config, first_update: int, num_updates: int) -> Metrics:
+    def learn(self, config: Config, first_update: int, num_updates: int) -> tuple[Metrics, Params]:
         """Do one update."""
         policy = {name: array.numpy() for name, array in self.state.policy.items()}
         played = self._engine.collect(
@@ -85,7 +86,8 @@ class GymnasiumLearner:
         missing = self._spec.max_episode_steps - len(played.mask)
         steps = [np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)) for array in played[:4]]
         self.state, metrics = self._learn(config, Trajectories(*map(tf.constant, (*steps, *played[4:]))))
-        return Metrics(*(value.numpy()[None] for value in metrics))
+        policies = {name: array.numpy()[None] for name, array in self.state.policy.items()}
+        return Metrics(*(value.numpy()[None] for value in metrics)), policies
 
     def rewind(self) -> None:
         """Return to the state before the last update."""
@@ -123,8 +125,8 @@ class CompiledLearner:
         self._num_shards = math.ceil(config.num_agents / self._size)
         self._shards = self._before = self._split(state)
         self._spec = config.environment
-        numbers = self._size * config.episodes_per_update * self._spec.max_episode_steps
-        self._most = min(max(1, MAX_NOISE // numbers), MAX_UPDATES)
+        numbers = config.episodes_per_update * self._spec.max_episode_steps + config.parameters
+        self._most = min(max(1, MAX_NUMBERS // (self._size * numbers)), MAX_UPDATES)
         self._threads = ThreadPoolExecutor(min(self._num_shards, THREADS))
 
     @property
@@ -144,7 +146,7 @@ class CompiledLearner:
         """Compile the program, by asking it for no updates."""
         self._learn_shard(config, range(0), 0, self._shards[0], self._split(reinforce.hyperparameters(config))[0])
 
-    def learn(self, config: Config, first_update: int, num_updates: int) -> Metrics:
+    def learn(self, config: Config, first_update: int, num_updates: int) -> tuple[Metrics, Params]:
         """Do as many of these updates as one dispatch can take."""
         updates = range(first_update, first_update + min(num_updates, self._most))
         hypers = self._split(reinforce.hyperparameters(config))
@@ -152,8 +154,12 @@ class CompiledLearner:
         shards = range(self._num_shards), self._shards, hypers
         learned = list(self._threads.map(learn, *shards) if self._num_shards > 1 else map(learn, *shards))
         self._before, self._shards = self._shards, [state for state, _ in learned]
-        parts = zip(*(metrics for _, metrics in learned), strict=True)
-        return Metrics(*(np.concatenate(part, axis=1)[:, : self._num_agents] for part in parts))
+
+        def join(*parts: Array) -> Array:
+            return np.concatenate(parts, axis=1)[:, : self._num_agents]
+
+        joined: tuple[Metrics, Params] = tf.nest.map_structure(join, *(measured for _, measured in learned))
+        return joined
 
     def rewind(self) -> None:
         """Return to the state before the last dispatch."""
@@ -165,13 +171,13 @@ class CompiledLearner:
 
     def _learn_shard(
         self, config: Config, updates: range, shard: int, state: State, hyper: Hyperparameters
-    ) -> tuple[State, list[Array]]:
+    ) -> tuple[State, tuple[Metrics, Params]]:
         agents = range(shard * self._size, (shard + 1) * self._size)
         sizes = self._most, config.episodes_per_update, self._spec.max_episode_steps
         draws = Draws(*map(tf.constant, Draws.of(config.seed, agents, updates, *sizes)))
         count = tf.constant(len(updates))
-        state, metrics = play_program(state, hyper, draws, count, config.optimizer, self._spec)
-        return state, [value.numpy()[: len(updates)] for value in metrics]
+        state, measured = play_program(state, hyper, draws, count, config.optimizer, self._spec)
+        return state, tf.nest.map_structure(lambda rows: rows.numpy()[: len(updates)], measured)
 
     def _split(self, tensors: Any) -> list[Any]:
         """Cut a structure of tensors `[P, ...]` into shares."""
@@ -199,16 +205,17 @@ def learn_program(
 @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
 def play_program(
     state: State, hyper: Hyperparameters, draws: Draws, num_updates: tf.Tensor, optimizer: str, spec: EnvironmentSpec
-) -> tuple[State, Metrics]:
-    """Play and learn, as many updates as asked for; metrics are `[K, P, ...]`, K as long as the draws."""
+) -> tuple[State, tuple[Metrics, Params]]:
+    """Play and learn, as many updates as asked for; metrics and policies are `[K, P, ...]`, K as long as the draws."""
 
-    def one_update(state: State, noise: tf.Tensor, starts: tf.Tensor) -> tuple[State, Metrics]:
+    def one_update(state: State, noise: tf.Tensor, starts: tf.Tensor) -> tuple[State, tuple[Metrics, Params]]:
         trajectories = collect(state.policy, hyper.activation, noise, starts, spec.sutton_barto_reward)
-        return reinforce.update(state, trajectories, hyper, optimizer, spec.reward_threshold)
+        state, metrics = reinforce.update(state, trajectories, hyper, optimizer, spec.reward_threshold)
+        return state, (metrics, state.policy)
 
     traced = tf.function(one_update, autograph=False).get_concrete_function(state, draws.noise[0], draws.starts[0])
 
-    def body(index: tf.Tensor, state: State, rows: Metrics) -> tuple[tf.Tensor, State, Metrics]:
+    def body(index: tf.Tensor, state: State, rows: Any) -> tuple[tf.Tensor, State, Any]:
         state, measured = traced(state, draws.noise[index], draws.starts[index])
         return index + 1, state, tf.nest.map_structure(lambda row, value: row.write(index, value), rows, measured)
 

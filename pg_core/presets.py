@@ -5,7 +5,6 @@ from typing import Any
 
 from pg_core.config import HYPERPARAMETERS
 
-
 TUNED_FOR = "CartPole-v1"
 
 

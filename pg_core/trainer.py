@@ -100,7 +100,7 @@ class Trainer:
         if num_updates <= 0 or self._is_over(self._env_steps_to_solve):
             return []
         start = time.perf_counter()
-        metrics = self._learner.learn(self.config, self._update, num_updates)
+        metrics, self._policies = self._learner.learn(self.config, self._update, num_updates)
         usable = self._usable(metrics)
         if usable < len(metrics.grad_norm):  # beyond its end, or into what is no longer finite
             self._learner.rewind()
@@ -109,7 +109,7 @@ class Trainer:
                     f"Training diverged at update {self._update}: the policy or its gradient is no longer finite; "
                     "lower the learning rate or set a gradient-norm limit."
                 )
-            metrics = self._learner.learn(self.config, self._update, usable)
+            metrics, self._policies = self._learner.learn(self.config, self._update, usable)
         return self._records(metrics, time.perf_counter() - start)
 
     def checkpoint(self) -> dict[str, Array]:
@@ -129,6 +129,10 @@ class Trainer:
     def policy(self) -> dict[str, Array]:
         """Return the policies' parameters, each with the population axis first."""
         return {name: value.numpy() for name, value in self._learner.state.policy.items()}
+
+    def policy_after(self, index: int) -> dict[str, Array]:
+        """Return the policies' parameters after one of the updates that `advance` did last, `index` counted from 0."""
+        return {name: array[index] for name, array in self._policies.items()}
 
     def close(self) -> None:
         """Free what the engine holds."""

@@ -38,7 +38,7 @@ function create(parentElement) {
   parentElement.append(root)
   const instrument = {
     root, places, told: { address: null }, version: "", rows: null, cursor: null, asking: false, timer: 0, gone: false,
-    asked: null, selects: {}, charts: {},
+    asked: null, waiting: false, selects: {}, charts: {},
   }
   instrument.status = createStatus(places.status)
   instrument.numbers = createNumbers(places.numbers)
@@ -107,7 +107,7 @@ async function ask(instrument) {
     const news = await answer(instrument, `version=${instrument.version}`)
     if (address === instrument.told.address && !instrument.gone) seconds = take(instrument, news)
   } catch (error) {
-    if (error.status === 404) refresh(instrument, address) // another server gives other addresses
+    if (error.status === 404) refresh(instrument) // another server gives other addresses
   } finally {
     instrument.asking = false
   }
@@ -162,12 +162,15 @@ function takeCharts(instrument, { charts, rows }) {
   return true
 }
 
-// Has the page run once, unless it does so anyway: what its buttons and controls say depends on `token`.
-function refresh(instrument, token) {
-  if (instrument.asked === token) return
-  instrument.asked = token
+// Has the page run once, unless it does so anyway: what its buttons and controls say depends on `token`. Without one, it
+// is asked for another address.
+function refresh(instrument, token = null) {
+  if (instrument.waiting || (token !== null && instrument.asked === token)) return
+  Object.assign(instrument, { waiting: true, asked: token })
   whenIdle(() => {
-    if (!instrument.gone && instrument.told.token !== token) instrument.setTriggerValue("stale", token)
+    instrument.waiting = false
+    if (instrument.gone) return
+    if (token === null || instrument.told.token !== token) instrument.setTriggerValue("stale", token ?? "address")
     else instrument.asked = null
   })
 }

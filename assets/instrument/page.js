@@ -2,16 +2,20 @@
 
 const app = () => document.querySelector("[data-testid=stApp]")
 
-// Calls once no run of the page's script is under way: until then controls hold what they held before it.
+// Calls once the page has its server and no run of its script is under way: until then controls hold what they held
+// before it.
 export function whenIdle(call) {
-  const isIdle = () => app().dataset.testScriptState === "notRunning"
+  const isIdle = () => {
+    const { testConnectionState, testScriptState } = app().dataset
+    return testConnectionState === "CONNECTED" && testScriptState === "notRunning"
+  }
   if (isIdle()) return call()
   const observer = new MutationObserver(() => {
     if (!isIdle()) return
     observer.disconnect()
     call()
   })
-  observer.observe(app(), { attributeFilter: ["data-test-script-state"] })
+  observer.observe(app(), { attributeFilter: ["data-test-connection-state", "data-test-script-state"] })
 }
 
 // The second click of what the system counts as one double click means the same press: not what the button says by then.

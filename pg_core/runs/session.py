@@ -156,16 +156,13 @@ class Session:
             self._state = state
 
     def _at_once(self) -> int:
-        """Return how many updates may be done before the next look at orders, pace and clock, or the next policy."""
+        """Return how many updates may be done before the next look at orders, pace and clock."""
         if self._trainer.config.pace or not self._updates_per_second:
             return 1
         soon = max(1, int(self._updates_per_second * AT_ONCE_SECONDS))
         ends = [r.update for r in self._requests if r.update is not None]
         ends += [self._until] if self._target == "pause" else []
-        return min([soon, self._stride() - self._done % self._stride(), *(end - self._done for end in ends)])
-
-    def _stride(self) -> int:
-        return policy_stride(self._done, self._policy_size)
+        return min([soon, *(end - self._done for end in ends)])
 
     def _record(self, updates: "list[Update]") -> None:
         now = time.perf_counter()
@@ -173,16 +170,17 @@ class Session:
         self._elapsed += now - self._clock
         self._clock = now
         self._updates_per_second = 1 / each
-        for update in updates:
+        for index, update in enumerate(updates):
             self._seconds += each
             self._updates.append((update, self._seconds))
             self._rate.append((int(update.env_steps.sum()), self._seconds))
             self._best_return = max(self._best_return, float(update.episodic_returns.max()))
             mean_return, longest = float(update.mean_return.mean()), int(update.episodic_lengths.max())
             self._watched_until = now + self._milestones.seconds(update.index, mean_return, longest)
-        self._done += len(updates)
-        if self._done % self._stride() == 0:
-            self._take_snapshot(full=False)
+            self._done += 1
+            if self._done % policy_stride(self._done, self._policy_size) == 0:
+                self._snapshots.append(Snapshot(self._done, self._trainer.policy_after(index), None))
+                self._policy_at = self._done
         if max(now, self._next_start()) - self._committed >= COMMIT_SECONDS:
             self.commit(checkpoint=now >= self._next_checkpoint)
 

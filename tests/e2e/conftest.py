@@ -20,7 +20,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         pages = [page for context in item.funcargs["browser"].contexts for page in context.pages]
         shown = "\n\n".join(page.locator("body").aria_snapshot() for page in pages)
         report.sections.append(("pages", shown))
-        report.sections.append(("server.log", (item.funcargs["server"].data / "server.log").read_text()[-4000:]))
+        data = item.funcargs["server"].data if "server" in item.funcargs else item.funcargs["tmp_path"]
+        report.sections.append(("server.log", (data / "server.log").read_text()[-4000:]))
     return report
 
 

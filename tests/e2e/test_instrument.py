@@ -229,7 +229,8 @@ def test_the_charts_join_what_is_new_to_what_they_have(open_page: Open, store: S
     run = store.create(Config(num_agents=2, num_updates=50_000), "growing", process_name())
     store.transition(run, ["starting"], state="running")
     config = store.run(run).config
-    points = f"[...document.querySelectorAll('{CHART}')].map((node) => (node.data ?? []).map(({{uid, x, y}}) => [uid, x, y]))"
+    traces = "(node.data ?? []).map(({uid, x, y}) => [uid, x, y])"
+    points = f"[...document.querySelectorAll('{CHART}')].map((node) => {traces})"
 
     def grow(page: Page, first: int, last: int) -> None:
         add_updates(store, run, config, first, last)
@@ -257,7 +258,7 @@ def test_the_charts_join_what_is_new_to_what_they_have(open_page: Open, store: S
 def test_two_tabs_agree_on_the_state_and_a_lost_network_needs_no_hand(open_page: Open, store: Store) -> None:
     page, other = open_page("?pace=5&" + LONG, excused="ERR_"), None
     run = train(page)
-    wait_for_points(page, 2)
+    wait_for_points(page, 3)
     other = open_page(f"?run={run}")
     button(other, "Pause").click()
     expect(state(page, "paused")).to_be_visible()
@@ -284,7 +285,7 @@ def test_a_server_that_starts_again_is_found_and_the_run_resumed(browser: Browse
     with serve(tmp_path, port=port) as server:
         page.goto(f"{server.url}/?pace=5&{LONG}")
         run = train(page)
-        wait_for_points(page, 2)
+        wait_for_points(page, 3)
     with serve(tmp_path, port=port):
         expect(state(page, "interrupted")).to_be_visible()
         done = Store(tmp_path).run(run).updates

@@ -66,7 +66,8 @@ def test_nothing_sticks_out_on_a_phone(open_page: Open, path: str) -> None:
 BOXES = """() => {
     const shown = [...document.querySelectorAll(
         ".st-key-bar > *, .st-key-controls > * > *, .lab-status, .lab-stage, .lab-stage button, .lab-stage select, " +
-        ".lab-sentence, .lab-film, .lab-film > *, .lab-returns, .lab-left, .lab-right, .lab-numbers, .lab-numbers-list > *, " +
+        ".lab-sentence, .lab-film, .lab-film > *, .lab-returns, .lab-left, .lab-right, .lab-numbers, " +
+        ".lab-numbers-list > *, " +
         ".lab-numbers dd, .lab-chart, .lab-more"
     )].filter((piece) => piece.checkVisibility())
     const origin = document.querySelector(".st-key-page").getBoundingClientRect()

@@ -16,7 +16,8 @@ def run(name: str = "brisk-otter-42", note: str = "", mean_return: float | None 
     return Run(
         id="0a1b", name=name, state="stopped", reason="", created_at=datetime.now(UTC), config=Config(),
         current=config, updates=30, episodes=450, env_steps=9_000, wall_seconds=1.0, steps_per_second=1.0,
-        mean_return=mean_return, best_return=None, env_steps_to_solve=(None,), target="run", rewinds=0, elapsed_seconds=0, until=0, note=note,
+        mean_return=mean_return, best_return=None, env_steps_to_solve=(None,), target="run", rewinds=0,
+        elapsed_seconds=0, until=0, note=note,
     )  # fmt: skip
 
 

@@ -135,7 +135,7 @@ def test_a_database_that_is_deleted_or_replaced_is_told(store, small):
         if replaced:
             (store.folder / "lab.db").touch()
         with pytest.raises(StoreError, match=r"lab\.db is gone\): it was deleted or replaced .* restart the lab"):
-            store.enqueue(run_id, "run")
+            store.transition(run_id, ["queued"], target="pause")
 
 
 @only_sqlite

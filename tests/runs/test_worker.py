@@ -170,17 +170,18 @@ def test_each_policy_is_kept_and_the_state_before_each_change_at_any_speed(store
     for update in work(store, run_id, "me", Leave()):
         if update.index == 6:
             store.request(run_id, {"learning_rate": 0.125})
+    changed = store.requests(run_id)[0].update  # the first one after those that were done at once
     assert store.policies(run_id) == list(range(41))
-    assert store.checkpoints(run_id) == [0, 7, 40]  # the start, the change, the end
+    assert store.checkpoints(run_id) == [0, changed, 40]  # the start, the change, the end
     trainer = Trainer(small)
     for done in range(41):
         kept, policy = store.policy(run_id, done)[1], trainer.policy()
         assert all(kept[name].tobytes() == policy[name].tobytes() for name in policy), done
-        if done == 7:
+        if done == changed:
             trainer.change(small.changed(learning_rate=0.125))
         trainer.advance(1)
     trainer.close()
-    assert int(store.checkpoint(run_id, 39)["update"]) == 7
+    assert int(store.checkpoint(run_id, 39)["update"]) == changed
 
 
 def test_of_a_long_run_every_nth_policy_is_kept(store, small, monkeypatch):
