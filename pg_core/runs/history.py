@@ -14,6 +14,7 @@ from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, rea
 MAX_ASKED = 1_000  # values in one statement
 MAX_POLICIES, MAX_CHECKPOINTS = 512, 128  # of one run
 MAX_KEPT_BYTES = 2**26  # of either
+RECENT = 32  # commits, of which the newest policies stay whatever the stride: pages still ask for them
 
 
 class History:
@@ -36,7 +37,7 @@ class History:
             for request_id, update in batch.in_force.items():
                 connection.execute(CHANGES.update().where(CHANGES.c.id == request_id).values(update=update))
             if batch.snapshots:
-                _keep(connection, run_id, batch.snapshots)
+                _keep(connection, run_id, batch.snapshots, batch.recent)
 
     def rewind(self, run_id: str, process: str, update: int) -> float:
         """Have `process` drop what was trained after `update` updates; return the seconds of training up to there.
@@ -127,7 +128,7 @@ def _own(run_id: str, process: str) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def policy_stride(updates: int, size: int) -> int:
-    """Return of how many updates one keeps its policy, when `updates` are done: a power of two.
+    """Return the stride at which policies are kept when `updates` are done: a power of two.
 
     So the policies that are kept are spread evenly, and those that must go are every second one.
 
@@ -135,22 +136,37 @@ def policy_stride(updates: int, size: int) -> int:
         updates: done.
         size: bytes of a policy.
     """
-    most, stride = max(1, min(MAX_POLICIES, MAX_KEPT_BYTES // size)), 1
+    most, stride = max(1, min(MAX_POLICIES, MAX_KEPT_BYTES // size - recent_policies(size))), 1
     while updates // stride >= most:
         stride *= 2
     return stride
 
 
-def _keep(connection: sa.Connection, run_id: str, snapshots: Sequence[Snapshot]) -> None:
-    """Keep what a trainer was, and make room for it; of the past stay checkpoints, and policies at the stride."""
+def recent_policies(size: int) -> int:
+    """Return of how many commits the newest policy, of `size` bytes, stays: at most half of what may be kept."""
+    return max(2, min(RECENT, MAX_KEPT_BYTES // size // 2))
+
+
+def _keep(connection: sa.Connection, run_id: str, snapshots: Sequence[Snapshot], recent: Sequence[int]) -> None:
+    """Keep what a trainer was, and make room for it; of the past stay checkpoints, and policies at the stride.
+
+    Args:
+        connection: in a transaction.
+        run_id: of the run.
+        snapshots: to be kept, in order.
+        recent: updates done at the newest snapshots of earlier commits, in order, of which the last ones stay too.
+    """
     rows = [_snapshot_row(run_id, snapshot) for snapshot in snapshots]
     of_run, newest = CHECKPOINTS.c.run_id == run_id, rows[-1]
     connection.execute(CHECKPOINTS.delete().where(of_run, CHECKPOINTS.c.update >= rows[0]["update"]))
     connection.execute(CHECKPOINTS.insert(), rows)
     if full := [row for row in rows if row["checkpoint"]]:
         _crowd_out(connection, run_id, len(full[-1]["policy"]) + len(full[-1]["checkpoint"]))
+    size = len(newest["policy"])
+    shown = recent[1 - recent_policies(size) :]
     past = (of_run, CHECKPOINTS.c.checkpoint.is_(None), CHECKPOINTS.c.update < newest["update"])
-    stride = policy_stride(newest["update"], len(newest["policy"]))
+    past = (*past, CHECKPOINTS.c.update.not_in(shown))
+    stride = policy_stride(newest["update"], size)
     connection.execute(CHECKPOINTS.delete().where(*past, CHECKPOINTS.c.update % stride != 0))
 
 
@@ -160,7 +176,7 @@ def _snapshot_row(run_id: str, snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _crowd_out(connection: sa.Connection, run_id: str, size: int) -> None:
-    """Make mere policies of checkpoints, which have `size` bytes, until no more are left than may be."""
+    """Drop the resumable state of surplus checkpoints, which have `size` bytes; keep their policies."""
     full = (CHECKPOINTS.c.run_id == run_id, CHECKPOINTS.c.checkpoint.is_not(None))
     kept = list(connection.scalars(sa.select(CHECKPOINTS.c.update).where(*full).order_by(CHECKPOINTS.c.update)))
     most = max(2, min(MAX_CHECKPOINTS, MAX_KEPT_BYTES // size))

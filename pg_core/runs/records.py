@@ -150,10 +150,12 @@ class Batch:
         updates: each with the seconds of training since the start of the run.
         summary: columns of the run that follow from them.
         in_force: first update of each request that came into force, by its id.
-        snapshots: to be kept, in order; the last one is that after all of the updates.
+        snapshots: to be kept, in order; the last one is that after all of the updates, unless training broke off.
+        recent: updates done at the newest snapshots of the commits before, in order; see `history.RECENT`.
     """
 
     updates: Sequence[tuple["Update", float]]
     summary: Mapping[str, Any]
     in_force: Mapping[int, int]
     snapshots: Sequence[Snapshot]
+    recent: Sequence[int] = ()

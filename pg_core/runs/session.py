@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pg_core.runs.history import policy_stride
+from pg_core.runs.history import RECENT, policy_stride
 from pg_core.runs.pace import AUTO, Milestones, interval
 from pg_core.runs.records import Batch, LostRun, Request, Run, Snapshot
 from pg_core.runs.rows import to_bytes, totals
@@ -62,6 +62,7 @@ class Session:
         self._rate: deque[tuple[int, float]] = deque(maxlen=RATE_UPDATES + 1)  # environment steps, seconds
         self._committed = self._started = -np.inf
         self._snapshots: list[Snapshot] = []  # not committed yet
+        self._recent: deque[int] = deque(maxlen=RECENT)  # updates done at the newest snapshots of the last commits
         self._next_checkpoint = -np.inf
         self._policy_at = self._checkpoint_at = self._done if checkpoint else -1  # updates done at the newest of each
         self._policy_size = len(to_bytes(self._trainer.policy()))
@@ -95,8 +96,9 @@ class Session:
         if policy:
             self._take_snapshot(full=checkpoint)
         in_force = {request: update for request, update in self._in_force.items() if update < self._done}
-        batch = Batch(self._updates, self._summary(), in_force, self._snapshots)
+        batch = Batch(self._updates, self._summary(), in_force, self._snapshots, list(self._recent))
         self._store.commit(self._run_id, self._process, batch)
+        self._recent.extend(snapshot.update for snapshot in self._snapshots[-1:])
         self._updates, self._snapshots = [], []
         self._in_force = {request: update for request, update in self._in_force.items() if update >= self._done}
         self._committed = time.perf_counter()

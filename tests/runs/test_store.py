@@ -19,6 +19,7 @@ from pg_core.runs import history as module
 from pg_core.runs import rows
 from pg_core.runs.processes import is_alive, process_name
 from pg_core.runs.records import LostRun, Snapshot, UnknownRun
+from pg_core.runs.rows import to_bytes
 from pg_core.runs.schema import ARRAYS, CHECKPOINTS, RUNS, SCHEMA_VERSION, StoreError, open_engine, read, write
 from pg_core.runs.store import Store
 from tests.postgresql import only_sqlite
@@ -270,10 +271,39 @@ def test_every_policy_of_a_short_run_is_kept_and_every_nth_of_a_long_one(store, 
 
 
 def test_large_policies_are_fewer(monkeypatch):
-    monkeypatch.setattr(module, "MAX_KEPT_BYTES", 1000)
-    # Of 300 bytes 3 fit: 0, 1, 2; then 0, 2, 4; then 0, 4, 8.
+    monkeypatch.setattr(module, "MAX_KEPT_BYTES", 1800)
+    # Of 300 bytes 6 fit, 3 of them the newest of three commits: 0, 1, 2; then 0, 2, 4; then 0, 4, 8.
+    assert module.recent_policies(300) == 3
     assert [module.policy_stride(update, 300) for update in (2, 3, 5, 6, 11)] == [1, 2, 2, 4, 4]
+    assert module.recent_policies(5000) == 2
     assert module.policy_stride(7, 5000) == 8, "the first one stays, beside the newest"
+
+
+def test_the_newest_policies_of_the_last_commits_stay_whatever_the_stride(store, small, keep):
+    run_id, commits = store.create(small, process="me"), list(range(2001, 4001, 50))
+    keep(store, run_id, [], snapshots=[snapshot(0)])
+    for number, update in enumerate(commits):
+        strided = [bare(at) for at in range(update - update % 8 - 40, update, 8)]
+        keep(
+            store,
+            run_id,
+            [],
+            snapshots=[*strided, bare(update)],
+            recent=commits[max(0, number - module.RECENT) : number],
+        )
+        assert set(commits[max(0, number + 1 - module.RECENT) : number + 1]) <= set(store.policies(run_id))
+    # The stride is 8: of the commits before stay those whose number it divides, and none of these is odd.
+    assert [update for update in store.policies(run_id) if update % 8] == commits[-module.RECENT :]
+
+
+def test_large_policies_of_the_last_commits_stay_as_far_as_bytes_allow(store, small, keep, monkeypatch):
+    run_id, commits = store.create(small, process="me"), list(range(101, 901, 50))
+    size = len(to_bytes(bare(0).policy))
+    for budget, recent in ((8 * size, 4), (size, 2)):
+        monkeypatch.setattr(module, "MAX_KEPT_BYTES", budget)
+        for number, update in enumerate(commits):
+            keep(store, run_id, [], snapshots=[bare(update)], recent=commits[:number])
+        assert store.policies(run_id) == commits[-recent:]
 
 
 def test_several_snapshots_of_one_commit_are_kept_and_replace_what_was_there(store, small, keep):

@@ -302,6 +302,15 @@ def test_updates_are_kept_in_batches(store, twelve, monkeypatch, seconds, commit
     assert sum(text.startswith("INSERT INTO updates") for text in made) == commits
 
 
+def test_a_session_keeps_the_newest_policies_of_its_last_commits(store, twelve, monkeypatch):
+    monkeypatch.setattr(session, "COMMIT_SECONDS", 0)
+    monkeypatch.setattr(history, "MAX_POLICIES", 2)
+    monkeypatch.setattr(history, "RECENT", 4)
+    run_id = begin(store, twelve)
+    list(work(store, run_id, "me", Leave()))
+    assert store.policies(run_id) == [0, 8, 9, 10, 11, 12]
+
+
 class Infinite(Line):
     def step(self, action):
         return np.zeros(1, np.float32), float("inf"), True, False, {}
