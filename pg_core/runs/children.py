@@ -25,7 +25,7 @@ class Child:
         folder: the lab's.
         on_answer: is called, in that thread, with each message of the process.
         role: what the process is for: "train", "studio" or "prover".
-        on_end: is called there when the process has ended.
+        on_end: is called there when nothing more is heard of the process, whatever the cause.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class Child:
         return self._process.poll() is None
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Write one message; a child that has just died is found by the next tick."""
+        """Write one message; a child that has just died, or was told to end, is found by whoever watches it."""
         assert self._process.stdin
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # the latter if its input is closed
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
 
@@ -92,11 +92,17 @@ class Child:
 
     def _read(self) -> None:
         assert self._process.stdout
-        with self._process.stdout as lines:
-            for line in lines:
-                self._heard = True
-                self._on_answer(json.loads(line))
-        self._on_end()
+        try:
+            with self._process.stdout as lines:
+                for line in lines:
+                    self._heard = True
+                    try:
+                        message = json.loads(line)
+                    except ValueError:  # it died amid a line
+                        return
+                    self._on_answer(message)
+        finally:
+            self._on_end()
 
 
 def _log(folder: Path) -> BinaryIO:

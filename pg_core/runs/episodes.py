@@ -22,27 +22,37 @@ class Episodes:
         self._bytes = 0
 
     def get(self, key: Hashable, ask: Callable[[], Future[Mapping[str, Any]]]) -> Future[bytes]:
-        """Return the answer to a question, which `ask` asks if nobody has; one that failed is forgotten."""
+        """Return the answer to a question, which `ask` asks if nobody has; one that failed is forgotten.
+
+        What `ask` raises is raised here, and told to those who wait for the same.
+        """
         with self._lock:
             if known := self._asked.get(key):
                 self._asked.move_to_end(key)
                 return known
             future = self._asked[key] = Future()
             future.set_running_or_notify_cancel()  # of several viewers none can cancel it for the others
-        ask().add_done_callback(lambda answer: self._settle(key, future, answer))
+        try:
+            answer = ask()
+        except BaseException as error:  # else whoever comes later would wait for ever
+            self._fail(key, future, error)
+            raise
+        answer.add_done_callback(lambda answer: self._settle(key, future, answer))
         return future
 
     def _settle(self, key: Hashable, future: Future[bytes], answer: Future[Mapping[str, Any]]) -> None:
-        error = answer.exception()
-        if error:
-            with self._lock:
-                del self._asked[key]
-            future.set_exception(EpisodeError(str(error)))
+        if error := answer.exception():
+            self._fail(key, future, error)
         else:
             future.set_result(answer.result()["episode"].encode())
             with self._lock:
                 self._bytes += len(future.result())
                 self._make_room()
+
+    def _fail(self, key: Hashable, future: Future[bytes], error: BaseException) -> None:
+        with self._lock:
+            del self._asked[key]
+        future.set_exception(EpisodeError(str(error)))
 
     def _make_room(self) -> None:
         for key, future in list(self._asked.items()):

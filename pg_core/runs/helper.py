@@ -4,12 +4,15 @@ import itertools
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pg_core.runs.children import Child
 
 MAX_WAITING = 64  # questions
+
+_Waiting = dict[int, Future[Mapping[str, Any]]]  # for answers, by the numbers of the questions
 
 LOST = "The process that was asked ended before it had an answer; ask again."
 BUSY = f"{MAX_WAITING} questions wait for an answer, which is all the lab takes; ask again when some are answered."
@@ -31,7 +34,7 @@ class Helper:
         self._folder, self._role = folder, role
         self._lock = threading.Lock()
         self._child: Child | None = None
-        self._waiting: dict[int, Future[Mapping[str, Any]]] = {}
+        self._waiting: _Waiting = {}  # for the child
         self._numbers = itertools.count()
 
     def start(self) -> None:
@@ -48,8 +51,8 @@ class Helper:
                 if len(self._waiting) >= MAX_WAITING:
                     raise NoAnswer(BUSY)
                 child, number = self._started(), next(self._numbers)
-                self._waiting[number] = future
                 child.send({"ask": number, **question})
+                self._waiting[number] = future
         except OSError as error:
             future.set_exception(NoAnswer(f"The process that answers cannot be started: {error}."))
         except NoAnswer as busy:
@@ -59,28 +62,34 @@ class Helper:
     def end(self) -> None:
         """End the process; whoever waits for an answer is told."""
         with self._lock:
-            child = self._child
+            child, self._child = self._child, None  # the next question starts another
+            if child:
+                child.close()
         if child:
-            child.close()
             child.end()
 
     def _started(self) -> Child:
         if self._child is None:
-            self._child = Child(self._folder, self._on_answer, self._role, self._on_end)
+            waiting = self._waiting = {}  # an earlier child, which may still be ending, loses its own questions only
+            on_answer, on_end = partial(self._on_answer, waiting), partial(self._on_end, waiting)
+            self._child = Child(self._folder, on_answer, self._role, on_end)
         return self._child
 
-    def _on_answer(self, message: Mapping[str, Any]) -> None:
+    def _on_answer(self, waiting: _Waiting, message: Mapping[str, Any]) -> None:
         if "answer" in message:
             with self._lock:
-                future = self._waiting.pop(message["answer"])
+                future = waiting.pop(message["answer"])
             if message["error"] is None:
                 future.set_result(message)
             else:
                 future.set_exception(NoAnswer(message["error"]))
 
-    def _on_end(self) -> None:
+    def _on_end(self, waiting: _Waiting) -> None:
         with self._lock:
-            self._child = None
-            lost, self._waiting = self._waiting, {}
-        for future in lost.values():
+            if self._waiting is waiting and self._child:
+                self._child.kill()  # it may still run, if it said what is no answer
+                self._child = None
+            lost = list(waiting.values())
+            waiting.clear()
+        for future in lost:
             future.set_exception(NoAnswer(LOST))

@@ -1,5 +1,6 @@
 """Trains a run again from its config and its changes: to compare it with what is stored, or for a policy it had."""
 
+import contextlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -70,6 +71,18 @@ def compare(store: Store, run_id: str) -> Iterator[Replay]:
         trainer.close()
 
 
+def kept_policy(store: Store, run_id: str, update: int) -> dict[str, Array]:
+    """Return the policy of a run after `update` updates, if it is kept; this never trains.
+
+    Raises:
+        NoPolicy: it is not.
+    """
+    kept = store.policy(run_id, update)
+    if kept is None or kept[0] != update:
+        raise NoPolicy(f"The policy at update {update:,} was thinned meanwhile; ask again.")
+    return kept[1]
+
+
 def policy_at(store: Store, run_id: str, update: int) -> dict[str, Array]:
     """Return the policy of a run after `update` updates, bit for bit.
 
@@ -80,9 +93,8 @@ def policy_at(store: Store, run_id: str, update: int) -> dict[str, Array]:
         NoPolicy: the run has not come so far, or cannot be trained so far again.
         ConfigError: this lab cannot train it.
     """
-    kept = store.policy(run_id, update)
-    if kept and kept[0] == update:
-        return kept[1]
+    with contextlib.suppress(NoPolicy):
+        return kept_policy(store, run_id, update)
     checkpoint, updates = store.checkpoint(run_id, update), store.run(run_id).updates
     if checkpoint is None or update > updates:
         raise NoPolicy(f"`update` must be in [0, {updates}], of which a policy can be had, got {update}.")

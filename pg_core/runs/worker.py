@@ -157,7 +157,7 @@ def main() -> None:
                 print(json.dumps({"gone": message["process"], "reason": str(error)}), file=answers)
             return
         if "ask" in message:
-            _answer(store, message, answers)
+            _answer(store, message, answers, trains=role != "studio")
 
 
 def _listen(inbox: "queue.SimpleQueue[dict[str, Any]]", leave: Leave) -> None:
@@ -175,11 +175,11 @@ def _listen(inbox: "queue.SimpleQueue[dict[str, Any]]", leave: Leave) -> None:
     os._exit(1)  # an update takes too long: its run continues from the newest checkpoint
 
 
-def _answer(store: Store, message: dict[str, Any], answers: TextIO) -> None:
+def _answer(store: Store, message: dict[str, Any], answers: TextIO, *, trains: bool) -> None:
     answer: dict[str, Any] = {"answer": message["ask"], "error": None}
     try:
         if "episode" in message:
-            answer["episode"] = _play(store, **message["episode"]).decode()
+            answer["episode"] = _play(store, trains, **message["episode"]).decode()
         else:
             answer["check"] = proofs.run(message["check"]["name"], **message["check"]["parameters"]).to_json()
     except (StoreError, ConfigError, UnsupportedEnvironmentError, UnknownRun, NoPolicy) as known:
@@ -190,15 +190,21 @@ def _answer(store: Store, message: dict[str, Any], answers: TextIO) -> None:
         print(json.dumps(answer), file=answers)
 
 
-def _play(store: Store, run_id: str | None, config: dict[str, Any] | None, update: int, **shown: Any) -> bytes:
-    """Play what a run had learned after `update` updates, or the policies with which a config begins."""
+def _play(
+    store: Store, trains: bool, run_id: str | None, config: dict[str, Any] | None, update: int, **shown: Any
+) -> bytes:
+    """Play what a run had learned after `update` updates, or the policies with which a config begins.
+
+    A policy that is not kept is trained again if this process `trains`: the studio has no TensorFlow.
+    """
     if run_id is None:
         start = Config(**config or {})
         policy = acting.initialize_policy(start, start.environment)
         return episodes.to_json(start, policy, 0, range(start.num_agents), **shown)
-    from pg_core.runs.replay import policy_at
+    from pg_core.runs.replay import kept_policy, policy_at
 
-    start, policy = store.config_after(run_id, update), policy_at(store, run_id, update)
+    start = store.config_after(run_id, update)
+    policy = (policy_at if trains else kept_policy)(store, run_id, update)
     return episodes.to_json(start, policy, update, store.ranking(run_id, update), **shown)
 
 

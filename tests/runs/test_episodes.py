@@ -44,6 +44,23 @@ def test_a_question_that_failed_may_be_asked_again():
     assert again.result() == b"here"
 
 
+@pytest.mark.parametrize("error", [ValueError("write to closed file"), KeyboardInterrupt("Stop.")])
+def test_a_question_that_cannot_be_asked_is_told_to_all_and_may_be_asked_again(error):
+    episodes, studio, others = Episodes(), Studio(), []
+
+    def ask():
+        others.append(episodes.get("key", studio.ask))  # meanwhile
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        episodes.get("key", ask)
+    with pytest.raises(EpisodeError, match=str(error)):
+        others[0].result(timeout=0)
+    again = episodes.get("key", studio.ask)
+    studio.answer("here")
+    assert again.result() == b"here"
+
+
 def test_the_newest_answers_stay_within_so_many_bytes(monkeypatch):
     monkeypatch.setattr(module, "MAX_BYTES", 10)
     episodes, studio = Episodes(), Studio()
