@@ -186,10 +186,27 @@ def test_all_configs_that_begin_alike_have_the_same_first_episode():
     assert lab.episode(Config(seed=5, learning_rate=0.5), 0) is first is not lab.episode(Config(seed=6), 0)
 
 
-@pytest.mark.parametrize(("update", "agent", "name"), [(9, None, "update"), (-1, 0, "update"), (0, 2, "agent")])
+HUGE = 10**30  # more than a column of the database holds
+
+
+@pytest.mark.parametrize(
+    ("update", "agent", "name"),
+    [
+        *((update, None, "update") for update in (9, -1, HUGE, -HUGE)),
+        *((update, agent, "agent") for update in (0, 8) for agent in (2, -1, HUGE, -HUGE)),
+    ],
+)
 def test_there_is_no_episode_of_what_is_not_there(trained, update, agent, name):
     with pytest.raises(LookupError, match=rf"`{name}` must be in \[0, "):
         lab.episode(trained, update, agent)
+
+
+def test_configs_with_the_same_beginning_have_the_same_first_episode():
+    changed = {"learning_rate": 0.5, "num_updates": 9, "episodes_per_update": 3, "gamma": 0.5, "pace": 1}
+    alike = SMALL.model_copy(update=changed)
+    assert alike.model_dump(include=set(lab.BEGINNING)) == SMALL.model_dump(include=set(lab.BEGINNING))
+    assert lab.episode(alike, 0) is lab.episode(SMALL, 0)
+    assert lab.episode(SMALL.model_copy(update={"sutton_barto_reward": True}), 0) is not lab.episode(SMALL, 0)
 
 
 def test_what_cannot_be_played_gets_a_sentence():

@@ -13,6 +13,7 @@ from pg_core.lab.keeping import backup, check_store, delete, incident, label, re
 from pg_core.lab.limits import check_limits
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.viewing import (
+    BEGINNING,
     checkpoints,
     episode,
     evaluate,
@@ -36,6 +37,7 @@ from pg_core.runs.records import Run, UnknownRun
 from pg_core.runs.schema import StoreError
 
 __all__ = [
+    "BEGINNING",
     "FORMATS",
     "Answer",
     "Change",

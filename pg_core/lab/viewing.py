@@ -20,7 +20,8 @@ from pg_core.runs.schema import StoreError
 if TYPE_CHECKING:
     from pg_core.runs.replay import Replay
 
-BEGINNING = {"env_id", "sutton_barto_reward", "seed", "num_agents", "hidden_layers", "activation"}  # of policies
+# What the episodes of untrained policies depend on: configs that are alike in it begin alike.
+BEGINNING = frozenset({"env_id", "sutton_barto_reward", "seed", "num_agents", "hidden_layers", "activation"})
 CANDIDATES, VALIDATION_EPISODES = 5, 50  # from which the agent to be evaluated is chosen, in which it shows itself
 
 
@@ -113,16 +114,19 @@ def episode(subject: str | Config, update: int, agent: int | None = None, frames
         LookupError: there is no such agent or update.
     """
     shown = {"agent": agent, "frames": frames}
+    if not isinstance(subject, Config) and update == 0:  # as it begins, whether it has or not
+        subject = run(subject).config
     if isinstance(subject, Config):
-        key: tuple[Any, ...] = subject.model_dump_json(include=BEGINNING), 0
+        key: tuple[Any, ...] = subject.model_dump_json(include=set(BEGINNING)), 0
         question: dict[str, Any] = {"run_id": None, "config": subject.model_dump(mode="json")}
-        config, last, kept = subject, 0, True
+        config, last = subject, 0
     else:
         found = run(subject)
         key, question = (subject, found.rewinds), {"run_id": subject, "config": None}
-        config, last, kept = found.config, found.updates, state.store().keeps(subject, update)
+        config, last = found.config, found.updates
     _check_bounds("update", update, last)
     _check_bounds("agent", agent or 0, config.num_agents - 1)
+    kept = isinstance(subject, Config) or state.store().keeps(subject, update)
     ask = state.studio().ask if kept else state.prover().question  # what is not kept is trained again
     asked = {"episode": {**question, "update": update, **shown}}
     return state.episodes(state.store()).get((*key, update, agent, frames), lambda: ask(asked))
