@@ -126,11 +126,14 @@ def test_a_twin_is_as_it_was_before_the_change_and_is_made_once_for_each_visitor
     assert (run.state, run.parent_id, run.parent_update, run.owner) == ("queued", parent, 0, ANN.id)
     assert run.name == "x" * 73 + " · twin" and len(run.name) == 80
     assert run.current == CONFIG.changed(pace=0)
+    lab.label(twin, name="renamed")
+    assert lab.twin(parent, 0) == twin and lab.run(twin).name == "renamed"
     acts(BOB)
     his = lab.twin(parent, 0)
     assert his != twin and lab.run(his).owner == BOB.id and lab.twin(parent, 0) == his
     lab.stop(his), lab.delete(his)
-    assert lab.twin(parent, 0) not in (his, twin)
+    second = lab.twin(parent, 0)
+    assert second not in (his, twin) and lab.twin(parent, 0) == second
     with pytest.raises(ConfigError, match="must be one after which a checkpoint was kept"):
         lab.twin(parent, 3)
 

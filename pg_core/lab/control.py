@@ -98,7 +98,7 @@ def step(run_id: str, update: int) -> None:
 def stop(run_id: str) -> None:
     """Stop a run, keeping all it has learned; it can be resumed."""
     access.controlled(run_id)
-    if not state.store().transition(run_id, ["queued"], state="stopped"):
+    if not state.store().transition(run_id, ["queued"], state="stopped", reason=""):
         _direct(run_id, target="stop")
 
 
@@ -122,33 +122,42 @@ def fork(
     """
     store = state.store()
     store.run(run_id).current.changed(**live_values)
-    with limits.admission() as visitor:
-        child = library.fork(store, run_id, update, name, visitor.id, visitor.session)
-        store.request(child, live_values)
-        if resumed:
-            store.enqueue(child, "run")
-    state.supervisor().wake()
+    child = _copy(run_id, update, name)
+    store.request(child, live_values)
+    if resumed:
+        _enqueue(child, "run")
     return child
 
 
+def _copy(run_id: str, update: int | None, name: str | None, child: str | None = None) -> str:
+    """Fork a run for whoever may start one; others may start theirs meanwhile, as a long run takes long to copy."""
+    with limits.admission() as visitor:
+        pass
+    return library.fork(state.store(), run_id, update, name, visitor.id, visitor.session, child)
+
+
 def twin(run_id: str, update: int) -> str:
-    """Add a run that goes on as another would have without what changed at `update` and later, at full pace.
+    """Fork a run before a change: the twin goes on at full pace as the run would have gone on unchanged.
 
     Args:
-        run_id: of the other, anyone's.
-        update: the first in which a change was in force.
+        run_id: of the run, anyone's.
+        update: the first in which the change was in force; no change at it or after it is in force in the twin.
 
     Returns:
-        Its id; whoever asks again gets the same, unless it was deleted.
+        The twin's id; whoever asks again gets the same twin, whatever it is called by then, until it is deleted.
 
     Raises:
         ConfigError: there is no checkpoint at `update`.
     """
     store, acting = state.store(), access.visitor()
     name = library.twin_name(store.run(run_id).name)
-    with _starting:
-        found = library.find_twin(store, run_id, update, acting.id, acting.session)
-        return found or fork(run_id, update, name, pace=0)
+    child = library.twin_id(store, run_id, update, acting.id or acting.session or "")
+    if not store.has(child):
+        _copy(run_id, update, name, child)
+    if store.run(child).reason == library.FORKED:  # it has not been queued yet, perhaps as the lab ended before
+        store.request(child, {"pace": 0})
+        _enqueue(child, "run")
+    return child
 
 
 def train(config: Config, name: str | None = None) -> Training:

@@ -13,10 +13,11 @@ from pg_core.config import ConfigError
 from pg_core.runs.records import ACTIVE
 from pg_core.runs.rows import name_of, totals, valid_text
 from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, MAX_NAME, RUNS, UPDATES, read, write
-from pg_core.runs.store import VISITOR, Store
+from pg_core.runs.store import Store
 
 MAX_NOTE, MAX_TAG, MAX_TAGS = 2_000, 24, 8
 TWIN = " · twin"  # after the name of the run that it is one of
+MAX_TWINS = 64  # of a run, an update and a visitor, those included that can still be restored
 FORKED = "Forked: set what is to differ from here on, then resume it."
 KEPT_SECONDS = 24 * 3600.0  # that a deleted run can still be restored
 
@@ -72,7 +73,7 @@ def purge(store: Store) -> None:
 
 def fork(
     store: Store, run_id: str, update: int | None = None, name: str | None = None,
-    owner: str | None = None, session: str | None = None,
+    owner: str | None = None, session: str | None = None, child: str | None = None,
 ) -> str:  # fmt: skip
     """Add a stopped run that shares another's past up to a kept checkpoint; return its id.
 
@@ -83,6 +84,7 @@ def fork(
         name: of the child.
         owner: of the child, whoever has the parent.
         session: of the browser that forks.
+        child: its id, None: one is made; if there is such a run, it is left as it is.
 
     Raises:
         UnknownRun: there is no such run.
@@ -93,8 +95,10 @@ def fork(
     if at not in kept:
         shown = ", ".join(map(str, kept[-8:])) or "none yet"
         raise ConfigError(f"`update` must be one after which a checkpoint was kept ({shown}), got {update}.")
-    child = uuid.uuid4().hex
+    child = child or uuid.uuid4().hex
     with write(store.engine) as connection:
+        if connection.scalar(sa.select(RUNS.c.id).where(RUNS.c.id == child)):
+            return child
         row = dict(connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id)).one()._mapping)
         by = {"owner": owner, "session": session, "parent_id": run_id, "parent_update": at}
         row |= _fresh(child, name) | by | _summary(connection, row, at)
@@ -104,12 +108,21 @@ def fork(
     return child
 
 
-def find_twin(store: Store, run_id: str, update: int, owner: str | None, session: str | None) -> str | None:
-    """Return the twin of a run, forked at `update`, that a visitor has and has not deleted; None if there is none."""
-    of_run = (RUNS.c.parent_id == run_id, RUNS.c.parent_update == update, RUNS.c.name.endswith(TWIN))
-    whose = VISITOR.in_([owner or session or ""])
+def twin_id(store: Store, run_id: str, update: int, visitor: str) -> str:
+    """Return the id of the twin of a run, forked at `update`, that a visitor has, or that the next one is to get.
+
+    Raises:
+        ConfigError: the visitor has deleted all that there may be.
+    """
+    names = [f"twin {run_id} {update} {visitor} {number}" for number in range(MAX_TWINS)]
+    ids = [uuid.uuid5(uuid.NAMESPACE_OID, name).hex for name in names]
     with read(store.engine) as connection:
-        return connection.scalar(sa.select(RUNS.c.id).where(*of_run, whose, RUNS.c.deleted_at.is_(None)))
+        found = connection.execute(sa.select(RUNS.c.id, RUNS.c.deleted_at).where(RUNS.c.id.in_(ids)))
+        deleted = {row.id: row.deleted_at is not None for row in found}
+    wanted = [*(one for one in ids if deleted.get(one) is False), *(one for one in ids if one not in deleted)]
+    if not wanted:
+        raise ConfigError(f"{MAX_TWINS} twins of this run were deleted lately, which is the limit: restore one.")
+    return wanted[0]
 
 
 def twin_name(name: str) -> str:

@@ -7,7 +7,7 @@ from pg_core.config import ConfigError
 from pg_core.runs import library, session
 from pg_core.runs.processes import process_name
 from pg_core.runs.records import Snapshot, UnknownRun
-from pg_core.runs.schema import ARRAYS
+from pg_core.runs.schema import ARRAYS, RUNS, write
 from pg_core.runs.worker import work
 
 
@@ -128,6 +128,27 @@ def test_a_fork_without_a_number_takes_the_newest_checkpoint_and_one_at_0_starts
     run = store.run(library.fork(store, fresh, 0))
     assert (run.updates, run.episodes, run.mean_return, run.best_return) == (0, 0, None, None)
     assert run.env_steps_to_solve == (None, None)
+
+
+def test_a_twin_has_an_id_of_its_own_until_it_is_deleted(store, trained, monkeypatch):
+    monkeypatch.setattr(library, "MAX_TWINS", 2)
+    first = library.twin_id(store, trained, 3, "ann")
+    assert library.twin_id(store, trained, 3, "ann") == first, "whether it is there or not"
+    assert len({first, library.twin_id(store, trained, 6, "ann"), library.twin_id(store, trained, 3, "bob")}) == 3
+    assert library.fork(store, trained, 3, "twin", child=first) == first
+    library.label(store, first, name="renamed")
+    assert library.fork(store, trained, 3, "late", child=first) == library.twin_id(store, trained, 3, "ann") == first
+    assert store.run(first).name == "renamed"
+    library.delete(store, [first])
+    second = library.twin_id(store, trained, 3, "ann")
+    library.fork(store, trained, 3, "twin", child=second)
+    with write(store.engine) as connection:
+        connection.execute(RUNS.delete().where(RUNS.c.id == first))  # as a day later
+    assert first != second == library.twin_id(store, trained, 3, "ann"), "one that is there comes first"
+    library.fork(store, trained, 3, "twin", child=first)
+    library.delete(store, [first, second])
+    with pytest.raises(ConfigError, match="2 twins of this run were deleted lately, which is the limit: restore one"):
+        library.twin_id(store, trained, 3, "ann")
 
 
 @pytest.mark.parametrize("update", [1, 7, -1])
