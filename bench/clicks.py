@@ -45,7 +45,7 @@ def visit(browser: Browser, url: str, settle_seconds: float) -> float:
     page.wait_for_selector(".js-plotly-plot")
     page.wait_for_timeout(1000 * settle_seconds)
     found = click(page)
-    page.locator(".stMarkdownBadge").filter(has_text="finished").wait_for()
+    page.locator(".lab-state").get_by_text("finished", exact=True).wait_for()
     context.close()
     return found
 

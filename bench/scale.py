@@ -26,7 +26,7 @@ from pg_core.runs.store import Store
 
 RUNS_LISTED, CHANGES_EACH = 1_000, 10
 EPISODES = (1_000, 1_000_000)
-REPEATS, TICKS = 10, 10
+REPEATS, ANSWERS = 10, 10
 CHUNK = 5_000  # updates inserted at once
 TABLE = "[data-testid=stDataFrame] canvas"  # it draws all rows at once; what screen readers get follows later
 # Notes when the frame is over in which something is first there: Playwright itself would look only now and then.
@@ -96,37 +96,24 @@ def seconds_until_shown(page: Page, address: str) -> float:
     return float(page.wait_for_function("() => window.shown").json_value()) - start
 
 
-def bytes_of_ticks(page: Page, address: str, store: Store, run_id: str) -> list[int]:
-    """Open a run that goes on, an update a tick, and return how many bytes each tick brings the page and its chart."""
-    ticks: list[int] = []
-
-    def received(frame: str | bytes) -> None:
-        if ticks:
-            ticks[-1] += len(frame)
-
-    def listen(socket: Any) -> None:
-        socket.on("framesent", lambda _: ticks.append(0))  # the page asks for a tick
-        socket.on("framereceived", received)
+def bytes_of_answers(page: Page, address: str, store: Store, run_id: str) -> list[int]:
+    """Open a run that goes on, an update at a time, and return how many bytes each brings the page."""
+    sizes: list[int] = []
 
     def answered(request: Request) -> None:
-        if "lab/" in request.url and ticks:
-            ticks[-1] += request.sizes()["responseBodySize"]
+        if "version=" in request.url:
+            sizes.append(request.sizes()["responseBodySize"])
 
-    page.goto(address)  # the browser keeps the scripts
+    page.goto(address)
     page.wait_for_selector(CURVE, state="attached")
-    page.on("websocket", listen)
     page.on("requestfinished", answered)
-    page.reload()
-    page.wait_for_selector(CURVE, state="attached")
-    page.wait_for_timeout(2_000)  # what the first drawing brings
-    first, run = len(ticks), store.run(run_id)
-    done = run.updates
-    while len(ticks) <= first + TICKS:
+    found, run = [], store.run(run_id)
+    for done in range(run.updates, run.updates + ANSWERS):
+        sizes.clear()
         add_updates(store, run_id, run.config, done, done + 1)
-        done, asked = done + 1, len(ticks)
-        while len(ticks) == asked:
-            page.wait_for_timeout(20)
-    return ticks[first:-1]
+        page.get_by_text(f"update {done + 1:,} of").wait_for()
+        found.append(max(sizes))
+    return found
 
 
 def main() -> None:
@@ -153,8 +140,9 @@ def main() -> None:
                     f"{what}: {first:.2f} s the first time, then median of {REPEATS} {statistics.median(times):.2f} s"
                 )
             for episodes, run_id in long_runs.items():
-                ticks = bytes_of_ticks(browser.new_page(), f"{server.url}/?run={run_id}", store, run_id)
-                print(f"a tick at {episodes:,} episodes: median of {len(ticks)} {statistics.median(ticks):,.0f} bytes")
+                sizes = bytes_of_answers(browser.new_page(), f"{server.url}/?run={run_id}", store, run_id)
+                median = statistics.median(sizes)
+                print(f"an update at {episodes:,} episodes: median of {len(sizes)} {median:,.0f} bytes")
             browser.close()
 
 

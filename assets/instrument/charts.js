@@ -19,7 +19,6 @@ export function createChart(parent, { small = false, onClick = null } = {}) {
   const observer = new ResizeObserver(() => draw(chart))
   observer.observe(node)
   return {
-    node,
     // Returns whether what is new could be joined to what was there.
     take(news) {
       const figure = merged(chart.figure, news)
@@ -34,7 +33,6 @@ export function createChart(parent, { small = false, onClick = null } = {}) {
       chart.cursor = x
       draw(chart)
     },
-    redraw: () => draw(chart),
     destroy() {
       chart.gone = true
       observer.disconnect()
@@ -46,7 +44,7 @@ export function createChart(parent, { small = false, onClick = null } = {}) {
 
 // Returns a figure whose traces, of which only the points `from` one on have come, begin with those from before; null
 // where these are not there.
-export function merged(before, figure) {
+function merged(before, figure) {
   const traces = new Map(before?.data.map((trace) => [trace.uid, trace]))
   const data = figure.data.map((trace) => {
     if (!trace.from) return trace
@@ -73,6 +71,7 @@ async function draw(chart) {
       chart.stale = false
       const { data, layout } = styled(chart)
       await Plotly.react(chart.node, data, layout, { ...CONFIG, displayModeBar: chart.small ? false : "hover" })
+      if (chart.gone) return
       listen(chart)
       const { l, b } = chart.node._fullLayout._size
       chart.room = { of: roomFor(chart), l: Math.ceil(l), b: Math.ceil(b) }

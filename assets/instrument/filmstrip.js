@@ -4,10 +4,13 @@ import { element, write } from "./dom.js"
 import { entryOf } from "./episodes.js"
 import { drawStrobe, shortNumber } from "./stage.js"
 
+const [FIRST_RETRY_MS, LAST_RETRY_MS] = [1_000, 32_000] // after a failure, twice as long each time
+
 // Returns a filmstrip under `root`; `onPick` is called with the update of the picture that was pressed, null for "now".
 export function createFilmstrip(root, { episodes, onPick, slots = 10 }) {
   const film = {
-    episodes, onPick, strip: [], marked: undefined, shots: new Map(), refused: new Set(), filling: false, gone: false,
+    episodes, onPick, strip: [], marked: null, shots: new Map(), refused: new Set(),
+    patience: FIRST_RETRY_MS, filling: false, gone: false,
   }
   film.node = element("div", "lab-film", { role: "group", "aria-label": "Earlier policies", tabindex: "0" })
   film.places = Array.from({ length: slots }, () => element("div", "lab-film-place"))
@@ -30,7 +33,8 @@ export function createFilmstrip(root, { episodes, onPick, slots = 10 }) {
     },
     // Begins anew, with the pictures of another run.
     reset({ episodes }) {
-      Object.assign(film, { episodes, marked: undefined })
+      Object.assign(film, { episodes, marked: null, patience: FIRST_RETRY_MS })
+      film.refused.clear()
       film.shots.clear()
       update(film, [], null)
     },
@@ -44,7 +48,6 @@ export function createFilmstrip(root, { episodes, onPick, slots = 10 }) {
 
 function update(film, strip, newest) {
   film.strip = strip.slice(0, film.places.length - 1)
-  film.refused.clear()
   for (const update of film.shots.keys()) if (!film.strip.includes(update)) film.shots.delete(update)
   for (const update of film.strip) if (!film.shots.has(update)) film.shots.set(update, shotOf(film, update))
   const focused = document.activeElement
@@ -95,7 +98,7 @@ async function fill(film) {
   film.filling = false
 }
 
-// Fetches one picture; after a failure the next news have it tried again.
+// Fetches one picture; after a failure it is tried again, later each time.
 async function develop(film, update) {
   const { episodes } = film
   try {
@@ -103,12 +106,22 @@ async function develop(film, update) {
     const found = film.shots.get(update)
     if (!found || episodes !== film.episodes || film.gone) return
     found.episode = episode
+    film.patience = FIRST_RETRY_MS
     const entry = entryOf(episode, "median") ?? episode.episodes[0]
     write(found.outcome, `return ${shortNumber(entry.return)}`)
     draw(found)
   } catch {
-    if (episodes === film.episodes) film.refused.add(update)
+    if (episodes !== film.episodes) return
+    film.refused.add(update)
+    setTimeout(() => again(film, episodes), film.patience)
+    film.patience = Math.min(2 * film.patience, LAST_RETRY_MS)
   }
+}
+
+function again(film, episodes) {
+  if (film.gone || episodes !== film.episodes) return
+  film.refused.clear()
+  fill(film)
 }
 
 function draw({ canvas, episode }) {

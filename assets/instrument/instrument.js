@@ -8,6 +8,7 @@ import { keepFocus, oncePerDoubleClick, passOverMain, symbols, whenIdle } from "
 import { createPlayer } from "./player.js"
 import { createNumbers, createStatus, createTable } from "./status.js"
 
+const LATE_MS = 10_000 // that an answer may take, of a connection that has died unnoticed
 const RETRY_MS = 1000 // after an answer that did not come: no network, or a server that starts again
 
 const instruments = new WeakMap() // parentElement → its instrument
@@ -38,7 +39,7 @@ function create(parentElement) {
   parentElement.append(root)
   const instrument = {
     root, places, told: { address: null }, version: "", rows: null, cursor: null, asking: false, timer: 0, gone: false,
-    asked: null, waiting: false, selects: {}, charts: {},
+    asked: null, waiting: false, refused: false, selects: {}, charts: {},
   }
   instrument.status = createStatus(places.status)
   instrument.numbers = createNumbers(places.numbers)
@@ -64,11 +65,9 @@ function receive(instrument, told) {
     instrument.filmstrip.reset({ episodes: instrument.episodes })
     instrument.cursor = null
   }
-  if (told.address !== before.address) {
-    instrument.version = ""
-    instrument.asked = null
-  }
-  ask(instrument)
+  if (told.token === instrument.asked) instrument.asked = null
+  if (told.address !== before.address) Object.assign(instrument, { version: "", asked: null, refused: false })
+  if (!instrument.refused) ask(instrument)
 }
 
 // Draws what is above each chart: its name, and the choice of the axis or of the curve.
@@ -102,21 +101,21 @@ async function ask(instrument) {
   const { address } = instrument.told
   if (instrument.asking || instrument.gone || !address) return
   instrument.asking = true
+  const news = await answer(instrument, `version=${instrument.version}`, LATE_MS).catch(({ status }) => ({ status }))
+  instrument.asking = false
   let seconds = RETRY_MS / 1000
-  try {
-    const news = await answer(instrument, `version=${instrument.version}`)
-    if (address === instrument.told.address && !instrument.gone) seconds = take(instrument, news)
-  } catch (error) {
-    if (error.status === 404) refresh(instrument) // another server gives other addresses
-  } finally {
-    instrument.asking = false
+  if (address === instrument.told.address && !instrument.gone) {
+    if (news.told) seconds = take(instrument, news)
+    instrument.refused = news.status === 404
+    if (instrument.refused) refresh(instrument) // another server gives other addresses
   }
   if (address !== instrument.told.address) ask(instrument)
   else if (seconds !== null && !instrument.gone) instrument.timer = setTimeout(() => ask(instrument), 1000 * seconds)
 }
 
-async function answer({ told }, query) {
-  const found = await fetch(new URL(`${told.address}?${query}`, document.baseURI))
+async function answer({ told }, query, late) {
+  const signal = late ? AbortSignal.timeout(late) : null
+  const found = await fetch(new URL(`${told.address}?${query}`, document.baseURI), { signal })
   if (!found.ok) throw Object.assign(new Error("The lab did not answer."), { status: found.status })
   const content = await found.json()
   if (content.error) throw new Error(content.error)
@@ -124,7 +123,7 @@ async function answer({ told }, query) {
 }
 
 function episode(instrument, update, agent, frames) {
-  const query = new URLSearchParams({ policy: update })
+  const query = new URLSearchParams({ policy: update, of: instrument.told.subject }) // the browser keeps the answer
   if (agent !== null) query.set("agent", agent)
   if (frames) query.set("frames", 1)
   return answer(instrument, query)
@@ -140,15 +139,13 @@ function take(instrument, news) {
   instrument.status.show(news.told)
   instrument.numbers.show(news.told.numbers)
   write(instrument.sentence, news.told.sentence)
-  if (news.stage.newest !== null) {
-    instrument.player.offer(news.stage)
-    instrument.filmstrip.update(news.stage)
-  }
+  instrument.player.offer(news.stage)
+  instrument.filmstrip.update(news.stage)
   if (news.token !== instrument.told.token) refresh(instrument, news.token)
   return news.next
 }
 
-// Returns whether the charts had what the news begin from.
+// Returns whether the charts had what the news begins with.
 function takeCharts(instrument, { charts, rows }) {
   const before = instrument.rows
   if (rows.from > (before?.update.length ?? 0)) return false
@@ -158,6 +155,7 @@ function takeCharts(instrument, { charts, rows }) {
   instrument.rows = {
     update: joined(before?.update ?? [], rows.update, rows.from), x: joined(before?.x ?? [], rows.x, rows.from),
   }
+  mark(instrument)
   instrument.table.refresh()
   return true
 }

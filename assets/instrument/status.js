@@ -42,11 +42,14 @@ export function createTable(root, ask) {
   const table = element("table")
   const details = element("details", "lab-table", {}, element("summary", "", {}, "Numbers as a table"), element("div", "lab-table-box", { tabindex: "0", role: "region", "aria-label": "Numbers of the charts" }, table))
   details.ontoggle = () => refresh()
+  let ticket = 0 // of the last question: an answer to an earlier one comes too late
   root.append(details)
 
   async function refresh() {
     if (!details.open) return
-    const rows = await ask()
+    const mine = ++ticket
+    const rows = await ask().catch(() => null) // the next news asks again
+    if (!rows || mine !== ticket) return
     const names = Object.keys(rows[0] ?? { "no update yet": "" })
     const head = element("tr", "", {}, ...names.map((name) => element("th", "", { scope: "col" }, name)))
     const body = rows.map((row) => element("tr", "", {}, ...names.map((name) => element("td", "", {}, format(row[name])))))

@@ -33,8 +33,8 @@ def bar(run: lab.Run | None) -> None:
         with st.container(key="slot_step"):
             updates = run.updates if run else 0
             _button(
-                "One update", "step", "skip_next", help or "Train until one more update is done, then pause.",
-                not steerable, _order, lab.step, updates + 1,
+                "One update", "step", "skip_next", help or "Train one more update of a run that is held.",
+                not (steerable and _meaning(run) == "resume"), _order, lab.step, updates + 1,
             )  # fmt: skip
         with st.container(key="slot_stop"):
             stoppable = run is not None and mine and run.active and not stopping
@@ -87,10 +87,11 @@ def start(runs: dict[str, tuple[str | None, dict[str, Any]]]) -> None:
         before = lab.run(st.session_state.run_id) if st.session_state.run_id else None
         if before and before.active and before.id not in runs and lab.may_control(before):
             lab.stop(before.id)
+        first, *others = runs
         for run_id, (name, _) in runs.items():
             lab.start(configs[run_id], name, run_id)
-        first, *others = runs
-        st.session_state.run_id, st.session_state.known = first, configs[first]
+            if run_id == first:
+                controls.open_run(lab.run(first))
         beside.keep(*others)
     except REFUSALS as error:
         st.session_state.complaint = str(error)

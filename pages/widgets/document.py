@@ -6,6 +6,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEAD = b"<head>"
+# What is written into a document must not be packed, and changes with the lab's scripts, not with Streamlit's file.
+UNWANTED = (b"accept-encoding", b"if-none-match", b"if-modified-since")
 
 
 class Document:
@@ -32,12 +34,17 @@ class Document:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http" or b"text/html" not in dict(scope["headers"]).get(b"accept", b""):
+        if not _asks_for_a_page(scope):
             await self._app(scope, receive, send)
             return
-        plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]  # to write into it
+        plain = [(name, value) for name, value in scope["headers"] if name not in UNWANTED]
         added = self._told + (self._needed if scope["path"] == self._train else b"")
         await self._app({**scope, "headers": plain}, receive, _Writing(send, added))
+
+
+def _asks_for_a_page(scope: Scope) -> bool:
+    is_get = scope["type"] == "http" and scope["method"] == "GET"
+    return is_get and b"text/html" in dict(scope["headers"]).get(b"accept", b"")
 
 
 class _Writing:
@@ -57,7 +64,10 @@ class _Writing:
             self._body += message.get("body", b"")
             if not message.get("more_body"):
                 body = self._body.replace(HEAD, HEAD + self._added, 1)
-                MutableHeaders(scope=self._start)["content-length"] = str(len(body))
+                headers = MutableHeaders(scope=self._start)
+                headers["content-length"] = str(len(body))
+                for name in ("etag", "last-modified"):
+                    del headers[name]
                 await self._send(self._start)
                 await self._send({"type": "http.response.body", "body": body})
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import streamlit as st
@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from pages.widgets import ASSETS, figure
 from pages.widgets.figure import Json, Shown
-from pages.widgets.news import news, nothing_yet, token
+from pages.widgets.news import beat, news, nothing_yet, seconds_until, token
 from pages.widgets.words import ACTIONS
 from pg_core import lab
 from pg_core.config import Config
@@ -27,7 +27,7 @@ from pg_core.lab import Progress
 ROUTE = "lab/live"
 SCRIPTS = ASSETS / "instrument"
 READ_SECONDS = 0.3  # for the updates of a very long run, each time
-MAX_ANSWERS = 256
+MAX_ANSWERS = 2**24  # bytes
 KEPT = {"Cache-Control": "private, max-age=86400, immutable"}  # what was asked never changes
 FRESH = {"Cache-Control": "no-store"}
 
@@ -35,11 +35,21 @@ FRESH = {"Cache-Control": "no-store"}
 VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(SCRIPTS.iterdir()))).hexdigest()[:12]
 SCRIPTS_ROUTE = f"lab/scripts/{VERSION}"
 
+
+class _Answer(NamedTuple):
+    """What many may be told, for as long as the runs have this stamp: all but when to ask again."""
+
+    stamp: list[Any]
+    content: bytes
+    beat: float | None
+
+
+_answers: OrderedDict[tuple[str, str], _Answer] = OrderedDict()  # by address and version
+
 # Who has been given an address by a page may ask there; nobody else can make one.
 _addresses = URLSafeSerializer(secrets.token_bytes(32))
 # Threads of their own: what is asked waits for the store, and must not make Streamlit wait.
 _readers = ThreadPoolExecutor(2, "reader")
-_answers: OrderedDict[tuple[str, str], tuple[Any, bytes]] = OrderedDict()  # by address and version, with their stamps
 
 
 def _component(name: str, module: str) -> Callable[..., Any]:
@@ -76,7 +86,7 @@ def instrument(progress: Progress | None, config: Config | None, shown: Shown, o
     beside = _progress_of(shown.beside)
     told: Json = {
         "address": f"{ROUTE}/{address(shown)}" if progress or config else None,
-        "subject": shown.run_id or (config and subject(config)),
+        "subject": f"{shown.run_id} {progress.run.rewinds}" if progress else config and subject(config),
         "token": token(progress, beside) if progress else "",
         "view": [shown.over, *shown.panels],
         "axes": {axis: f"over {title}" for axis, title in figure.X_TITLES.items()},
@@ -94,7 +104,7 @@ def draw(chart: Json, key: str) -> None:
 
 def subject(config: Config) -> str:
     """Return what the untrained policies of a config depend on, as text."""
-    return config.model_dump_json(include={"env_id", "seed", "hidden_layers", "activation", "num_agents"})
+    return config.model_dump_json(include={*lab.BEGINNING})
 
 
 def address(shown: Shown) -> str:
@@ -105,17 +115,20 @@ def address(shown: Shown) -> str:
 async def answer(request: Request) -> Response:
     """Answer a browser: with what is new, with a table of numbers, or with an episode, as it asks.
 
-    404 to an address that no page has given, 503 where the store cannot be read.
+    404 to an address that no page has given, 400 to a question that cannot be read, 503 where the store cannot be.
     """
     try:
         given, query = request.path_params["address"], request.query_params
-        shown = _read(given)
-        if "policy" in query:
-            return await _episode(shown, query)
-        ask = (_numbers, shown) if "numbers" in query else (_news, given, shown, query.get("version", ""))
+        shown, versions = _read(given), [int(part) for part in query.get("version", "").split("-") if part]
+        policy, agent = (int(query[name]) if query.get(name) else None for name in ("policy", "agent"))
+        if policy is not None:
+            return await _episode(shown, policy, agent, "frames" in query)
+        ask = (_numbers, shown) if "numbers" in query else (_news, given, shown, versions)
         found = await asyncio.get_running_loop().run_in_executor(_readers, *ask)
-    except (BadSignature, ValueError, TypeError, lab.UnknownRun):
+    except (BadSignature, lab.UnknownRun):
         return Response(status_code=404)
+    except ValueError:
+        return Response(status_code=400)
     except lab.StoreError:
         return Response(status_code=503)
     return Response(found, media_type="application/json", headers=FRESH)
@@ -126,22 +139,26 @@ def _read(address: str) -> Shown:
     return Shown(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
 
 
-def _news(given: str, shown: Shown, version: str) -> bytes:
-    """Return the news since a version; those that many ask for are made once, for as long as nothing has changed."""
+def _news(given: str, shown: Shown, versions: list[int]) -> bytes:
+    """Return the news since some versions; what many ask for is made once, for as long as nothing has changed."""
     if shown.run_id is None:
-        return orjson.dumps(nothing_yet(Config.from_json(shown.start), shown))
+        return orjson.dumps({"next": None, **nothing_yet(Config.from_json(shown.start), shown)})
     stamp = [lab.stamp(shown.run_id), *map(_stamp, shown.beside)]
-    key = (given, version)
-    known, found = _answers.get(key, (None, b""))
-    if known != stamp:
+    key = (given, "-".join(map(str, versions)))
+    made = _answers.get(key)
+    if made is None or made.stamp != stamp:
         progress, beside = lab.progress(shown.run_id, READ_SECONDS), _progress_of(shown.beside)
-        made = news(progress, shown, beside, [int(part) for part in version.split("-") if part])
-        found = orjson.dumps(made)
+        content = orjson.dumps(news(progress, shown, beside, versions))
+        made = _Answer(stamp, content, beat(progress, beside))
         if progress.curves.complete and progress.queue_position is None:
-            _answers[key] = (stamp, found)
-            while len(_answers) > MAX_ANSWERS:
-                _answers.popitem(last=False)
-    return found
+            _keep(key, made)
+    return made.content[:-1] + b',"next":%s}' % orjson.dumps(seconds_until(made.beat))
+
+
+def _keep(key: tuple[str, str], made: _Answer) -> None:
+    _answers[key] = made
+    while sum(len(answer.content) for answer in tuple(_answers.values())) > MAX_ANSWERS:
+        _answers.popitem(last=False)
 
 
 def _stamp(run_id: str) -> Any:
@@ -154,18 +171,15 @@ def _numbers(shown: Shown) -> bytes:
     return orjson.dumps(figure.numbers(progress, shown.panels))
 
 
-async def _episode(shown: Shown, query: Any) -> Response:
+async def _episode(shown: Shown, policy: int, agent: int | None, frames: bool) -> Response:
     """Answer with an episode of a policy, once it is played."""
     of = shown.run_id or Config.from_json(shown.start)
-    agent = int(query["agent"]) if query.get("agent") else None
     loop = asyncio.get_running_loop()
     try:
-        asked = await loop.run_in_executor(
-            _readers, lambda: lab.episode(of, int(query["policy"]), agent, frames="frames" in query)
-        )
+        asked = await loop.run_in_executor(_readers, lambda: lab.episode(of, policy, agent, frames))
         return Response(await asyncio.wrap_future(asked), media_type="application/json", headers=KEPT)
     except (lab.EpisodeError, LookupError) as error:
-        # No status of an error: browsers would report what is none of theirs.
+        # Status 200: a browser writes every status of an error into its console.
         return Response(orjson.dumps({"error": str(error)}), media_type="application/json", headers=FRESH)
 
 

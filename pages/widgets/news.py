@@ -13,9 +13,9 @@ from pg_core import lab
 from pg_core.config import Config
 from pg_core.lab import Progress, Run
 
-BEAT_SECONDS = 0.4  # all who watch are told to ask at its multiples, so that one answer does for many
-REST_SECONDS = 2.0  # the same of a run that somebody may resume
-FIRST_SECONDS = 0.05  # between questions for the first update, and for the rest of a very long run
+# All who watch are told to ask at multiples of these, so that one answer does for many: while something moves; while a
+# run rests that somebody may resume; until the first update, and for the rest of a very long run.
+BEAT_SECONDS, REST_SECONDS, FIRST_SECONDS = 0.4, 2.0, 0.05
 SLOW_PACE = 1  # updates a second, up to which the stage shows every policy
 RECENT_POLICIES = 6
 TYPICAL = (
@@ -40,7 +40,6 @@ def news(progress: Progress, shown: Shown, beside: Sequence[Progress] = (), vers
     every = [other.curves.version for other in (progress, *beside)]
     found = {
         "version": "-".join(map(str, every)),
-        "next": _seconds(progress, beside),
         "token": token(progress, beside),
         "told": told(progress),
         "stage": _stage(run),
@@ -55,7 +54,7 @@ def nothing_yet(config: Config, shown: Shown) -> Json:
     """Return what the instrument is told before the first run: empty axes and the untrained policy."""
     threshold = config.environment.reward_threshold
     return {
-        "version": "0", "next": None, "token": "",
+        "version": "0", "token": "",
         "told": {
             "state": "ready", "words": "press Train: agents start from scratch", "progress": 0.0,
             "sentence": _no_threshold(config) or "Turn a knob while they learn: the very next update uses it.",
@@ -71,7 +70,7 @@ def token(progress: Progress, beside: Sequence[Progress] = ()) -> str:
     run = progress.run
     parts = (
         "active" if run.active else run.state, run.target, run.updates if run.state == "paused" else run.updates > 0,
-        run.current.model_dump_json(), progress.changes[-1].update if progress.changes else None,
+        run.current.model_dump_json(), run.rewinds, progress.changes[-1].update if progress.changes else None,
         *(other.run.id for other in beside),
     )  # fmt: skip
     return repr(parts)
@@ -173,9 +172,9 @@ def _numbers(progress: Progress | None, config: Config) -> list[Json]:
 
 def _stage(run: Run) -> Json:
     """Return which policies there are to be seen: the newest ones, and an even spread over the run."""
-    kept = lab.policies(run.id)
+    kept = lab.policies(run.id) or [0]  # with which it will begin
     return {
-        "newest": kept[-1] if kept else None,
+        "newest": kept[-1],
         "kept": kept[-RECENT_POLICIES:],
         "every": 0 < run.current.pace <= SLOW_PACE,
         "strip": _spread(kept),
@@ -184,8 +183,6 @@ def _stage(run: Run) -> Json:
 
 def _spread(kept: Sequence[int]) -> list[int]:
     """Return at most `STRIP` kept updates, nearest to multiples of a power of two: they stay as a run grows."""
-    if not kept:
-        return []
     stride = 1
     while kept[-1] // stride >= STRIP:
         stride *= 2
@@ -193,12 +190,18 @@ def _spread(kept: Sequence[int]) -> list[int]:
     return list(dict.fromkeys(nearest))
 
 
-def _seconds(progress: Progress, beside: Sequence[Progress]) -> float | None:
-    """Return the seconds after which the browser is to ask again, None if nothing more is to be expected."""
+def beat(progress: Progress, beside: Sequence[Progress] = ()) -> float | None:
+    """Return how often the browser is to ask, None if nothing more is to be expected."""
     run = progress.run
     begins = run.state == "starting" or (progress.queue_position == 1 and not run.reason)
     if not progress.curves.complete or (begins and run.target == "run"):
         return FIRST_SECONDS
-    if run.state in ("queued", "running") or any(other.run.active for other in beside):
-        return BEAT_SECONDS - time.monotonic() % BEAT_SECONDS
+    rests = run.state == "paused" and run.target == "pause" and run.until <= run.updates
+    if (run.active and not rests) or any(other.run.active for other in beside):
+        return BEAT_SECONDS
     return REST_SECONDS if run.active or run.changeable else None
+
+
+def seconds_until(beat: float | None) -> float | None:
+    """Return the seconds from now until the next multiple of a beat."""
+    return None if beat is None else beat - time.monotonic() % beat

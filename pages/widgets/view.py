@@ -21,6 +21,7 @@ def shown(config: Config | None) -> Shown:
 
 def chosen() -> None:
     """Take up what was chosen in the instrument, and write it into the link."""
-    over, *panels = st.session_state.instrument.view
-    st.session_state.over, st.session_state.view = over, panels
+    over, *panels = map(str, st.session_state.instrument.view)
+    st.session_state.over = link.CHOICES["over"].read("over", [over])
+    st.session_state.view = link.CHOICES["view"].read("view", panels)
     link.write("train")

@@ -83,9 +83,9 @@ def test_at_full_pace_a_policy_is_on_the_stage_within_a_second_of_its_commit(ope
     button(page, "Stop").click()
     late = []
     for update, when in watched(page)[2:]:  # the first ones while the process of the stage begins
-        came = next((at for updates, at in committed if updates >= update), when)
+        [came, *_] = [at for updates, at in committed if updates >= update]
         late.append(when - came)
-    assert sorted(late)[len(late) // 2] < 1, late
+    assert sorted(late)[-2] < 1, late  # but for one that a busy machine may delay
 
 
 def test_the_keyboard_alone_trains_pauses_and_goes_on(open_page: Open) -> None:
@@ -161,13 +161,14 @@ def test_a_ghost_stays_behind_the_next_run_and_in_the_link(open_page: Open) -> N
 
 
 def test_plain_against_best_is_one_press(open_page: Open, store: Store) -> None:
-    page = open_page("?pace=0&num_updates=20&hidden_layers=8")
+    page = open_page("?pace=0&num_updates=20&hidden_layers=8&learning_rate=0.1")
     page.wait_for_selector(CHART)
     before = {run.id for run in store.runs()}
     button(page, "Plain against best").click()
     page.wait_for_url("**beside=*")
     new = [run for run in store.runs() if run.id not in before]
-    assert {run.name: run.config.optimizer for run in new} == {"Plain REINFORCE": "adam", "Best on CartPole": "adam"}
+    rates = {run.name: run.config.learning_rate for run in new}
+    assert rates == {"Plain REINFORCE": 0.003, "Best on CartPole": 0.025}
     assert {run.config.episodes_per_update for run in new} == {16, 3}
     assert len({run.config.seed for run in new}) == 1
     behind = f"document.querySelector('.lab-returns {CHART}').data.find((trace) => trace.uid.startsWith('beside'))"
@@ -176,7 +177,7 @@ def test_plain_against_best_is_one_press(open_page: Open, store: Store) -> None:
 
 def test_a_press_that_comes_twice_counts_once(open_page: Open, store: Store) -> None:
     run = store.create(Config(num_agents=1, num_updates=50_000), "pressed", process_name())
-    store.transition(run, ["starting"], state="running")
+    store.transition(run, ["starting"], state="paused", target="pause")
     pressed: list[bytes] = []
 
     def repeated(message: bytes) -> bool:
@@ -200,7 +201,7 @@ def test_a_press_that_comes_twice_counts_once(open_page: Open, store: Store) -> 
     press("Resume")
     expect(button(page, "Pause")).to_be_visible()
     assert store.run(run).target == "run"
-    store.transition(run, ["running"], state="finished")
+    store.transition(run, ["paused"], state="finished")
     expect(button(page, "Train")).to_be_visible()
     runs = len(store.runs())
     press("Train")

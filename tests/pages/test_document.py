@@ -12,8 +12,9 @@ PAGE = "<html><head><title>x</title></head></html>"
 
 
 def page(request: Request) -> Response:
-    assert "accept-encoding" not in request.headers
-    return HTMLResponse(PAGE)
+    if request.method == "GET":
+        assert not {"accept-encoding", "if-none-match", "if-modified-since"} & set(request.headers)
+    return HTMLResponse(PAGE, headers={"ETag": "x", "Last-Modified": "y"})
 
 
 def client(base_path: str = "/") -> TestClient:
@@ -29,6 +30,12 @@ def test_the_document_is_told_where_the_lab_is_and_the_train_page_what_it_needs(
     runs = client().get("/runs", headers={"Accept": "text/html"}).text
     assert "BACKEND_BASE_URL" in runs and "modulepreload" not in runs
     assert 'new URL("/pg/", location.origin)' in client("/pg/").get("/runs", headers={"Accept": "text/html"}).text
+
+
+def test_a_document_is_never_taken_from_before_an_upgrade() -> None:
+    first = client().get("/", headers={"Accept": "text/html", "If-None-Match": "x", "If-Modified-Since": "y"})
+    assert first.status_code == 200 and not {"etag", "last-modified"} & set(first.headers)
+    assert client().head("/", headers={"Accept": "text/html"}).status_code == 200
 
 
 def test_everything_else_stays_as_it_is() -> None:

@@ -9,7 +9,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pages.widgets import instrument
+from pages.widgets import instrument, news
 from pages.widgets.figure import Shown
 from pg_core import lab
 from pg_core.config import Config
@@ -44,11 +44,20 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[Progress]:
     return found
 
 
-def test_many_who_ask_the_same_get_one_answer_until_something_changes(read: list[Progress]) -> None:
+def test_many_who_ask_the_same_get_one_answer_until_something_changes(
+    read: list[Progress], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at(beats: float) -> dict:
+        monkeypatch.setattr(news.time, "monotonic", lambda: beats * news.BEAT_SECONDS)
+        return json.loads(ask(address).body)
+
     address = instrument.address(Shown("a", over="seconds"))
-    whole = json.loads(ask(address).body)
+    whole, again = at(7.75), at(9.5)
     assert [chart["name"] for chart in whole["charts"]] == ["returns", "gradient", "entropy"]
-    assert json.loads(ask(address).body) == whole
+    # But for when each is to ask again: at the next beat.
+    assert whole.pop("next") == pytest.approx(news.BEAT_SECONDS / 4)
+    assert again.pop("next") == pytest.approx(news.BEAT_SECONDS / 2)
+    assert again == whole
     assert lab.reads == ["a"]
     assert "charts" not in json.loads(ask(address, "version=7").body)
     read.append(replace(read[0], run=replace(read[0].run, state="solved")))
@@ -75,7 +84,7 @@ def test_an_address_that_no_page_has_given_finds_nothing(read: list[Progress]) -
     for wrong in ("", "x", address[:-1], f"{address}x", instrument.address(Shown("b"))):
         assert ask(wrong).status_code == 404
     for query in ("version=x", "version=1-x", "policy=x", "policy=1&agent=x"):
-        assert ask(address, query).status_code == 404
+        assert ask(address, query).status_code == 400
 
 
 def test_a_store_that_cannot_be_read_is_asked_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,4 +121,5 @@ def test_an_episode_is_kept_by_the_browser_and_a_refusal_is_a_sentence(monkeypat
 
 def test_configs_with_the_same_untrained_policies_are_one_subject() -> None:
     assert instrument.subject(Config(learning_rate=0.5)) == instrument.subject(Config())
-    assert len({instrument.subject(Config(seed=seed)) for seed in range(3)}) == 3
+    others = [Config(seed=1), Config(num_agents=2), Config(hidden_layers=(8,)), Config(sutton_barto_reward=True)]
+    assert len({instrument.subject(config) for config in (Config(), *others)}) == 1 + len(others)

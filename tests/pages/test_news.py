@@ -8,7 +8,16 @@ import pytest
 from pages.widgets import news as module
 from pages.widgets.effects import effect
 from pages.widgets.figure import Shown
-from pages.widgets.news import BEAT_SECONDS, FIRST_SECONDS, REST_SECONDS, news, nothing_yet, token
+from pages.widgets.news import (
+    BEAT_SECONDS,
+    FIRST_SECONDS,
+    REST_SECONDS,
+    beat,
+    news,
+    nothing_yet,
+    seconds_until,
+    token,
+)
 from pg_core import lab
 from pg_core.config import Config
 from pg_core.lab import Change, Progress
@@ -113,39 +122,48 @@ def test_the_stage_is_told_the_newest_policies_and_an_even_spread(kept: list[int
     kept[:] = [*range(0, 1000, 8), 1001]
     assert stage()["strip"] == [0, 128, 256, 384, 512, 640, 768, 896]
     kept[:] = []
-    assert stage() == {"newest": None, "kept": [], "every": False, "strip": []}
+    assert stage() == {"newest": 0, "kept": [0], "every": False, "strip": [0]}
 
 
 @pytest.mark.parametrize(
-    ("state", "updates", "queue", "complete", "next"),
+    ("run", "more", "seconds"),
     [
-        ("starting", 0, None, True, FIRST_SECONDS),
-        ("queued", 0, 1, True, FIRST_SECONDS),
-        ("queued", 0, 2, True, BEAT_SECONDS / 4),
-        ("running", 3, None, True, BEAT_SECONDS / 4),
-        ("running", 3, None, False, FIRST_SECONDS),
-        ("finished", 3, None, False, FIRST_SECONDS),
-        ("paused", 3, None, True, REST_SECONDS),
-        ("interrupted", 3, None, True, REST_SECONDS),
-        ("finished", 3, None, True, None),
-        ("failed", 3, None, True, None),
+        ({"state": "starting", "updates": 0}, {}, FIRST_SECONDS),
+        ({"state": "queued", "updates": 0}, {"queue_position": 1}, FIRST_SECONDS),
+        ({"state": "queued", "updates": 0, "reason": "it waits for memory"}, {"queue_position": 1}, BEAT_SECONDS),
+        ({"state": "queued", "updates": 0}, {"queue_position": 2}, BEAT_SECONDS),
+        ({"state": "running"}, {}, BEAT_SECONDS),
+        ({"state": "paused", "target": "pause"}, {}, REST_SECONDS),
+        ({"state": "paused", "target": "pause", "until": 4}, {}, BEAT_SECONDS),  # a step is under way
+        ({"state": "paused", "target": "run"}, {}, BEAT_SECONDS),
+        ({"state": "paused", "target": "stop"}, {}, BEAT_SECONDS),
+        ({"state": "starting", "target": "pause"}, {}, BEAT_SECONDS),
+        ({"state": "interrupted"}, {}, REST_SECONDS),
+        ({"state": "finished"}, {}, None),
+        ({"state": "failed"}, {}, None),
     ],
 )
-def test_it_asks_again_for_as_long_as_something_may_come(
-    state: str, updates: int, queue: int | None, complete: bool, next: float | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # At three quarters of a beat: all who watch ask together at its end.
+def test_it_asks_again_for_as_long_as_something_may_come(run: dict, more: dict, seconds: float | None) -> None:
+    found = progress(updates=3)
+    assert beat(replace(found, run=replace(found.run, **run), **more)) == seconds
+
+
+def test_of_a_run_that_is_not_read_to_its_end_the_rest_comes_soon() -> None:
+    found = progress(updates=3, complete=False)
+    assert beat(found) == beat(replace(found, run=replace(found.run, state="finished"))) == FIRST_SECONDS
+
+
+def test_all_ask_together_at_the_multiples_of_a_beat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.time, "monotonic", lambda: 10.75 * BEAT_SECONDS)
-    run = progress(updates=updates, complete=complete)
-    run = replace(run, run=replace(run.run, state=state), queue_position=queue)
-    assert news(run, Shown("a"))["next"] == (None if next is None else pytest.approx(next))
+    assert seconds_until(BEAT_SECONDS) == pytest.approx(BEAT_SECONDS / 4)
+    assert seconds_until(None) is None
 
 
 def test_a_run_behind_that_still_learns_keeps_it_asking() -> None:
     run = progress(updates=3)
     ended = replace(run, run=replace(run.run, state="finished"))
-    assert news(ended, Shown("a"))["next"] is None
-    assert 0 < news(ended, Shown("a", beside=("b",)), [progress(run_id="b")])["next"] <= BEAT_SECONDS
+    assert beat(ended) is None
+    assert beat(ended, [progress(run_id="b")]) == BEAT_SECONDS
 
 
 def test_the_charts_come_only_where_something_is_new() -> None:
@@ -168,6 +186,7 @@ def test_the_page_runs_where_its_native_part_would_be_another() -> None:
     assert of(updates=9) == of(state="starting") == of(episodes=7) == now  # what moves
     others = [
         of(target="pause"), of(state="paused"), of(state="paused", updates=9), of(state="solved"), of(updates=0),
-        of(current=run.run.current.changed(gamma=0.5)), token(progress(changes=[Change(1, {"gamma": (1, 0.5)})])),
+        of(rewinds=1), of(current=run.run.current.changed(gamma=0.5)),
+        token(progress(changes=[Change(1, {"gamma": (1, 0.5)})])),
     ]  # fmt: skip
     assert len({now, *others}) == 1 + len(others)

@@ -227,7 +227,7 @@ def test_controls_follow_what_another_tab_changes(queued: str) -> None:
 @pytest.mark.parametrize(
     ("state", "target", "buttons"),
     [
-        ("running", "run", {"pause": True, "step": True, "stop": True, "anew": True}),
+        ("running", "run", {"pause": True, "step": False, "stop": True, "anew": True}),
         ("running", "pause", {"resume": True, "step": True, "stop": True, "anew": True}),
         ("paused", "pause", {"resume": True, "step": True, "stop": True, "anew": True}),
         ("running", "stop", {"pause": False, "step": False, "stop": False, "anew": True}),
@@ -255,6 +255,15 @@ def test_a_start_that_comes_twice_is_one_run(folder: Path) -> None:
     assert app.session_state.next_run != first
     assert lab.start(Config(), run_id=first) == first  # as the press that was drawn says it, however often
     assert len(lab.runs()) == 1
+
+
+def test_plain_against_best_shows_the_settings_of_the_one_that_is_open(folder: Path) -> None:
+    app = page(learning_rate="0.1", gamma="0.5")
+    app.button(key="versus").click().run()
+    assert not app.exception and not app.error
+    best, plain = lab.run(app.session_state.run_id), lab.run(app.session_state.beside[0])
+    assert (best.config.learning_rate, plain.config.learning_rate) == (0.025, 0.003)
+    assert control(app, "learning_rate").value == 0.025 and control(app, "gamma").value == 1
 
 
 def test_a_step_says_until_when(queued: str, folder: Path) -> None:
