@@ -39,7 +39,7 @@ def add(store: Store, name: str, **settings: object) -> str:
     """Keep a run that was stopped before its first update."""
     run = store.create(Config(num_agents=1, **settings), name, "me")
     checkpoint = Snapshot(0, {"kernel_0": np.zeros(1)}, {"update": np.int64(0)})
-    store.commit(run, "me", Batch([], {}, {}, 0, checkpoint))
+    store.commit(run, "me", Batch([], {}, {}, [checkpoint]))
     store.transition(run, ["starting"], state="stopped", process=None)
     return run
 
@@ -175,7 +175,7 @@ def test_a_run_is_downloaded_and_imported_again(open_page: Open, store: Store, t
     original = store.create(config, "there / and back", "me")
     policy, checkpoint = archive.split(np.zeros((), archive.checkpoint_type(config, 0, full=True)))
     checkpoint["env_steps_to_solve"] = np.full(2, -1)
-    store.commit(original, "me", Batch([], {}, {}, 0, Snapshot(0, policy, checkpoint)))
+    store.commit(original, "me", Batch([], {}, {}, [Snapshot(0, policy, checkpoint)]))
     store.transition(original, ["starting"], state="stopped", process=None)
     page = open_page("runs")
     select(page, 0)

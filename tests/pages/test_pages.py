@@ -203,7 +203,7 @@ def test_the_runs_page_is_sorted_and_written_into_its_link(folder: Path) -> None
 def test_a_forked_run_names_its_parent_as_it_is_called_now(folder: Path) -> None:
     store = Store(folder)
     parent = store.create(Config(), "parent", "me")
-    store.commit(parent, "me", Batch([], {}, {}, Snapshot(0, {"kernel_0": np.zeros(1)}, {"update": np.int64(0)})))
+    store.commit(parent, "me", Batch([], {}, {}, [Snapshot(0, {"kernel_0": np.zeros(1)}, {"update": np.int64(0)})]))
     store.transition(parent, ["starting"], state="stopped", process=None)
     child = lab.fork(parent, resumed=False)
     assert lab.run(child).state == "stopped"
