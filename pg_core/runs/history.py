@@ -163,11 +163,11 @@ def _keep(connection: sa.Connection, run_id: str, snapshots: Sequence[Snapshot],
     if full := [row for row in rows if row["checkpoint"]]:
         _crowd_out(connection, run_id, len(full[-1]["policy"]) + len(full[-1]["checkpoint"]))
     size = len(newest["policy"])
-    shown = recent[1 - recent_policies(size) :]
+    shown = [update for update in recent if update < newest["update"]][1 - recent_policies(size) :]
     past = (of_run, CHECKPOINTS.c.checkpoint.is_(None), CHECKPOINTS.c.update < newest["update"])
-    past = (*past, CHECKPOINTS.c.update.not_in(shown))
+    unshown = CHECKPOINTS.c.update.not_in(shown)
     stride = policy_stride(newest["update"], size)
-    connection.execute(CHECKPOINTS.delete().where(*past, CHECKPOINTS.c.update % stride != 0))
+    connection.execute(CHECKPOINTS.delete().where(*past, unshown, CHECKPOINTS.c.update % stride != 0))
 
 
 def _snapshot_row(run_id: str, snapshot: Snapshot) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pg_core.config import Config
 from pg_core.runs.history import RECENT, policy_stride
 from pg_core.runs.pace import AUTO, Milestones, interval
-from pg_core.runs.records import Batch, LostRun, Request, Run, Snapshot
+from pg_core.runs.records import Batch, LostRun, Request, Snapshot
 from pg_core.runs.rows import to_bytes, totals
 from pg_core.runs.schema import ARRAYS
 from pg_core.runs.store import Store
@@ -53,10 +54,12 @@ class Session:
         self._last_request = max((request.id for request in requests), default=0)
         self._trainer = Trainer(store.config_after(run_id, self._done), checkpoint)
         self._trainer.compile()
-        self._milestones, self._watched_until = _milestones(store, run), -np.inf
         self._clock = time.perf_counter()  # since when training time has not been counted
         self._state, self._target, self._until = "running", "run", 0
         self._updates: list[tuple[Update, float]] = []  # not committed yet, as the next
+        self._milestones: Milestones | None = None  # those passed, once the pace has been auto
+        self._watched_until = -np.inf
+        self._note_pace()
         self._in_force: dict[int, int] = {}
         self._updates_per_second = 0.0  # lately; 0 before the first
         self._rate: deque[tuple[int, float]] = deque(maxlen=RATE_UPDATES + 1)  # environment steps, seconds
@@ -98,7 +101,7 @@ class Session:
         in_force = {request: update for request, update in self._in_force.items() if update < self._done}
         batch = Batch(self._updates, self._summary(), in_force, self._snapshots, list(self._recent))
         self._store.commit(self._run_id, self._process, batch)
-        self._recent.extend(snapshot.update for snapshot in self._snapshots[-1:])
+        self._recent.extend(shot.update for shot in self._snapshots[-1:] if shot.update not in self._recent)
         self._updates, self._snapshots = [], []
         self._in_force = {request: update for request, update in self._in_force.items() if update >= self._done}
         self._committed = time.perf_counter()
@@ -140,6 +143,15 @@ class Session:
         self._take_snapshot(full=True)  # a fork from here goes on as if nothing had been changed
         self._trainer.change(self._trainer.config.changed(**request.values))
         self._in_force[request.id] = self._done
+        self._note_pace()
+
+    def _note_pace(self) -> None:
+        """Have the milestones that were passed, if the pace needs them: of a long run that takes long."""
+        if self._trainer.config.pace != AUTO or self._milestones:
+            return
+        self._milestones = _milestones(self._store, self._run_id, self._trainer.config)
+        for update, _ in self._updates:
+            self._milestones.seconds(update.index, float(update.mean_return.mean()), longest=0)
 
     def _take_snapshot(self, *, full: bool) -> None:
         """Have the next commit keep what the trainer is now: its policy, or all of it."""
@@ -177,8 +189,9 @@ class Session:
             self._updates.append((update, self._seconds))
             self._rate.append((int(update.env_steps.sum()), self._seconds))
             self._best_return = max(self._best_return, float(update.episodic_returns.max()))
-            mean_return, longest = float(update.mean_return.mean()), int(update.episodic_lengths.max())
-            self._watched_until = now + self._milestones.seconds(update.index, mean_return, longest)
+            if self._milestones:
+                mean_return, longest = float(update.mean_return.mean()), int(update.episodic_lengths.max())
+                self._watched_until = now + self._milestones.seconds(update.index, mean_return, longest)
             self._done += 1
             if self._done % policy_stride(self._done, self._policy_size) == 0:
                 self._snapshots.append(Snapshot(self._done, self._trainer.policy_after(index), None))
@@ -214,11 +227,12 @@ class Session:
         }  # fmt: skip
 
 
-def _milestones(store: Store, run: Run) -> Milestones:
-    """Return the milestones of a run that has passed some of them, as its updates say."""
-    milestones = Milestones(run.config.environment)
-    for first in range(0, run.updates, CHUNK):
-        for row in store.updates(run.id, ["mean_return"], first, CHUNK):
+def _milestones(store: Store, run_id: str, config: Config) -> Milestones:
+    """Return the milestones of a run that has passed some of them, as its stored updates say."""
+    milestones, first = Milestones(config.environment), 0
+    while rows := store.updates(run_id, ["mean_return"], first, CHUNK):
+        for row in rows:
             mean_return = np.frombuffer(row.mean_return, ARRAYS["mean_return"]).mean()
             milestones.seconds(row.update, float(mean_return), longest=0)
+        first += CHUNK
     return milestones

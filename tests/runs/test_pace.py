@@ -11,6 +11,7 @@ from pg_core.runs import session
 from pg_core.runs.pace import AUTO, Milestones, interval
 from pg_core.runs.worker import work
 
+milestones = session._milestones
 SPEC = replace(describe("CartPole-v1"), reward_threshold=90.0)
 
 
@@ -52,3 +53,29 @@ def test_a_run_waits_at_its_milestones_and_knows_them_when_it_is_resumed(store, 
     resumed = session.Session(store, run_id, "me", session.Leave())
     assert resumed._milestones._first == first.mean_return.mean()
     resumed.close()
+
+
+def test_a_run_learns_what_milestones_it_has_passed_when_its_pace_becomes_auto(store, small, monkeypatch):
+    read = []
+    for name, value in (("_milestones", lambda *of: read.append(of) or milestones(*of)), ("AT_ONCE_SECONDS", 0.0)):
+        monkeypatch.setattr(session, name, value)
+    run_id = store.create(small, process="me")
+    trainer = session.Session(store, run_id, "me", session.Leave())
+    store.transition(run_id, ["starting"], "me", state="running")
+    training = trainer.train()
+    returns = [next(training).mean_return.mean()]
+    trainer.commit(checkpoint=True)
+    monkeypatch.setattr(session, "COMMIT_SECONDS", 1e9)  # the others are not in the store yet
+    returns += [next(training).mean_return.mean() for _ in range(5)]
+    assert trainer._milestones is None and read == []
+    store.request(run_id, {"pace": AUTO})
+    returns.append(next(training).mean_return.mean())
+    store.request(run_id, {"pace": 0})
+    returns.append(next(training).mean_return.mean())
+    store.request(run_id, {"pace": AUTO})
+    returns.append(next(training).mean_return.mean())
+    fresh = Milestones(small.environment)
+    for index, mean_return in enumerate(returns):
+        fresh.seconds(index, mean_return, 1)
+    assert vars(trainer._milestones) == vars(fresh) and len(read) == 1
+    trainer.close()

@@ -3,7 +3,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -278,17 +277,47 @@ def test_a_stopped_pause_ends_the_run(store, twelve, wait):
     assert store.run(run_id).state == "stopped"
 
 
+class Clock:
+    """Time that passes only where something trains or waits."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+class Patient(Leave):
+    """Is never set; who waits for it lets the time of a clock pass."""
+
+    def __init__(self, clock):
+        super().__init__()
+        self._clock = clock
+
+    def wait(self, timeout=None):
+        self._clock.now += timeout
+        return False
+
+
 @only_sqlite
-def test_each_update_of_a_slow_pace_is_kept_at_once_and_waiting_is_no_training(store, twelve):
+def test_each_update_of_a_slow_pace_is_kept_at_once_and_waiting_is_no_training(store, twelve, monkeypatch):
+    clock, advance = Clock(), Trainer.advance
+
+    def quarter(self, num_updates):
+        updates = advance(self, num_updates)
+        clock.now += 0.25 * len(updates)
+        return updates
+
+    monkeypatch.setattr(Trainer, "advance", quarter)
+    monkeypatch.setattr(session, "time", clock)
     run_id, seen, ends = begin(store, twelve.changed(pace=1, num_updates=3)), [], []
-    for update in work(store, run_id, "me", Leave()):
+    for update in work(store, run_id, "me", Patient(clock)):
         seen.append(store.run(run_id).updates - update.index)
-        ends.append(time.perf_counter())
+        ends.append(clock.now)
     assert seen == [1, 1, 1]
-    rows = store.updates(run_id, [], 0, 9)
-    assert ends[2] - ends[1] > 0.9
-    assert rows[2].seconds - rows[1].seconds < (ends[2] - ends[1]) / 2
-    assert store.run(run_id).elapsed_seconds > ends[2] - ends[0] > 2 * store.run(run_id).wall_seconds
+    assert ends == pytest.approx([0.25, 1.25, 2.25])
+    assert [row.seconds for row in store.updates(run_id, [], 0, 9)] == pytest.approx([0.25, 0.5, 0.75])
+    assert store.run(run_id).elapsed_seconds == pytest.approx(2.25)  # with the waits between them
 
 
 @pytest.mark.parametrize(("seconds", "commits"), [(1e9, 1), (0, 12)])
@@ -429,7 +458,9 @@ def test_studio_answers_and_ends_with_its_input(store, small, process):
     assert error is None and [episode["agent"] for episode in numbers["episodes"]] == [0, 1]
     error, pictures = ask(None, small.model_dump(mode="json"), 0, frames=True)
     assert error is None and pictures["episodes"][0]["length"] == numbers["episodes"][1]["length"]
-    assert "of which a policy can be had, got 0" in ask(store.create(small), None, 0, frames=False)[0]
+    assert (
+        "The policy at update 0 was thinned meanwhile; ask again." in ask(store.create(small), None, 0, frames=False)[0]
+    )
     assert "No run has the id" in ask("nobody", None, 0, frames=False)[0]
     child.stdin.close()
     assert child.wait() == 0
