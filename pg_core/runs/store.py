@@ -162,12 +162,12 @@ class Store(History):
         with read(self.engine) as connection:
             return list(connection.scalars(wanted))
 
-    def explain(self, run_id: str, reason: str) -> None:
-        """Say why a run is still queued, if nobody has said so yet."""
-        own = (RUNS.c.id == run_id, RUNS.c.state == "queued", RUNS.c.reason != reason)
+    def explain(self, run_ids: Collection[str], reason: str) -> None:
+        """Say why runs are still queued, where nobody has said so yet."""
+        unsaid = sa.select(RUNS.c.id).where(RUNS.c.id.in_(run_ids), RUNS.c.state == "queued", RUNS.c.reason != reason)
         with read(self.engine) as connection:
-            unsaid = connection.scalar(sa.select(sa.exists().where(*own)))
-        if unsaid:
+            found = list(connection.scalars(unsaid))
+        for run_id in found:
             self.transition(run_id, ["queued"], reason=reason)
 
     def worked_on(self) -> list[tuple[str, str, str]]:

@@ -26,6 +26,7 @@ CALM_SECONDS = 2.0  # that a run begins in before the next spare takes a process
 STOP_SECONDS = 10.0  # after which a worker that was told to stop, and has not, is ended
 
 HUNG = f"Its worker did not obey within {STOP_SECONDS:.0f} seconds and was ended; resume continues from what was kept."
+NO_WORKER = "it starts when a worker is free"
 NO_MEMORY = "it starts when other runs leave enough memory"
 MAKE_ROOM = "It was paused while another run waited for a worker; resume the run to continue it."
 
@@ -126,9 +127,13 @@ class Supervisor:
                         child.kill()
 
     def _start_queued(self) -> None:
-        for run_id in self._store.queue():
+        queue = self._store.queue()
+        for place, run_id in enumerate(queue):
             claim = self._claim(run_id)
-            if len(self._training) >= self._max_training or not self._fits(run_id, claim):
+            full = len(self._training) >= self._max_training
+            if full or not self._fits(claim):
+                self._store.explain([run_id], NO_WORKER if full else NO_MEMORY)
+                self._store.explain(queue[place + 1 :], NO_WORKER)
                 self._make_room()
                 return
             if self._spare is None:
@@ -145,13 +150,10 @@ class Supervisor:
             return memory.WORKER_BYTES + memory.needed(self._store.run(run_id).current)
         return memory.WORKER_BYTES
 
-    def _fits(self, run_id: str, claim: int) -> bool:
-        """Return whether there is memory for one more run, and note why it waits if not; one always may train."""
+    def _fits(self, claim: int) -> bool:
+        """Return whether there is memory for one more run; one always may train."""
         has = self._spare.memory() if self._spare else 0
-        if not self._training or claim - has <= self._unclaimed():
-            return True
-        self._store.explain(run_id, NO_MEMORY)
-        return False
+        return not self._training or claim - has <= self._unclaimed()
 
     def _make_room(self) -> None:
         """Have one paused run's worker leave, if none is leaving yet: pausing must not block the queue."""

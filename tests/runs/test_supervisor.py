@@ -126,12 +126,16 @@ def test_runs_wait_for_a_worker_and_a_paused_run_makes_room(lab, begin, slow, sm
     store, supervisor = lab
     first = begin(slow)
     second = store.create(small.changed(num_updates=5))
+    third = store.create(small.changed(num_updates=5))
     supervisor.wake()
     done = store.run(first).updates
     wait(lambda: store.run(first).updates >= done + 3)
     assert (store.run(first).state, store.run(second).state) == ("running", "queued")
+    wait(lambda: [store.run(run_id).reason for run_id in (second, third)] == 2 * [module.NO_WORKER])
+    store.transition(third, ["queued"], state="stopped")
     store.transition(first, ["running"], target="pause")
     wait(lambda: store.run(second).state == "finished")
+    assert store.run(second).reason == ""
     assert store.run(first).state == "interrupted" and "another run waited" in store.run(first).reason
     assert store.checkpoint(first)["update"] == store.run(first).updates
     assert stored(store, second) == trained(small, 5, {})
