@@ -67,7 +67,7 @@ class GymnasiumLearner:
         self._engine = GymnasiumEngine(self._spec, config.num_agents, config.episodes_per_update, config.seed)
 
     def compile(self, config: Config) -> None:
-        """Compile the program, by an update from nothing that nobody sees."""
+        """Compile by running one update on zeros and discarding it."""
         spec, shape = self._spec, (self._spec.max_episode_steps, config.num_agents, config.episodes_per_update)
         actions = tf.zeros(shape, tf.int32) if spec.discrete else tf.zeros([*shape, spec.action_size])
         steps, ends = tf.zeros(shape), tf.zeros(shape[1:], tf.bool)
