@@ -187,11 +187,14 @@ class Store(History):
         dead = {
             run_id: process for run_id, _, process in self.worked_on() if process not in alive and not is_alive(process)
         }
-        for process in dead.values():
-            self.gone.setdefault(process, DIED)
-        for run_id, process in dead.items():
-            reason = self.gone.get(process, DIED)  # another thread may have marked it by now
-            self.transition(run_id, WORKED_ON, process, state="interrupted", reason=reason)
+        try:
+            for run_id, process in dead.items():
+                reason = self.gone.get(process, DIED)
+                self.transition(run_id, WORKED_ON, process, state="interrupted", reason=reason)
+        except StoreError:  # not before: what is read as interrupted can be resumed
+            for process in dead.values():
+                self.gone.setdefault(process, DIED)
+            raise
         for process in dead.values():
             self.gone.pop(process, None)
 
