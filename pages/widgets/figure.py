@@ -197,7 +197,7 @@ def _ghost(other: Progress, progress: Progress | None, known: Sequence[int], ove
         end = int(np.searchsorted(curves.update, own.update.max(initial=-1), "right"))
     trace = traces.center(
         getattr(curves, over)[first:end], curves.iqm[first:end, 0], legend(run.name), "mean return",
-        f"beside {run.id}", traces.BESIDE[place % len(traces.BESIDE)],
+        f"beside-{run.id}", traces.BESIDE[place % len(traces.BESIDE)],
     )  # fmt: skip
     trace["line"] |= {"width": 2, "dash": "dash" if twin else "solid"}
     return {**trace, "opacity": 0.8, "from": first}

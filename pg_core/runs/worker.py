@@ -137,9 +137,7 @@ def main() -> None:
     leave = Leave()
     threading.Thread(target=_listen, args=(inbox, leave), daemon=True).start()
     [role] = sys.argv[1:] or ["train"]
-    if role == "studio":  # it plays and draws episodes, for which NumPy is enough
-        os.nice(NICENESS)
-    else:
+    if role != "studio":  # which plays and draws episodes for those who wait at a page: NumPy is enough
         prepare_tensorflow(data_folder())
     if role == "train" and inbox.empty():
         _warm_up()

@@ -281,8 +281,8 @@ def test_a_ghost_is_drawn_whole_and_a_twin_no_further_than_its_run() -> None:
     twin = replace(ghost, run=replace(ghost.run, id="c", parent_id="a"))
     shown = Shown("a", beside=("b", "c"))
     first, second, *_ = charts(run, shown, beside=[ghost, twin])[0]["data"]
-    assert (first["uid"], first["x"], first["line"]["dash"]) == ("beside b mean return", [4, 8, 12, 16, 20], "solid")
-    assert (second["uid"], second["x"], second["line"]["dash"]) == ("beside c mean return", [4, 8, 12], "dash")
+    assert (first["uid"], first["x"], first["line"]["dash"]) == ("beside-b mean return", [4, 8, 12, 16, 20], "solid")
+    assert (second["uid"], second["x"], second["line"]["dash"]) == ("beside-c mean return", [4, 8, 12], "dash")
     assert first["line"]["color"] != second["line"]["color"]
 
 
