@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import secrets
 from collections import OrderedDict
@@ -28,7 +29,8 @@ ROUTE = "lab/live"
 SCRIPTS = ASSETS / "instrument"
 READ_SECONDS = 0.3  # for the updates of a very long run, each time
 MAX_ANSWERS = 2**24  # bytes
-KEPT = {"Cache-Control": "private, max-age=86400, immutable"}  # what was asked never changes
+# What was asked never changes; and numbers in base64 are not worth being packed.
+KEPT = {"Cache-Control": "private, max-age=86400, immutable", "Content-Encoding": "identity"}
 FRESH = {"Cache-Control": "no-store"}
 
 # A script that changes has another address, so that browsers may keep it for good.
@@ -134,6 +136,7 @@ async def answer(request: Request) -> Response:
     return Response(found, media_type="application/json", headers=FRESH)
 
 
+@functools.lru_cache(maxsize=256)
 def _read(address: str) -> Shown:
     given = _addresses.loads(address)
     return Shown(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
