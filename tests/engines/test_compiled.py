@@ -253,7 +253,7 @@ def test_both_programs_take_the_same_step_from_the_same_episodes(optimizer):
     losses = set()
     for index, baseline in enumerate(HYPERPARAMETERS["baseline"].choices):
         hyper = reinforce.hyperparameters(config)._replace(baseline=tf.constant(index))
-        together, measured = learners.play_program(state, hyper, draws, tf.constant(1), optimizer, spec)
+        together, (measured, _) = learners.play_program(state, hyper, draws, tf.constant(1), optimizer, spec)
         episodes = compiled_collect(state.policy, hyper.activation, draws.noise[0], draws.starts[0], False)
         apart, also = learners.learn_program(state, episodes, hyper, optimizer, spec.reward_threshold)
         for ours, theirs in zip(tf.nest.flatten(together), tf.nest.flatten(apart), strict=True):
