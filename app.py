@@ -32,7 +32,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
         await asyncio.to_thread(lab.startup)
     except lab.StoreError as error:
         logging.getLogger(__name__).error("%s", error)  # every page says so too
-    # Streamlit collects garbage after each run of a script, which took 92 % of its time (bench.sessions under py-spy).
+    # Streamlit collects garbage after each run of a script, which takes longer than the script.
     # What was imported by now never becomes garbage.
     gc.collect()
     gc.freeze()

@@ -4,12 +4,12 @@ import streamlit as st
 
 from pages.widgets import bar, beside, controls, link, view
 from pages.widgets.history import history
-from pages.widgets.instrument import instrument
+from pages.widgets.instrument import READ_SECONDS, instrument
 from pages.widgets.words import plain
 from pg_core import lab
 
 link.load()
-progress = lab.progress(st.session_state.run_id, view.READ_SECONDS) if st.session_state.run_id else None
+progress = lab.progress(st.session_state.run_id, READ_SECONDS) if st.session_state.run_id else None
 run = progress.run if progress else None
 if run:
     controls.follow(run)

@@ -6,8 +6,6 @@ from pages.widgets import link
 from pages.widgets.figure import Shown
 from pg_core.config import Config
 
-READ_SECONDS = 0.3  # for the updates of a very long run, each time
-
 
 def shown(config: Config | None) -> Shown:
     """Return what is to be seen: of the open run, or of the config of the next one."""
