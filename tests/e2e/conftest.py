@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect, sync_playwright
 
 from bench.serving import Server, chromium, serve
+from pg_core.runs.store import Store
 
 PATIENCE_MS = 90_000  # a bound for a hung test on a busy machine, not a target
 
@@ -30,6 +31,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Serve the lab as the README says, on a free port, for all tests that need no other."""
     with serve(tmp_path_factory.mktemp("lab")) as server:
         yield server
+
+
+@pytest.fixture
+def store(server: Server) -> Store:
+    return Store(server.data)
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,11 @@ import re
 import time
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from bench.scale import add_updates
-from bench.serving import Server, free_port, serve
+from bench.serving import free_port, serve
 from pg_core.config import Config
 from pg_core.runs.processes import process_name
 from pg_core.runs.store import Store
@@ -28,11 +27,6 @@ WATCH = """() => {
     new MutationObserver(note).observe(stage, { attributeFilter: ["data-update"] })
 }"""
 LONG = "num_updates=50000&stop_when_solved=False&num_agents=2&hidden_layers=8"
-
-
-@pytest.fixture
-def store(server: Server) -> Store:
-    return Store(server.data)
 
 
 def train(page: Page) -> str:

@@ -4,7 +4,6 @@ import re
 import urllib.parse
 
 import psutil
-import pytest
 from playwright.sync_api import Page, expect
 
 from bench.serving import Server
@@ -41,11 +40,6 @@ def move_slider(page: Page, name: str, key: str) -> None:
     slider = page.get_by_role("slider", name=re.compile(name))
     slider.focus()
     slider.press(key)
-
-
-@pytest.fixture
-def store(server: Server) -> Store:
-    return Store(server.data)
 
 
 def test_first_visit_shows_an_untrained_policy_and_one_obvious_button(open_page: Open) -> None:

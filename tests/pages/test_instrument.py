@@ -1,13 +1,14 @@
 """The address at which the instrument asks: news, numbers and episodes, to nobody whom no page has given it."""
 
-import asyncio
 import json
 from concurrent.futures import Future
 from dataclasses import replace
 
 import pytest
-from starlette.requests import Request
-from starlette.responses import Response
+from httpx2 import Response
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from pages.widgets import instrument, news
 from pages.widgets.figure import Shown
@@ -18,8 +19,8 @@ from tests.pages.test_figure import progress
 
 
 def ask(address: str, query: str = "") -> Response:
-    scope = {"type": "http", "path_params": {"address": address}, "headers": [], "query_string": query.encode()}
-    return asyncio.run(instrument.answer(Request(scope)))
+    client = TestClient(Starlette(routes=[Route("/{address}", instrument.answer)]))
+    return client.get(f"/{address}?{query}")
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_many_who_ask_the_same_get_one_answer_until_something_changes(
 ) -> None:
     def at(beats: float) -> dict:
         monkeypatch.setattr(news.time, "monotonic", lambda: beats * news.BEAT_SECONDS)
-        return json.loads(ask(address).body)
+        return json.loads(ask(address).content)
 
     address = instrument.address(Shown("a", over="seconds"))
     whole, again = at(7.75), at(9.5)
@@ -59,15 +60,15 @@ def test_many_who_ask_the_same_get_one_answer_until_something_changes(
     assert again.pop("next") == pytest.approx(news.BEAT_SECONDS / 2)
     assert again == whole
     assert lab.reads == ["a"]
-    assert "charts" not in json.loads(ask(address, "version=7").body)
+    assert "charts" not in json.loads(ask(address, "version=7").content)
     read.append(replace(read[0], run=replace(read[0].run, state="solved")))
-    assert json.loads(ask(address).body)["told"]["state"] == "solved"
+    assert json.loads(ask(address).content)["told"]["state"] == "solved"
     assert lab.reads == ["a"] * 3
 
 
 def test_before_the_first_run_it_is_told_what_the_next_one_begins_with() -> None:
     start = Config(env_id="Acrobot-v1").model_dump_json()
-    told = json.loads(ask(instrument.address(Shown(None, start))).body)
+    told = json.loads(ask(instrument.address(Shown(None, start))).content)
     assert told["told"]["state"] == "ready" and told["next"] is None
     assert told["stage"] == {"newest": 0, "kept": [0], "every": False, "strip": [0]}
     assert told["charts"][0]["data"][0]["y"] == [-100, -100]
@@ -75,8 +76,8 @@ def test_before_the_first_run_it_is_told_what_the_next_one_begins_with() -> None
 
 def test_the_numbers_come_as_a_table(read: list[Progress]) -> None:
     address = instrument.address(Shown("a"))
-    assert [row["update"] for row in json.loads(ask(address, "numbers=1").body)] == [1, 2, 3]
-    assert json.loads(ask(instrument.address(Shown(None, Config().model_dump_json())), "numbers=1").body) == []
+    assert [row["update"] for row in json.loads(ask(address, "numbers=1").content)] == [1, 2, 3]
+    assert json.loads(ask(instrument.address(Shown(None, Config().model_dump_json())), "numbers=1").content) == []
 
 
 def test_an_address_that_no_page_has_given_finds_nothing(read: list[Progress]) -> None:
@@ -110,9 +111,9 @@ def test_an_episode_is_kept_by_the_browser_and_a_refusal_is_a_sentence(monkeypat
     monkeypatch.setattr(lab, "episode", episode)
     address = instrument.address(Shown("a"))
     kept = ask(address, "policy=3&agent=2&frames=1")
-    assert json.loads(kept.body) == {"update": 3} and "immutable" in kept.headers["Cache-Control"]
+    assert json.loads(kept.content) == {"update": 3} and "immutable" in kept.headers["Cache-Control"]
     refused = ask(address, "policy=9")
-    assert json.loads(refused.body) == {"error": "This environment cannot be drawn."}
+    assert json.loads(refused.content) == {"error": "This environment cannot be drawn."}
     assert refused.headers["Cache-Control"] == "no-store"
     start = Config(seed=4)
     ask(instrument.address(Shown(None, start.model_dump_json())), "policy=0")
