@@ -5,22 +5,45 @@ import streamlit as st
 from pages.widgets import bar, beside, controls, link, view
 from pages.widgets.history import history
 from pages.widgets.instrument import READ_SECONDS, instrument
+from pages.widgets.news import token
 from pages.widgets.words import plain
 from pg_core import lab
 
-link.load()
-progress = lab.progress(st.session_state.run_id, READ_SECONDS) if st.session_state.run_id else None
-run = progress.run if progress else None
-if run:
-    controls.follow(run)
-st.html("<h1 class='lab-unseen'>Train</h1>")  # for who hears the page
 
-# In the order of a narrow page; on a wide one assets/train.css puts the controls to the left.
-with st.container(key="page"):
+def opened() -> lab.Progress | None:
+    """Return how far the open run is."""
+    return lab.progress(st.session_state.run_id, READ_SECONDS) if st.session_state.run_id else None
+
+
+@st.fragment
+def moving(drawn: str, said: str) -> None:
+    """Draw the buttons and the instrument: all that a press runs. The rest follows once the run is what it asked for.
+
+    Args:
+        drawn: the token of the run that the rest of the page shows.
+        said: the complaint that the rest of the page shows.
+    """
+    if view.stale() or st.session_state.complaint != said:
+        st.rerun()
+    progress = opened()
+    run = progress.run if progress else None
     bar.bar(run)
     with st.container(key="moves"):
         config = run.config if run else controls.valid_config()
-        instrument(progress, config, view.shown(config), view.chosen)
+        instrument(progress, config, view.shown(config), drawn, view.chosen)
+    link.write("train")
+
+
+link.load()
+progress = opened()
+run = progress.run if progress else None
+if run:
+    controls.follow(run)
+st.html("<h1 class='lab-unseen'>Train</h1>")  # for screen readers
+
+# In the order of a narrow page; on a wide one assets/train.css puts the controls to the left.
+with st.container(key="page"):
+    moving(token(progress) if progress else "", st.session_state.complaint)
     with st.container(key="controls"):
         with st.container(key="problem"):
             if problem := controls.problem():

@@ -7,7 +7,8 @@ const CONFIG = {
 }
 const FAILED = "The chart cannot be drawn: its drawing library did not load. Reload the page to try again."
 
-// Returns a chart under `parent`: `take` shows a figure, or what is new of it; `mark` puts a cursor at an x.
+// Returns a chart under `parent`: `take` shows a figure, or what is new of it; `mark` puts a cursor at an x; `forget`
+// hides what is there until the next figure.
 export function createChart(parent, { small = false, onClick = null } = {}) {
   const node = document.createElement("div")
   node.className = small ? "lab-chart lab-chart-small" : "lab-chart"
@@ -27,6 +28,10 @@ export function createChart(parent, { small = false, onClick = null } = {}) {
       node.setAttribute("aria-label", figure.label)
       draw(chart)
       return true
+    },
+    forget() {
+      chart.figure = null
+      node.dataset.known = "false"
     },
     mark(x) {
       if (chart.cursor === x) return
@@ -66,12 +71,16 @@ async function draw(chart) {
   if (chart.drawing) return
   chart.drawing = true
   try {
-    const Plotly = await plotly()
-    while (chart.stale && chart.figure && !chart.gone && chart.node.clientWidth) {
+    const canBeDrawn = () => chart.figure && !chart.gone && chart.node.clientWidth
+    while (chart.stale && canBeDrawn()) {
+      await myTurn()
+      const Plotly = await plotly()
+      if (!canBeDrawn()) break
       chart.stale = false
       const { data, layout } = styled(chart)
       await Plotly.react(chart.node, data, layout, { ...CONFIG, displayModeBar: chart.small ? false : "hover" })
       if (chart.gone) return
+      chart.node.dataset.known = "true"
       listen(chart)
       const { l, b } = chart.node._fullLayout._size
       chart.room = { of: roomFor(chart), l: Math.ceil(l), b: Math.ceil(b) }
@@ -82,6 +91,18 @@ async function draw(chart) {
   } finally {
     chart.drawing = false
   }
+}
+
+// Resolves in a frame in which no other chart draws: the first one of several is seen before the second is drawn.
+let turns = Promise.resolve()
+function myTurn() {
+  turns = turns.then(() => new Promise(requestAnimationFrame))
+  return turns
+}
+
+// Calls once all charts that were to be drawn have been.
+export function whenDrawn(call) {
+  myTurn().then(call)
 }
 
 function listen(chart) {
@@ -127,10 +148,11 @@ function styled(chart) {
   const { data, layout } = colored(figure, colors)
   const axis = {
     color: text, gridcolor: alpha(text, 0.12), linecolor: alpha(text, 0.3), zeroline: false, showline: true,
-    automargin: true,
+    automargin: true, ticklabeloverflow: "allow",
   }
+  const smaller = small ? { nticks: 5, automargin: "width" } : {} // of the labels' width, so that they are drawn once
   for (const name of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
-    layout[name] = { ...axis, ...(small ? { nticks: 5 } : {}), ...layout[name] }
+    layout[name] = { ...axis, ...smaller, ...layout[name] }
   }
   const cursor = {
     type: "line", x0: chart.cursor, x1: chart.cursor, y0: 0, y1: 1, yref: "paper",
@@ -156,7 +178,7 @@ function styled(chart) {
 // Leaves room at the top for two rows of flags. Where axes and legend need more than is given here, Plotly draws
 // everything twice.
 function margins(chart, data) {
-  if (chart.small) return { l: 38, r: 6, t: 6, b: 20 }
+  if (chart.small) return { l: 40, r: 6, t: 6, b: 22 }
   const legendRows = data.filter((trace) => trace.showlegend !== false).length > 3 ? 2 : 1
   const room = chart.room?.of === roomFor(chart) ? chart.room : { l: 38, b: 42 + 22 * legendRows }
   return { l: room.l, r: 8, t: 34, b: room.b }

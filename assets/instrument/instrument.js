@@ -1,10 +1,10 @@
 // The instrument: it asks one address what is new of a run, shows it, and asks again when it was told to.
 
-import { createChart, joined } from "./charts.js"
+import { createChart, joined, whenDrawn } from "./charts.js"
 import { element, select, write } from "./dom.js"
 import { createEpisodes } from "./episodes.js"
 import { createFilmstrip } from "./filmstrip.js"
-import { keepFocus, oncePerDoubleClick, passOverMain, symbols, whenIdle } from "./page.js"
+import { isIdle, keepFocus, oncePerDoubleClick, onStart, passOverMain, symbols, whenIdle } from "./page.js"
 import { createPlayer } from "./player.js"
 import { createNumbers, createStatus, createTable } from "./status.js"
 
@@ -16,8 +16,8 @@ const instruments = new WeakMap() // parentElement → its instrument
 export function mount({ data, parentElement, setStateValue, setTriggerValue }) {
   if (!instruments.has(parentElement)) instruments.set(parentElement, create(parentElement))
   const instrument = instruments.get(parentElement)
-  Object.assign(instrument, { setStateValue, setTriggerValue })
-  receive(instrument, JSON.parse(new TextDecoder().decode(data)))
+  Object.assign(instrument, { setStateValue, setTriggerValue, page: JSON.parse(new TextDecoder().decode(data)) })
+  receive(instrument, instrument.page)
 }
 
 export function unmount(parentElement) {
@@ -49,11 +49,11 @@ function create(parentElement) {
   instrument.episodes = createEpisodes((...which) => episode(instrument, ...which))
   instrument.player = createPlayer(places.stage, { episodes: instrument.episodes, actions: null, onLive: (live) => live && release(instrument) })
   instrument.filmstrip = createFilmstrip(places.strip, { episodes: instrument.episodes, onPick: (update) => pick(instrument, update) })
-  instrument.stops = [symbols(), oncePerDoubleClick(), keepFocus(), passOverMain()]
+  instrument.stops = [symbols(), oncePerDoubleClick(), onStart(() => begin(instrument)), keepFocus(), passOverMain()]
   return instrument
 }
 
-// Takes what a run of the page's script tells.
+// Takes what the page tells.
 function receive(instrument, told) {
   const before = instrument.told
   instrument.told = told
@@ -63,11 +63,17 @@ function receive(instrument, told) {
     instrument.episodes = createEpisodes((...which) => episode(instrument, ...which))
     instrument.player.reset({ episodes: instrument.episodes, actions: told.actions })
     instrument.filmstrip.reset({ episodes: instrument.episodes })
-    instrument.cursor = null
+    for (const chart of Object.values(instrument.charts)) chart.forget()
+    Object.assign(instrument, { cursor: null, version: "" })
   }
   if (told.token === instrument.asked) instrument.asked = null
   if (told.address !== before.address) Object.assign(instrument, { version: "", asked: null, refused: false })
   if (!instrument.refused) ask(instrument)
+}
+
+// Asks for the run that was started now, without waiting until the page has run.
+function begin(instrument) {
+  receive(instrument, { ...instrument.page, ...instrument.page.next })
 }
 
 // Draws what is above each chart: its name, and the choice of the axis or of the curve.
@@ -106,11 +112,23 @@ async function ask(instrument) {
   let seconds = RETRY_MS / 1000
   if (address === instrument.told.address && !instrument.gone) {
     if (news.told) seconds = take(instrument, news)
-    instrument.refused = news.status === 404
-    if (instrument.refused) refresh(instrument) // another server gives other addresses
+    else if (news.unknown && address !== instrument.page.address) seconds = wait(instrument, news)
+    else if (news.unknown || news.status === 404) refuse(instrument)
   }
   if (address !== instrument.told.address) ask(instrument)
   else if (seconds !== null && !instrument.gone) instrument.timer = setTimeout(() => ask(instrument), 1000 * seconds)
+}
+
+// Waits for the run that was started now; if the page has run without it, goes back to what the page shows.
+function wait(instrument, news) {
+  if (isIdle()) receive(instrument, instrument.page)
+  return news.next
+}
+
+// Has the page give another address: the run is gone, or the server is another one.
+function refuse(instrument) {
+  instrument.refused = true
+  refresh(instrument)
 }
 
 async function answer({ told }, query, late) {
@@ -135,13 +153,13 @@ function take(instrument, news) {
     instrument.version = ""
     return 0
   }
-  instrument.version = news.version
+  if (news.charts) instrument.version = news.version
   instrument.status.show(news.told)
   instrument.numbers.show(news.told.numbers)
   write(instrument.sentence, news.told.sentence)
   instrument.player.offer(news.stage)
   instrument.filmstrip.update(news.stage)
-  if (news.token !== instrument.told.token) refresh(instrument, news.token)
+  if (news.token !== null && news.token !== instrument.told.token) refresh(instrument, news.token)
   return news.next
 }
 
@@ -165,12 +183,12 @@ function takeCharts(instrument, { charts, rows }) {
 function refresh(instrument, token = null) {
   if (instrument.waiting || (token !== null && instrument.asked === token)) return
   Object.assign(instrument, { waiting: true, asked: token })
-  whenIdle(() => {
+  whenDrawn(() => whenIdle(() => {
     instrument.waiting = false
     if (instrument.gone) return
     if (token === null || instrument.told.token !== token) instrument.setTriggerValue("stale", token ?? "address")
     else instrument.asked = null
-  })
+  }))
 }
 
 // Plays the policy of an update, null: the newest one; and puts the charts' cursor there.

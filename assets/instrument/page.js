@@ -2,13 +2,14 @@
 
 const app = () => document.querySelector("[data-testid=stApp]")
 
-// Calls once the page has its server and no run of its script is under way: until then controls hold what they held
-// before it.
+// Returns whether the page has its server and no run of its script is under way.
+export function isIdle() {
+  const { testConnectionState, testScriptState } = app().dataset
+  return testConnectionState === "CONNECTED" && testScriptState === "notRunning"
+}
+
+// Calls once the page is idle: until then controls hold what they held before its run.
 export function whenIdle(call) {
-  const isIdle = () => {
-    const { testConnectionState, testScriptState } = app().dataset
-    return testConnectionState === "CONNECTED" && testScriptState === "notRunning"
-  }
   if (isIdle()) return call()
   const observer = new MutationObserver(() => {
     if (!isIdle()) return
@@ -23,6 +24,11 @@ export function oncePerDoubleClick() {
   return listen("click", (event) => {
     if (event.detail > 1 && event.target.closest(".st-key-slot_main")) event.stopImmediatePropagation()
   })
+}
+
+// Calls when a button is pressed that starts a run; after `oncePerDoubleClick`, so not for a second click.
+export function onStart(call) {
+  return listen("click", (event) => event.target.closest(":is(.st-key-train, .st-key-anew) button:enabled") && call())
 }
 
 // Keeps the keyboard where it was when the button under it comes to mean something else.

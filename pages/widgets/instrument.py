@@ -8,7 +8,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 import orjson
@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from pages.widgets import ASSETS, figure
 from pages.widgets.figure import Json, Shown
-from pages.widgets.news import beat, news, nothing_yet, seconds_until, token
+from pages.widgets.news import FIRST_SECONDS, beat, news, nothing_yet, seconds_until
 from pages.widgets.words import ACTIONS
 from pg_core import lab
 from pg_core.config import Config
@@ -76,20 +76,23 @@ _instrument = _component("instrument", "instrument.js")
 _chart = _component("chart", "chart.js")
 
 
-def instrument(progress: Progress | None, config: Config | None, shown: Shown, on_view: Callable[[], None]) -> None:
+def instrument(
+    progress: Progress | None, config: Config | None, shown: Shown, drawn: str, on_view: Callable[[], None]
+) -> None:  # fmt: skip
     """Show a run, or what the next one begins with: the browser asks what is new, by itself, until nothing more comes.
 
     Args:
         progress: of the open run, None before the first.
         config: of the run, or of the next one; None where the controls do not fit together.
         shown: what is to be seen.
+        drawn: the token of the run that the native part of the page shows.
         on_view: called when another axis or another curve was chosen; `st.session_state.instrument.view` says which.
     """
-    beside = _progress_of(shown.beside)
     told: Json = {
         "address": f"{ROUTE}/{address(shown)}" if progress or config else None,
         "subject": f"{shown.run_id} {progress.run.rewinds}" if progress else config and subject(config),
-        "token": token(progress, beside) if progress else "",
+        "token": drawn,
+        "next": _next(shown),
         "view": [shown.over, *shown.panels],
         "axes": {axis: f"over {title}" for axis, title in figure.X_TITLES.items()},
         "panels": {name: measure.name for name, measure in figure.PANELS.items()},
@@ -97,6 +100,12 @@ def instrument(progress: Progress | None, config: Config | None, shown: Shown, o
         "actions": ACTIONS.get(config.env_id.rsplit("-v", 1)[0]) if config else None,
     }
     _instrument(key="instrument", data=orjson.dumps(told), on_view_change=on_view, on_stale_change=lambda: None)
+
+
+def _next(shown: Shown) -> Json:
+    """Return where the run that Train would start will be: the browser asks there while the page still runs."""
+    run_id = st.session_state.next_run
+    return {"address": f"{ROUTE}/{address(replace(shown, run_id=run_id, start=''))}", "subject": f"{run_id} 0"}
 
 
 def draw(chart: Json, key: str) -> None:
@@ -117,7 +126,8 @@ def address(shown: Shown) -> str:
 async def answer(request: Request) -> Response:
     """Answer a browser: with what is new, with a table of numbers, or with an episode, as it asks.
 
-    404 to an address that no page has given, 400 to a question that cannot be read, 503 where the store cannot be.
+    An address that a page has given is answered even where there is no such run, or none yet. 404 to any other address,
+    400 to a question that cannot be read, 503 where the store cannot be.
     """
     try:
         given, query = request.path_params["address"], request.query_params
@@ -127,8 +137,10 @@ async def answer(request: Request) -> Response:
             return await _episode(shown, policy, agent, "frames" in query)
         ask = (_numbers, shown) if "numbers" in query else (_news, given, shown, versions)
         found = await asyncio.get_running_loop().run_in_executor(_readers, *ask)
-    except (BadSignature, lab.UnknownRun):
+    except BadSignature:
         return Response(status_code=404)
+    except lab.UnknownRun:
+        found = orjson.dumps({"unknown": True, "next": FIRST_SECONDS})
     except ValueError:
         return Response(status_code=400)
     except lab.StoreError:

@@ -40,11 +40,12 @@ def news(progress: Progress, shown: Shown, beside: Sequence[Progress] = (), vers
     every = [other.curves.version for other in (progress, *beside)]
     found = {
         "version": "-".join(map(str, every)),
-        "token": token(progress, beside),
+        "token": None if _begins(progress) else token(progress),
         "told": told(progress),
         "stage": _stage(run),
     }
-    if list(versions) != every:
+    # The curves of a run that begins come with its first update: empty axes would be drawn for a moment only.
+    if list(versions) != every and (run.updates or not _begins(progress)):
         found["charts"] = figure.charts(progress, shown, run.reward_threshold, beside, versions)
         found["rows"] = figure.rows(progress.curves, shown.over, versions[0] if versions else 0)
     return found
@@ -65,13 +66,12 @@ def nothing_yet(config: Config, shown: Shown) -> Json:
     }  # fmt: skip
 
 
-def token(progress: Progress, beside: Sequence[Progress] = ()) -> str:
+def token(progress: Progress) -> str:
     """Return what the native part of the page depends on: where it is another, the page runs once."""
     run = progress.run
     parts = (
         "active" if run.active else run.state, run.target, run.updates if run.state == "paused" else run.updates > 0,
         run.current.model_dump_json(), run.rewinds, progress.changes[-1].update if progress.changes else None,
-        *(other.run.id for other in beside),
     )  # fmt: skip
     return repr(parts)
 
@@ -193,13 +193,19 @@ def _spread(kept: Sequence[int]) -> list[int]:
 def beat(progress: Progress, beside: Sequence[Progress] = ()) -> float | None:
     """Return how often the browser is to ask, None if nothing more is to be expected."""
     run = progress.run
-    begins = run.state == "starting" or (progress.queue_position == 1 and not run.reason)
-    if not progress.curves.complete or (begins and run.target == "run"):
+    if not progress.curves.complete or _begins(progress):
         return FIRST_SECONDS
     rests = run.state == "paused" and run.target == "pause" and run.until <= run.updates
     if (run.active and not rests) or any(other.run.active for other in beside):
         return BEAT_SECONDS
     return REST_SECONDS if run.active or run.changeable else None
+
+
+def _begins(progress: Progress) -> bool:
+    """Return whether the first update, or the first one after a pause, is to be expected in a moment."""
+    run = progress.run
+    first = run.state == "starting" or (run.state == "running" and not run.updates)
+    return run.target == "run" and (first or (progress.queue_position == 1 and not run.reason))
 
 
 def seconds_until(beat: float | None) -> float | None:

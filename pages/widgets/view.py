@@ -23,3 +23,8 @@ def chosen() -> None:
     st.session_state.over = link.CHOICES["over"].read("over", [over])
     st.session_state.view = link.CHOICES["view"].read("view", panels)
     link.write("train")
+
+
+def stale() -> bool:
+    """Return whether the instrument has heard that the page was drawn from something else."""
+    return "instrument" in st.session_state and bool(st.session_state.instrument.get("stale"))

@@ -50,7 +50,7 @@ def test_no_serious_axe_violation_while_training(open_page: Open, scheme: str, w
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_text("of at most 50,000")).to_be_visible()
     for group in ("Run", "Policy", "Optimiser"):
-        page.get_by_text(group, exact=True).last.click()
+        page.locator(f".st-key-group_{group} summary").click()
     page.get_by_text("Numbers as a table").click()
     assert violations(page) == []
     page.get_by_text("Numbers as a table").click()
@@ -114,6 +114,15 @@ def test_nothing_moves_between_the_states(open_page: Open, width: int, height: i
     seen["solved"] = settled_boxes(page)
     for name, boxes in seen.items():
         assert moved(seen["ready"], boxes) == [], name
+
+
+def test_on_a_wide_page_the_controls_scroll_by_themselves(open_page: Open) -> None:
+    page = settled(open_page(), "")
+    for group in ("Run", "Policy"):
+        page.locator(f".st-key-group_{group} summary").click()
+    expect(page.get_by_text("Hidden layers")).to_be_visible()
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("(main) => main.scrollHeight <= main.clientHeight")
 
 
 def test_train_is_among_the_first_five_stops_of_the_keyboard(open_page: Open) -> None:

@@ -82,10 +82,14 @@ def test_the_numbers_come_as_a_table(read: list[Progress]) -> None:
 
 def test_an_address_that_no_page_has_given_finds_nothing(read: list[Progress]) -> None:
     address = instrument.address(Shown("a"))
-    for wrong in ("", "x", address[:-1], f"{address}x", instrument.address(Shown("b"))):
+    for wrong in ("", "x", address[:-1], f"{address}x"):
         assert ask(wrong).status_code == 404
     for query in ("version=x", "version=1-x", "policy=x", "policy=1&agent=x"):
         assert ask(address, query).status_code == 400
+
+
+def test_a_run_that_has_not_begun_is_asked_for_again(read: list[Progress]) -> None:
+    assert json.loads(ask(instrument.address(Shown("b"))).content) == {"unknown": True, "next": news.FIRST_SECONDS}
 
 
 def test_a_store_that_cannot_be_read_is_asked_again_later(monkeypatch: pytest.MonkeyPatch) -> None:

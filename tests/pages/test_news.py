@@ -132,6 +132,7 @@ def test_the_stage_is_told_the_newest_policies_and_an_even_spread(kept: list[int
         ({"state": "queued", "updates": 0}, {"queue_position": 1}, FIRST_SECONDS),
         ({"state": "queued", "updates": 0, "reason": "it waits for memory"}, {"queue_position": 1}, BEAT_SECONDS),
         ({"state": "queued", "updates": 0}, {"queue_position": 2}, BEAT_SECONDS),
+        ({"state": "running", "updates": 0}, {}, FIRST_SECONDS),
         ({"state": "running"}, {}, BEAT_SECONDS),
         ({"state": "paused", "target": "pause"}, {}, REST_SECONDS),
         ({"state": "paused", "target": "pause", "until": 4}, {}, BEAT_SECONDS),  # a step is under way
@@ -174,6 +175,16 @@ def test_the_charts_come_only_where_something_is_new() -> None:
     assert "charts" not in news(run, shown, [other], [7, 9])
     assert "charts" in news(run, shown, [other], [7, 8])
     assert "charts" in news(run, shown, [other], [6, 9])
+
+
+def test_the_page_and_the_charts_wait_for_the_first_update() -> None:
+    run = progress(updates=3)
+    begun = news(replace(run, run=replace(run.run, state="running", updates=0)), Shown("a"))
+    assert begun["token"] is None and "charts" not in begun
+    resumed = news(replace(run, run=replace(run.run, state="starting")), Shown("a"))
+    assert resumed["token"] is None and "charts" in resumed
+    failed = news(replace(run, run=replace(run.run, state="failed", updates=0)), Shown("a"))
+    assert failed["token"] and "charts" in failed
 
 
 def test_the_page_runs_where_its_native_part_would_be_another() -> None:
