@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 import streamlit as st
 from itsdangerous import BadSignature, URLSafeSerializer
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,7 +29,7 @@ from pg_core.lab import Progress
 ROUTE = "lab/live"
 SCRIPTS = ASSETS / "instrument"
 READ_SECONDS = 0.3  # for the updates of a very long run, each time
-MAX_ANSWERS = 2**24  # bytes
+MAX_ANSWERS = 32
 # What was asked never changes; and numbers in base64 are not worth being packed.
 KEPT = {"Cache-Control": "private, max-age=86400, immutable", "Content-Encoding": "identity"}
 FRESH = {"Cache-Control": "no-store"}
@@ -46,7 +47,9 @@ class _Answer(NamedTuple):
     beat: float | None
 
 
-_answers: OrderedDict[tuple[str, str], _Answer] = OrderedDict()  # by address and version
+_answers: OrderedDict[tuple[str, str], _Answer] = OrderedDict()  # the last ones, by address and version
+_Found = tuple[bytes, dict[str, str]]  # content and headers of an answer
+_under_way: dict[tuple[str, str], asyncio.Future[_Found]] = {}  # by address and query
 
 # Who has been given an address by a page may ask there; nobody else can make one.
 _addresses = URLSafeSerializer(secrets.token_bytes(32))
@@ -129,23 +132,31 @@ async def answer(request: Request) -> Response:
     An address that a page has given is answered even where there is no such run, or none yet. 404 to any other address,
     400 to a question that cannot be read, 503 where the store cannot be.
     """
+    asked = request.path_params["address"], request.url.query
     try:
-        given, query = request.path_params["address"], request.query_params
-        shown, versions = _read(given), [int(part) for part in query.get("version", "").split("-") if part]
-        policy, agent = (int(query[name]) if query.get(name) else None for name in ("policy", "agent"))
-        if policy is not None:
-            return await _episode(shown, policy, agent, "frames" in query)
-        ask = (_numbers, shown) if "numbers" in query else (_news, given, shown, versions)
-        found = await asyncio.get_running_loop().run_in_executor(_readers, *ask)
+        found = _under_way.get(asked)
+        if found is None:  # of all who ask the same at the same time, one asks the store
+            found = _under_way[asked] = asyncio.ensure_future(_find(asked[0], request.query_params))
+            found.add_done_callback(lambda _: _under_way.pop(asked))
+        content, headers = await asyncio.shield(found)  # who goes away does not end it for the others
     except BadSignature:
         return Response(status_code=404)
     except lab.UnknownRun:
-        found = orjson.dumps({"unknown": True, "next": FIRST_SECONDS})
+        content, headers = orjson.dumps({"unknown": True, "next": FIRST_SECONDS}), FRESH
     except ValueError:
         return Response(status_code=400)
     except lab.StoreError:
         return Response(status_code=503)
-    return Response(found, media_type="application/json", headers=FRESH)
+    return Response(content, media_type="application/json", headers=headers)
+
+
+async def _find(given: str, query: QueryParams) -> _Found:
+    shown, versions = _read(given), [int(part) for part in query.get("version", "").split("-") if part]
+    policy, agent = (int(query[name]) if query.get(name) else None for name in ("policy", "agent"))
+    if policy is not None:
+        return await _episode(shown, policy, agent, "frames" in query)
+    ask = (_numbers, shown) if "numbers" in query else (_news, given, shown, versions)
+    return await asyncio.get_running_loop().run_in_executor(_readers, *ask), FRESH
 
 
 @functools.lru_cache(maxsize=256)
@@ -167,12 +178,12 @@ def _news(given: str, shown: Shown, versions: list[int]) -> bytes:
         made = _Answer(stamp, content, beat(progress, beside))
         if progress.curves.complete and progress.queue_position is None:
             _keep(key, made)
-    return made.content[:-1] + b',"next":%s}' % orjson.dumps(seconds_until(made.beat))
+    return made.content[:-1] + b',"next":%s}' % orjson.dumps(seconds_until(made.beat, shown.run_id))
 
 
 def _keep(key: tuple[str, str], made: _Answer) -> None:
     _answers[key] = made
-    while sum(len(answer.content) for answer in tuple(_answers.values())) > MAX_ANSWERS:
+    while len(_answers) > MAX_ANSWERS:
         _answers.popitem(last=False)
 
 
@@ -186,16 +197,16 @@ def _numbers(shown: Shown) -> bytes:
     return orjson.dumps(figure.numbers(progress, shown.panels))
 
 
-async def _episode(shown: Shown, policy: int, agent: int | None, frames: bool) -> Response:
-    """Answer with an episode of a policy, once it is played."""
+async def _episode(shown: Shown, policy: int, agent: int | None, frames: bool) -> _Found:
+    """Return an episode of a policy, once it is played."""
     of = shown.run_id or Config.from_json(shown.start)
     loop = asyncio.get_running_loop()
     try:
         asked = await loop.run_in_executor(_readers, lambda: lab.episode(of, policy, agent, frames))
-        return Response(await asyncio.wrap_future(asked), media_type="application/json", headers=KEPT)
+        return await asyncio.wrap_future(asked), KEPT
     except (lab.EpisodeError, LookupError) as error:
         # Status 200: a browser writes every status of an error into its console.
-        return Response(orjson.dumps({"error": str(error)}), media_type="application/json", headers=FRESH)
+        return orjson.dumps({"error": str(error)}), FRESH
 
 
 def _progress_of(run_ids: tuple[str, ...]) -> list[Progress]:

@@ -1,6 +1,7 @@
 """What the instrument of the Train page is told of a run: its state, numbers, charts and policies, and when to ask."""
 
 import time
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,8 +14,8 @@ from pg_core import lab
 from pg_core.config import Config
 from pg_core.lab import Progress, Run
 
-# All who watch are told to ask at multiples of these, so that one answer does for many: while something moves; while a
-# run rests that somebody may resume; until the first update, and for the rest of a very long run.
+# All who watch a run are told to ask at multiples of these, so that one answer does for many: while something moves;
+# while a run rests that somebody may resume; until the first update, and for the rest of a very long run.
 BEAT_SECONDS, REST_SECONDS, FIRST_SECONDS = 0.4, 2.0, 0.05
 SLOW_PACE = 1  # updates a second, up to which the stage shows every policy
 RECENT_POLICIES = 6
@@ -208,6 +209,9 @@ def _begins(progress: Progress) -> bool:
     return run.target == "run" and (first or (progress.queue_position == 1 and not run.reason))
 
 
-def seconds_until(beat: float | None) -> float | None:
-    """Return the seconds from now until the next multiple of a beat."""
-    return None if beat is None else beat - time.monotonic() % beat
+def seconds_until(beat: float | None, run_id: str) -> float | None:
+    """Return the seconds from now until the next multiple of a beat, which is another moment for another run."""
+    if beat is None:
+        return None
+    shift = zlib.crc32(run_id.encode()) / 2**32
+    return beat - (time.monotonic() + shift * beat) % beat

@@ -77,7 +77,10 @@ def checkpoints(run_id: str) -> list[int]:
 
 def policies(run_id: str) -> list[int]:
     """Return the numbers of updates after which the policy is kept, ascending."""
-    return state.store().policies(run(run_id).id)
+    kept = state.store().policies(run_id)
+    if not kept:
+        run(run_id)  # there must be one
+    return kept
 
 
 def policy_at(run_id: str, update: int) -> dict[str, npt.NDArray[Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-MAX_BYTES = 2**25  # of answers in memory
+MAX_BYTES = 2**23  # of answers in memory
 
 
 class EpisodeError(RuntimeError):

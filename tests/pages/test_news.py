@@ -154,10 +154,20 @@ def test_of_a_run_that_is_not_read_to_its_end_the_rest_comes_soon() -> None:
     assert beat(found) == beat(replace(found, run=replace(found.run, state="finished"))) == FIRST_SECONDS
 
 
-def test_all_ask_together_at_the_multiples_of_a_beat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.time, "monotonic", lambda: 10.75 * BEAT_SECONDS)
-    assert seconds_until(BEAT_SECONDS) == pytest.approx(BEAT_SECONDS / 4)
-    assert seconds_until(None) is None
+def test_all_who_watch_a_run_ask_together_at_the_multiples_of_a_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+
+    def due(run_id: str, at: float) -> float:
+        now[0] = at
+        return at + seconds_until(BEAT_SECONDS, run_id)
+
+    first = due("a", 0)
+    assert 0 < first <= BEAT_SECONDS
+    for later in (0.01, 0.3):
+        assert due("a", first + later) == pytest.approx(first + BEAT_SECONDS)
+    assert due("b", 0) != first  # not all runs at once
+    assert seconds_until(None, "a") is None
 
 
 def test_a_run_behind_that_still_learns_keeps_it_asking() -> None:
