@@ -93,11 +93,13 @@ async function draw(chart) {
   }
 }
 
-// Resolves in a frame in which no other chart draws: the first one of several is seen before the second is drawn.
+// Resolves at once, or else in the next frame in which no other chart draws: the first one of several is seen before
+// the second is drawn.
 let turns = Promise.resolve()
 function myTurn() {
-  turns = turns.then(() => new Promise(requestAnimationFrame))
-  return turns
+  const mine = turns
+  turns = mine.then(() => new Promise(requestAnimationFrame))
+  return mine
 }
 
 // Calls once all charts that were to be drawn have been.

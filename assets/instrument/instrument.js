@@ -4,7 +4,7 @@ import { createChart, joined, whenDrawn } from "./charts.js"
 import { element, select, write } from "./dom.js"
 import { createEpisodes } from "./episodes.js"
 import { createFilmstrip } from "./filmstrip.js"
-import { isIdle, keepFocus, oncePerDoubleClick, onStart, passOverMain, symbols, whenIdle } from "./page.js"
+import { keepFocus, oncePerDoubleClick, onStart, passOverMain, symbols, whenIdle } from "./page.js"
 import { createPlayer } from "./player.js"
 import { createNumbers, createStatus, createTable } from "./status.js"
 
@@ -71,7 +71,7 @@ function receive(instrument, told) {
   if (!instrument.refused) ask(instrument)
 }
 
-// Asks for the run that was started now, without waiting until the page has run.
+// Asks for the run that was started now, without waiting until the page has run; if it was refused, the page says so.
 function begin(instrument) {
   receive(instrument, { ...instrument.page, ...instrument.page.next })
 }
@@ -112,17 +112,11 @@ async function ask(instrument) {
   let seconds = RETRY_MS / 1000
   if (address === instrument.told.address && !instrument.gone) {
     if (news.told) seconds = take(instrument, news)
-    else if (news.unknown && address !== instrument.page.address) seconds = wait(instrument, news)
+    else if (news.unknown && address !== instrument.page.address) seconds = news.next // it has not begun yet
     else if (news.unknown || news.status === 404) refuse(instrument)
   }
   if (address !== instrument.told.address) ask(instrument)
   else if (seconds !== null && !instrument.gone) instrument.timer = setTimeout(() => ask(instrument), 1000 * seconds)
-}
-
-// Waits for the run that was started now; if the page has run without it, goes back to what the page shows.
-function wait(instrument, news) {
-  if (isIdle()) receive(instrument, instrument.page)
-  return news.next
 }
 
 // Has the page give another address: the run is gone, or the server is another one.

@@ -2,14 +2,13 @@
 
 const app = () => document.querySelector("[data-testid=stApp]")
 
-// Returns whether the page has its server and no run of its script is under way.
-export function isIdle() {
-  const { testConnectionState, testScriptState } = app().dataset
-  return testConnectionState === "CONNECTED" && testScriptState === "notRunning"
-}
-
-// Calls once the page is idle: until then controls hold what they held before its run.
+// Calls once the page has its server and no run of its script is under way: until then controls hold what they held
+// before it.
 export function whenIdle(call) {
+  const isIdle = () => {
+    const { testConnectionState, testScriptState } = app().dataset
+    return testConnectionState === "CONNECTED" && testScriptState === "notRunning"
+  }
   if (isIdle()) return call()
   const observer = new MutationObserver(() => {
     if (!isIdle()) return

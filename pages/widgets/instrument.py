@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import hashlib
+import itertools
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
@@ -75,6 +76,7 @@ export default function (component) {{
     return st.components.v2.component(name, js=loader, css=css, isolate_styles=False)
 
 
+_runs = itertools.count()  # of the page: each is told, even where it has nothing else to tell
 _instrument = _component("instrument", "instrument.js")
 _chart = _component("chart", "chart.js")
 
@@ -92,6 +94,7 @@ def instrument(
         on_view: called when another axis or another curve was chosen; `st.session_state.instrument.view` says which.
     """
     told: Json = {
+        "run": next(_runs),
         "address": f"{ROUTE}/{address(shown)}" if progress or config else None,
         "subject": f"{shown.run_id} {progress.run.rewinds}" if progress else config and subject(config),
         "token": drawn,
