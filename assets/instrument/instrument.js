@@ -64,16 +64,21 @@ function receive(instrument, told) {
     instrument.player.reset({ episodes: instrument.episodes, actions: told.actions })
     instrument.filmstrip.reset({ episodes: instrument.episodes })
     for (const chart of Object.values(instrument.charts)) chart.forget()
-    Object.assign(instrument, { cursor: null, version: "" })
+    Object.assign(instrument, { cursor: null, version: beginning(instrument) })
   }
   if (told.token === instrument.asked) instrument.asked = null
-  if (told.address !== before.address) Object.assign(instrument, { version: "", asked: null, refused: false })
+  if (told.address !== before.address) Object.assign(instrument, { version: beginning(instrument), asked: null, refused: false })
   if (!instrument.refused) ask(instrument)
 }
 
 // Asks for the run that was started now, without waiting until the page has run; if it was refused, the page says so.
 function begin(instrument) {
   receive(instrument, { ...instrument.page, ...instrument.page.next })
+}
+
+// Returns the version of no curves: of axes, or of nothing at all.
+function beginning({ rows }) {
+  return rows ? "0" : ""
 }
 
 // Draws what is above each chart: its name, and the choice of the axis or of the curve.

@@ -45,8 +45,8 @@ def news(progress: Progress, shown: Shown, beside: Sequence[Progress] = (), vers
         "told": told(progress),
         "stage": _stage(run),
     }
-    # The curves of a run that begins come with its first update: empty axes would be drawn for a moment only.
-    if list(versions) != every and (run.updates or not _begins(progress)):
+    # Who has the axes of another run gets a run's curves with its first update, and no axes without curves before.
+    if list(versions) != every and (run.updates or not versions or not _begins(progress)):
         found["charts"] = figure.charts(progress, shown, run.reward_threshold, beside, versions)
         found["rows"] = figure.rows(progress.curves, shown.over, versions[0] if versions else 0)
     return found

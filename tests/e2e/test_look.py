@@ -6,6 +6,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from pg_core.config import Config
+from pg_core.runs.processes import process_name
+from pg_core.runs.store import Store
 from tests.e2e.conftest import Open
 
 PAGES = {"": ".js-plotly-plot", "derivations": ".katex", "runs": "h1"}
@@ -36,10 +39,11 @@ def violations(page: Page) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("width", [1440, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES)
-def test_no_serious_axe_violation(open_page: Open, path: str, scheme: str) -> None:
-    page = settled(open_page(path, scheme=scheme), path)
+def test_no_serious_axe_violation(open_page: Open, path: str, scheme: str, width: int) -> None:
+    page = settled(open_page(path, width, 844, scheme), path)
     assert violations(page) == []
 
 
@@ -93,12 +97,17 @@ def moved(before: list[list], after: list[list]) -> list[tuple[list, list]]:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1920, 1080), (820, 1180), (390, 844)])
-def test_nothing_moves_between_the_states(open_page: Open, width: int, height: int) -> None:
+def test_nothing_moves_between_the_states(open_page: Open, store: Store, width: int, height: int) -> None:
+    run = store.create(Config(), "modest-otter-90", process_name())
+    starting = settled(open_page(f"?run={run}", width, height), "")
+    expect(starting.locator(".lab-state").get_by_text("starting", exact=True)).to_be_visible()
+    expect(starting.locator(".lab-strip").get_by_text("untrained").first).to_be_visible()
     page = settled(open_page("?pace=0", width, height), "")
     main = page.get_by_test_id("stMainBlockContainer")
     expect(page.locator(".lab-strip").get_by_text("untrained").first).to_be_visible()
     expect(page.get_by_text("press Train: agents start")).to_be_visible()
-    seen = {"ready": settled_boxes(page)}
+    seen = {"ready": settled_boxes(page), "starting": settled_boxes(starting)}
+    store.transition(run, ["starting"], state="stopped", process=None)
     page.get_by_role("radio", name="1", exact=True).click()
     page.wait_for_url("**pace=1*")
     main.get_by_role("button", name="Train", exact=True).click()

@@ -189,11 +189,13 @@ def test_the_charts_come_only_where_something_is_new() -> None:
 
 def test_the_page_and_the_charts_wait_for_the_first_update() -> None:
     run = progress(updates=3)
-    begun = news(replace(run, run=replace(run.run, state="running", updates=0)), Shown("a"))
+    first = replace(run, run=replace(run.run, state="running", updates=0))
+    begun = news(first, Shown("a"), versions=[0])
     assert begun["token"] is None and "charts" not in begun
-    resumed = news(replace(run, run=replace(run.run, state="starting")), Shown("a"))
+    assert "charts" in news(first, Shown("a"))  # to who has no axes yet
+    resumed = news(replace(run, run=replace(run.run, state="starting")), Shown("a"), versions=[0])
     assert resumed["token"] is None and "charts" in resumed
-    failed = news(replace(run, run=replace(run.run, state="failed", updates=0)), Shown("a"))
+    failed = news(replace(run, run=replace(run.run, state="failed", updates=0)), Shown("a"), versions=[0])
     assert failed["token"] and "charts" in failed
 
 
