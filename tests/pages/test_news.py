@@ -188,7 +188,7 @@ def test_the_charts_come_only_where_something_is_new() -> None:
 
 
 def test_the_page_and_the_charts_wait_for_the_first_update() -> None:
-    run = progress(updates=3)
+    run = progress(updates=3, version=7)
     first = replace(run, run=replace(run.run, state="running", updates=0))
     begun = news(first, Shown("a"), versions=[0])
     assert begun["token"] is None and "charts" not in begun
