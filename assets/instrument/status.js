@@ -2,7 +2,7 @@
 
 import { element, write } from "./dom.js"
 
-// Only the state is announced to who hears the page; what moves can be read, and is not.
+// Only the state is announced by screen readers; what moves can be read, and is not announced.
 export function createStatus(root) {
   const state = element("strong", "lab-state", { role: "status" })
   const words = element("span", "lab-words")

@@ -168,7 +168,7 @@ def test_a_phone_shows_the_page_in_the_order_of_the_document_and_one_knob(open_p
     small = page.evaluate(
         """() => [...document.querySelectorAll("button, select, input[type=range], summary, [role=radio]")]
             .filter((target) => target.checkVisibility() && target.closest(".st-key-page"))
-            .filter((target) => !target.closest("[style*=clip]"))  // for who hears the page
+            .filter((target) => !target.closest("[style*=clip]"))  // for screen readers
             .map((target) => [target.outerHTML.slice(0, 200), target.getBoundingClientRect()])
             .filter(([, { width, height }]) => width && (width < 24 || height < 24)).map(([name]) => name)"""
     )
