@@ -41,7 +41,8 @@ def news(progress: Progress, shown: Shown, beside: Sequence[Progress] = (), vers
     every = [other.curves.version for other in (progress, *beside)]
     found = {
         "version": "-".join(map(str, every)),
-        "token": None if _begins(progress) else token(progress),
+        # What begins in a moment is not worth a run of the page, unless somebody else has changed its settings.
+        "token": None if _begins(progress) and run.current == run.config else token(progress),
         "told": told(progress),
         "stage": _stage(run),
     }
