@@ -54,4 +54,3 @@ with st.container(key="page"):
         beside.comparisons(progress, bar.start)
         controls.more()
         history(progress)
-link.write("train")
