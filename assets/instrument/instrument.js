@@ -116,18 +116,14 @@ async function ask(instrument) {
   instrument.asking = false
   let seconds = RETRY_MS / 1000
   if (address === instrument.told.address && !instrument.gone) {
+    const begins = news.unknown && address !== instrument.page.address // it was started now
+    instrument.refused = news.status === 404 || (news.unknown && !begins)
     if (news.told) seconds = take(instrument, news)
-    else if (news.unknown && address !== instrument.page.address) seconds = news.next // it has not begun yet
-    else if (news.unknown || news.status === 404) refuse(instrument)
+    else if (begins) seconds = news.next
+    else if (instrument.refused) refresh(instrument) // the run is gone, or another server gives other addresses
   }
   if (address !== instrument.told.address) ask(instrument)
   else if (seconds !== null && !instrument.gone) instrument.timer = setTimeout(() => ask(instrument), 1000 * seconds)
-}
-
-// Has the page give another address: the run is gone, or the server is another one.
-function refuse(instrument) {
-  instrument.refused = true
-  refresh(instrument)
 }
 
 async function answer({ told }, query, late) {
