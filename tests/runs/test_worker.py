@@ -184,8 +184,8 @@ def test_each_policy_is_kept_and_the_state_before_each_change_at_any_speed(store
 
 
 def test_of_a_long_run_every_nth_policy_is_kept(store, small, monkeypatch):
-    monkeypatch.setattr(session, "AT_ONCE_SECONDS", 1e9)
-    monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 1e9)
+    for name in ("AT_ONCE_SECONDS", "CHECKPOINT_SECONDS", "COMMIT_SECONDS"):
+        monkeypatch.setattr(session, name, 1e9)  # the last policy of a commit stays for a while
     monkeypatch.setattr(history, "MAX_POLICIES", 8)
     run_id = begin(store, small)
     list(work(store, run_id, "me", Leave()))
