@@ -7,7 +7,9 @@ import { createStage } from "./stage.js"
 import { showThought } from "./thought.js"
 import { fetched, measured } from "./view.js"
 
-const STAY_MS = 800 // that a policy is played at least, unless its episode ends before
+// That a policy is played before a newer one takes over: by then in any case; after less, or at its episode's end, as soon
+// as news comes, for nothing is newer than that.
+const [STAY_MS, STAY_WITH_NEWS_MS] = [900, 600]
 const REST_MS = 700 // at the end of an episode, to see how it ended
 const LATE_MS = 1000 // longer than this between two pictures, the page was not seen
 const NONE_SKIPPED = 3 // so many newer policies are shown one by one, where every one is to be seen
@@ -40,7 +42,7 @@ export function createPlayer(root, { episodes, actions = null, onLive = () => nu
     offer(news) {
       player.offered = news
       if (player.following) player.picked = null
-      takeOver(player)
+      takeOver(player, true)
     },
     play(update) {
       Object.assign(player, { following: false, picked: update })
@@ -178,14 +180,14 @@ function drop(player) {
   player.loading = false
 }
 
-function takeOver(player) {
+function takeOver(player, isNews = false) {
   if (player.loading || player.failed) return
-  const update = nextUpdate(player)
+  const update = nextUpdate(player, isNews)
   if (update !== null) load(player, update)
 }
 
 // Returns the policy that is due, null if the one on the stage stays.
-function nextUpdate(player) {
+function nextUpdate(player, isNews) {
   const { on, offered, known, picked, playing, front, frames } = player
   if (picked !== null) return picked
   if (on && known && (on.front !== front || on.frames !== frames)) return on.update
@@ -193,8 +195,9 @@ function nextUpdate(player) {
   if (!known) return offered.newest
   const newer = offered.kept.filter((update) => update > on.update)
   const eachOne = offered.every && playing && newer.length > 0 && newer.length <= NONE_SKIPPED
-  const stay = STAY_MS / (eachOne ? newer.length : 1)
-  if (offered.newest === on.update || (playing && !player.ended && player.played < stay)) return null
+  const stay = eachOne ? STAY_MS / newer.length : isNews ? STAY_WITH_NEWS_MS : STAY_MS
+  const over = !playing || player.played >= stay || (player.ended && (isNews || eachOne))
+  if (offered.newest === on.update || !over) return null
   return eachOne ? newer[0] : offered.newest
 }
 

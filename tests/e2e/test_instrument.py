@@ -4,6 +4,7 @@ import re
 import time
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
@@ -65,6 +66,7 @@ def test_at_pace_one_every_policy_is_seen(open_page: Open, store: Store) -> None
     assert sorted({update for update, _ in watched(page)}) == list(range(10))
 
 
+@pytest.mark.alone
 def test_at_full_pace_a_policy_is_on_the_stage_within_a_second_of_its_commit(open_page: Open, store: Store) -> None:
     page = open_page("?pace=0&learning_rate=0.0001&" + LONG)
     expect(page.get_by_text("untrained · median agent")).to_be_visible()

@@ -174,7 +174,7 @@ def test_other_environments_come_in_pictures(stage: Stage) -> None:
     expect(caption(page)).to_contain_text("best agent 2 of 5")
     expect(page.locator(".lab-player-action")).to_have_count(6)
     offer(page, 1)
-    page.clock.run_for(900)
+    page.clock.run_for(950)
     keys(page).press("Home")
     expect(page.locator(".lab-player-actions")).to_have_text("mean a₀−0.50mean a₁0.25")
 

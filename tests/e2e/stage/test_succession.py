@@ -19,18 +19,18 @@ def test_with_every_none_is_skipped_also_after_the_last_offer(stage: Stage) -> N
     page = playing(stage(), **{str(update): sent(update, [400]) for update in range(1, 5)})
     give(page, {"0": sent(0, [400])})
     offer(page, 1, [0, 1], every=True)
-    page.clock.run_for(700)
-    assert shown(page) == [0], "0.8 seconds are due to each"
+    page.clock.run_for(800)
+    assert shown(page) == [0], "0.9 seconds are due to each"
     page.clock.run_for(200)
     assert shown(page) == [0, 1]
     offer(page, 4, [1, 2, 3, 4], every=True)
     page.clock.run_for(100)
-    assert shown(page) == [0, 1], "0.8 / 3 seconds if three wait"
-    page.clock.run_for(150)
+    assert shown(page) == [0, 1], "0.9 / 3 seconds if three wait"
+    page.clock.run_for(200)
     assert shown(page) == [0, 1, 2]
-    page.clock.run_for(450)
+    page.clock.run_for(500)
     assert shown(page) == [0, 1, 2, 3]
-    page.clock.run_for(850)
+    page.clock.run_for(950)
     assert shown(page) == [0, 1, 2, 3, 4]
     page.clock.run_for(20_000)
     assert shown(page) == [0, 1, 2, 3, 4]
@@ -40,19 +40,34 @@ def test_with_every_none_is_skipped_also_after_the_last_offer(stage: Stage) -> N
 def test_otherwise_the_newest_one(stage: Stage, kept: list[int], every: bool) -> None:
     page = playing(stage(), **{"9": sent(9)})
     offer(page, 9, kept, every)
-    page.clock.run_for(900)
+    page.clock.run_for(950)
     assert shown(page) == [0, 9]
     expect(caption(page)).to_contain_text("update 9 · median agent 4 of 5")
 
 
-def test_an_episode_that_has_ended_makes_room(stage: Stage) -> None:
+def test_news_has_the_newest_take_over_after_six_tenths_of_a_second(stage: Stage) -> None:
+    page = playing(stage(), **{str(update): sent(update) for update in (1, 2, 3)})
+    page.clock.run_for(400)
+    offer(page, 1)
+    assert shown(page) == [0]
+    page.clock.run_for(250)
+    assert shown(page) == [0], "without news it plays on: something newer may come"
+    offer(page, 2)
+    assert shown(page) == [0, 2]
+    offer(page, 3)
+    page.clock.run_for(950)
+    assert shown(page) == [0, 2, 3], "no news comes any more"
+
+
+def test_an_episode_that_has_ended_makes_room_for_news(stage: Stage) -> None:
     page = stage()
     give(page, {"0": sent(0, [12]), "1": sent(1, [500])})
     offer(page, 0)
-    offer(page, 1)
     page.clock.run_for(200)
-    assert shown(page) == [0]
+    offer(page, 1)
+    assert shown(page) == [0], "it has 12 steps of 20 milliseconds"
     page.clock.run_for(100)
+    offer(page, 1)
     assert shown(page) == [0, 1]
 
 
@@ -80,7 +95,7 @@ def test_nothing_takes_over_while_paused_or_an_older_one_is_picked(stage: Stage)
     page.clock.run_for(5000)
     assert (shown(page), page.evaluate("lab.asked")) == ([0], ["0"])
     page.get_by_role("button", name="Play the episode").click()
-    page.clock.run_for(900)
+    page.clock.run_for(950)
     assert shown(page) == [0, 2]
     page.evaluate("lab.player.play(1)")
     assert shown(page) == [0, 2, 1]
@@ -101,14 +116,14 @@ def test_nothing_takes_over_while_paused_or_an_older_one_is_picked(stage: Stage)
 def test_what_cannot_be_fetched_is_said_and_tried_again_later_each_time(stage: Stage) -> None:
     page = playing(stage())
     offer(page, 1)
-    page.clock.run_for(1500)  # asked after 0.8 s
+    page.clock.run_for(1500)  # asked after 0.9 s
     expect(page.get_by_text("There is no 1.")).to_be_visible()
     assert page.evaluate("lab.asked") == ["0", "1"]
-    page.clock.run_for(1000)  # again after 1.8 s
+    page.clock.run_for(1000)  # again after 1.9 s
     offer(page, 1)
     assert page.evaluate("lab.asked") == ["0", "1", "1"]
     give(page, {"1": sent(1)})
-    page.clock.run_for(1500)  # and after 3.8 s
+    page.clock.run_for(1500)  # and after 3.9 s
     assert shown(page) == [0, 1]
     expect(page.locator(".lab-player-notice")).to_be_hidden()
 
