@@ -7,9 +7,12 @@ export function element(tag, name = "", attributes = {}, ...children) {
   return node
 }
 
-// Writes a text only where it is another: what has not changed must not be drawn, nor announced, again.
+// Writes a text only where it is another: what has not changed must not be drawn, nor announced, again. The text node
+// stays: a node that comes or goes has the browser ask every `:has()` of the page's styles again.
 export function write(node, text) {
-  if (node.textContent !== text) node.textContent = text
+  const { firstChild } = node
+  if (firstChild?.nodeType !== Node.TEXT_NODE || firstChild.nextSibling) node.textContent = text
+  else if (firstChild.data !== text) firstChild.data = text
 }
 
 // Returns a select of {value: text}, which calls `onChange` with what was chosen.

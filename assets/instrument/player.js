@@ -10,6 +10,7 @@ import { fetched, measured } from "./view.js"
 // That a policy is played before a newer one takes over: by then in any case; after less, or at its episode's end, as soon
 // as news comes, for nothing is newer than that.
 const [STAY_MS, STAY_WITH_NEWS_MS] = [900, 600]
+const READABLE_MS = 80 // of play between two texts: digits that change with every picture cannot be read
 const REST_MS = 700 // at the end of an episode, to see how it ended
 const LATE_MS = 1000 // longer than this between two pictures, the page was not seen
 const NONE_SKIPPED = 3 // so many newer policies are shown one by one, where every one is to be seen
@@ -284,15 +285,26 @@ function advance(player, elapsed) {
     player.rest -= elapsed
     if (player.rest <= 0) player.moment = 0
   }
-  if (Math.floor(player.moment) !== Math.floor(moment)) show(player)
+  if (Math.floor(player.moment) === Math.floor(moment)) return
+  draw(player)
+  const each = Math.max(1, (READABLE_MS * speed) / on.tick)
+  if (player.moment === on.last || Math.floor(player.moment / each) !== Math.floor(moment / each)) tell(player)
 }
 
-// Draws the moment, and writes what changes with it.
 function show(player) {
-  const { on, parts, still } = player
+  draw(player)
+  tell(player)
+}
+
+// Draws the moment.
+function draw({ stage, on, moment, still }) {
+  stage.show({ episode: on.episode, front: on.film ? on.entry.agent : on.front, moment: Math.floor(moment), strobe: still })
+}
+
+// Writes what changes with the moment.
+function tell({ on, parts, ...player }) {
   const moment = Math.floor(player.moment)
   const step = on.steps ? on.steps[moment] : moment
-  player.stage.show({ episode: on.episode, front: on.film ? on.entry.agent : on.front, moment, strobe: still })
   parts.slider.value = moment
   parts.slider.setAttribute("aria-valuetext", `step ${step} of ${on.length}`)
   write(parts.step, ` · step ${String(step).padStart(String(on.length).length, FIGURE_SPACE)} of ${on.length}`)

@@ -21,8 +21,11 @@ const LABEL = 15 // CSS pixels above a small track
 // Returns a stage: `show({episode, front, moment, strobe})` draws, again whenever canvas or theme become another.
 // `moment` counts steps, or pictures where the episode has these.
 export function createStage(canvas) {
-  const stage = { canvas, scene: null, picture: null, wanted: null }
-  const redraw = () => stage.scene && paint(stage)
+  const stage = { canvas, look: null, scene: null, picture: null, wanted: null }
+  const redraw = () => {
+    stage.look = lookOf(canvas)
+    if (stage.scene) paint(stage)
+  }
   const observer = new ResizeObserver(redraw)
   observer.observe(canvas)
   canvas.addEventListener("transitionend", redraw) // stage.css has colours take a moment: so a new theme is heard of
@@ -50,9 +53,9 @@ export async function drawStrobe(canvas, episode, front) {
   picture.close()
 }
 
-function paint({ canvas, scene, picture }) {
+function paint({ canvas, look, scene, picture }) {
   const { episode, front, moment } = scene
-  const paper = open(canvas)
+  const paper = open(canvas, look ?? lookOf(canvas))
   if (episode.kind === "frames") return picture && letterbox(paper, picture)
   if (front === "all") return grid(paper, episode, moment)
   if (scene.strobe) return strobe(paper, entryOf(episode, front), PICTURE)
@@ -71,16 +74,21 @@ async function decode(stage) {
   paint(stage)
 }
 
+// Returns a canvas's size and colours. To ask for them makes the browser lay out the page at once: so a stage that moves
+// asks only when they change.
+function lookOf(canvas) {
+  return { size: [canvas.clientWidth, canvas.clientHeight], colors: colorsOf(canvas) }
+}
+
 // Clears a canvas, at as many pixels as the screen has there.
-function open(canvas) {
+function open(canvas, { size, colors } = lookOf(canvas)) {
   const dense = devicePixelRatio
-  const width = Math.max(1, Math.round(canvas.clientWidth * dense))
-  const height = Math.max(1, Math.round(canvas.clientHeight * dense))
+  const [width, height] = size.map((length) => Math.max(1, Math.round(length * dense)))
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height })
   const pen = canvas.getContext("2d")
   pen.setTransform(1, 0, 0, 1, 0, 0)
   pen.clearRect(0, 0, width, height)
-  return { pen, dense, box: { left: 0, top: 0, width, height }, colors: colorsOf(canvas) }
+  return { pen, dense, box: { left: 0, top: 0, width, height }, colors }
 }
 
 function letterbox({ pen, box }, picture) {
@@ -99,11 +107,11 @@ function overlay(paper, episode, front, moment) {
   // Ghosts behind those that still play.
   for (const entry of others.toSorted((a, b) => a.length - b.length)) {
     const strength = shade(entry.agent, episode.num_agents) * presence(entry, moment)
-    figure(paper, poseAt(entry, moment), look(colors, strength))
+    figure(paper, poseAt(entry, moment), shades(colors, strength))
   }
   const entry = entryOf(episode, front)
   limits(paper, poseAt(entry, moment))
-  figure(paper, poseAt(entry, moment), look(colors, 1))
+  figure(paper, poseAt(entry, moment), shades(colors, 1))
 }
 
 function grid(paper, episode, moment) {
@@ -113,7 +121,7 @@ function grid(paper, episode, moment) {
     label(paper, places[i], entry, roleOf(episode, entry.agent), entry.agent === speaker)
     aim(paper, LANE, below(places[i], LABEL * paper.dense))
     track(paper, LANE)
-    figure(paper, poseAt(entry, moment), look(paper.colors, presence(entry, moment)))
+    figure(paper, poseAt(entry, moment), shades(paper.colors, presence(entry, moment)))
   })
 }
 
@@ -128,7 +136,7 @@ function strobe(paper, entry, region) {
   const last = STROBE_MOMENTS - 1
   for (let i = 0; i <= last; i++) {
     const strength = i === last ? 1 : 0.15 + (0.5 * i) / last
-    figure(paper, poseAt(entry, Math.round((i * entry.length) / last)), look(paper.colors, strength))
+    figure(paper, poseAt(entry, Math.round((i * entry.length) / last)), shades(paper.colors, strength))
   }
 }
 
@@ -261,7 +269,7 @@ function shade(agent, count) {
   return 0.28 + 0.32 * (count > 1 ? agent / (count - 1) : 0)
 }
 
-function look({ back, text, pole }, strength) {
+function shades({ back, text, pole }, strength) {
   return { cart: mixed(back, text, strength), pole: mixed(back, pole, strength) }
 }
 
