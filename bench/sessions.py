@@ -130,13 +130,14 @@ async def ask(server: Server, viewer: Viewer, watch: Watch) -> None:
     while True:
         news = await asyncio.to_thread(question, f"version={version}")
         version, newest, now = news["version"], news["stage"]["newest"], time.monotonic()
+        due = now + news["next"]  # a page waits for no episode
         for trace in news.get("charts", [{"data": []}])[0]["data"]:
             if trace["uid"] == "center mean return" and trace["x"]:
                 viewer.shown.append((time.time(), trace["x"][-1] // Config().episodes_per_update))
         if newest != shown and now - since >= PLAYED_SECONDS:
             await asyncio.to_thread(question, f"policy={newest}")
             shown, since = newest, now
-        await asyncio.sleep(news["next"])
+        await asyncio.sleep(due - time.monotonic())
 
 
 def _rerun(run_id: str) -> bytes:
