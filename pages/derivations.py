@@ -57,9 +57,9 @@ with st.container(width=860, key="derivations"):
     st.title("Derivations", anchor=False)
     st.markdown(
         "What the agent rests on, proved line by line, each statement on those before it. Every proof ends in a check: "
-        "both sides are computed by the very functions that train, in small processes where an expectation is a finite "
-        "sum. Beside what is right stand wrong estimators that people really write, which the check must find out, and "
-        "estimators that look wrong and are right. *The source text* is what this lab grew from."
+        "one side is computed by the code that trains, the other without it, in small processes where an expectation "
+        "is a finite sum. Beside what is right stand wrong estimators that people really write, which the check must "
+        "find out, and estimators that look wrong and are right. *The source text* is what this lab grew from."
     )
     verdicts = {name: proof.verdict(name) for name in STATEMENTS}
     running = any(verdict.startswith("…") for verdict in verdicts.values())

@@ -9,6 +9,7 @@ Parameters carry the population axis first. A policy's network gives logits (sof
 import itertools
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -76,12 +77,37 @@ def sample(params: Params, observations: Array, noise: Array, activation: str) -
         activation: key of `ACTIVATIONS`.
     """
     outputs = apply(params, observations, activation)
-    if "log_std" in params:
-        actions: Array = outputs + np.exp(params["log_std"]) * noise
-    else:  # the last cumulative probability is 1: rounding must not let noise pass it
-        cumulative = softmax(outputs).cumsum(axis=-1)[..., :-1]
-        actions = (noise[..., None] >= cumulative).sum(axis=-1, dtype=np.int32)
+    return draw_vector(outputs, params["log_std"], noise) if "log_std" in params else draw_choice(outputs, noise)
+
+
+def draw_vector(mean: Array, log_std: Array, normal: Array) -> Array:
+    """Draw a = μ + σ ε, `[..., A]`, with standard normal ε."""
+    actions: Array = mean + np.exp(log_std) * normal
     return actions
+
+
+def draw_choice(logits: Array, uniform: Array) -> Array:
+    """Draw by inverting the distribution function: the first action whose cumulative probability exceeds u.
+
+    Args:
+        logits: `[..., A]`.
+        uniform: u in [0, 1), `[...]`.
+
+    Returns:
+        Integers in [0, A-1], `[...]`.
+    """
+    # The last cumulative probability is 1: rounding must not let u pass it.
+    cumulative = softmax(logits).cumsum(axis=-1)[..., :-1]
+    actions: Array = passed_by(uniform, cumulative).sum(axis=-1, dtype=np.int32)
+    return actions
+
+
+def passed_by(uniform: Any, cumulative: Any) -> Any:
+    """Return which cumulative probabilities, `[..., A-1]`, u `[...]` has passed: their number is the action.
+
+    It is the rule of both engines: for arrays of NumPy, and for tensors.
+    """
+    return uniform[..., None] >= cumulative
 
 
 def greedy(params: Params, observations: Array, activation: str) -> Array:

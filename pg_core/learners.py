@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from pg_core import acting, reinforce, runtime
+from pg_core.accumulate import arrays_of
 from pg_core.config import Config
 from pg_core.engines import Trajectories
 from pg_core.engines.compiled import Draws, collect
@@ -21,7 +22,6 @@ from pg_core.environments import Array, EnvironmentSpec
 from pg_core.memory import THREADS, shard_size
 from pg_core.policies import Params
 from pg_core.reinforce import Hyperparameters, Metrics, State
-from pg_core.sweep import arrays_of
 
 runtime.prepare()
 
@@ -38,7 +38,7 @@ class Learner(Protocol):
 
     @property
     def state(self) -> State:
-        """Parameters, optimiser slots and scores of the population."""
+        """Parameters, optimiser slots and statistics of the population."""
         ...
 
     def compile(self, config: Config) -> None:
@@ -131,7 +131,7 @@ class CompiledLearner:
 
     @property
     def state(self) -> State:
-        """Parameters, optimiser slots and scores of the population."""
+        """Parameters, optimiser slots and statistics of the population."""
 
         def join(*parts: tf.Tensor) -> tf.Tensor:
             return tf.concat(parts, axis=0)[: self._num_agents] if parts[0].shape.rank else parts[0]

@@ -19,35 +19,10 @@ FEW = 8  # a product with so few inputs or outputs is faster as a sum of product
 
 
 class Layer(NamedTuple):
-    """What one layer of a network was given, and what it made of it before the activation."""
+    """Inputs and pre-activations of one layer."""
 
-    inputs: tf.Tensor  # [..., N, fan_in]
-    outputs: tf.Tensor  # [..., N, fan_out]
-
-
-class Distribution(NamedTuple):
-    """What policies say at each observation, in one of three forms; the other fields are None."""
-
-    log_odds: tf.Tensor | None = None  # [...] of the second of two actions
-    logits: tf.Tensor | None = None  # [..., A]
-    mean: tf.Tensor | None = None  # [..., A], with the next
-    log_std: tf.Tensor | None = None
-
-    def log_prob(self, actions: tf.Tensor) -> tf.Tensor:
-        """Return log π(a|s) of `actions` `[...]` or `[..., A]`."""
-        if self.log_odds is not None:
-            return maths.bernoulli_log_prob(self.log_odds, actions)
-        if self.logits is not None:
-            return maths.categorical_log_prob(self.logits, actions)
-        return maths.gaussian_log_prob(self.mean, self.log_std, actions)
-
-    def entropy(self) -> tf.Tensor:
-        """Return H(π(·|s)), `[...]`, in nats."""
-        if self.log_odds is not None:
-            return maths.bernoulli_entropy(self.log_odds)
-        if self.logits is not None:
-            return maths.categorical_entropy(self.logits)
-        return maths.gaussian_entropy(self.mean, self.log_std)
+    inputs: tf.Tensor  # x, [..., N, fan_in]
+    preactivations: tf.Tensor  # z = x W + b, [..., N, fan_out]
 
 
 def forward(params: Params, inputs: tf.Tensor, activation: tf.Tensor) -> list[Layer]:
@@ -61,17 +36,17 @@ def forward(params: Params, inputs: tf.Tensor, activation: tf.Tensor) -> list[La
             trace.
 
     Returns:
-        Every layer; the outputs of the last, `[..., N, outputs]`, are the networks'.
+        Every layer; the pre-activations of the last, `[..., N, outputs]`, are the networks' outputs.
     """
     layers: list[Layer] = []
     for i in range(sum(name.startswith("kernel") for name in params)):
         if layers:
-            inputs = activate(layers[-1].outputs, activation)
+            inputs = activate(layers[-1].preactivations, activation)
         layers.append(Layer(inputs, _product(inputs, params[f"kernel_{i}"]) + params[f"bias_{i}"]))
     return layers
 
 
-def backward(params: Params, layers: list[Layer], gradients: tf.Tensor, activation: tf.Tensor) -> Params:
+def backward(params: Params, layers: list[Layer], delta: tf.Tensor, activation: tf.Tensor) -> dict[str, tf.Tensor]:
     """Calculate the gradients with respect to the parameters, for each of the leading axes of the inputs by itself.
 
     ∂L/∂Wᵢ = Σₙ xᵢₙ δᵢₙᵀ, ∂L/∂bᵢ = Σₙ δᵢₙ, δᵢ₋₁ = (δᵢ Wᵢᵀ) ⊙ f'(zᵢ₋₁)
@@ -79,20 +54,23 @@ def backward(params: Params, layers: list[Layer], gradients: tf.Tensor, activati
     Args:
         params: as in `forward`.
         layers: what `forward` returned.
-        gradients: δ of the last layer, ∂L/∂outputs, `[..., N, outputs]`.
+        delta: δ = ∂L/∂z of the last layer, `[..., N, outputs]`; if there is a `log_std`, after it ∂L/∂log σ.
         activation: as in `forward`.
 
     Returns:
-        `kernel_i` `[..., D, H]` and `bias_i` `[..., 1, H]`, with the leading axes of the inputs.
+        `kernel_i` `[..., D, H]`, `bias_i` `[..., 1, H]`, perhaps `log_std` `[..., 1, A]`: with the inputs' first axes.
     """
     result = {}
+    if "log_std" in params:
+        delta, delta_log_std = tf.split(delta, 2, axis=-1)
+        result["log_std"] = tf.reduce_sum(delta_log_std, axis=-2, keepdims=True)
     for i, (inputs, _) in reversed(list(enumerate(layers))):
-        result[f"kernel_{i}"] = tf.matmul(inputs, gradients, transpose_a=True)
+        result[f"kernel_{i}"] = tf.matmul(inputs, delta, transpose_a=True)
         # A product with ones: XLA's own sum over an axis of this length takes longer.
-        result[f"bias_{i}"] = tf.matmul(tf.ones_like(inputs[..., :1]), gradients, transpose_a=True)
+        result[f"bias_{i}"] = tf.matmul(tf.ones_like(inputs[..., :1]), delta, transpose_a=True)
         if i > 0:
-            slope = _slope(layers[i - 1].outputs, inputs, activation)
-            gradients = _product(gradients, tf.linalg.matrix_transpose(params[f"kernel_{i}"])) * slope
+            slope = _slope(layers[i - 1].preactivations, inputs, activation)
+            delta = _product(delta, tf.linalg.matrix_transpose(params[f"kernel_{i}"])) * slope
     return result
 
 
@@ -122,33 +100,43 @@ def _product(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return functools.reduce(tf.add, [inputs[..., i : i + 1] * kernel[..., i : i + 1, :] for i in range(fan_in)])
 
 
-def log_odds_policy(policy: Params) -> Params:
-    """Return policies of two actions as networks with one output, z₁ - z₀ for the logits z; others as they are.
+def distribution(policy: Params, networks: Params, layers: list[Layer]) -> maths.Distribution:
+    """Return what policies say at the inputs of their networks.
 
-    That is all a softmax sees of two logits, and half the work of the last layer.
+    Args:
+        policy: parameters of the policies, for their kind.
+        networks: their `log_odds_networks`.
+        layers: what `forward` returned for these.
     """
-    last = _last(policy)
-    if "log_std" in policy or policy[last[0]].shape[-1] != 2:
+    outputs = layers[-1].preactivations
+    if "log_std" in networks:
+        return maths.Gaussian.of(outputs, networks["log_std"])
+    return maths.Bernoulli(outputs) if _has_two_actions(policy) else maths.Categorical(outputs)
+
+
+def log_odds_networks(policy: Params) -> Params:
+    """Return the networks of policies: of two actions with one output, z₁ - z₀ for the logits z; others as they are.
+
+    The difference is all that a softmax sees of two logits, and half the work of the last layer.
+    """
+    if not _has_two_actions(policy):
         return policy
-    return {**policy, **{name: policy[name][..., 1:] - policy[name][..., :1] for name in last}}
+    return {**policy, **{name: policy[name][..., 1:] - policy[name][..., :1] for name in _last(policy)}}
 
 
 def logits_gradients(gradients: Params, policy: Params) -> Params:
-    """Return the gradients with respect to `policy`, given those with respect to its `log_odds_policy`.
+    """Return the gradients with respect to `policy`, given those with respect to its `log_odds_networks`.
 
     ∂L/∂z₁ = ∂L/∂(z₁ - z₀) = -∂L/∂z₀
     """
-    last = _last(policy)
-    if "log_std" in policy or policy[last[0]].shape[-1] != 2:
+    if not _has_two_actions(policy):
         return gradients
-    return {**gradients, **{name: tf.concat([-gradients[name], gradients[name]], axis=-1) for name in last}}
+    return {**gradients, **{name: tf.concat([-gradients[name], gradients[name]], axis=-1) for name in _last(policy)}}
 
 
-def distribution(outputs: tf.Tensor, log_std: tf.Tensor | None) -> Distribution:
-    """Return what the outputs of `log_odds_policy` networks say, `[..., 1]` or `[..., A]`."""
-    if log_std is not None:
-        return Distribution(mean=outputs, log_std=log_std)
-    return Distribution(log_odds=outputs[..., 0]) if outputs.shape[-1] == 1 else Distribution(logits=outputs)
+def _has_two_actions(policy: Params) -> bool:
+    """Return whether these are policies over two actions to choose from."""
+    return "log_std" not in policy and policy[_last(policy)[0]].shape[-1] == 2
 
 
 def _last(params: Params) -> list[str]:
@@ -157,6 +145,6 @@ def _last(params: Params) -> list[str]:
     return [f"kernel_{num_layers - 1}", f"bias_{num_layers - 1}"]
 
 
-def choice(config: Config, name: str) -> tf.Tensor:
+def choice_index(config: Config, name: str) -> tf.Tensor:
     """Return the index of a hyperparameter's value among its choices, as an int32 scalar."""
     return tf.constant(list(HYPERPARAMETERS[name].choices).index(getattr(config, name)))

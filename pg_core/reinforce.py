@@ -4,7 +4,7 @@ See Williams, "Simple statistical gradient-following algorithms for connectionis
 Sutton & Barto, "Reinforcement Learning", 2nd ed., sections 13.3 and 13.4.
 """
 
-import functools
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,13 +12,13 @@ import tensorflow as tf
 
 from pg_core import maths
 from pg_core.acting import initialize_policy, initialize_value
-from pg_core.config import Config
+from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.engines import Trajectories
 from pg_core.environments import Array, EnvironmentSpec
+from pg_core.episode_statistics import EpisodeStatistics, add_episodes, initial_statistics, is_unsolved, mean_return
 from pg_core.gradients import approx_kl, policy_gradients, value_gradients
 from pg_core.maths import Slots
-from pg_core.policies import Params, choice
-from pg_core.scores import Scores, add_episodes, initial_scores, is_unsolved, mean_return
+from pg_core.policies import Params, choice_index
 
 
 class State(NamedTuple):
@@ -29,7 +29,7 @@ class State(NamedTuple):
     policy_slots: dict[str, Slots]
     value_slots: dict[str, Slots]
     step: tf.Tensor  # updates done, float32 scalar
-    scores: Scores
+    statistics: EpisodeStatistics
 
 
 class Hyperparameters(NamedTuple):
@@ -68,13 +68,6 @@ class Metrics(NamedTuple):
     is_finite: tf.Tensor  # whether the gradient and the new policy are
 
 
-class Weights(NamedTuple):
-    """What the scores are multiplied with, and what was subtracted from the returns, each `[T, P, B]`."""
-
-    baseline: tf.Tensor
-    weights: tf.Tensor
-
-
 def initial_state(config: Config, spec: EnvironmentSpec) -> State:
     """Draw the parameters of a run that has not learned yet."""
     policy = initialize_policy(config, spec)
@@ -83,48 +76,21 @@ def initial_state(config: Config, spec: EnvironmentSpec) -> State:
     def slots(params: dict[str, Array]) -> dict[str, Slots]:
         return {name: Slots(np.zeros_like(array), np.zeros_like(array)) for name, array in params.items()}
 
-    state = State(policy, value, slots(policy), slots(value), np.float32(0), initial_scores(config.num_agents))
+    state = State(policy, value, slots(policy), slots(value), np.float32(0), initial_statistics(config.num_agents))
     tensors: State = tf.nest.map_structure(tf.convert_to_tensor, state)
     return tensors
 
 
-def hyperparameters(config: Config) -> Hyperparameters:
+def hyperparameters(config: Config, dtype: tf.DType = tf.float32) -> Hyperparameters:
     """Return a config's live hyperparameters as tensors."""
     values = {}
     for name in Hyperparameters._fields:
         value = getattr(config, name)
         if isinstance(value, float):
-            values[name] = tf.constant(np.full(config.num_agents, value, np.float32))
+            values[name] = tf.fill([config.num_agents], tf.constant(value, dtype))
         else:
-            values[name] = tf.constant(value) if isinstance(value, bool) else choice(config, name)
+            values[name] = tf.constant(value) if isinstance(value, bool) else choice_index(config, name)
     return Hyperparameters(**values)
-
-
-def estimate_returns(trajectories: Trajectories, hyper: Hyperparameters) -> tf.Tensor:
-    """Calculate the return that each step gets credit for, `[T, P, B]`: the whole episode's, or what follows."""
-    returns = (maths.episode_returns, maths.discounted_returns)
-    branches = [functools.partial(f, trajectories.rewards, hyper.gamma[:, None]) for f in returns]
-    return tf.switch_case(hyper.weights, branches) * trajectories.mask
-
-
-def estimate_weights(returns: tf.Tensor, values: tf.Tensor, mask: tf.Tensor, hyper: Hyperparameters) -> Weights:
-    """Calculate what each score is multiplied with: return, minus baseline, perhaps normalised, perhaps times γᵗ.
-
-    Args:
-        returns: from `estimate_returns`.
-        values: the value network's V(sₜ), `[T, P, B]`; zeros without one.
-        mask: 1 on played steps, `[T, P, B]`.
-        hyper: hyperparameters in force.
-    """
-    means = (maths.batch_mean, maths.step_mean, maths.leave_one_out)
-    baselines = [lambda: tf.zeros_like(returns), *(functools.partial(f, returns, mask) for f in means), lambda: values]
-    baseline = tf.switch_case(hyper.baseline, baselines)
-    advantages = (returns - baseline) * mask
-    advantages = tf.where(hyper.normalize_advantages, maths.normalize(advantages, mask), advantages)
-    # The whole-episode return counts its discount from the start of the episode: a second γᵗ would be one too many.
-    discounted = hyper.gamma_t & (hyper.weights == 1)
-    discounts = maths.discounts(returns, hyper.gamma[:, None])
-    return Weights(baseline, tf.where(discounted, discounts * advantages, advantages))
 
 
 def update(
@@ -132,8 +98,10 @@ def update(
 ) -> tuple[State, Metrics]:
     """Take one gradient step of every agent from its own episodes.
 
+    ĝ = 1/n Σₜᵦ (wₜᵦ ∇log π(aₜᵦ|sₜᵦ) + c_H ∇H(π(·|sₜᵦ))), with w from `estimate_weights`; plain descent makes Δθ = α ĝ
+
     Args:
-        state: parameters, optimiser slots and scores before.
+        state: parameters, optimiser slots and statistics before.
         trajectories: tensors `[T, P, B, ...]`.
         hyper: hyperparameters in force.
         optimizer: key of `maths.OPTIMIZERS`, fixed for a run.
@@ -143,35 +111,93 @@ def update(
         The state after, and what was measured.
     """
     mask, step = trajectories.mask, state.step + 1
+    per_episode, per_step = maths.episode_shares(mask), maths.step_shares(mask)  # of each step in a mean: 1/n
+    shares = tf.where(_is(hyper.reduction, "reduction", "step"), per_step, per_episode)
     returns = estimate_returns(trajectories, hyper)
-    critic = value_gradients(state.value, trajectories, returns, hyper.activation)
-    estimate = estimate_weights(returns, critic.values, mask, hyper)
-    scale = maths.reduction_scale(mask, hyper.reduction == 1)
-    actor = policy_gradients(state.policy, trajectories, estimate.weights, scale, hyper.ent_coef, hyper.activation)
-    batch = {name: tf.reduce_mean(g, axis=1) for name, g in actor.gradients.items()}
+    critic = value_gradients(state.value, trajectories, returns, per_step, hyper.activation)
+    baseline, weights = estimate_weights(returns, critic.values, mask, hyper)
+    ent_coefs = shares * hyper.ent_coef[:, None]
+    actor = policy_gradients(state.policy, trajectories, shares * weights, ent_coefs, hyper.activation)
+    gradients = {name: tf.reduce_sum(g, axis=1) for name, g in actor.gradients.items()}
     # An agent that has solved its environment is left as it is.
-    learns = is_unsolved(state.scores) | ~hyper.stop_when_solved
-    policy, policy_slots = _step(state.policy, batch, state.policy_slots, step, hyper, optimizer, learns)
+    learns = is_unsolved(state.statistics) | ~hyper.stop_when_solved
+    policy, policy_slots = _step(state.policy, gradients, state.policy_slots, step, hyper, optimizer, learns)
     value, value_slots = _step(state.value, critic.gradients, state.value_slots, step, hyper, optimizer, learns)
-    lengths = tf.reduce_sum(mask, axis=0)
-    scores = add_episodes(state.scores, tf.reduce_sum(trajectories.rewards, axis=0), lengths, threshold)
+    episodic_returns, lengths = tf.reduce_sum(trajectories.rewards, axis=0), tf.reduce_sum(mask, axis=0)
+    statistics = add_episodes(state.statistics, episodic_returns, lengths, threshold)
     metrics = Metrics(
-        episodic_returns=tf.reduce_sum(trajectories.rewards, axis=0),
+        episodic_returns=episodic_returns,
         episodic_lengths=tf.cast(lengths, tf.int32),
-        policy_loss=actor.loss.policy_loss,
-        value_loss=critic.loss,
-        entropy_loss=actor.loss.entropy_loss,
+        policy_loss=-tf.reduce_sum(shares * weights * actor.log_probs, axis=(0, 2)),
+        value_loss=_value_loss(state.value, critic.values, returns, per_step),
+        entropy_loss=-tf.reduce_sum(shares * actor.entropies, axis=(0, 2)),
         entropy=maths.masked_mean(actor.entropies, mask),
-        grad_norm=maths.gradient_norm(list(batch.values())),
+        grad_norm=maths.gradient_norm(list(gradients.values())),
         grad_snr=maths.gradient_snr(list(actor.gradients.values())),
         approx_kl=approx_kl(policy, trajectories, actor.log_probs, hyper.activation),
-        explained_variance=maths.explained_variance(estimate.baseline, returns, mask),
-        mean_return=mean_return(scores),
-        env_steps=scores.env_steps,
-        env_steps_to_solve=scores.env_steps_to_solve,
-        is_finite=_is_finite({**{f"gradient of {name}": g for name, g in batch.items()}, **policy}),
+        explained_variance=maths.explained_variance(baseline, returns, mask),
+        mean_return=mean_return(statistics),
+        env_steps=statistics.env_steps,
+        env_steps_to_solve=statistics.env_steps_to_solve,
+        is_finite=_is_finite({**{f"gradient of {name}": g for name, g in gradients.items()}, **policy}),
     )
-    return State(policy, value, policy_slots, value_slots, step, scores), metrics
+    return State(policy, value, policy_slots, value_slots, step, statistics), metrics
+
+
+def estimate_returns(trajectories: Trajectories, hyper: Hyperparameters) -> tf.Tensor:
+    """Calculate the return that each step gets credit for, `[T, P, B]`: the whole episode's, or what follows."""
+    rewards, gamma = trajectories.rewards, hyper.gamma[:, None]
+    branches = {
+        "episode_return": lambda: maths.episode_returns(rewards, gamma),
+        "reward_to_go": lambda: maths.discounted_returns(rewards, gamma),
+    }
+    return _switch(hyper.weights, "weights", branches) * trajectories.mask
+
+
+def estimate_weights(
+    returns: tf.Tensor, values: tf.Tensor, mask: tf.Tensor, hyper: Hyperparameters
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Calculate what each score is multiplied with: return, minus baseline, perhaps normalised, perhaps times γᵗ.
+
+    Args:
+        returns: from `estimate_returns`.
+        values: the value network's V(sₜ), `[T, P, B]`; zeros without one.
+        mask: 1 on played steps, `[T, P, B]`.
+        hyper: hyperparameters in force.
+
+    Returns:
+        The baseline and the weights, `[T, P, B]`.
+    """
+    branches = {
+        "none": lambda: tf.zeros_like(returns),
+        "batch_mean": lambda: maths.batch_mean(returns, mask),
+        "step_mean": lambda: maths.step_mean(returns, mask),
+        "leave_one_out": lambda: maths.leave_one_out(returns, mask),
+        "value": lambda: values,
+    }
+    baseline = _switch(hyper.baseline, "baseline", branches)
+    advantages = (returns - baseline) * mask
+    advantages = tf.where(hyper.normalize_advantages, maths.normalize(advantages, mask), advantages)
+    # The whole-episode return counts its discount from the start of the episode: a second γᵗ would be one too many.
+    discounted = hyper.gamma_t & _is(hyper.weights, "weights", "reward_to_go")
+    discounts = maths.discounts(returns, hyper.gamma[:, None])
+    return baseline, tf.where(discounted, discounts * advantages, advantages)
+
+
+def _switch(index: tf.Tensor, name: str, branches: Mapping[str, Callable[[], tf.Tensor]]) -> tf.Tensor:
+    """Return what the branch of the hyperparameter's choice gives."""
+    return tf.switch_case(index, [branches[choice] for choice in HYPERPARAMETERS[name].choices])
+
+
+def _is(index: tf.Tensor, name: str, choice: str) -> tf.Tensor:
+    """Return whether this is the hyperparameter's choice."""
+    return index == list(HYPERPARAMETERS[name].choices).index(choice)
+
+
+def _value_loss(value: Params, values: tf.Tensor, returns: tf.Tensor, shares: tf.Tensor) -> tf.Tensor:
+    """Calculate half the mean squared error, `[P]`; undefined without value networks."""
+    loss = 0.5 * tf.reduce_sum(shares * (values - returns) ** 2, axis=(0, 2))
+    return loss if value else tf.fill(tf.shape(loss), tf.constant(float("nan"), loss.dtype))
 
 
 def _step(

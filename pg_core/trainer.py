@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
@@ -11,9 +11,9 @@ import tensorflow as tf
 from pg_core import maths, reinforce, runtime
 from pg_core.config import Config
 from pg_core.environments import Array
+from pg_core.episode_statistics import SOLVED_WINDOW, EpisodeStatistics
 from pg_core.learners import TrainingError, make_learner
 from pg_core.reinforce import Metrics, State
-from pg_core.scores import SOLVED_WINDOW, Scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class Trainer:
         self.config = config
         state = reinforce.initial_state(config, config.environment)
         self._update, state = (0, state) if checkpoint is None else _restored(checkpoint, state)
-        self._env_steps_to_solve = state.scores.env_steps_to_solve.numpy()
+        self._env_steps_to_solve = state.statistics.env_steps_to_solve.numpy()
         self._learner = make_learner(config, state)
 
     def change(self, config: Config) -> None:
@@ -115,15 +115,14 @@ class Trainer:
     def checkpoint(self) -> dict[str, Array]:
         """Return all that the next update depends on, as flat arrays."""
         state = self._learner.state
-        scores = state.scores
-        recent = scores.recent_returns.numpy()[:, SOLVED_WINDOW - int(scores.num_recent) :]
-        leaves = tf.nest.flatten(state[:-1])
+        statistics, learned = state.statistics, _learned(state)
+        leaves = zip(tf.nest.flatten(_paths(learned)), tf.nest.flatten(learned), strict=True)
         return {
             "update": np.int64(self._update),
-            "env_steps": scores.env_steps.numpy(),
-            "env_steps_to_solve": scores.env_steps_to_solve.numpy(),
-            "recent_returns": recent,
-            **{f"state_{i}": leaf.numpy() for i, leaf in enumerate(leaves)},
+            "env_steps": statistics.env_steps.numpy(),
+            "env_steps_to_solve": statistics.env_steps_to_solve.numpy(),
+            "recent_returns": statistics.recent_returns.numpy()[:, SOLVED_WINDOW - int(statistics.num_recent) :],
+            **{path: leaf.numpy() for path, leaf in leaves},
         }
 
     def policy(self) -> dict[str, Array]:
@@ -166,14 +165,25 @@ class Trainer:
 
 def _restored(checkpoint: Mapping[str, Array], like: State) -> tuple[int, State]:
     """Return the number of updates done and the state in a checkpoint, of the same structure as `like`."""
-    learned = like[:-1]  # all but the scores
-    leaves = [tf.constant(checkpoint[f"state_{i}"]) for i in range(len(tf.nest.flatten(learned)))]
     recent = checkpoint["recent_returns"]
     padded = np.pad(recent, [(0, 0), (SOLVED_WINDOW - recent.shape[1], 0)])
     arrays = padded, np.int32(recent.shape[1]), checkpoint["env_steps"], checkpoint["env_steps_to_solve"]
-    scores = Scores(*map(tf.constant, arrays))
-    state = State._make([*tf.nest.pack_sequence_as(learned, leaves), scores])
-    return int(checkpoint["update"]), state
+    learned = tf.nest.map_structure(lambda path: tf.constant(checkpoint[path]), _paths(_learned(like)))
+    return int(checkpoint["update"]), State(**learned, statistics=EpisodeStatistics(*map(tf.constant, arrays)))
+
+
+def _learned(state: State) -> dict[str, Any]:
+    """Return all of a state but what the episodes were like."""
+    return {name: part for name, part in state._asdict().items() if name != "statistics"}
+
+
+def _paths(tree: Any, path: str = "") -> Any:
+    """Return the same structure with the path of each leaf in its place, such as `policy_slots/kernel_0/first`."""
+    if isinstance(tree, Mapping):
+        return {name: _paths(branch, f"{path}{name}/") for name, branch in tree.items()}
+    if isinstance(tree, tuple):
+        return type(tree)(**_paths(tree._asdict(), path))  # type: ignore[attr-defined]
+    return path.removesuffix("/")
 
 
 def _population_iqm(scores: Array) -> Array:

@@ -5,9 +5,8 @@ import itertools
 import gymnasium as gym
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from pg_core import learners, memory, reinforce
+from pg_core import learners, memory
 from pg_core.config import Config
 from pg_core.trainer import Trainer, TrainingError, Update
 
@@ -120,13 +119,6 @@ def test_a_run_that_goes_on_when_solved_is_the_same_too(short_pole):
     assert_same_bits(first, second)
 
 
-def position(config: Config, part: str, name: str, slot: str) -> str:
-    """The checkpoint's key of one slot of one parameter."""
-    learned = reinforce.initial_state(config, config.environment)[:-1]
-    indexes = tf.nest.pack_sequence_as(learned, range(len(tf.nest.flatten(learned))))
-    return f"state_{getattr(getattr(reinforce.State(*indexes, None), part)[name], slot)}"
-
-
 @pytest.mark.parametrize("sizes", [[1], [16], [2, 16]])
 @pytest.mark.parametrize("engine", ["compiled", "gymnasium"])
 def test_a_run_that_diverges_within_a_dispatch_keeps_the_records_before(engine, sizes):
@@ -135,7 +127,7 @@ def test_a_run_that_diverges_within_a_dispatch_keeps_the_records_before(engine, 
     trainer = Trainer(config)
     checkpoint = trainer.checkpoint()
     trainer.close()
-    checkpoint[position(config, "policy_slots", "bias_0", "first")][1] = 1e38  # of the second agent alone
+    checkpoint["policy_slots/bias_0/first"][1] = 1e38  # of the second agent alone
     trainer, updates = Trainer(config, checkpoint), []
     with pytest.raises(TrainingError, match=r"^Training diverged at update 3: .* lower the learning rate"):
         updates += advance_into(trainer, sizes, updates)

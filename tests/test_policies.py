@@ -34,20 +34,23 @@ def tensors(params: dict[str, np.ndarray], dtype=tf.float32) -> dict[str, tf.Ten
 
 
 def outputs_of(config: Config, params: dict[str, np.ndarray]) -> tf.Tensor:
-    activation = policies.choice(config, "activation")
-    return policies.forward(tensors(params), tf.constant(observations(config)), activation)[-1].outputs
+    activation = policies.choice_index(config, "activation")
+    return policies.forward(tensors(params), tf.constant(observations(config)), activation)[-1].preactivations
 
 
-def as_tensors(config: Config, params: dict[str, np.ndarray]) -> policies.Distribution:
+def as_tensors(config: Config, params: dict[str, np.ndarray]) -> maths.Distribution:
     """What the policies say, as learning sees it: two actions in the form of their log-odds."""
-    outputs = outputs_of(config, policies.log_odds_policy(tensors(params)))
-    return policies.distribution(outputs, params.get("log_std"))
+    policy, activation = tensors(params), policies.choice_index(config, "activation")
+    networks = policies.log_odds_networks(policy)
+    return policies.distribution(
+        policy, networks, policies.forward(networks, tf.constant(observations(config)), activation)
+    )
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_both_sides_have_the_activations_of_config(activation):
     assert list(acting.ACTIVATIONS) == list(ACTIVATIONS)
-    index = policies.choice(Config(activation=activation), "activation")
+    index = policies.choice_index(Config(activation=activation), "activation")
     x = np.linspace(-20, 20, 101, dtype=np.float32)
     # In learning, x σ(x) comes from a tanh: σ(x) = (1 + tanh(x/2)) / 2 is rounded like 1, whatever is left of it.
     rounding = np.abs(x) * 2.0**-23 if activation == "silu" else 0
@@ -74,7 +77,7 @@ def test_a_network_is_its_matrix_products_by_hand(hidden_layers, activation):
                 ](rows)
         np.testing.assert_allclose(outputs[agent], rows, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(outputs_of(config, params), outputs, rtol=1e-5, atol=1e-5)
-    log_odds = as_tensors(config, params).log_odds
+    log_odds = as_tensors(config, params).outputs[..., 0]
     np.testing.assert_allclose(log_odds, outputs[..., 1] - outputs[..., 0], rtol=1e-4, atol=1e-4)
 
 
@@ -83,14 +86,14 @@ def test_a_network_is_its_matrix_products_by_hand(hidden_layers, activation):
 def test_backward_is_the_tapes_gradient(hidden_layers, activation):
     """Of each of three episodes by itself, where one network serves all of them; a wide layer and narrow ones."""
     config = Config(hidden_layers=hidden_layers, activation=activation)
-    index, rng = policies.choice(config, "activation"), np.random.default_rng(3)
+    index, rng = policies.choice_index(config, "activation"), np.random.default_rng(3)
     params = {name: x[0] for name, x in tensors(network(config), tf.float64).items()}
     inputs, delta = (tf.constant(rng.normal(size=(3, 20, size))) for size in (4, 2))
     ours = policies.backward(params, policies.forward(params, inputs, index), delta, index)
     for episode in range(3):
         with tf.GradientTape() as tape:
             tape.watch(params)
-            outputs = policies.forward(params, inputs[episode : episode + 1], index)[-1].outputs
+            outputs = policies.forward(params, inputs[episode : episode + 1], index)[-1].preactivations
             loss = tf.reduce_sum(outputs * delta[episode])
         gradients = tape.gradient(loss, params)
         assert ours.keys() == gradients.keys()
@@ -100,20 +103,20 @@ def test_backward_is_the_tapes_gradient(hidden_layers, activation):
 
 def test_two_actions_are_one_number_and_its_gradient_that_of_both_logits():
     config = Config(num_agents=2, hidden_layers=(6,))
-    params, index = tensors(network(config), tf.float64), policies.choice(config, "activation")
+    params, index = tensors(network(config), tf.float64), policies.choice_index(config, "activation")
     x = tf.constant(observations(config), tf.float64)
-    outputs = policies.forward(params, x, index)[-1].outputs
-    log_odds = policies.log_odds_policy(params)
+    outputs = policies.forward(params, x, index)[-1].preactivations
+    log_odds = policies.log_odds_networks(params)
     np.testing.assert_allclose(
-        policies.forward(log_odds, x, index)[-1].outputs[..., 0], outputs[..., 1] - outputs[..., 0], atol=1e-12
+        policies.forward(log_odds, x, index)[-1].preactivations[..., 0], outputs[..., 1] - outputs[..., 0], atol=1e-12
     )
     with tf.GradientTape() as tape:
         tape.watch(params)
-        loss = tf.reduce_sum(tf.sin(policies.forward(params, x, index)[-1].outputs @ [[-1.0], [1.0]]))
+        loss = tf.reduce_sum(tf.sin(policies.forward(params, x, index)[-1].preactivations @ [[-1.0], [1.0]]))
     expected = tape.gradient(loss, params)
     with tf.GradientTape() as tape:
         tape.watch(log_odds)
-        loss = tf.reduce_sum(tf.sin(policies.forward(log_odds, x, index)[-1].outputs))
+        loss = tf.reduce_sum(tf.sin(policies.forward(log_odds, x, index)[-1].preactivations))
     ours = policies.logits_gradients(tape.gradient(loss, log_odds), params)
     assert ours.keys() == expected.keys()
     for name, gradient in expected.items():
@@ -123,7 +126,7 @@ def test_two_actions_are_one_number_and_its_gradient_that_of_both_logits():
 @pytest.mark.parametrize("env_id", ["Acrobot-v1", "Pendulum-v1"])
 def test_other_policies_have_no_log_odds(env_id):
     params = tensors(network(Config(env_id=env_id, num_agents=1)))
-    assert policies.log_odds_policy(params) is params
+    assert policies.log_odds_networks(params) is params
     assert policies.logits_gradients(params, params) is params
 
 
@@ -132,13 +135,13 @@ def test_the_same_noise_gives_the_same_choices(activation):
     config = Config(num_agents=3, hidden_layers=(16, 16), activation=activation, env_id="Acrobot-v1")
     params, x = network(config), observations(config)
     noise = np.random.default_rng(2).random((3, 200), np.float32)
-    logits = as_tensors(config, params).logits
+    logits = as_tensors(config, params).outputs.numpy()
     sampled, greedy = acting.sample(params, x, noise, activation), acting.greedy(params, x, activation)
-    np.testing.assert_array_equal(sampled, maths.sample_categorical(logits, tf.constant(noise)))
+    np.testing.assert_array_equal(sampled, acting.draw_choice(logits, noise))
     np.testing.assert_array_equal(greedy, tf.argmax(logits, axis=-1))
     assert sampled.dtype == greedy.dtype == np.int32
     assert len(np.unique(sampled)) == 3
-    np.testing.assert_allclose(acting.softmax(logits.numpy()), tf.nn.softmax(logits), atol=1e-6)
+    np.testing.assert_allclose(acting.softmax(logits), tf.nn.softmax(logits), atol=1e-6)
 
 
 def test_the_same_noise_gives_the_same_vectors():
@@ -147,7 +150,9 @@ def test_the_same_noise_gives_the_same_vectors():
     noise = np.random.default_rng(2).standard_normal((3, 200, 1), np.float32)
     said = as_tensors(config, params)
     sampled = acting.sample(params, x, noise, "tanh")
-    np.testing.assert_allclose(sampled, maths.sample_gaussian(said.mean, said.log_std, noise), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        sampled, acting.draw_vector(said.mean.numpy(), said.log_std.numpy(), noise), rtol=1e-5, atol=1e-5
+    )
     np.testing.assert_allclose(acting.greedy(params, x, "tanh"), said.mean, rtol=1e-5, atol=1e-5)
     assert sampled.dtype == np.float32
 
@@ -168,26 +173,28 @@ def test_a_single_action_is_always_taken():
     np.testing.assert_array_equal(acting.greedy(params, row, "tanh"), [[0, 0]])
 
 
-def test_a_distribution_says_what_its_formulas_say():
-    two = Config(num_agents=2, hidden_layers=(4,))
-    said, actions = as_tensors(two, network(two)), tf.ones([2, 200], tf.int32)
-    np.testing.assert_array_equal(said.log_prob(actions), maths.bernoulli_log_prob(said.log_odds, actions))
-    np.testing.assert_array_equal(said.entropy(), maths.bernoulli_entropy(said.log_odds))
-    three = Config(num_agents=2, hidden_layers=(4,), env_id="Acrobot-v1")
-    said = as_tensors(three, network(three))
-    np.testing.assert_array_equal(said.log_prob(actions), maths.categorical_log_prob(said.logits, actions))
-    np.testing.assert_array_equal(said.entropy(), maths.categorical_entropy(said.logits))
-    box = Config(num_agents=2, hidden_layers=(4,), env_id="Pendulum-v1")
-    said, actions = as_tensors(box, network(box)), tf.ones([2, 200, 1])
-    np.testing.assert_array_equal(said.log_prob(actions), maths.gaussian_log_prob(said.mean, said.log_std, actions))
-    np.testing.assert_array_equal(said.entropy(), maths.gaussian_entropy(said.mean, said.log_std))
+@pytest.mark.parametrize(
+    ("env_id", "kind"),
+    [("CartPole-v1", maths.Bernoulli), ("Acrobot-v1", maths.Categorical), ("Pendulum-v1", maths.Gaussian)],
+)
+def test_each_kind_of_action_has_its_distribution(env_id, kind):
+    config = Config(num_agents=2, hidden_layers=(4,), env_id=env_id)
+    assert isinstance(as_tensors(config, network(config)), kind)
+
+
+def test_a_single_action_is_a_certain_choice_and_no_log_odds():
+    params = {"kernel_0": tf.ones((1, 3, 1)), "bias_0": tf.ones((1, 1, 1))}
+    networks = policies.log_odds_networks(params)
+    said = policies.distribution(params, networks, policies.forward(networks, tf.ones((1, 2, 3)), tf.constant(0)))
+    np.testing.assert_array_equal(said.entropy(), [[0, 0]])
+    np.testing.assert_array_equal(said.score(tf.zeros((1, 2), tf.int32)), [[[0], [0]]])
 
 
 def test_a_new_policy_has_nearly_the_same_probability_for_every_action():
     config = Config(num_agents=4)
     params = initialize_policy(config, describe(config.env_id))
     said = as_tensors(config, params)
-    np.testing.assert_allclose(tf.sigmoid(said.log_odds), np.full((4, 200), 0.5), atol=0.05)
+    np.testing.assert_allclose(tf.sigmoid(said.outputs), np.full((4, 200, 1), 0.5), atol=0.05)
     assert (said.entropy().numpy() > 0.99 * math.log(2)).all()
 
 

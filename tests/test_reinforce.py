@@ -64,13 +64,13 @@ def run(config: Config, state: reinforce.State, trajectories: Trajectories, thre
 def weights_of(config: Config, trajectories: Trajectories, values: np.ndarray) -> tf.Tensor:
     hyper = reinforce.hyperparameters(config)
     returns = reinforce.estimate_returns(trajectories, hyper)
-    return reinforce.estimate_weights(returns, tf.constant(values), trajectories.mask, hyper).weights
+    return reinforce.estimate_weights(returns, tf.constant(values), trajectories.mask, hyper)[1]
 
 
 def outputs_of(params, observations: tf.Tensor, config: Config) -> tf.Tensor:
     """What networks `[P, ...]` say of observations `[T, P, B, D]`: logits, mean or value, `[T, P, B, outputs]`."""
     rows = tf.reshape(tf.transpose(observations, [1, 0, 2, 3]), [observations.shape[1], -1, observations.shape[3]])
-    outputs = policies.forward(params, rows, policies.choice(config, "activation"))[-1].outputs
+    outputs = policies.forward(params, rows, policies.choice_index(config, "activation"))[-1].preactivations
     return tf.transpose(tf.reshape(outputs, [len(rows), len(observations), B, -1]), [1, 0, 2, 3])
 
 
@@ -113,11 +113,11 @@ def plain_gradient(config: Config, policy, trajectories: Trajectories, weights: 
             actions = trajectories.actions[:, :, b]
             if "log_std" in variables:
                 mean, log_std = outputs[:, :, b], variables["log_std"][:, 0]
-                log_probs = maths.gaussian_log_prob(mean, log_std, actions)
-                entropies = maths.gaussian_entropy(mean, log_std)
+                log_probs = maths.Gaussian.of(mean, log_std).log_prob(actions)
+                entropies = maths.Gaussian.of(mean, log_std).entropy()
             else:
-                log_probs = maths.categorical_log_prob(outputs[:, :, b], actions)
-                entropies = maths.categorical_entropy(outputs[:, :, b])
+                log_probs = maths.Categorical(outputs[:, :, b]).log_prob(actions)
+                entropies = maths.Categorical(outputs[:, :, b]).entropy()
             terms = log_probs * weights[:, :, b] + config.ent_coef * entropies  # [T, P]
             total -= tf.reduce_sum(tf.reduce_sum(terms * mask[:, :, b], axis=0) / count)
     return tape.gradient(total, variables)
@@ -203,8 +203,8 @@ def test_an_agent_that_has_solved_keeps_its_parameters_and_slots_exactly(optimiz
     config = setting(optimizer=optimizer, baseline="value")
     state, trajectories = state_of(config), trajectories_of(config)
     state, _ = run(config, state, trajectories)  # so that momentum would carry it on
-    scores = state.scores._replace(env_steps_to_solve=tf.constant([-1, 20, -1], tf.int64))
-    state = state._replace(scores=scores)
+    solved = state.statistics._replace(env_steps_to_solve=tf.constant([-1, 20, -1], tf.int64))
+    state = state._replace(statistics=solved)
     new, metrics = run(config, state, trajectories)
     for part in ("policy", "value", "policy_slots", "value_slots"):
         for after, before in zip(*(tf.nest.flatten(getattr(x, part)) for x in (new, state)), strict=True):
@@ -224,7 +224,8 @@ def test_an_agent_learns_from_the_very_episodes_that_solve():
     state, trajectories = state_of(config), trajectories_of(config)
     recent = np.full((P, 100), 1e3, np.float32)
     recent[1:] = -1e3
-    state = state._replace(scores=state.scores._replace(recent_returns=recent, num_recent=tf.constant(100)))
+    full = state.statistics._replace(recent_returns=recent, num_recent=tf.constant(100))
+    state = state._replace(statistics=full)
     new, metrics = run(config, state, trajectories)
     steps = trajectories.mask.numpy().sum(axis=(0, 2))
     np.testing.assert_array_equal(metrics.env_steps_to_solve, [steps[0], -1, -1])

@@ -336,7 +336,7 @@ def test_a_policy_that_has_left_the_numbers_is_told_in_a_sentence(env_id, engine
     checkpoint = Trainer(config).checkpoint()
     broken = {  # of both signs: two actions are told apart by the difference of their logits alone
         name: np.where(np.arange(array.shape[2]) % 2, array.dtype.type(3e38), array.dtype.type(-3e38)) + 0 * array
-        if name.startswith("state") and array.ndim == 3
+        if name.startswith(("policy", "value")) and array.ndim == 3
         else array
         for name, array in checkpoint.items()
     }

@@ -77,6 +77,8 @@ def replay(options: argparse.Namespace) -> None:
         print(json.dumps({"run_id": options.run, "identical": not found.arrays, "updates": found.updates, **differs}))
     if found.arrays:
         where = f"update {found.differs_at} of {found.updates}: {', '.join(found.arrays)}"
-        raise WrongVerdictError(f"Run {options.run} first differs in {where}.")
+        earlier = found.arithmetic < lab.ARITHMETIC
+        why = " An earlier lab began it, whose results this lab reproduces only up to rounding." if earlier else ""
+        raise WrongVerdictError(f"Run {options.run} first differs in {where}.{why}")
     if not options.json:
         print(f"run {options.run} is identical, bit for bit, in all of its {found.updates} updates")

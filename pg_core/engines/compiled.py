@@ -12,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 from gymnasium.utils import seeding
 
+from pg_core.acting import passed_by
 from pg_core.engines import Trajectories
 from pg_core.environments import Array
-from pg_core.policies import Params, forward, log_odds_policy
+from pg_core.policies import Params, forward, log_odds_networks
 from pg_core.randomness import Stream, generator
 
 GRAVITY = 9.8
@@ -23,7 +24,7 @@ HALF_LENGTH = 0.5
 FORCE = 10.0
 SECONDS = 0.02  # of one step
 MAX_POSITION, MAX_ANGLE = 2.4, 12 * 2 * math.pi / 360
-STEPS_OF_A_TURN = 2  # of the loop, whose own cost they share
+UNROLL = 2  # steps for each iteration of the loop: its overhead is amortised over them
 START = 0.05  # every component of the first state is uniform in ±START
 
 
@@ -97,27 +98,27 @@ def collect(
         Trajectories of length T.
     """
     num_agents, num_steps, num_episodes = noise.shape
-    networks = log_odds_policy(policy)
+    networks = log_odds_networks(policy)
 
-    def play(t: tf.Tensor, states: tf.Tensor, alive: tf.Tensor, rows: tf.TensorArray) -> tuple[tf.Tensor, ...]:
+    def step_all(t: tf.Tensor, states: tf.Tensor, alive: tf.Tensor, rows: tf.TensorArray) -> tuple[tf.Tensor, ...]:
         playing = alive & (t < num_steps)
         observations = tf.where(playing, tf.cast(states, tf.float32), 0)
-        log_odds = forward(networks, tf.stack(tf.unstack(observations), axis=-1), activation)[-1].outputs[..., 0]
-        # π(0) is the first cumulative probability.
-        actions = playing & (noise[:, tf.minimum(t, num_steps - 1)] >= tf.sigmoid(-log_odds))
+        log_odds = forward(networks, tf.stack(tf.unstack(observations), axis=-1), activation)[-1].preactivations
+        passed = passed_by(noise[:, tf.minimum(t, num_steps - 1)], tf.sigmoid(-log_odds))  # π(0) is what is passed
+        actions = playing & passed[..., 0]
         row = tf.concat([observations, tf.cast(tf.stack([actions, playing]), tf.float32)], axis=0)
         states = step(states, actions)
         return t + 1, states, alive & ~(playing & has_failed(states)), rows.write(t, row)
 
-    def turn(*carried: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        for _ in range(STEPS_OF_A_TURN):
-            carried = play(*carried)
+    def unrolled(*carried: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        for _ in range(UNROLL):
+            carried = step_all(*carried)
         return carried
 
-    num_rows = STEPS_OF_A_TURN * math.ceil(num_steps / STEPS_OF_A_TURN)
+    num_rows = UNROLL * math.ceil(num_steps / UNROLL)
     rows = tf.TensorArray(tf.float32, num_rows, element_shape=[6, num_agents, num_episodes])
     start = tf.constant(0), starts, tf.ones([num_agents, num_episodes], bool), rows
-    _, _, alive, rows = tf.while_loop(lambda t, _, alive, __: (t < num_steps) & tf.reduce_any(alive), turn, start)
+    _, _, alive, rows = tf.while_loop(lambda t, _, alive, __: (t < num_steps) & tf.reduce_any(alive), unrolled, start)
     *observations, actions, mask = tf.unstack(rows.stack()[:num_steps], axis=1)  # each [T, P, B]
     last = mask - tf.concat([mask[1:], tf.zeros_like(mask[:1])], axis=0)
     rewards = -last * tf.cast(~alive, tf.float32) if sutton_barto_reward else mask

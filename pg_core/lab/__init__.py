@@ -33,10 +33,11 @@ from pg_core.runs.curves import Curves
 from pg_core.runs.episodes import EpisodeError
 from pg_core.runs.progress import Change, Progress
 from pg_core.runs.prover import Answer
-from pg_core.runs.records import Run, UnknownRun
+from pg_core.runs.records import ARITHMETIC, Run, UnknownRun
 from pg_core.runs.schema import StoreError
 
 __all__ = [
+    "ARITHMETIC",
     "BEGINNING",
     "FORMATS",
     "Answer",

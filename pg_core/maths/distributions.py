@@ -1,145 +1,125 @@
-"""The two policies' distributions: softmax over choices, Gaussian over vectors.
+"""What a policy says at a state: a distribution over actions, of one of three kinds.
 
-The Gaussian has independent components: its log-probability and entropy are sums over the last axis.
-Samples are functions of noise that the caller draws, so that randomness stays counted and replayable.
+Each is a function of a network's `outputs` `[..., K]`; score and slope of the entropy are taken with respect to these,
+in closed form. Sums over the components of a Gaussian are sums over the last axis: its components are independent.
 """
 
 import math
+from typing import NamedTuple, Protocol, Self
 
 import tensorflow as tf
 
 LOG_2_PI = math.log(2 * math.pi)
 
 
-def categorical_log_prob(logits: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-    """Calculate log π(a) = z_a - log Σₖ exp zₖ.
+class Distribution(Protocol):
+    """π(·|s) at each of some states."""
 
-    Args:
-        logits: `[..., A]`.
-        actions: integers in [0, A-1], `[...]`.
+    @property
+    def outputs(self) -> tf.Tensor:
+        """What the network said, `[..., K]`."""
+        ...
 
-    Returns:
-        `[...]`, in nats, ≤ 0.
-    """
-    return -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=actions, logits=logits)
+    def log_prob(self, actions: tf.Tensor) -> tf.Tensor:
+        """Calculate log π(a|s), `[...]`, in nats."""
+        ...
 
+    def score(self, actions: tf.Tensor) -> tf.Tensor:
+        """Calculate ∂ log π(a|s) / ∂outputs, `[..., K]`; its mean over the actions is 0."""
+        ...
 
-def categorical_score(logits: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-    """Calculate the score with respect to the logits, ∂ log π(a) / ∂z = one_hot(a) - π.
+    def entropy(self) -> tf.Tensor:
+        """Calculate H(π(·|s)) = -E[log π(a|s)], `[...]`, in nats."""
+        ...
 
-    Args:
-        logits: `[..., A]`.
-        actions: integers in [0, A-1], `[...]`.
-
-    Returns:
-        `[..., A]`, summing to 0 over A.
-    """
-    return tf.one_hot(actions, tf.shape(logits)[-1], dtype=logits.dtype) - tf.nn.softmax(logits)
-
-
-def categorical_entropy(logits: tf.Tensor) -> tf.Tensor:
-    """Calculate H(π) = -Σₖ πₖ log πₖ.
-
-    Args:
-        logits: `[..., A]`.
-
-    Returns:
-        `[...]`, in nats, in [0, ln A].
-    """
-    return -tf.reduce_sum(tf.nn.softmax(logits) * tf.nn.log_softmax(logits), axis=-1)
+    def entropy_gradient(self) -> tf.Tensor:
+        """Calculate ∂H/∂outputs, `[..., K]`."""
+        ...
 
 
-def sample_categorical(logits: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
-    """Sample by inverting the distribution function: the first action whose cumulative probability exceeds u.
+class Bernoulli(NamedTuple):
+    """Two actions, of which the second has the log-odds z = log π(1) - log π(0): a softmax over (0, z)."""
 
-    Args:
-        logits: `[..., A]`.
-        uniform: u in [0, 1), `[...]`.
+    outputs: tf.Tensor  # z, [..., 1]
 
-    Returns:
-        Actions `[...]`, int32 in [0, A-1].
-    """
-    cumulative = tf.cumsum(tf.nn.softmax(logits), axis=-1)[..., :-1]  # the last is 1: rounding must not pass it
-    return tf.reduce_sum(tf.cast(uniform[..., None] >= cumulative, tf.int32), axis=-1)
+    def log_prob(self, actions: tf.Tensor) -> tf.Tensor:
+        """Calculate log π(a) = a z - log(1 + exp z), for a = 0 or 1, `[...]`, ≤ 0."""
+        z = self.outputs[..., 0]
+        return tf.cast(actions, z.dtype) * z - tf.nn.softplus(z)
 
+    def score(self, actions: tf.Tensor) -> tf.Tensor:
+        """Calculate ∂ log π(a) / ∂z = a - σ(z), with σ(z) = π(1)."""
+        return tf.cast(actions, self.outputs.dtype)[..., None] - tf.sigmoid(self.outputs)
 
-def bernoulli_log_prob(log_odds: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-    """Calculate log π(a) of two actions: a z - log(1 + exp z), z = z₁ - z₀. It is `categorical_log_prob` for A = 2.
+    def entropy(self) -> tf.Tensor:
+        """Calculate H = log(1 + exp z) - z σ(z), in [0, ln 2]."""
+        z = self.outputs[..., 0]
+        return tf.nn.softplus(z) - z * tf.sigmoid(z)
 
-    Args:
-        log_odds: z, `[...]`.
-        actions: 0 or 1, `[...]`.
-
-    Returns:
-        `[...]`, in nats, ≤ 0.
-    """
-    return tf.cast(actions, log_odds.dtype) * log_odds - tf.nn.softplus(log_odds)
+    def entropy_gradient(self) -> tf.Tensor:
+        """Calculate ∂H/∂z = -z σ(z) (1 - σ(z))."""
+        return -self.outputs * tf.sigmoid(self.outputs) * tf.sigmoid(-self.outputs)
 
 
-def bernoulli_entropy(log_odds: tf.Tensor) -> tf.Tensor:
-    """Calculate H(π) = log(1 + exp z) - z σ(z), σ(z) = π(1). It is `categorical_entropy` for A = 2.
+class Categorical(NamedTuple):
+    """A softmax over K actions: πₖ = exp zₖ / Σⱼ exp zⱼ."""
 
-    Args:
-        log_odds: z, `[...]`.
+    outputs: tf.Tensor  # logits z, [..., K]
 
-    Returns:
-        `[...]`, in nats, in [0, ln 2].
-    """
-    return tf.nn.softplus(log_odds) - log_odds * tf.sigmoid(log_odds)
+    def log_prob(self, actions: tf.Tensor) -> tf.Tensor:
+        """Calculate log π(a) = z_a - log Σₖ exp zₖ, for integers a in [0, K-1], `[...]`, ≤ 0."""
+        return -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=actions, logits=self.outputs)
 
+    def score(self, actions: tf.Tensor) -> tf.Tensor:
+        """Calculate ∂ log π(a) / ∂z = one_hot(a) - π."""
+        z = self.outputs
+        return tf.one_hot(actions, tf.shape(z)[-1], dtype=z.dtype) - tf.nn.softmax(z)
 
-def gaussian_log_prob(mean: tf.Tensor, log_std: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-    """Calculate log π(a) = -Σᵢ (½ ((aᵢ - μᵢ)/σᵢ)² + log σᵢ + ½ log 2π).
+    def entropy(self) -> tf.Tensor:
+        """Calculate H = -Σₖ πₖ log πₖ, in [0, ln K]."""
+        return -tf.reduce_sum(tf.nn.softmax(self.outputs) * tf.nn.log_softmax(self.outputs), axis=-1)
 
-    Args:
-        mean: μ, `[..., A]`.
-        log_std: log σ, broadcastable to `mean`.
-        actions: `[..., A]`.
-
-    Returns:
-        `[...]`, in nats.
-    """
-    standardized = (actions - mean) * tf.exp(-log_std)
-    return -tf.reduce_sum(0.5 * standardized**2 + log_std + 0.5 * LOG_2_PI, axis=-1)
+    def entropy_gradient(self) -> tf.Tensor:
+        """Calculate ∂H/∂zₖ = -πₖ (log πₖ + H)."""
+        return -tf.nn.softmax(self.outputs) * (tf.nn.log_softmax(self.outputs) + self.entropy()[..., None])
 
 
-def gaussian_score(mean: tf.Tensor, log_std: tf.Tensor, actions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Calculate the scores ∂ log π(a)/∂μ = (a - μ)/σ² and ∂ log π(a)/∂ log σ = ((a - μ)/σ)² - 1.
+class Gaussian(NamedTuple):
+    """Vectors with independent components of mean μ and standard deviation σ; K is twice their number."""
 
-    Args:
-        mean: μ, `[..., A]`.
-        log_std: log σ, broadcastable to `mean`.
-        actions: `[..., A]`.
+    outputs: tf.Tensor  # μ and after it log σ, [..., K]
 
-    Returns:
-        Two arrays `[..., A]`.
-    """
-    standardized = (actions - mean) * tf.exp(-log_std)
-    return standardized * tf.exp(-log_std), standardized**2 - 1
+    @classmethod
+    def of(cls, mean: tf.Tensor, log_std: tf.Tensor) -> Self:
+        """Put μ `[..., K/2]` and log σ, which is broadcast to it, together."""
+        return cls(tf.concat([mean, tf.broadcast_to(log_std, tf.shape(mean))], axis=-1))
 
+    @property
+    def mean(self) -> tf.Tensor:
+        """Return μ, `[..., K/2]`."""
+        return tf.split(self.outputs, 2, axis=-1)[0]
 
-def gaussian_entropy(mean: tf.Tensor, log_std: tf.Tensor) -> tf.Tensor:
-    """Calculate H(π) = Σᵢ (log σᵢ + ½ log 2πe), the same for every mean.
+    @property
+    def log_std(self) -> tf.Tensor:
+        """Return log σ, `[..., K/2]`."""
+        return tf.split(self.outputs, 2, axis=-1)[1]
 
-    Args:
-        mean: μ, `[..., A]`, for its shape.
-        log_std: log σ, broadcastable to `mean`.
+    def log_prob(self, actions: tf.Tensor) -> tf.Tensor:
+        """Calculate log π(a) = -Σᵢ (½ ((aᵢ - μᵢ)/σᵢ)² + log σᵢ + ½ log 2π), for a `[..., K/2]`."""
+        return -tf.reduce_sum(0.5 * self._standardized(actions) ** 2 + self.log_std + 0.5 * LOG_2_PI, axis=-1)
 
-    Returns:
-        `[...]`, in nats; it may be negative.
-    """
-    return tf.reduce_sum(tf.zeros_like(mean) + log_std + 0.5 * (LOG_2_PI + 1), axis=-1)
+    def score(self, actions: tf.Tensor) -> tf.Tensor:
+        """Calculate ∂ log π(a) / ∂μ = (a - μ)/σ², and after it ∂ log π(a) / ∂ log σ = ((a - μ)/σ)² - 1."""
+        standardized = self._standardized(actions)
+        return tf.concat([standardized * tf.exp(-self.log_std), standardized**2 - 1], axis=-1)
 
+    def entropy(self) -> tf.Tensor:
+        """Calculate H = Σᵢ (log σᵢ + ½ log 2πe), the same for every mean; it may be negative."""
+        return tf.reduce_sum(self.log_std + 0.5 * (LOG_2_PI + 1), axis=-1)
 
-def sample_gaussian(mean: tf.Tensor, log_std: tf.Tensor, normal: tf.Tensor) -> tf.Tensor:
-    """Sample a = μ + σ ε.
+    def entropy_gradient(self) -> tf.Tensor:
+        """Calculate ∂H/∂μ = 0, and after it ∂H/∂ log σ = 1."""
+        return tf.concat([tf.zeros_like(self.mean), tf.ones_like(self.log_std)], axis=-1)
 
-    Args:
-        mean: μ, `[..., A]`.
-        log_std: log σ, broadcastable to `mean`.
-        normal: standard normal noise ε, `[..., A]`.
-
-    Returns:
-        Actions `[..., A]`.
-    """
-    return mean + tf.exp(log_std) * normal
+    def _standardized(self, actions: tf.Tensor) -> tf.Tensor:
+        return (actions - self.mean) * tf.exp(-self.log_std)

@@ -8,9 +8,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from pg_core import maths
-from pg_core.proofs import mdp
-from pg_core.proofs.mdp import Array, Mdp, softmax
+from pg_core.proofs import mdp, training
+from pg_core.proofs.mdp import Array, Batches, Mdp, softmax
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
+from pg_core.reinforce import State
 
 STEPS = 25
 FRACTIONS = np.array([0.1, 0.5, 1.0, 2.0])  # αL of the steps that are tried
@@ -156,6 +157,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
         *_noisy_step(landscape, theta, *estimates(theta)),
         *_parabola(landscape.smoothness()),
         *_optimisers(states, seed),
+        *_trainers_steps(landscape, theta),
     )
     return Check(rows, (Picture("J along the way", "Step", "J", tuple(lines)),))
 
@@ -223,3 +225,37 @@ def _optimisers(states: int, seed: int) -> tuple[Comparison, ...]:
         exact("RMSprop: -α gₖ / (√vₖ + 1e-8), vₖ = 0.01 Σⱼ 0.99ᵏ⁻ʲ gⱼ²",
               rmsprop, -RATE * g / (np.sqrt(0.01 * decayed(g**2, 0.99)) + 1e-8)),
     )  # fmt: skip
+
+
+def _trainers_steps(landscape: Landscape, theta: Array) -> list[Comparison]:
+    """Compare three updates of the trainer, whose gradients are limited, with what each optimiser makes of them."""
+    every = mdp.every_batch(landscape.process, landscape.horizon)
+    batch = Batches._make([*(rows[:, -1:] for rows in every[:4]), every.dynamics[-1:]])  # an episode to the time limit
+    observations = training.one_hot(tf.constant(theta), batch)
+    rewards = tf.constant(batch.rewards)
+    weights = maths.discounts(rewards, landscape.gamma) * maths.discounted_returns(rewards, landscape.gamma)
+
+    def gradient(state: State) -> Array:
+        """Return the gradient of the loss: of the table, and below it of the bias, which every state's row shares."""
+        logits = state.policy["kernel_0"][0] + state.policy["bias_0"][0]
+        of_table = -np.asarray(mdp.estimates(logits, batch, weights))[0]
+        return np.concatenate([of_table, of_table.sum(axis=0, keepdims=True)])
+
+    def parameters(state: State) -> Array:
+        return np.concatenate([state.policy["kernel_0"][0], state.policy["bias_0"][0]])
+
+    start = training.start(training.table(tf.constant(theta)), 1)
+    limit = float(np.linalg.norm(gradient(start))) / 2
+    settings = {"gamma": landscape.gamma, "learning_rate": RATE, "momentum": MOMENTUM, "max_grad_norm": limit}
+    rows = []
+    for name in ("sgd", "adam", "rmsprop"):
+        states = [start]
+        for _ in range(3):
+            states.append(training.update(states[-1], observations, batch, optimizer=name, **settings)[0])
+        gradients = [gradient(state) for state in states[:-1]]
+        limited = np.stack([g * min(1.0, limit / np.linalg.norm(g)) for g in gradients])
+        taken = np.diff([parameters(state) for state in states], axis=0)
+        rows.append(
+            exact(f"the trainer with {name}, its gradients limited", taken, steps(name, limited, RATE, MOMENTUM))
+        )
+    return rows

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from pg_core import maths
-from pg_core.proofs import mdp
+from pg_core.proofs import mdp, training
 from pg_core.proofs.mdp import Array, Batches
 from pg_core.proofs.optimal_baseline import optimal_table
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
@@ -15,6 +15,20 @@ UNDEFINED = 2.0  # stands for NaN, which equals nothing: no share is above 1
 def expected_scores(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
     """Calculate E[1{sₜ = s} ∇log π(aₜ|sₜ)] for every t and s, `[T, S, A]`: a step's score has only the row of sₜ."""
     return tf.einsum("n,tnbsa->tsa", mdp.probabilities(theta, batches), mdp.scores(theta, batches))
+
+
+def decomposition(
+    theta: tf.Tensor, batches: Batches, returns: tf.Tensor, values: tf.Tensor, baseline: tf.Tensor
+) -> Comparison:
+    """Compare E[(Gₜ - b)²] with E[(Gₜ - Vₜ)²] + E[(Vₜ - b)²] at every t, over the episodes that reach it."""
+
+    def mean_square(x: tf.Tensor) -> tf.Tensor:
+        return tf.tensordot(mdp.probabilities(theta, batches), tf.transpose((x * batches.mask)[..., 0] ** 2), 1)
+
+    parts = mean_square(returns - values) + mean_square(values - baseline)
+    return exact(
+        "E[(Gₜ - b)²] = E[(Gₜ - Vₜ)²] + E[(Vₜ - b)²] at every t, any b", mean_square(returns - baseline), parts
+    )
 
 
 def explained(baseline: Array, returns: Array, mask: Array) -> Array:
@@ -45,6 +59,19 @@ def explained_variances(batches: Batches, gamma: float, seed: int) -> list[Compa
     ]  # fmt: skip
 
 
+def _trainers(
+    process: mdp.Mdp, theta: tf.Tensor, batches: Batches, gamma: float, seed: int
+) -> tuple[Comparison, Comparison]:
+    """Compare the mean of the trainer's steps, without a baseline and with a value network, with ∇J."""
+    right = mdp.objective_gradient(process, theta, gamma, batches.mask.shape[0])
+    values = tf.constant(np.random.default_rng([seed, 6]).normal(size=len(process.start)))
+    return (
+        training.compare("the trainer without a baseline: E[Δθ] = ∇J", theta, batches, right, gamma=gamma),
+        training.compare("the trainer with any value network: E[Δθ] = ∇J", theta, batches, right, gamma=gamma,
+                         baseline="value", values=values),
+    )  # fmt: skip
+
+
 def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
     """Compare ∇J with E[Σₜ γᵗ (Gₜ - bₜ) ∇log π(aₜ|sₜ)] for many b, and explained variances with their definition."""
     process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
@@ -69,6 +96,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
         row("bₜ = Vₜ(sₜ)", values),
         row("bₜ = b*ₜ(sₜ), the best function of t and sₜ", at_steps(optimal_table(theta, batches, gamma))),
     )
+    other = tf.constant(np.random.default_rng([seed, 7]).normal(size=(horizon, states)))  # any function of t and s
     first = returns[0], values[0], returns[0] - values[0]  # [N, 1]
     total, explained_part, rest = (mdp.total_variance(theta, batches, x) for x in first)
     names, variances = ("none", "E[G₀]", "V(s)", "b*(s)"), tuple(comparison.variance or 0.0 for comparison in kept)
@@ -78,12 +106,14 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
         (
             exact("E[1{sₜ = s} ∇log π(aₜ|sₜ)] = 0 for every t and s", expected_scores(theta, batches), 0.0),
             *kept,
+            *_trainers(process, theta, batches, gamma, seed),
             row("looks wrong: the constant bₜ = 1000", 1000.0),
             row("looks wrong: bₜ = Σₖ rₖ over k < t, of earlier actions", tf.cumsum(rewards, exclusive=True)),
             row("bₜ = Qₜ(sₜ,aₜ), which looks at the action", of_actions, wrong=True),
             row("bₜ = Qₜ(sₜ,aₜ) leaves a mean of 0", of_actions, 0 * right),
             row("bₜ = Vₜ₊₁(sₜ₊₁), to which the action has led", next_values, wrong=horizon > 1),
             exact("Var G₀ = Var V₀(s₀) + Var(G₀ - V₀(s₀))", total, explained_part + rest),
+            decomposition(theta, batches, returns, values, at_steps(other)),
             *explained_variances(mdp.every_batch(process, min(horizon, 2), 2), gamma, seed),
         ),
         (bars,),

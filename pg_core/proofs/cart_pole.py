@@ -11,6 +11,7 @@ import sympy
 import tensorflow as tf
 
 from pg_core.engines import compiled
+from pg_core.proofs import episodes
 from pg_core.proofs.mdp import Array
 from pg_core.proofs.verdicts import Check, Picture, Series, exact
 
@@ -188,6 +189,7 @@ def check(seed: int = 0) -> Check:
             exact("a point mass for the rod: 1 for 4/3", euler(heavy_middle, states, force), theirs, wrong=True),
             exact("positions moved by new velocities", semi_implicit_euler(flow, states, force), theirs, wrong=True),
             exact("the force to the other side", euler(flow, states, -force), theirs, wrong=True),
+            *episodes.comparisons(seed),
             exact("a free swing of 10 s by Euler's steps gains energy", np.sign(gain[-1]), 1.0),
             exact("Euler's steps conserve the energy of free motion", gain[-1], 0.0, wrong=True),
         ),

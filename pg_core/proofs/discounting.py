@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from pg_core import maths
-from pg_core.proofs import mdp
+from pg_core.proofs import mdp, training
 from pg_core.proofs.mdp import Array, Mdp
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
@@ -61,8 +61,10 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
         (
             exact("γᵗ is 1, γ, γγ, …, and 1, 0, 0, … for γ = 0", _discounts(factors), _powers(factors)),
             mdp.compare("E[Σₜ γᵗ Gₜ ∇log π(aₜ|sₜ)] = ∇J", theta, batches, discounts * to_go, right),
+            training.compare("the trainer with γᵗ: E[Δθ] = ∇J", theta, batches, right, gamma=gamma),
             mdp.compare("looks wrong: no γ, but an end by chance 1 - γ", theta, killed, plain, right),
             mdp.compare("without γᵗ: Σₜₛ P(sₜ=s) Σₐ ∇π(a|s) Qₜ(s,a)", theta, batches, to_go, dropped),
+            training.compare("the trainer without γᵗ: the same", theta, batches, dropped, gamma=gamma, gamma_t=False),
             mdp.compare("γᵗ dropped, taken for ∇J", theta, batches, to_go, right, wrong=several),
             mdp.compare("γᵗ dropped, taken for ∇J of γ = 1", theta, batches, to_go, undiscounted, wrong=several),
             mdp.compare(

@@ -24,7 +24,7 @@ def shannon_entropy(logits: Array) -> Array:
 
 def entropies(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
     """Calculate H(π(·|sₜ)), `[T, N, B]`, 0 where not played."""
-    return maths.categorical_entropy(tf.gather(theta, batches.states)) * batches.mask
+    return maths.Categorical(tf.gather(theta, batches.states)).entropy() * batches.mask
 
 
 def kl_estimates(old: Array, new: Array) -> Array:
@@ -50,12 +50,13 @@ def check(seed: int = 0) -> Check:
 
 def _softmax(rng: np.random.Generator) -> tuple[Comparison, ...]:
     logits = rng.normal(size=(3, CHOICES))
-    policy, entropy = softmax(logits), maths.categorical_entropy(tf.constant(logits))
+    policy, entropy = softmax(logits), maths.Categorical(tf.constant(logits)).entropy()
     each = tf.constant(np.tile(logits[:, None], (1, CHOICES, 1)))  # [3, A, A]
     actions = np.tile(np.arange(CHOICES, dtype=np.int32), (3, 1))
-    log_probs, scores = maths.categorical_log_prob(each, actions), maths.categorical_score(each, actions)
-    extremes = maths.categorical_entropy(tf.constant([[1000.0, -1000.0, 0.0, 0.0], [7.0] * CHOICES], tf.float64))
-    slope = mdp.gradient(maths.categorical_entropy, tf.constant(logits))
+    log_probs, scores = maths.Categorical(each).log_prob(actions), maths.Categorical(each).score(actions)
+    extremes = maths.Categorical(tf.constant([[1000.0, -1000.0, 0.0, 0.0], [7.0] * CHOICES], tf.float64)).entropy()
+    slope = maths.Categorical(tf.constant(logits)).entropy_gradient()
+    by_tape = mdp.gradient(lambda z: maths.Categorical(z).entropy(), tf.constant(logits))
     by_hand = -policy * (np.log(policy) + shannon_entropy(logits)[:, None])
     divergence = (policy * np.log(policy * CHOICES)).sum(axis=1)
     return (
@@ -64,6 +65,7 @@ def _softmax(rng: np.random.Generator) -> tuple[Comparison, ...]:
         exact("softmax: ln A - H = KL(π ‖ uniform)", np.log(CHOICES) - entropy, divergence),
         exact("softmax: H = 0 for a sure action, ln A for equal logits", extremes, [0.0, np.log(CHOICES)]),
         exact("softmax: ∂H/∂zₖ = -πₖ (ln πₖ + H)", slope, by_hand),
+        exact("softmax: the same, by the tape", slope, by_tape),
         exact("looks wrong: E[-log π(a) ∇log π(a)] = ∇H", -np.einsum("na,na,nak->nk", policy, log_probs, scores),
               slope),
         exact("-log π(a) of the sample, differentiated: E[-∇log π(a)]", -np.einsum("na,nak->nk", policy, scores),
@@ -74,30 +76,35 @@ def _softmax(rng: np.random.Generator) -> tuple[Comparison, ...]:
 
 def _two_actions(rng: np.random.Generator) -> tuple[Comparison, ...]:
     log_odds = tf.constant(rng.normal(size=5))
-    entropy, slope = maths.bernoulli_entropy(log_odds), mdp.gradient(maths.bernoulli_entropy, log_odds)
+    policy = maths.Bernoulli(log_odds[:, None])
+    entropy, slope = policy.entropy(), policy.entropy_gradient()[:, 0]
+    by_tape = mdp.gradient(lambda z: maths.Bernoulli(z[:, None]).entropy(), log_odds)
     logits = np.stack([np.zeros(5), log_odds], axis=1)
     chance = softmax(logits)[:, 1]
     return (
         exact("two actions: H = -p ln p - (1-p) ln (1-p)", entropy, shannon_entropy(logits)),
-        exact("two actions: a softmax of (0, z)", entropy, maths.categorical_entropy(tf.constant(logits))),
+        exact("two actions: a softmax of (0, z)", entropy, maths.Categorical(tf.constant(logits)).entropy()),
         exact("two actions: dH/dz = -z p (1-p)", slope, -log_odds * chance * (1 - chance)),
+        exact("two actions: the same, by the tape", slope, by_tape),
     )
 
 
 def _gaussian(rng: np.random.Generator) -> tuple[Comparison, ...]:
     mean, log_std = rng.normal(size=(5, 3)), rng.normal(scale=0.5, size=3)
-    entropy = maths.gaussian_entropy(tf.constant(mean), tf.constant(log_std))
+    entropy = maths.Gaussian.of(tf.constant(mean), tf.constant(log_std)).entropy()
     by_hand = (0.5 * np.log(2 * np.pi * np.e * np.exp(2 * log_std))).sum()
     nodes, weights = gauss_hermite()
     # log π is a sum over components: its mean needs only the distribution of each, so that they may share ε.
     actions = mean + np.exp(log_std) * nodes[:, None, None]  # [K, 5, 3]
-    log_probs = maths.gaussian_log_prob(tf.constant(mean), tf.constant(log_std), tf.constant(actions))
+    log_probs = maths.Gaussian.of(tf.constant(mean), tf.constant(log_std)).log_prob(tf.constant(actions))
     wide = tf.constant(np.broadcast_to(log_std, mean.shape))
-    slope = mdp.gradient(lambda s: maths.gaussian_entropy(tf.constant(mean), s), wide)
+    slope = maths.Gaussian.of(tf.constant(mean), tf.constant(log_std)).entropy_gradient()
+    by_tape = mdp.gradient(lambda s: maths.Gaussian.of(tf.constant(mean), s).entropy(), wide)
     return (
         exact("Gaussian: H = Σᵢ ½ ln (2πe σᵢ²), the same for every μ", entropy, np.full(5, by_hand)),
         exact("Gaussian, five μ: ΣH = -ΣE[log π(a)]", tf.reduce_sum(entropy), -np.einsum("k,kn->", weights, log_probs)),
-        exact("Gaussian: ∂H/∂log σᵢ = 1", slope, 1.0),
+        exact("Gaussian: ∂H/∂μᵢ = 0, ∂H/∂log σᵢ = 1", slope, np.repeat([0.0, 1.0], 3) + 0 * slope),
+        exact("Gaussian: ∂H/∂log σᵢ = 1, by the tape", slope[:, 3:], by_tape),
     )
 
 
@@ -150,6 +157,7 @@ def _divergence(rng: np.random.Generator) -> tuple[Comparison, ...]:
 
 def _picture() -> Picture:
     log_odds = tf.constant(np.linspace(-6, 6, 61))
-    curves = {"H": maths.bernoulli_entropy(log_odds), "dH/dz": mdp.gradient(maths.bernoulli_entropy, log_odds)}
+    policy = maths.Bernoulli(log_odds[:, None])
+    curves = {"H": policy.entropy(), "dH/dz": policy.entropy_gradient()[:, 0]}
     series = (Series(name, tuple(log_odds.numpy()), tuple(y.numpy())) for name, y in curves.items())
     return Picture("Two actions: the bonus pulls most at middling odds", "log-odds z", "nats", tuple(series))

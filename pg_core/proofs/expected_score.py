@@ -1,5 +1,7 @@
 """The expected score is zero: probabilities sum to 1 whatever θ is, so that their gradients sum to 0."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -21,27 +23,45 @@ def softmax_scores(logits: Array) -> Array:
     """Return ∂log π(a|s)/∂z for every action a, `[A, S, A]`."""
     num_states, num_actions = logits.shape
     actions = np.repeat(np.arange(num_actions, dtype=np.int32)[:, None], num_states, axis=1)
-    every: Array = maths.categorical_score(tf.constant(np.stack([logits] * num_actions)), actions).numpy()
+    every: Array = maths.Categorical(tf.constant(np.stack([logits] * num_actions))).score(actions).numpy()
     return every
 
 
 def gaussian_scores(mean: Array, log_std: Array, normal: Array) -> Array:
     """Return ∂log π(a|s)/∂μ and ∂log π(a|s)/∂log σ of the actions a = μ + σε for each ε of `normal`, `[2, K, S]`."""
     actions = mean + np.exp(log_std) * normal[:, None]  # [K, S]
-    columns = (array[..., None] for array in (mean, log_std, actions))
-    return np.stack(maths.gaussian_score(*columns))[..., 0]
+    means, log_stds = (np.broadcast_to(array, actions.shape)[..., None] for array in (mean, log_std))
+    return np.moveaxis(maths.Gaussian.of(means, log_stds).score(actions[..., None]).numpy(), -1, 0)
 
 
 def mean_curvature(mean: Array, log_std: Array) -> Array:
-    """Calculate -E[∂² log π(a|s)/∂μ²] and -E[∂² log π(a|s)/∂(log σ)²] by differentiating scores, `[2, S]`."""
+    """Calculate -E[∇² log π(a|s)] for μ and log σ by differentiating scores, `[2, 2, S]`."""
     nodes, weights = gauss_hermite()
-    mu, rho = (tf.constant(array[:, None]) for array in (mean, log_std))
+    params = tf.constant(np.stack([mean, log_std]))  # [2, S]
     actions = tf.constant((mean + np.exp(log_std) * nodes[:, None])[..., None])  # [K, S, 1]
-    slopes = (
-        mdp.gradient(lambda m: tf.tensordot(weights, maths.gaussian_score(m, rho, actions)[0], 1), mu),
-        mdp.gradient(lambda r: tf.tensordot(weights, maths.gaussian_score(mu, r, actions)[1], 1), rho),
-    )
-    return -np.stack(slopes)[..., 0]
+
+    def mean_score(params: tf.Tensor, component: int) -> tf.Tensor:
+        outputs = tf.broadcast_to(tf.transpose(params), [len(nodes), len(mean), 2])
+        return tf.tensordot(weights, maths.Gaussian(outputs).score(actions)[..., component], 1)
+
+    return -np.stack([mdp.gradient(functools.partial(mean_score, component=i), params) for i in range(2)])
+
+
+def softmax_curvature(logits: Array) -> Array:
+    """Calculate -E[∇² log π(a|s)] by differentiating the scores of each action, `[S, A, A]`."""
+    curvature = np.zeros((*logits.shape, logits.shape[1]))
+    for action, chances in enumerate(softmax(logits).T):
+        z = tf.constant(logits)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(z)
+            score = maths.Categorical(z).score(np.full(len(logits), action, np.int32))
+        curvature -= chances[:, None, None] * tape.batch_jacobian(score, z, experimental_use_pfor=False)
+    return curvature
+
+
+def divergence_from_uniform(logits: tf.Tensor) -> tf.Tensor:
+    """Calculate KL(u ‖ π), `[S]`, for the uniform policy u."""
+    return -tf.reduce_mean(tf.nn.log_softmax(logits), axis=1) - np.log(logits.shape[1])
 
 
 def check(states: int = 2, seed: int = 0) -> Check:
@@ -68,14 +88,17 @@ def check(states: int = 2, seed: int = 0) -> Check:
                 "Gaussian: E[∇log π ∇log πᵀ] = diag(1/σ², 2)", information,
                 [[np.exp(-2 * log_std), zero], [zero, zero + 2]],
             ),
+            exact("softmax: -E[∇²log π] = F", softmax_curvature(logits), by_hand),
             exact(
-                "Gaussian: -E[∂² log π/∂μ²] = 1/σ², -E[∂² log π/∂(log σ)²] = 2", mean_curvature(mean, log_std),
-                [np.exp(-2 * log_std), zero + 2],
+                "Gaussian: -E[∇²log π] = diag(1/σ², 2)", mean_curvature(mean, log_std),
+                [[np.exp(-2 * log_std), zero], [zero, zero + 2]],
             ),
             mdp.compare("looks wrong: E[Σₜ ∇log π(aₜ|sₜ)] = 0, however many steps", theta, batches, ones, none),
             exact("rows after an episode's end counted", mdp.expectation(theta, batches, unmasked), none, wrong=True),
             exact("an action that was forced: ∇log π(0|s) = 0", scores[0], 0.0, wrong=True),
             exact("actions drawn from another policy, the uniform", scores.mean(axis=0), 0.0, wrong=True),
+            exact("their mean score is -∇KL(u ‖ π)", scores.mean(axis=0),
+                  -mdp.gradient(divergence_from_uniform, tf.constant(logits))),
         )
     )  # fmt: skip
 

@@ -1,10 +1,12 @@
 """Leave-one-out: the mean of the other episodes is a baseline that costs nothing and bends nothing."""
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from pg_core import maths
-from pg_core.proofs import mdp
+from pg_core.proofs import mdp, training
 from pg_core.proofs.mdp import Array, Mdp
 from pg_core.proofs.verdicts import Check, Comparison, exact
 
@@ -41,17 +43,27 @@ def comparisons(gamma: float, states: int, seed: int, num_episodes: int) -> list
     stretched = tf.math.divide_no_nan(count, count - 1) * (returns - own_in_it)
     to_go = maths.discounted_returns(tf.convert_to_tensor(single.rewards), gamma)
     undiscounted = mdp.expectation(theta, single, mdp.estimates(theta, single, to_go))
+
+    def trainers(claim: str, right: tf.Tensor, **settings: Any) -> Comparison:
+        return training.compare(claim, theta, batches, right, gamma=gamma, baseline="leave_one_out", **settings)
+
     return [
         exact(size + "bₜᵦ = the other episodes' mean return, 0 without any", baseline,
               mean_of_others(returns.numpy(), batches.mask)),
         mdp.compare(size + "E[ĝ] = ∇J, no baseline", theta, batches, discounts * returns, right),
         mdp.compare(size + "E[ĝ] = ∇J, leave-one-out", theta, batches, discounts * (returns - baseline), right),
+        trainers(size + "the trainer: E[Δθ] = ∇J", right),
+        exact(size + "its step from every batch: mean of γᵗ (Gₜ - bₜ) ∇log π(aₜ|sₜ)",
+              training.steps(theta, batches, gamma=gamma, baseline="leave_one_out"),
+              mdp.estimates(theta, batches, discounts * (returns - mean_of_others(returns.numpy(), batches.mask)))),
         mdp.compare(size + "E[ĝ] = ∇J, leave-one-out of whole returns G₀", theta, batches,
                     whole - maths.leave_one_out(whole, mask), right),
+        trainers(size + "the trainer with G₀: E[Δθ] = ∇J", right, weights="episode_return"),
         exact(size + "Gₜ - bₜ = nₜ/(nₜ-1) (Gₜ - Ḡₜ), nₜ ≥ 2 episodes at t", together * (returns - baseline),
               together * stretched),
         exact(size + "bₜ = 0 where no other episode is left", alone * baseline, 0.0),
         mdp.compare(size + "without γᵗ it changes no mean, either", theta, batches, returns - baseline, undiscounted),
+        trainers(size + "the trainer without γᵗ: the same", undiscounted, gamma_t=False),
         mdp.compare(size + "without γᵗ the mean is ∇J", theta, batches, returns - baseline, right,
                     wrong=gamma < 1),
         mdp.compare(size + "the own episode left in the mean", theta, batches, discounts * (returns - own_in_it),
@@ -61,6 +73,18 @@ def comparisons(gamma: float, states: int, seed: int, num_episodes: int) -> list
     ]  # fmt: skip
 
 
+def worse_than_none() -> Comparison:
+    """Compare the variances without a baseline and with one other episode, where an even choice earns 1 or -1.
+
+    Without, every step is ½ (1, -1). With, it is 0 if both chose alike, and else (1, -1).
+    """
+    process = Mdp(np.ones(1), np.array([[[0.0, 1.0], [0.0, 1.0]]]), np.array([[1.0, -1.0]]))
+    theta, pairs = tf.zeros((1, 2), tf.float64), mdp.every_batch(process, 1, 2)
+    taken = (training.steps(theta, pairs, baseline=baseline) for baseline in ("none", "leave_one_out"))
+    variances = [mdp.total_variance(theta, pairs, steps) for steps in taken]
+    return exact("looks wrong: B = 2, rewards ±1: tr Cov is 0 without a baseline, ½ with", variances, [0.0, 0.5])
+
+
 def check(gamma: float = 0.9, states: int = 2, seed: int = 0) -> Check:
     """Compare ∇J with the mean, over all batches, of the estimate with the other episodes' mean as baseline."""
-    return Check((*comparisons(gamma, states, seed, 2), *comparisons(gamma, states, seed, 3)))
+    return Check((*comparisons(gamma, states, seed, 2), *comparisons(gamma, states, seed, 3), worse_than_none()))

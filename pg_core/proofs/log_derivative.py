@@ -36,7 +36,7 @@ def trajectory_scores(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
     states, actions, mask = (np.swapaxes(rows[..., 0], 0, 1) for rows in batches[:2] + batches[3:4])  # [N, T]
 
     def total(copies: tf.Tensor) -> tf.Tensor:
-        log_probs = maths.categorical_log_prob(tf.gather(copies, states, batch_dims=1), actions) * mask
+        log_probs = maths.Categorical(tf.gather(copies, states, batch_dims=1)).log_prob(actions) * mask
         return tf.reduce_sum(tf.math.log(batches.dynamics * tf.exp(tf.reduce_sum(log_probs, axis=1))))
 
     return mdp.gradient(total, tf.repeat(theta[None], len(batches.dynamics), axis=0))
@@ -66,6 +66,8 @@ def check(horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
     return Check(
         (
             exact("∇P(τ) = P(τ) ∇log P(τ)", slopes, p * scores),
+            exact("episodes of another policy, -θ: E[f ∇log P]", mdp.expectation(-theta, batches, f * scores), right,
+                  wrong=True),
             exact("∇E[f] = Σ f(τ) ∇P(τ)", (f * slopes).sum(axis=0), right),
             exact(
                 "∇E[f] = E[f ∇log P]", mean(f * scores), right,

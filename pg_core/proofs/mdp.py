@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from pg_core import maths
 from pg_core.proofs.verdicts import Comparison, exact
 
 ACTIONS = 2
@@ -40,7 +39,7 @@ class Batches(NamedTuple):
 
 
 def softmax(logits: npt.ArrayLike) -> Array:
-    """Calculate πₐ = exp zₐ / Σₖ exp zₖ, `[..., A]`, in NumPy: what `pg_core.maths` is held against."""
+    """Calculate πₐ = exp zₐ / Σₖ exp zₖ, `[..., A]`, in NumPy: what training is held against."""
     powers = np.exp(np.asarray(logits))
     result: Array = powers / powers.sum(axis=-1, keepdims=True)
     return result
@@ -70,7 +69,8 @@ def every_batch(mdp: Mdp, horizon: int, num_episodes: int = 1) -> Batches:
 
 def log_probs(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
     """Calculate log π(aₜ|sₜ), `[T, N, B]`, 0 where not played."""
-    return maths.categorical_log_prob(tf.gather(theta, batches.states), batches.actions) * batches.mask
+    chosen = np.stack([batches.states, batches.actions], axis=-1)
+    return tf.gather_nd(tf.nn.log_softmax(theta), chosen) * batches.mask
 
 
 def probabilities(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
@@ -98,7 +98,10 @@ def moments(theta: tf.Tensor, batches: Batches, values: tf.Tensor) -> tuple[tf.T
 
 def scores(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
     """Calculate ∇θ log π(aₜ|sₜ) of every step, `[T, N, B, S, A]`, 0 where not played."""
-    rows = maths.categorical_score(tf.gather(theta, batches.states), batches.actions)  # with respect to θ[sₜ]
+    every = (
+        np.eye(theta.shape[1]) - tf.nn.softmax(theta)[:, None]
+    )  # [S, A, A] one_hot(a) - π(·|s), with respect to θ[s]
+    rows = tf.gather_nd(every, np.stack([batches.states, batches.actions], axis=-1))
     visited = tf.one_hot(batches.states, theta.shape[0], dtype=tf.float64) * batches.mask[..., None]
     return visited[..., :, None] * rows[..., None, :]
 

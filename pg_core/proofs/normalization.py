@@ -1,16 +1,20 @@
 """Means that contain the episode's own return, and division by the batch's own deviation: what they do to the mean."""
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from pg_core import maths
-from pg_core.proofs import mdp
+from pg_core.proofs import mdp, training
 from pg_core.proofs.leave_one_out import from_one_state
 from pg_core.proofs.mdp import Array, Batches, Mdp
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 BATCH = 2  # B
 EPSILON = 1e-8  # as the statement says, not as the trainer does
+NEARLY = 1e-5  # what that adds to a deviation
 
 
 def lasting(process: Mdp) -> Mdp:
@@ -98,7 +102,7 @@ def equal_lengths(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) ->
     gradient = mdp.objective_gradient(process, theta, gamma, horizon)
     rewards, mask = tf.convert_to_tensor(batches.rewards), tf.convert_to_tensor(batches.mask)
     returns, whole = maths.discounted_returns(rewards, gamma), maths.episode_returns(rewards, gamma)
-    weights = estimators(batches, gamma)
+    weights, discounts = estimators(batches, gamma), maths.discounts(rewards, gamma)
     to_go = maths.discounted_returns(tf.convert_to_tensor(single.rewards), gamma)
     taken = mdp.gradient(lambda table: mean_return_to_go(process, table, gamma, horizon), theta) / BATCH
     shrunk, bent = (1 - 1 / BATCH) * gradient, mean_gradient(theta, single, to_go) - taken
@@ -106,6 +110,9 @@ def equal_lengths(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) ->
 
     def row(claim: str, weights: tf.Tensor, right: tf.Tensor = gradient, wrong: bool = False) -> Comparison:
         return mdp.compare(claim, theta, batches, weights, right, wrong=wrong)
+
+    def trainers(claim: str, right: tf.Tensor, **settings: Any) -> Comparison:
+        return training.compare(claim, theta, batches, right, gamma=gamma, **settings)
 
     def same_line(name: str) -> Comparison:
         crossed = wedge(mean_gradient(theta, batches, weights[name]), gradient)
@@ -115,13 +122,20 @@ def equal_lengths(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) ->
         row("leave-one-out: E[ĝ] = ∇J", weights["leave-one-out"]),
         row("step mean: E[ĝ] = ∇J", weights["step mean"], wrong=True),
         row("step mean: E[ĝ] = (1 - 1/B) ∇J", weights["step mean"], shrunk),
+        trainers("the trainer with a step mean: the same", shrunk, baseline="step_mean"),
         row("batch mean of G₀: E[ĝ] = (1 - 1/B) ∇J", whole - maths.batch_mean(whole, mask), shrunk),
+        trainers("the trainer with a batch mean of G₀: the same", shrunk, baseline="batch_mean",
+                 weights="episode_return"),
         row("batch mean of Gₜ: E[ĝ] = ∇J", weights["batch mean"], wrong=True),
         row("batch mean of Gₜ, without γᵗ: E[ĝ] = E[Σₜ Gₜ ∇log π] - ∇M/B", returns - maths.batch_mean(returns, mask),
             bent),
+        trainers("the trainer with a batch mean of Gₜ: the same", bent, baseline="batch_mean", gamma_t=False),
         same_line("batch mean"),
         row("normalised: E[ĝ] = ∇J", weights["normalised"], wrong=True),
         same_line("normalised"),
+        trainers("the trainer, normalising: the mean of explicit sums",
+                 mean_gradient(theta, batches, discounts * normalized(returns.numpy(), batches.mask)),
+                 normalize_advantages=True),
         row("each episode standardised by itself: E[ĝ] = ∇J", weights["each by itself"], wrong=True),
         row("each episode's G₀ standardised by itself leaves 0", each_by_itself(whole, mask), 0 * gradient),
     ]  # fmt: skip
@@ -147,6 +161,23 @@ def bandit(gamma: float, seed: int) -> Comparison:
                        estimators(batches, gamma)["normalised"], right)  # fmt: skip
 
 
+def other_units(theta: tf.Tensor, states: int, gamma: float, seed: int) -> tuple[Comparison, Comparison]:
+    """Compare the normalising trainer's steps for rewards in other units, and in the two states of step 8."""
+    pairs = mdp.every_batch(from_one_state(states, seed), 2, 2)
+    settings = {"gamma": gamma, "normalize_advantages": True}
+    once = training.steps(theta, pairs, **settings)
+    seven_times = training.steps(theta, pairs._replace(rewards=7 * pairs.rewards), **settings)
+    even = tf.zeros((2, 2), tf.float64)
+    process = Mdp(np.full(2, 0.5), np.tile([0.0, 0.0, 1.0], (2, 2, 1)), np.array([[1.0, -1.0], [0.5, -0.5]]))
+    chosen = mdp.every_batch(process, 1, 2)
+    mean = mdp.expectation(even, chosen, training.steps(even, chosen, **settings))
+    rows = (
+        exact("rewards in another unit, times 7: the same steps, normalised", seven_times, once),
+        exact("the two states of step 8, c = ½: E[ĝ] is 3 : 1, ∇J is 1 : ½", mean[0] / mean[1], 3.0),
+    )
+    return tuple(dataclasses.replace(row, bound=NEARLY) for row in rows)  # type: ignore[return-value]
+
+
 def biases(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> dict[str, float]:
     """Calculate ‖E[ĝ] - ∇J‖ of each estimator."""
     batches = mdp.every_batch(process, horizon, BATCH)
@@ -168,6 +199,7 @@ def check(gamma: float = 0.9, states: int = 2, seed: int = 0) -> Check:
             *equal_lengths(lasting(process), theta, gamma, horizon),
             any_lengths(process, theta, gamma, horizon),
             bandit(gamma, seed),
+            *other_units(theta, states, gamma, seed),
         ),
         (Picture("Bias of the mean gradient, B = 2", "estimator", "‖E[ĝ] - ∇J‖",
                  tuple(Series(name, tuple(bias), tuple(bias.values())) for name, bias in bars), kind="bars"),),

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from pg_core import maths
+from pg_core import episode_statistics, maths
+from pg_core.episode_statistics import SOLVED_WINDOW, EpisodeStatistics
 from pg_core.proofs import mdp
 from pg_core.proofs.mdp import Array, Batches
 from pg_core.proofs.verdicts import Check, Picture, Series, exact
-from pg_core.scores import SOLVED_WINDOW
 
 FULL_RETURN, THRESHOLD = 500.0, 475.0  # CartPole's
 IN_A_ROW = 200  # the source text's episodes
@@ -48,6 +48,17 @@ def passes() -> tf.Tensor:
     return tf.cast(maths.masked_mean(returns, tf.ones_like(returns)) >= THRESHOLD, tf.float64)
 
 
+def trainers_statistics() -> EpisodeStatistics:
+    """Let the trainer count 100 episodes of which k earn 0, the others 500, after 50 that earned 500, k = 0 … 100."""
+    failed = np.arange(SOLVED_WINDOW) < np.arange(SOLVED_WINDOW + 1)[:, None]
+    returns = tf.constant(np.where(failed, 0, FULL_RETURN), tf.float32)  # [k, 100]
+    before = episode_statistics.initial_statistics(len(failed))
+    before = episode_statistics.add_episodes(
+        before, tf.fill([len(failed), 50], FULL_RETURN), returns[:, :50], THRESHOLD
+    )
+    return episode_statistics.add_episodes(before, returns, returns, THRESHOLD)
+
+
 def chance_to_pass(success: npt.ArrayLike) -> Array:
     """Calculate P(mean of 100 returns ≥ 475) where an episode earns 500 with probability p, else 0, p's shape."""
     p, failed = np.asarray(success)[..., None], np.arange(SOLVED_WINDOW + 1)
@@ -71,6 +82,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     lengths = mean_return(pairs._replace(rewards=pairs.mask), 1.0)
     never = tf.zeros_like(single.mask)
     two = "two episodes" if limit == horizon else f"two episodes, T = {limit}"
+    trainers, earned = trainers_statistics(), FULL_RETURN * (1 - np.arange(SOLVED_WINDOW + 1) / SOLVED_WINDOW)
     return Check(
         (
             exact("Σ P(τ) G₀(τ) = Σ ρ₀(s) V₀(s)", expected, objective),
@@ -95,6 +107,8 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
             ),
             exact("J without discount", undiscounted, objective, wrong=gamma < 1 and horizon > 1),
             exact("mean of 100 returns ≥ 475: up to 5 may be 0", passes(), np.arange(SOLVED_WINDOW + 1) <= 5),
+            exact("the trainer calls the same solved, by the last 100", trainers.env_steps_to_solve >= 0, passes()),
+            exact("its mean return: of the last 100", episode_statistics.mean_return(trainers), earned),
             exact(
                 "J = 475: P(mean of 100 ≥ 475) = P(200 full ones in a row)",
                 chance_to_pass(0.95), 0.95**IN_A_ROW, wrong=True,

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp
+from pg_core.proofs.discounting import two_gates
 from pg_core.proofs.mdp import Batches, Mdp
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
@@ -104,6 +105,16 @@ def of_tables(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float) ->
     ]  # fmt: skip
 
 
+def at_two_gates(gamma: float, seed: int) -> Comparison:
+    """Compare both formulas in a process in which no state is seen twice: there, no two steps share parameters."""
+    theta, batches = mdp.random_policy(2, seed), mdp.every_batch(two_gates(), 2)
+    returns = maths.discounted_returns(tf.convert_to_tensor(batches.rewards), gamma)
+    discounts = gamma ** np.arange(2)[:, None]
+    alone = tf.math.divide_no_nan(squared_step_scores(theta, batches, returns), squared_step_scores(theta, batches))
+    best = optimal_table(theta, batches, gamma)
+    return exact("two gates, no state seen twice: there it is the optimum", discounts * alone, discounts * best)
+
+
 def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
     """Compare the variance's derivative at the optimal baseline with 0, and other baselines with the optimal one."""
     process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
@@ -116,4 +127,5 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
         *rows,
         exact("one state, one step, two actions: no variance is left at b*", least, 0.0),
         *of_tables(process, theta, batches, gamma),
+        at_two_gates(gamma, seed),
     ), (picture,))  # fmt: skip

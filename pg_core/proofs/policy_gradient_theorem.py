@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from pg_core import maths
-from pg_core.proofs import mdp
+from pg_core.proofs import mdp, training
+from pg_core.proofs.discounting import two_gates
 from pg_core.proofs.mdp import Array, Batches, Mdp
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
@@ -116,7 +117,14 @@ def _with_limit(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Compariso
     worth = mdp.action_values(process, theta, gamma, HORIZON)
     values = tf.stack(mdp.values(process, theta, gamma, HORIZON)[:-1])[..., None]  # [T, S, 1]
     weights = {"Gₜ": returns, "Qₜ(sₜ,aₜ)": along(worth, batches), "Aₜ(sₜ,aₜ)": along(worth - values, batches)}
+    gates, table = two_gates(), theta[:1] + np.array([[0.0], [1.0]])
+    passed = mdp.every_batch(gates, 2)  # no episode is longer, limit or not
+    without_limit = theorem(
+        table, visits(gates, table, gamma), action_values(gates, state_values(gates, table, gamma), gamma)
+    )
     return (
+        training.compare("two gates, no limit: along trajectories, the trainer's E[Δθ] is the theorem's", table, passed,
+                         without_limit, gamma=gamma),
         exact("with a time limit: Σₜ Σₛ γᵗ P(sₜ = s) Σₐ ∇π(a|s) Qₜ(s,a) = ∇J", right,
               mdp.objective_gradient(process, theta, gamma, HORIZON)),
         *(mdp.compare(f"along trajectories: E[Σₜ γᵗ {name} ∇log π(aₜ|sₜ)] = ∇J", theta, batches, discounts * x, right)

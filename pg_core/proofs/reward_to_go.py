@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from pg_core import maths
-from pg_core.proofs import mdp
+from pg_core.proofs import mdp, training
 from pg_core.proofs.mdp import Batches, Mdp
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
@@ -68,7 +68,9 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     rows = (
         exact("E[rₖ ∇log π(aₜ|sₜ)] = 0 for all k < t", past, 0.0),
         mdp.compare("E[Σₜ γᵗ Gₜ ∇log π(aₜ|sₜ)] = ∇J", theta, batches, to_go, right),
+        training.compare("the trainer's step, α = 1: E[Δθ] = ∇J", theta, batches, right, gamma=gamma),
         mdp.compare("looks wrong: E[Σₜ G₀ ∇log π(aₜ|sₜ)] = ∇J", theta, batches, whole, right),
+        training.compare("the trainer's step with G₀", theta, batches, right, gamma=gamma, weights="episode_return"),
         mdp.compare("only the rewards of the past", theta, batches, whole - to_go, right, wrong=True),
         mdp.compare("rows after an automatic reset, masked", longer, streams, own * first, target),
         mdp.compare(

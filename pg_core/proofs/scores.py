@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from pg_core import maths
+from pg_core.acting import draw_choice, draw_vector
 from pg_core.proofs import mdp
 from pg_core.proofs.mdp import Array, softmax
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
@@ -23,10 +24,10 @@ def quotient_rule(logits: Array) -> Array:
 def thresholds(logits: Array) -> Array:
     """Find by bisection where the sampled action comes to exceed k, `[A-1]`: the ends of the intervals of u."""
     actions = np.arange(len(logits) - 1)
-    each, low, high = tf.constant(np.tile(logits, (len(actions), 1))), np.zeros(len(actions)), np.ones(len(actions))
+    each, low, high = np.tile(logits, (len(actions), 1)), np.zeros(len(actions)), np.ones(len(actions))
     for _ in range(52):
         middle = (low + high) / 2
-        passed = maths.sample_categorical(each, tf.constant(middle)).numpy() > actions
+        passed = draw_choice(each, middle) > actions
         low, high = np.where(passed, low, middle), np.where(passed, middle, high)
     return high
 
@@ -53,10 +54,10 @@ def check(seed: int = 0) -> Check:
 
 def _softmax(logits: Array) -> tuple[Comparison, ...]:
     each, actions = tf.constant(np.tile(logits, (CHOICES, 1))), np.arange(CHOICES, dtype=np.int32)
-    score = maths.categorical_score(each, actions)
-    by_tape = mdp.gradient(lambda z: maths.categorical_log_prob(z, actions), each)
+    score = maths.Categorical(each).score(actions)
+    by_tape = mdp.gradient(lambda z: maths.Categorical(z).log_prob(actions), each)
     return (
-        exact("softmax: log π(a) = ln (exp zₐ / Σₖ exp zₖ)", maths.categorical_log_prob(each, actions),
+        exact("softmax: log π(a) = ln (exp zₐ / Σₖ exp zₖ)", maths.Categorical(each).log_prob(actions),
               np.log(softmax(logits))),
         exact("one_hot(a) - π = ∂log π(a)/∂z, by the tape", score, by_tape),
         exact("one_hot(a) - π = ∂log π(a)/∂z, by the quotient rule", score, quotient_rule(logits)),
@@ -69,26 +70,27 @@ def _two_actions(rng: np.random.Generator) -> tuple[Comparison, ...]:
     log_odds, actions = tf.constant(rng.normal(size=(6, 1))), np.tile(np.arange(2, dtype=np.int32), (6, 1))
     each = tf.repeat(log_odds, 2, axis=1)
     chance = 1 / (1 + np.exp(-log_odds.numpy()))  # σ(z)
-    log_prob = maths.bernoulli_log_prob(each, actions)
-    as_softmax = maths.categorical_log_prob(tf.stack([tf.zeros_like(each), each], axis=-1), actions)
-    by_tape = mdp.gradient(lambda z: maths.bernoulli_log_prob(z, actions), each)
+    log_prob = maths.Bernoulli(each[..., None]).log_prob(actions)
+    as_softmax = maths.Categorical(tf.stack([tf.zeros_like(each), each], axis=-1)).log_prob(actions)
+    score = maths.Bernoulli(each[..., None]).score(actions)[..., 0]
+    by_tape = mdp.gradient(lambda z: maths.Bernoulli(z[..., None]).log_prob(actions), each)
     return (
         exact("two actions: log π(1) = ln σ(z), log π(0) = ln (1 - σ(z))", log_prob,
               np.log(np.concatenate([1 - chance, chance], axis=1))),
         exact("two actions: a softmax of (0, z)", log_prob, as_softmax),
-        exact("two actions: ∂log π(a)/∂z = a - σ(z)", by_tape, actions - chance),
+        exact("two actions: ∂log π(a)/∂z = a - σ(z)", score, actions - chance),
+        exact("two actions: the same, by the tape", score, by_tape),
     )  # fmt: skip
 
 
 def _inversion(logits: Array, lengths: Array) -> tuple[Comparison, ...]:
     uniform = (np.arange(64) + 0.5) / 64
-    drawn = maths.sample_categorical(tf.constant(np.tile(logits, (64, 1))), tf.constant(uniform))
+    drawn = draw_choice(np.tile(logits, (64, 1)), uniform)
     inverse = (uniform[:, None] >= np.cumsum(softmax(logits))).sum(axis=1)
     # Of so many rows, some have probabilities whose rounded sum is less than the largest u.
-    many = tf.constant(np.random.default_rng(0).normal(size=(100, 100)))
-    last = maths.sample_categorical(many, tf.fill([100], tf.constant(BELOW_ONE, tf.float64)))
-    impossible = tf.constant([[-1000.0, 0.0, 0.0]], tf.float64)
-    first = maths.sample_categorical(impossible, tf.zeros(1, tf.float64))
+    many = np.random.default_rng(0).normal(size=(100, 100))
+    last = draw_choice(many, np.full(100, BELOW_ONE))
+    first = draw_choice(np.array([[-1000.0, 0.0, 0.0]]), np.zeros(1))
     return (
         exact("|{u : sample = a}| = π(a)", lengths, softmax(logits)),
         exact("sample = the first a with π(0) + … + π(a) > u", drawn, inverse),
@@ -101,18 +103,16 @@ def _gaussian(rng: np.random.Generator) -> tuple[Comparison, ...]:
     mean, normal = (tf.constant(rng.normal(size=(6, 3))) for _ in range(2))
     log_std = tf.constant(rng.normal(scale=0.5, size=3))
     wide, std = tf.broadcast_to(log_std, mean.shape), np.exp(log_std)
-    actions = maths.sample_gaussian(mean, log_std, normal)
-    log_prob = maths.gaussian_log_prob(mean, log_std, actions)
-    score = tf.stack(maths.gaussian_score(mean, log_std, actions))  # [2, 6, 3]
+    actions = tf.constant(draw_vector(mean.numpy(), log_std.numpy(), normal.numpy()))
+    log_prob = maths.Gaussian.of(mean, log_std).log_prob(actions)
+    score = tf.stack(tf.split(maths.Gaussian.of(mean, log_std).score(actions), 2, axis=-1))  # [2, 6, 3]
     by_tape = (
-        mdp.gradient(lambda m: maths.gaussian_log_prob(m, log_std, actions), mean),
-        mdp.gradient(lambda s: maths.gaussian_log_prob(mean, s, actions), wide),
+        mdp.gradient(lambda m: maths.Gaussian.of(m, log_std).log_prob(actions), mean),
+        mdp.gradient(lambda s: maths.Gaussian.of(mean, s).log_prob(actions), wide),
     )
     distance = actions.numpy() - mean.numpy()
     by_hand = distance / std**2, distance**2 / std**2 - 1
-    carried = mdp.gradient(
-        lambda m: maths.gaussian_log_prob(m, log_std, maths.sample_gaussian(m, log_std, normal)), mean
-    )
+    carried = mdp.gradient(lambda m: maths.Gaussian.of(m, log_std).log_prob(m + tf.exp(log_std) * normal), mean)
     standard = log_density(np.zeros(3), np.ones(3), normal.numpy()) - np.log(std).sum()
     return (
         exact("Gaussian: a = μ + σε", actions, mean.numpy() + std * normal.numpy()),

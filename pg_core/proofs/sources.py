@@ -25,29 +25,34 @@ class Source:
 
 @functools.cache
 def sources(statement: str) -> list[Source]:
-    """Return the module of a statement, then every function of `pg_core.maths` that it names.
+    """Return the module of a statement, then what it names of the code that trains.
+
+    These are functions and distributions of `pg_core.maths`, and functions of `pg_core.acting`; where it lets the
+    trainer learn, also how that is done, and the update.
 
     Raises:
         ValueError: there is no such statement.
     """
     validated(statement, {})
     code = (PACKAGE / "proofs" / f"{statement}.py").read_text(encoding="utf-8")
-    functions = _functions_of_maths()
-    called = {
-        node.attr: None
-        for node in ast.walk(ast.parse(code))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "maths"
-    }
-    return [Source(f"pg_core.proofs.{statement}", code), *(functions[name] for name in called if name in functions)]
+    known = _definitions("maths/*.py", "pg_core.maths") | _definitions("acting.py", "pg_core.acting")
+    nodes = list(ast.walk(ast.parse(code)))
+    named = [node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "maths"]
+    imported = [alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
+    found = [known[name] for name in dict.fromkeys([*named, *imported]) if name in known]
+    if "training" in imported:
+        text = (PACKAGE / "proofs" / "training.py").read_text(encoding="utf-8")
+        found += [Source("pg_core.proofs.training", text), _definitions("reinforce.py", "pg_core.reinforce")["update"]]
+    return [Source(f"pg_core.proofs.{statement}", code), *found]
 
 
 @functools.cache
-def _functions_of_maths() -> dict[str, Source]:
+def _definitions(files: str, module: str) -> dict[str, Source]:
+    """Return the public functions and classes in some files, as `module` offers them."""
     found = {}
-    for path in sorted((PACKAGE / "maths").glob("*.py")):
+    for path in sorted(PACKAGE.glob(files)):
         text = path.read_text(encoding="utf-8")
         for node in ast.parse(text).body:
-            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-                segment = ast.get_source_segment(text, node) or ""
-                found[node.name] = Source(f"pg_core.maths.{node.name}", segment)
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                found[node.name] = Source(f"{module}.{node.name}", ast.get_source_segment(text, node) or "")
     return found

@@ -1,16 +1,16 @@
 """The surrogate loss: its gradient is minus the estimate of ∇J, its value measures nothing."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from pg_core import maths
-from pg_core.engines import Trajectories
-from pg_core.gradients import policy_gradients
-from pg_core.proofs import mdp
+from pg_core.proofs import mdp, networks, training
 from pg_core.proofs.mdp import Array, Batches, Mdp, softmax
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
+from pg_core.reinforce import Metrics, State
 
 ENT_COEF = 0.3
 CONSTANT = 2.0  # a baseline
@@ -22,20 +22,18 @@ Losses = Callable[[tf.Tensor], tf.Tensor]
 
 
 def loss(
-    theta: tf.Tensor,
-    batches: Batches,
-    weights: tf.Tensor,
-    ent_coef: float = 0.0,
-    per_step: bool = False,
-    junk: float = 0,
+    theta: tf.Tensor, batches: Batches, weights: tf.Tensor, ent_coef: float = 0.0, per_step: bool = False
 ) -> tf.Tensor:
-    """Calculate L = -1/n Σₜᵦ (wₜᵦ log π(aₜᵦ|sₜᵦ) + c_H H(sₜᵦ)) of every batch as training does, `[N]`."""
-    logits, mask, dirt = tf.gather(theta, batches.states), tf.constant(batches.mask), junk * (1 - batches.mask)
-    log_probs = maths.categorical_log_prob(logits, batches.actions) + dirt
-    entropies = maths.categorical_entropy(logits) + dirt
-    scale = maths.reduction_scale(mask, tf.constant(per_step))
-    weight = tf.constant(ent_coef, tf.float64)
-    return maths.policy_gradient_loss(log_probs, weights + dirt, entropies, mask, weight, scale).total
+    """Calculate L = -1/n Σₜᵦ (wₜᵦ log π(aₜᵦ|sₜᵦ) + c_H H(sₜᵦ)) of every batch, `[N]`."""
+    entropies = tf.gather(entropy_table(theta), batches.states) * batches.mask
+    terms = tf.stop_gradient(weights) * mdp.log_probs(theta, batches) + ent_coef * entropies
+    total = tf.reduce_sum(terms, axis=(0, 2))
+    return -total / (batches.mask.sum(axis=(0, 2)) if per_step else batches.mask.shape[2])
+
+
+def entropy_table(theta: tf.Tensor) -> tf.Tensor:
+    """Calculate H(π(·|s)) of every state, `[S]`."""
+    return -tf.reduce_sum(tf.nn.softmax(theta) * tf.nn.log_softmax(theta), axis=1)
 
 
 def unstopped_loss(theta: tf.Tensor, batches: Batches, weights: tf.Tensor) -> tf.Tensor:
@@ -57,21 +55,6 @@ def mean_gradient(theta: tf.Tensor, batches: Batches, function: Losses) -> tf.Te
     return mdp.gradient(lambda table: tf.tensordot(chances, function(table), 1), theta)
 
 
-def trainers_gradients(theta: tf.Tensor, episodes: Batches, weights: Array) -> tf.Tensor:
-    """Let the trainer differentiate its loss for every episode by itself, `[N, S, A]`.
-
-    One-hot observations and no hidden layer make its policy this table.
-    """
-    states, actions, rewards, mask, weights = (np.swapaxes(x, 1, 2) for x in (*episodes[:4], weights))  # [T, 1, N]
-    observations = np.eye(theta.shape[0])[states] * mask[..., None]
-    played = Trajectories(observations, actions, rewards, mask, mask[-1] == 0, mask[-1] > 0)
-    policy = {"kernel_0": theta[None], "bias_0": tf.zeros((1, 1, mdp.ACTIONS), tf.float64)}
-    played, weights = tf.nest.map_structure(tf.constant, (played, weights))
-    scale = maths.reduction_scale(played.mask, tf.constant(False))
-    ent_coef = tf.constant([ENT_COEF], tf.float64)
-    return policy_gradients(policy, played, weights, scale, ent_coef, tf.constant(0)).gradients["kernel_0"][0]
-
-
 def entropy_gradients(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
     """Calculate 1/B Σₜᵦ ∇H(sₜᵦ) with ∂H/∂θ(s,a) = -π(a|s) (log π(a|s) + H(s)), `[N, S, A]`."""
     policy = softmax(theta)
@@ -82,23 +65,39 @@ def entropy_gradients(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
 
 def summed_entropy(process: Mdp, theta: tf.Tensor, horizon: int) -> tf.Tensor:
     """Calculate E[Σₜ H(sₜ)] as the value of a process that pays the entropy of each state."""
-    pay = tf.repeat(maths.categorical_entropy(theta)[:, None], mdp.ACTIONS, axis=1)
+    pay = tf.repeat(entropy_table(theta)[:, None], mdp.ACTIONS, axis=1)
     return mdp.objective(process._replace(rewards=pay), theta, 1.0, horizon)
 
 
-def value_loss(theta: tf.Tensor, batches: Batches, returns: Array, junk: float = 0) -> tf.Tensor:
-    """Calculate the value loss of every batch, `[N]`: V is the first column of θ, and the second shifts the targets."""
-    values, shift = (tf.gather(theta[:, column], batches.states) for column in (0, 1))
-    dirt, num_steps = junk * (1 - batches.mask), tf.constant(batches.mask.sum(axis=(0, 2)))
-    return maths.value_loss(values + dirt, returns + shift - dirt, tf.constant(batches.mask), num_steps)
+def mean_entropy(theta: tf.Tensor, batches: Batches) -> Array:
+    """Calculate the mean of H(sₜ) over all steps of each batch, `[N]`."""
+    entropies = entropy_table(theta).numpy()[batches.states] * batches.mask
+    mean: Array = entropies.sum(axis=(0, 2)) / batches.mask.sum(axis=(0, 2))
+    return mean
 
 
-def explicit_value_loss(theta: Array, batches: Batches, returns: Array) -> tuple[Array, Array]:
-    """Calculate ½ Σ (V - G)² / ΣT, `[N]`, and Σ (V - G) ∇V / ΣT, `[N, S, A]`, 0 for the column of the targets."""
-    errors = ((theta[:, 0] - theta[:, 1])[batches.states] - returns) * batches.mask
+def first_divergence(theta: tf.Tensor, after: State, batches: Batches) -> Array:
+    """Calculate the mean of (r - 1) - ln r, r = π_new/π_old, over the steps of each batch's first episode, `[N]`."""
+    states, actions, mask = (rows[..., 0] for rows in (batches.states, batches.actions, batches.mask))  # [T, N]
+    new = softmax(after.policy["kernel_0"] + after.policy["bias_0"])  # [N, S, A]
+    ratio = new[np.arange(len(new)), states, actions] / softmax(theta)[states, actions]
+    mean: Array = ((ratio - 1 - np.log(ratio)) * mask).sum(axis=0) / mask.sum(axis=0)
+    return mean
+
+
+def value_step(values: Array, batches: Batches, returns: Array) -> tuple[Array, Array]:
+    """Calculate ½ Σ (V - G)² / ΣT, `[N]`, and minus its slope, -Σ (V - G) ∇V / ΣT, for a table V, `[N, S]`."""
+    errors = (values[batches.states] - returns) * batches.mask
     num_steps = batches.mask.sum(axis=(0, 2))
-    by_value = np.einsum("tnb,tnbs->ns", errors, np.eye(len(theta))[batches.states]) / num_steps[:, None]
-    return 0.5 * (errors**2).sum(axis=(0, 2)) / num_steps, np.stack([by_value, 0 * by_value], axis=-1)
+    slopes = np.einsum("tnb,tnbs->ns", errors, np.eye(len(values))[batches.states]) / num_steps[:, None]
+    return 0.5 * (errors**2).sum(axis=(0, 2)) / num_steps, -slopes
+
+
+def variance_over_steps(values: Array, mask: Array) -> Array:
+    """Calculate the variance (ddof 0) over the played steps of each batch, `[N]`."""
+    played = np.where(mask > 0, values, np.nan)
+    variance: Array = np.nanvar(played, axis=(0, 2))
+    return variance
 
 
 def bandit_loss(p: float) -> float:
@@ -108,7 +107,7 @@ def bandit_loss(p: float) -> float:
 
 
 def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
-    """Compare the loss's gradient, the tape's and the trainer's, with -∇J; and its value with what it is taken for."""
+    """Compare the trainer's step with minus the loss's gradient by the tape, and the loss with what it is taken for."""
     process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
     episodes = mdp.every_batch(process, horizon)
     rewards = tf.constant(episodes.rewards)
@@ -120,10 +119,12 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     right = mdp.objective_gradient(process, theta, gamma, horizon)
     bandit = [bandit_loss(p) for p in CHANCES]
     rows = (
-        *_gradient_rows(theta, batches, weights[:, chosen, 0]),
-        *_trainer_rows(process, theta, episodes, weights, right),
+        *_batch_rows(theta, batches, weights[:, chosen, 0], gamma),
+        *_value_rows(batches, seed, gamma),
+        *networks.comparisons(seed),
+        *_bonus_rows(process, theta, episodes, right, gamma),
         *_mean_rows(theta, episodes, weights, discounts, right),
-        _value_row(process, theta, episodes, weights),
+        _fall_row(process, theta, episodes, weights),
         exact("a choice that pays 1 with probability p: E[L] = -p ln p", bandit, -CHANCES * np.log(CHANCES)),
         exact("the loss falls where J = p rises from 0.1 to 0.3", np.sign(bandit[2] - bandit[0]), -1.0, wrong=True),
     )
@@ -132,46 +133,75 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     return Check(rows, (Picture("A choice that pays 1 with probability p", "p", "J and E[L]", series),))
 
 
-def _gradient_rows(theta: tf.Tensor, batches: Batches, weights: Array) -> tuple[Comparison, ...]:
+def _batch_rows(theta: tf.Tensor, batches: Batches, weights: Array, gamma: float) -> tuple[Comparison, ...]:
     """Compare what holds in every batch, not only on average."""
 
     def tape(per_step: bool) -> tf.Tensor:
         return each_gradient(theta, lambda table: loss(table, batches, weights, ENT_COEF, per_step))
 
+    def learned(observations: Array, reduction: str = "episode") -> tuple[State, Metrics]:
+        settings: dict[str, Any] = {"gamma": gamma, "ent_coef": ENT_COEF, "reduction": reduction}
+        start = training.start(training.table(theta), batches.mask.shape[1])
+        return training.update(start, observations, batches, **settings)
+
+    clean = training.one_hot(theta, batches)
+    state, metrics = learned(clean)
+    step, step_mean, dirty = (
+        after.policy["kernel_0"] - theta
+        for after in (state, learned(clean, "step")[0], learned(clean + JUNK * (1 - batches.mask[..., None]))[0])
+    )
     ascent = mdp.estimates(theta, batches, weights) + ENT_COEF * entropy_gradients(theta, batches)
-    by_tape = each_gradient(theta, lambda table: value_loss(table, batches, weights))
-    value, by_hand = explicit_value_loss(theta.numpy(), batches, weights)
-    clean, dirty = (
-        [loss(theta, batches, weights, ENT_COEF, junk=junk), value_loss(theta, batches, weights, junk)]
-        for junk in (0, JUNK)
-    )
-    lengths = batches.mask.sum(axis=0).mean(axis=1)[:, None, None]
+    without, with_bonus = (loss(theta, batches, weights, ent_coef) for ent_coef in (0.0, ENT_COEF))
     return (
-        exact("per episode: ∇L = -ĝ - c_H ∇H, whatever the batch", tape(per_step=False), -ascent),
-        exact("per step: the same, over the batch's mean length", tape(per_step=True), -ascent / lengths),
-        exact("junk in rows that were not played changes no loss", dirty, clean),
-        exact("L_V = ½ Σ (V - G)² / ΣT", clean[1], value),
-        exact("∇L_V = Σ (V - G) ∇V / ΣT, the targets held constant", by_tape, by_hand),
-    )
-
-
-def _trainer_rows(
-    process: Mdp, theta: tf.Tensor, episodes: Batches, weights: Array, right: tf.Tensor
-) -> tuple[Comparison, ...]:
-    """Compare the gradients that training computes, with a bonus for entropy."""
-    by_hand = trainers_gradients(theta, episodes, weights)
-    entropies = ENT_COEF * entropy_gradients(theta, episodes)
-    mean, bonus = (mdp.expectation(theta, episodes, x) for x in (by_hand, entropies))
-    whole = mdp.gradient(lambda table: ENT_COEF * summed_entropy(process, table, len(weights)), theta)
-    return (
-        exact(
-            "the trainer's own backward pass: the same, every episode",
-            by_hand, -mdp.estimates(theta, episodes, weights) - entropies,
-        ),
-        exact("and its mean: E[∇L] = -∇J - c_H E[Σₜ ∇H(sₜ)]", mean, -right - bonus),
-        # How the policy changes which states come is left out.
-        exact("the whole bonus: E[∇L] = -∇(J + c_H E[Σₜ H(sₜ)])", mean, -right - whole, wrong=len(weights) > 1),
+        exact("the trainer's step: -∇L, by the tape, whatever the batch", step, -tape(per_step=False)),
+        exact("and by hand: ĝ + c_H ∇H", step, ascent),
+        exact("mean over steps: -∇L of the mean", step_mean, -tape(per_step=True)),
+        exact("junk in rows that were not played changes no step", dirty, step),
+        exact("the trainer's losses: L without and with the bonus",
+              tf.stack([metrics.policy_loss, metrics.policy_loss + ENT_COEF * metrics.entropy_loss]),
+              tf.stack([without, with_bonus])),
+        exact("its entropy: the mean of H over all steps", metrics.entropy, mean_entropy(theta, batches)),
+        exact("its KL: the mean of (r-1) - ln r over the first episode", metrics.approx_kl,
+              first_divergence(theta, state, batches)),
     )  # fmt: skip
+
+
+def _value_rows(batches: Batches, seed: int, gamma: float) -> tuple[Comparison, ...]:
+    """Compare the step of a value network, here a table, with its loss's slope."""
+    num_states = int(batches.states.max()) + 1
+    theta, values = mdp.random_policy(num_states, seed), np.random.default_rng([seed, 5]).normal(size=num_states)
+    returns = maths.discounted_returns(tf.constant(batches.rewards), gamma).numpy()
+    value = training.table(tf.constant(values[:, None]))
+    start = training.start(training.table(theta), batches.mask.shape[1], value)
+    observations = training.one_hot(theta, batches)
+    state, metrics = training.update(start, observations, batches, gamma=gamma, baseline="value")
+    by_hand, step = value_step(values, batches, returns)
+    spread, rest = (variance_over_steps(x, batches.mask) for x in (returns, returns - values[batches.states]))
+    varies = spread > 1e-12  # and not by rounding
+    return (
+        exact("L_V = ½ Σ (V - G)² / ΣT", metrics.value_loss, by_hand),
+        exact("the step of V: -Σ (V - G) ∇V / ΣT", state.value["kernel_0"][..., 0] - values, step),
+        exact(
+            "its explained variance: 1 - Var(G - V) / Var(G)",
+            metrics.explained_variance.numpy()[varies],
+            1 - rest[varies] / spread[varies],
+        ),
+    )
+
+
+def _bonus_rows(
+    process: Mdp, theta: tf.Tensor, episodes: Batches, right: tf.Tensor, gamma: float
+) -> tuple[Comparison, ...]:
+    """Compare the mean of the trainer's steps, with a bonus for entropy, with what they climb."""
+    taken = training.steps(theta, episodes, gamma=gamma, ent_coef=ENT_COEF)
+    entropies = ENT_COEF * entropy_gradients(theta, episodes)
+    mean, bonus = (mdp.expectation(theta, episodes, x) for x in (taken, entropies))
+    whole = mdp.gradient(lambda table: ENT_COEF * summed_entropy(process, table, len(episodes.mask)), theta)
+    return (
+        exact("the trainer's step with a bonus: its mean is ∇J + c_H E[Σₜ ∇H(sₜ)]", mean, right + bonus),
+        # How the policy changes which states come is left out.
+        exact("the whole bonus: ∇(J + c_H E[Σₜ H(sₜ)])", mean, right + whole, wrong=len(episodes.mask) > 1),
+    )
 
 
 def _mean_rows(
@@ -205,7 +235,7 @@ def _mean_rows(
     )  # fmt: skip
 
 
-def _value_row(process: Mdp, theta: tf.Tensor, episodes: Batches, weights: Array) -> Comparison:
+def _fall_row(process: Mdp, theta: tf.Tensor, episodes: Batches, weights: Array) -> Comparison:
     """Compare the mean of the loss itself, with and without a baseline that changes no gradient."""
     change = loss(theta, episodes, weights) - loss(theta, episodes, weights - CONSTANT)
     fall = mdp.expectation(theta, episodes, change)

@@ -63,7 +63,7 @@ def check(horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
     seen, actions, playing = path(batches, states), batches.actions[..., 0], batches.mask[..., 0] > 0
     hidden = np.where(playing, 0, states)  # whoever looks sees only that the episode goes on
     here, there = visits(seen, ours, states), visits(seen, mirrored, states)
-    every_row = maths.categorical_log_prob(tf.gather(theta, batches.states), batches.actions)
+    every_row = maths.Categorical(tf.gather(theta, batches.states)).log_prob(batches.actions)
     unmasked = batches.dynamics * tf.exp(tf.reduce_sum(every_row, axis=(0, 2)))
 
     lengths = playing.sum(axis=0)

@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from pg_core import maths
-from pg_core.proofs import mdp
+from pg_core.acting import draw_choice
+from pg_core.proofs import mdp, training
 from pg_core.proofs.mdp import Array, Batches, Mdp
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact, sampled
 
@@ -15,11 +16,11 @@ SHORT = 2  # steps at most, of the episodes in them
 
 
 def play(process: Mdp, theta: tf.Tensor, horizon: int, num_episodes: int, seed: int) -> Batches:
-    """Draw independent episodes, `[T, N, 1]`, every choice by `maths.sample_categorical`."""
+    """Draw independent episodes, `[T, N, 1]`, every choice by `acting.draw_choice`."""
     rng = np.random.default_rng([seed, num_episodes, 2])
 
     def draw(logits: Array) -> Array:
-        return np.asarray(maths.sample_categorical(tf.constant(logits), tf.constant(rng.random(num_episodes))))
+        return np.asarray(draw_choice(logits, rng.random(num_episodes)))
 
     states, alive, rows = draw(np.log(np.tile(process.start, (num_episodes, 1)))), np.ones(num_episodes), []
     for _ in range(horizon):
@@ -37,6 +38,33 @@ def step_gradients(theta: tf.Tensor, batches: Batches, gamma: float) -> tf.Tenso
     rewards = tf.constant(batches.rewards)
     weights = maths.discounts(rewards, gamma) * maths.discounted_returns(rewards, gamma)
     return weights[..., None, None] * mdp.scores(theta, batches)
+
+
+def shared_noise(process: Mdp, theta: tf.Tensor) -> tuple[Array, Array]:
+    """Calculate E[g₁ᵀg₂] - ‖∇J‖² of episodes of one step with leave-one-out, and ‖∇J‖²/(B-1)², for B = 2 and 3."""
+    signal = float(tf.reduce_sum(mdp.objective_gradient(process, theta, 1.0, 1) ** 2))
+    found = []
+    for size in SIZES[1:]:
+        batches = mdp.every_batch(process, 1, size)
+        each = leave_one_out_gradients(theta, batches, 1.0)
+        products = tf.reduce_sum(each[:, 0] * each[:, 1], axis=(1, 2))
+        found.append(float(mdp.expectation(theta, batches, products)) - signal)
+    return np.array(found), signal / (np.array(SIZES[1:]) - 1) ** 2
+
+
+def trainers_noise(theta: tf.Tensor, batches: Batches, gamma: float) -> tuple[Comparison, Comparison]:
+    """Compare the trainer's gradient norm and signal-to-noise ratio with their definitions, of table and bias."""
+    start = training.start(training.table(theta), batches.mask.shape[1])
+    _, metrics = training.update(start, training.one_hot(theta, batches), batches, gamma=gamma)
+    each = tf.reduce_sum(step_gradients(theta, batches, gamma), axis=0).numpy()  # [N, B, S, A]
+    each = np.concatenate([each, each.sum(axis=2, keepdims=True)], axis=2).reshape(*each.shape[:2], -1)
+    norm = np.linalg.norm(each.mean(axis=1), axis=1)
+    noise = np.sqrt(each.var(axis=1, ddof=1).sum(axis=1) / each.shape[1])
+    varies = noise > 1e-12  # in other batches, both episodes are the same
+    return (
+        exact("the trainer's ‖ĝ‖, before any limit", metrics.grad_norm, norm),
+        exact("its SNR: ‖ĝ‖ / √(tr Σ̂ / B)", metrics.grad_snr.numpy()[varies], norm[varies] / noise[varies]),
+    )
 
 
 def squared_noise(gradients: tf.Tensor) -> tf.Tensor:
@@ -134,6 +162,8 @@ def _batch_rows(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> t
         exact("E‖ḡ‖² = ‖∇J‖² + σ²/B", norms, signal + share),
         exact("the norm of the estimate: E‖ḡ‖² = ‖∇J‖²", norms, signal, wrong=True),
         exact("E[(‖ḡ‖/SNR)²] = σ²/B for B = 2, 3", noises[1:], share[1:]),
+        *trainers_noise(theta, batches[1], gamma),
+        exact("leave-one-out, one step: tr Cov[g₁, g₂] = ‖∇J‖²/(B-1)², B = 2, 3", *shared_noise(process, theta)),
         exact(
             "the same with leave-one-out, B = 2: E[(‖ḡ‖/SNR)²] = Var[ḡ]",
             spread, mdp.total_variance(theta, batches[1], tf.reduce_mean(others, axis=1)), wrong=True,
@@ -183,13 +213,11 @@ def _sampling_rows(seed: int) -> tuple[Comparison, ...]:
     return (
         exact(
             "of u: the first action whose cumulative probability exceeds u",
-            maths.sample_categorical(tf.constant(logits), tf.constant(uniform)),
+            draw_choice(logits, uniform),
             [np.searchsorted(row, u, side="right") for row, u in zip(cumulative, uniform, strict=True)],
         ),
-        exact(
-            "four equal chances: ⌊4u⌋", maths.sample_categorical(np.zeros((16, 4)), quarters), np.floor(4 * quarters)
-        ),
-        exact("just below u = 1: the last", maths.sample_categorical(tf.constant(logits), tf.constant(below_one)), 9.0),
+        exact("four equal chances: ⌊4u⌋", draw_choice(np.zeros((16, 4)), quarters), np.floor(4 * quarters)),
+        exact("just below u = 1: the last", draw_choice(logits, below_one), 9.0),
     )
 
 

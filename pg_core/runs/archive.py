@@ -13,7 +13,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pg_core.config import Config
-from pg_core.runs.records import Array
+from pg_core.runs.leaves import leaf_names, named
+from pg_core.runs.records import ARITHMETIC, Array
 from pg_core.runs.schema import ARRAYS
 
 MAX_FILE = 200 * 2**20  # bytes of a zip; `server.maxUploadSize` in .streamlit/config.toml is the same in MB
@@ -32,7 +33,7 @@ class Manifest(_Strict):
     """What a run is beside its config, its changes and its arrays."""
 
     format: Literal["policy-gradient-lab run"] = "policy-gradient-lab run"
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = 2  # 1: a checkpoint's arrays have numbers
     name: str
     note: str
     tags: list[str]
@@ -42,6 +43,7 @@ class Manifest(_Strict):
     reason: str
     updates: Annotated[int, Field(ge=0, le=1_000_000)]
     steps_per_second: Annotated[float, Field(ge=0)]
+    arithmetic: Annotated[int, Field(ge=1, le=ARITHMETIC)] = 1
 
 
 class RecordedChange(_Strict):
@@ -72,8 +74,15 @@ def checkpoint_member(update: int, full: bool) -> str:
     return f"{'checkpoints' if full else 'policies'}/{update:07}.npy"
 
 
-def checkpoint_type(config: Config, update: int, full: bool) -> np.dtype[Any]:
-    """Return the type of a kept policy, or of the whole state of a trainer, after `update` updates."""
+def checkpoint_type(config: Config, update: int, full: bool, numbered: bool = False) -> np.dtype[Any]:
+    """Return the type of a kept policy, or of the whole state of a trainer, after `update` updates.
+
+    Args:
+        config: of the run.
+        update: number of updates done.
+        full: whether it is the whole state.
+        numbered: whether the arrays of the state have numbers for names, as in archives of version 1.
+    """
     spec, agents = config.environment, config.num_agents
     policy = _parameters(config, spec.action_size)
     if not spec.discrete:
@@ -81,14 +90,19 @@ def checkpoint_type(config: Config, update: int, full: bool) -> np.dtype[Any]:
     fields: list[Any] = [(f"policy.{name}", "<f4", shape) for name, shape in policy.items()]
     if full:
         value = _parameters(config, 1) if config.baseline == "value" else {}
-        # As TensorFlow flattens a state: dictionaries by their keys in order, two slots for each parameter.
-        networks = [[network[name] for name in sorted(network)] for network in (policy, value)]
-        slots = [shape for network in networks for shape in network for _ in range(2)]
-        leaves = [*networks[0], *networks[1], *slots, ()]
+        shapes = {"policy": policy, "value": value, "policy_slots": policy, "value_slots": value}
+        leaves = [(path, _shape(shapes, path)) for path in leaf_names(policy, value)]
+        if numbered:
+            leaves = [(f"state_{i}", shape) for i, (_, shape) in enumerate(leaves)]
         recent = (agents, min(RECENT, update * config.episodes_per_update))
         fields += [("update", "<i8"), ("env_steps", "<i8", (agents,)), ("env_steps_to_solve", "<i8", (agents,))]
-        fields += [("recent_returns", "<f4", recent), *((f"state_{i}", "<f4", s) for i, s in enumerate(leaves))]
+        fields += [("recent_returns", "<f4", recent), *((path, "<f4", s) for path, s in leaves)]
     return np.dtype(fields)
+
+
+def _shape(shapes: dict[str, dict[str, tuple[int, ...]]], path: str) -> tuple[int, ...]:
+    part, _, name = path.partition("/")
+    return shapes[part][name.partition("/")[0]] if name else ()
 
 
 def _parameters(config: Config, outputs: int) -> dict[str, tuple[int, ...]]:
@@ -115,8 +129,9 @@ def join(policy: dict[str, Array], checkpoint: dict[str, Array] | None, dtype: n
 def split(record: Array) -> tuple[dict[str, Array], dict[str, Array]]:
     """Undo `join`: return the policy, and the checkpoint, empty if there is none."""
     parts = {name: np.asarray(record[name]) for name in record.dtype.names or ()}
-    policy = {name.removeprefix("policy."): array for name, array in parts.items() if name.startswith("policy.")}
-    return policy, {name: array for name, array in parts.items() if not name.startswith("policy.")}
+    kept = [name for name in parts if name.startswith("policy.")]
+    policy = {name.removeprefix("policy."): parts[name] for name in kept}
+    return policy, named({name: array for name, array in parts.items() if name not in kept}, policy)
 
 
 def header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:

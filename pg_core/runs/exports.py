@@ -87,7 +87,7 @@ def write_zip(store: Store, run: Run, file: BinaryIO) -> None:
     """
     manifest = Manifest(
         name=run.name, note=run.note, tags=list(run.tags), state=run.state, reason=run.reason,  # type: ignore[arg-type]
-        updates=run.updates, steps_per_second=run.steps_per_second,
+        updates=run.updates, steps_per_second=run.steps_per_second, arithmetic=run.arithmetic,
     )  # fmt: skip
     changes = [change.model_dump() for change in _changes(store, run)]
     with zipfile.ZipFile(file, "w") as packed:

@@ -57,10 +57,11 @@ def import_run(store: Store, file: BinaryIO, owner: str | None = None, session: 
             library.label(store, run_id, note=manifest.note, tags=manifest.tags)
         _add_changes(store, run_id, changes)
         summary = _add_updates(store, run_id, members, config, manifest.updates)
-        _add_checkpoints(store, run_id, members, config, manifest.updates)
+        _add_checkpoints(store, run_id, members, config, manifest)
         ended = manifest.state in ENDED
         summary |= {"state": manifest.state, "reason": manifest.reason} if ended else {"state": "stopped"}
-        summary |= {"steps_per_second": manifest.steps_per_second, "process": None, "deleted_at": None}
+        summary |= {"steps_per_second": manifest.steps_per_second, "arithmetic": manifest.arithmetic}
+        summary |= {"process": None, "deleted_at": None}
         store.transition(run_id, ["starting"], process, **summary)
     except BaseException:
         with write(store.engine, run_id) as connection:
@@ -142,8 +143,9 @@ def _row(run_id: str, update: Array) -> dict[str, Any]:
     return {"run_id": run_id, "update": int(update["update"]), "seconds": float(update["seconds"]), **arrays}
 
 
-def _add_checkpoints(store: Store, run_id: str, members: Members, config: Config, count: int) -> None:
+def _add_checkpoints(store: Store, run_id: str, members: Members, config: Config, manifest: Manifest) -> None:
     """Keep policies and checkpoints, one at a time."""
+    count, numbered = manifest.updates, manifest.format_version == 1
     seen: set[int] = set()
     for name in sorted(name for name in members.names if not name.startswith("updates/") and name.endswith(".npy")):
         folder, _, file = name.partition("/")
@@ -151,7 +153,7 @@ def _add_checkpoints(store: Store, run_id: str, members: Members, config: Config
         if at > count or at in seen:
             raise ImportRefused(f"`{name}` is beyond the run's {count:,} updates, or a second of its update.")
         seen.add(at)
-        policy, checkpoint = archive.split(members.array(name, archive.checkpoint_type(config, at, full), ()))
+        policy, checkpoint = archive.split(members.array(name, archive.checkpoint_type(config, at, full, numbered), ()))
         before = store.updates(run_id, ["env_steps", "env_steps_to_solve"], at - 1, 1) if at else []
         with _naming(name):
             check_checkpoint(config, at, policy, checkpoint, before[0] if before else None)

@@ -75,9 +75,8 @@ def check_checkpoint(
         return
     steps = np.zeros(config.num_agents, "<i8") if before is None else np.frombuffer(before.env_steps, "<i8")
     solved = np.full_like(steps, -1) if before is None else np.frombuffer(before.env_steps_to_solve, "<i8")
-    num_leaves = sum(name.startswith("state_") for name in checkpoint)
-    expected = {f"state_{i}": policy[name] for i, name in enumerate(sorted(policy))}
-    expected |= {"update": np.array(at), f"state_{num_leaves - 1}": np.array(at)}
+    expected = {f"policy/{name}": array for name, array in policy.items()}
+    expected |= {"update": np.array(at), "step": np.array(at)}
     expected |= {"env_steps": steps, "env_steps_to_solve": solved}
     if not all(np.array_equal(checkpoint[name], array) for name, array in expected.items()):
         raise ConfigError(f"Its policy and its counters must be those of {at:,} updates.")

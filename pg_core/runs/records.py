@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
 
 Array = npt.NDArray[Any]
 
+ARITHMETIC = 2  # of the trainer: a run of another one is the same again but for rounding
+
 ACTIVE = ("queued", "starting", "running", "paused")
 WORKED_ON = ("starting", "running", "paused")
 RESUMABLE = ("stopped", "interrupted")
@@ -70,6 +72,7 @@ class Run:
         parent_update: updates that it shares with that run.
         owner: the log-in of who controls it, None if it was started without one.
         deleted: whether it is out of sight, and can be restored.
+        arithmetic: version of the trainer's, see `ARITHMETIC`.
     """
 
     id: str
@@ -98,6 +101,7 @@ class Run:
     parent_update: int | None = None
     owner: str | None = None
     deleted: bool = False
+    arithmetic: int = ARITHMETIC
 
     @property
     def active(self) -> bool:

@@ -3,12 +3,12 @@
 import contextlib
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from pg_core.runs.records import Array, NoPolicy
+from pg_core.runs.records import ARITHMETIC, Array, NoPolicy
 from pg_core.runs.rows import update_row
 from pg_core.runs.schema import ARRAYS
 from pg_core.runs.store import Store
@@ -28,11 +28,13 @@ class Replay:
         updates: of the run.
         identical: of these, from the first on, as far as they were compared.
         arrays: names of those that differ in the next one; all if only one of the two has that update.
+        arithmetic: version of the trainer's with which the run began.
     """
 
     updates: int
     identical: int = 0
     arrays: tuple[str, ...] = ()
+    arithmetic: int = ARITHMETIC
 
     @property
     def differs_at(self) -> int | None:
@@ -54,7 +56,7 @@ def compare(store: Store, run_id: str) -> Iterator[Replay]:
     changes = deque(
         (request.update, request.values) for request in store.requests(run_id) if request.update is not None
     )
-    replay = Replay(run.updates)
+    replay = Replay(run.updates, arithmetic=run.arithmetic)
     yield replay
     prepare_tensorflow(store.folder)
     from pg_core.trainer import Trainer
@@ -131,11 +133,11 @@ def _advance(trainer: "Trainer", changes: _Changes, done: int, updates: int) -> 
 def _compared(replay: Replay, trained: "Sequence[Update]", stored: Sequence[sa.Row[Any]]) -> Replay:
     """Return how far a replay is after some more updates."""
     if not trained:
-        return Replay(replay.updates, replay.identical, tuple(ARRAYS))
+        return replace(replay, arrays=tuple(ARRAYS))
     rows = {row.update: row for row in stored}
     for update in trained:
         row, again = rows.get(update.index), update_row("", update, seconds=0.0)
         different = tuple(name for name in ARRAYS if row is None or getattr(row, name) != again[name])
         if different:
-            return Replay(replay.updates, update.index, different)
-    return Replay(replay.updates, replay.identical + len(trained))
+            return replace(replay, identical=update.index, arrays=different)
+    return replace(replay, identical=replay.identical + len(trained))

@@ -8,6 +8,7 @@ SQLite keeps its rollback journal: up to 3.51.2 its write-ahead log can be corru
 
 import contextlib
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from pg_core.runs import postgresql
+from pg_core.runs.leaves import named
+from pg_core.runs.records import ARITHMETIC
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 MAX_NAME = 80
 LOCK_SECONDS, PATIENT_LOCK_SECONDS = 5.0, 60.0  # a page had better say something; training had better wait
 
@@ -62,6 +65,7 @@ RUNS = sa.Table(
     sa.Column("parent_update", sa.Integer),  # updates that they share
     sa.Column("owner", sa.Text),  # who controls it: the id of a log-in
     sa.Column("session", sa.String(32)),  # of the browser that started it
+    sa.Column("arithmetic", sa.Integer, nullable=False, default=ARITHMETIC, server_default="1"),
 )
 UPDATES = sa.Table(
     "updates",
@@ -178,13 +182,27 @@ def _add_until(connection: sa.Connection) -> None:
     connection.execute(RUNS.update().values(elapsed_seconds=RUNS.c.wall_seconds))
 
 
+def _name_leaves(connection: sa.Connection) -> None:
+    """Bring a store of version 5 to version 6: arrays of checkpoints get names, runs the arithmetic of their time."""
+    from pg_core.runs.rows import from_bytes, to_bytes  # which know these tables
+
+    _add_columns(connection, "arithmetic")
+    key = CHECKPOINTS.c.run_id, CHECKPOINTS.c.update
+    for kept in list(connection.execute(sa.select(*key).where(CHECKPOINTS.c.checkpoint.is_not(None)))):
+        here = (key[0] == kept.run_id) & (key[1] == kept.update)
+        row = connection.execute(sa.select(CHECKPOINTS.c.policy, CHECKPOINTS.c.checkpoint).where(here)).one()
+        with contextlib.suppress(ValueError, OSError, zipfile.BadZipFile):  # what is damaged stays as it is
+            renamed = to_bytes(named(from_bytes(row.checkpoint), from_bytes(row.policy).keys()))
+            connection.execute(CHECKPOINTS.update().where(here).values(checkpoint=renamed))
+
+
 def _add_columns(connection: sa.Connection, *names: str) -> None:
     for name in names:
         declaration = sa.schema.CreateColumn(RUNS.c[name]).compile(dialect=connection.dialect)
         connection.execute(sa.text(f"ALTER TABLE runs ADD COLUMN {declaration}"))
 
 
-MIGRATIONS = (_add_engine, _add_library, _add_owners, _add_until)  # from version 1 on, each to the next
+MIGRATIONS = (_add_engine, _add_library, _add_owners, _add_until, _name_leaves)  # from version 1 on, each to the next
 
 
 @contextlib.contextmanager

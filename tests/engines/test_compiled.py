@@ -16,7 +16,7 @@ from pg_core.engines import Trajectories
 from pg_core.engines.compiled import MAX_ANGLE, MAX_POSITION, SECONDS, Draws, collect, has_failed, step
 from pg_core.engines.gymnasium import GymnasiumEngine
 from pg_core.maths import OPTIMIZERS
-from pg_core.policies import choice
+from pg_core.policies import choice_index
 from pg_core.randomness import Stream
 from pg_core.trainer import Trainer
 
@@ -36,7 +36,11 @@ def play(config: Config, policy: dict[str, np.ndarray], update: int = 0) -> Traj
         spec.max_episode_steps,
     )  # fmt: skip
     params = {name: tf.constant(array) for name, array in policy.items()}
-    activation, noise, starts = choice(config, "activation"), tf.constant(draws.noise[0]), tf.constant(draws.starts[0])
+    activation, noise, starts = (
+        choice_index(config, "activation"),
+        tf.constant(draws.noise[0]),
+        tf.constant(draws.starts[0]),
+    )
     played = compiled_collect(params, activation, noise, starts, config.sutton_barto_reward)
     return Trajectories(*(value.numpy() for value in played))
 

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pg_core.acting import draw_choice
 from pg_core.maths import (
+    Categorical,
     approx_kl,
     bootstrap_interval,
-    categorical_log_prob,
     explained_variance,
     gradient_norm,
     gradient_snr,
     interquartile_mean,
     masked_mean,
-    sample_categorical,
 )
 
 # Two agents of two episodes: [T, P, B] = [2, 2, 2]
@@ -89,8 +89,8 @@ def test_approx_kl_of_many_samples_is_near_the_exact_one():
     exact = tf.reduce_sum(tf.nn.softmax(old) * (tf.nn.log_softmax(old) - tf.nn.log_softmax(new)))
     uniform = tf.constant(np.random.default_rng(2).random((40_000, 1, 1)))
     shape = [*uniform.shape, 3]
-    actions = sample_categorical(tf.broadcast_to(old, shape), uniform)
-    log_probs, new_log_probs = (categorical_log_prob(tf.broadcast_to(z, shape), actions) for z in (old, new))
+    actions = draw_choice(np.broadcast_to(old, shape), uniform.numpy())
+    log_probs, new_log_probs = (Categorical(tf.broadcast_to(z, shape)).log_prob(actions) for z in (old, new))
     np.testing.assert_allclose(approx_kl(log_probs, new_log_probs, tf.ones_like(uniform)), [exact], rtol=0.03)
 
 

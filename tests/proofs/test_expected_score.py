@@ -21,7 +21,7 @@ def test_gaussian_scores_and_curvature_by_hand():
     mean, log_std = np.array([1.0]), np.log([2.0])
     # ε = 3: a = 7, (a - μ)/σ² = 6/4, ε² - 1 = 8.
     np.testing.assert_allclose(gaussian_scores(mean, log_std, np.array([3.0])), [[[1.5]], [[8.0]]])
-    np.testing.assert_allclose(mean_curvature(mean, log_std), [[1 / 4], [2]])
+    np.testing.assert_allclose(mean_curvature(mean, log_std), [[[1 / 4], [0]], [[0], [2]]], atol=1e-12)
 
 
 @pytest.mark.parametrize("states", [1, 3])

@@ -37,5 +37,5 @@ def test_wrong_rows_are_wrong_everywhere(horizon, states):
     rows = run("log_derivative", horizon=horizon, states=states).comparisons
     assert all(row.passed for row in rows)
     wrong = [row for row in rows if row.wrong]
-    assert len(wrong) == 3
+    assert len(wrong) == 4
     assert all(row.difference > 0.01 for row in wrong)

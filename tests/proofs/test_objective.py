@@ -51,7 +51,9 @@ def test_the_numbers_are_cart_poles():
 @pytest.mark.parametrize("horizon", [1, 2])
 @pytest.mark.parametrize("states", [1, 3])
 def test_what_is_wrong_is_found_where_it_is_wrong(gamma, horizon, states):
-    *_, over_steps, undiscounted, _, solved = run("objective", gamma=gamma, horizon=horizon, states=states).comparisons
+    *_, over_steps, undiscounted, _, _, _, solved = run(
+        "objective", gamma=gamma, horizon=horizon, states=states
+    ).comparisons
     assert over_steps.wrong == (horizon > 1)
     assert undiscounted.wrong == (gamma < 1 and horizon > 1)
     assert solved.wrong

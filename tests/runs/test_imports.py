@@ -1,6 +1,7 @@
 """What comes in: a run exactly as it was exported, or a sentence and nothing at all."""
 
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +14,13 @@ from hypothesis import strategies as st
 
 from pg_core.config import Config
 from pg_core.runs import archive, exports, imports, untrusted
-from pg_core.runs.records import Run
+from pg_core.runs.records import ARITHMETIC, Run
 from pg_core.runs.schema import CHANGES, CHECKPOINTS, RUNS, UPDATES, read
 from pg_core.runs.session import Leave
 from pg_core.runs.store import Store
 from pg_core.runs.untrusted import ImportRefused
 from pg_core.runs.worker import work
-from tests.runs.hostile import HOSTILE, NAN, UPDATES_FILE, Parts, pack, with_array, with_json
+from tests.runs.hostile import HOSTILE, NAN, UPDATES_FILE, Parts, pack, saved, with_array, with_json
 
 TABLES = (UPDATES, CHECKPOINTS, CHANGES)
 
@@ -234,3 +235,26 @@ def test_members_with_other_bytes_are_refused_or_a_run(store: Store, parts: Part
     name = sorted(parts)[which % len(parts)]
     at = int(place * len(parts[name]))
     accepted_or_refused(store, pack({**parts, name: parts[name][:at] + new + parts[name][at + cut :]}))
+
+
+def as_version_1(parts: Parts) -> Parts:
+    """The members as the lab of format version 1 wrote them: a state's arrays have numbers, in the order of names."""
+    old = {name: data for name, data in parts.items()}
+    for name in [name for name in parts if name.startswith("checkpoints/")]:
+        array = np.load(io.BytesIO(parts[name]))
+        numbers = iter(range(99))
+        array.dtype.names = tuple(
+            f"state_{next(numbers)}" if "/" in field or field == "step" else field for field in array.dtype.names
+        )
+        old[name] = saved(array)
+    manifest = json.loads(parts["manifest.json"]) | {"format_version": 1}
+    del manifest["arithmetic"]
+    return {**old, "manifest.json": json.dumps(manifest).encode()}
+
+
+def test_an_archive_of_version_1_comes_in_and_says_that_its_arithmetic_was_another(store, left, parts):
+    run_id = bring(store, pack(as_version_1(parts)))
+    assert (store.run(run_id).arithmetic, store.run(left).arithmetic) == (1, ARITHMETIC)
+    kept, theirs = store.checkpoint(run_id), store.checkpoint(left)
+    assert kept.keys() == theirs.keys() and "policy_slots/kernel_0/first" in kept
+    assert all(kept[name].tobytes() == theirs[name].tobytes() for name in kept)

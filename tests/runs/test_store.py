@@ -18,7 +18,7 @@ from pg_core.config import Config, ConfigError
 from pg_core.runs import history as module
 from pg_core.runs import rows
 from pg_core.runs.processes import is_alive, process_name
-from pg_core.runs.records import LostRun, Snapshot, UnknownRun
+from pg_core.runs.records import ARITHMETIC, LostRun, Snapshot, UnknownRun
 from pg_core.runs.rows import to_bytes
 from pg_core.runs.schema import ARRAYS, CHECKPOINTS, RUNS, SCHEMA_VERSION, StoreError, open_engine, read, write
 from pg_core.runs.store import Store
@@ -436,6 +436,11 @@ def old(database, small, make_update):
             insert(connection, "updates", row)
         row = {"run_id": "good", "values": '{"learning_rate": 0.5}', "requested_at": 1.0, "update": 1}
         insert(connection, "changes", row)
+        policy = {"kernel_0": np.ones(2), "bias_0": np.zeros(1)}
+        numbered = {"update": np.int64(2), **{f"state_{i}": np.array(i) for i in range(2 + 2 * 2 + 1)}}
+        kept = {"run_id": "good", "update": 2, "policy": to_bytes(policy), "checkpoint": to_bytes(numbered)}
+        insert(connection, "checkpoints", kept)
+        insert(connection, "checkpoints", kept | {"update": 1, "checkpoint": b"damaged"})
     engine.dispose()
     return database
 
@@ -464,6 +469,15 @@ def test_store_of_version_1_is_brought_to_this_version(old, tmp_path, small, mak
     assert run.current.learning_rate == 0.5 and run.updates == 2
     assert (run.note, run.tags, run.pinned, run.parent_id, run.owner) == ("", (), False, None, None)
     assert (run.until, run.wall_seconds, run.elapsed_seconds) == (0, 2.0, 2.0)
+    assert run.arithmetic == 1 and store.run(store.create(small)).arithmetic == ARITHMETIC
+    checkpoint = store.checkpoint("good")
+    paths = [
+        "policy/bias_0", "policy/kernel_0", "policy_slots/bias_0/first", "policy_slots/bias_0/second",
+        "policy_slots/kernel_0/first", "policy_slots/kernel_0/second", "step",
+    ]  # fmt: skip
+    assert {path: int(checkpoint[path]) for path in paths} == dict(zip(paths, range(7), strict=True))
+    with pytest.raises(ValueError, match="allow_pickle"):  # what was damaged is as it was
+        store.checkpoint("good", 1)
     with pytest.raises(ConfigError, match="Gone-v0"):
         store.run("bad")
     rows = store.updates("good", list(ARRAYS), 0, 9)

@@ -1,7 +1,7 @@
-"""Works through trajectories in slices that a processor's cache can hold.
+"""Accumulates gradients over slices of the trajectories that a processor's cache can hold.
 
 An update's activations, `[T, P, B, H]` numbers for each hidden layer, are hundreds of megabytes for a large population.
-Whatever is a sum over steps is added up slice by slice instead: some steps of one agent's episodes at a time, and no
+A gradient is a sum over steps, so it is added up slice by slice: some steps of one agent's episodes at a time, and no
 slice beyond its longest episode.
 """
 
@@ -14,33 +14,35 @@ import tensorflow as tf
 SLICE_ROWS = 2048  # steps of one agent, over all its episodes
 MAX_SLICE_STEPS = 128  # a longer slice would often run far beyond the longest episode
 
-Part = Callable[[Any, Any], tuple[Any, Any]]
+SliceGradients = Callable[[Any, Any], tuple[Any, Any]]
 
 
-def sweep(part: Part, agents: Any, rows: Any, lengths: tf.Tensor) -> tuple[Any, Any]:
-    """Apply `part` to every slice; add up what it sums, and join what it says of each step.
+def accumulate(slice_gradients: SliceGradients, params: Any, batch: Any, lengths: tf.Tensor) -> tuple[Any, Any]:
+    """Apply `slice_gradients` to every slice; add up the gradients, and join what it says of each step.
 
     Args:
-        part: takes one agent's share `[...]` of `agents` and a slice `[B, C, ...]` of its `rows`; returns a structure
-            of sums `[...]` and one of values for each step, `[B, C]`.
-        agents: structure of tensors `[P, ...]`.
-        rows: structure of tensors `[P, B, T, ...]`, 0 beyond the length of an episode.
+        slice_gradients: takes one agent's share `[...]` of `params` and a slice `[B, C, ...]` of its `batch`; returns a
+            structure of gradients `[...]` and one of values for each step, `[B, C]`.
+        params: structure of tensors `[P, ...]`.
+        batch: structure of tensors `[P, B, T, ...]`, 0 beyond the length of an episode.
         lengths: of the episodes, in steps, `[P, B]`.
 
     Returns:
-        The sums `[P, ...]` and the values `[P, B, T]`, 0 in slices that no episode of the agent reaches.
+        The gradients `[P, ...]` and the values `[P, B, T]`, 0 in slices that no episode of the agent reaches.
     """
-    num_agents, num_episodes, num_steps = tf.nest.flatten(rows)[0].shape[:3]
+    num_agents, num_episodes, num_steps = tf.nest.flatten(batch)[0].shape[:3]
     num_slices = math.ceil(num_steps / min(max(1, SLICE_ROWS // num_episodes), MAX_SLICE_STEPS))
     size = math.ceil(num_steps / num_slices)
     longest = tf.cast(tf.reduce_max(lengths, axis=1), tf.int32)  # [P]
-    padded = tf.nest.map_structure(lambda x: _pad(x, num_slices * size), rows)
+    padded = tf.nest.map_structure(lambda x: _pad(x, num_slices * size), batch)
 
     def shares(agent: tf.Tensor, index: tf.Tensor) -> tuple[Any, Any]:
-        mine = tf.nest.map_structure(lambda x: x[agent], agents)
+        mine = tf.nest.map_structure(lambda x: x[agent], params)
         return mine, tf.nest.map_structure(lambda x: _slice(x, agent, index * size, size), padded)
 
-    traced = tf.function(part, autograph=False).get_concrete_function(*shares(tf.constant(0), tf.constant(0)))
+    traced = tf.function(slice_gradients, autograph=False).get_concrete_function(
+        *shares(tf.constant(0), tf.constant(0))
+    )
     sums, values = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), traced.structured_outputs)
 
     def one_agent(agent: tf.Tensor) -> tuple[Any, Any]:

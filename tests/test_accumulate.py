@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pg_core import reinforce, sweep
+from pg_core import accumulate, reinforce
 from pg_core.config import Config
 from pg_core.engines import Trajectories
 
@@ -16,8 +16,8 @@ SLICES = [(10**6, 10**6), (3, 128), (B * 4, 128), (10**6, 4), (1, 128), (10**6, 
 @pytest.fixture(params=SLICES, ids=lambda sizes: f"{sizes[0]} rows, {sizes[1]} steps")
 def slices(request, monkeypatch):
     """Slices of all steps, one step, 4 steps by either limit (11 is no multiple of 4), and exactly all steps."""
-    monkeypatch.setattr(sweep, "SLICE_ROWS", request.param[0])
-    monkeypatch.setattr(sweep, "MAX_SLICE_STEPS", request.param[1])
+    monkeypatch.setattr(accumulate, "SLICE_ROWS", request.param[0])
+    monkeypatch.setattr(accumulate, "MAX_SLICE_STEPS", request.param[1])
 
 
 def rows_of(rng: np.random.Generator) -> np.ndarray:
@@ -37,7 +37,7 @@ def test_sums_and_values_are_those_of_the_whole(slices):
     rng = np.random.default_rng(0)
     x, y, scale = rows_of(rng), rows_of(rng), np.array([2.0, -3.0])
     agents, rows = {"scale": tf.constant(scale)}, (tf.constant(x), tf.constant(y))
-    sums, (terms, shifted) = tf.function(lambda: sweep.sweep(product, agents, rows, tf.constant(LENGTHS)))()
+    sums, (terms, shifted) = tf.function(lambda: accumulate.accumulate(product, agents, rows, tf.constant(LENGTHS)))()
     expected = scale[:, None, None] * (x * y).sum(axis=-1)
     np.testing.assert_allclose(sums["sum"], expected.sum(axis=-1), rtol=1e-12)
     np.testing.assert_allclose(terms, expected, rtol=1e-12)
@@ -46,9 +46,9 @@ def test_sums_and_values_are_those_of_the_whole(slices):
 
 
 def test_no_slice_is_worked_at_beyond_the_longest_episode_of_an_agent(monkeypatch):
-    monkeypatch.setattr(sweep, "MAX_SLICE_STEPS", 4)
+    monkeypatch.setattr(accumulate, "MAX_SLICE_STEPS", 4)
     ones = tf.ones([P, B, T])
-    sums, values = sweep.sweep(lambda _, x: (tf.reduce_sum(x), x), tf.zeros(P), ones, tf.constant(LENGTHS))
+    sums, values = accumulate.accumulate(lambda _, x: (tf.reduce_sum(x), x), tf.zeros(P), ones, tf.constant(LENGTHS))
     # Slices of 4 steps: agent 0 stops after two of them, agent 1 needs all three, of which one step is padding.
     np.testing.assert_array_equal(values[0, 0], [1] * 8 + [0] * 3)
     np.testing.assert_array_equal(values[1, 0], [1] * T)
@@ -77,7 +77,7 @@ def test_an_update_does_not_depend_on_the_slices(monkeypatch, env_id):
         return tf.function(lambda: reinforce.update(state, played, hyper, "sgd", None), autograph=False)()
 
     whole = learn()
-    monkeypatch.setattr(sweep, "MAX_SLICE_STEPS", 4)
+    monkeypatch.setattr(accumulate, "MAX_SLICE_STEPS", 4)
     for ours, theirs in zip(tf.nest.flatten(learn()), tf.nest.flatten(whole), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
     assert np.abs(whole[0].policy["kernel_0"] - state.policy["kernel_0"]).max() > 1e-3

@@ -1,0 +1,127 @@
+"""The trainer's step through whole networks, against TensorFlow's tape on the losses written plainly.
+
+There is a case for each kind of policy, with hidden layers on both sides of the width at which the trainer changes its
+way to multiply, and with episodes of several lengths.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from pg_core.proofs import training
+from pg_core.proofs.mdp import Array, Batches
+from pg_core.proofs.verdicts import Comparison, exact
+
+ENT_COEF, GAMMA = 0.3, 0.9
+HIDDEN = (9, 3)
+ACTIVATIONS = {"tanh": tf.tanh, "relu": tf.nn.relu, "silu": tf.nn.silu}
+# [T, N, B]: two batches of two episodes, the longest of which the trainer works through in two slices.
+MASK = (np.arange(150)[:, None, None] < [[150, 2], [3, 40]]).astype(float)
+
+Params = dict[str, tf.Tensor]
+
+
+class Case(NamedTuple):
+    """A kind of policy, and an environment in which it acts."""
+
+    name: str
+    env_id: str
+    observation_size: int
+    outputs: int
+    discrete: bool
+
+
+CASES = (
+    Case("two actions", "CartPole-v1", 4, 2, True),
+    Case("three actions", "Acrobot-v1", 6, 3, True),
+    Case("a Gaussian", "Pendulum-v1", 3, 1, False),
+)
+
+
+def comparisons(seed: int) -> list[Comparison]:
+    """Compare the steps of policies and value networks, for every kind of policy and every activation."""
+    rows = []
+    for case in CASES:
+        both = [sides(case, activation, seed) for activation in ACTIVATIONS]
+        claim = f"{case.name}, hidden layers, each activation: the trainer's step is -∇L"
+        rows.append(exact(claim, *(np.concatenate(side) for side in zip(*both, strict=True))))
+    return rows
+
+
+def sides(case: Case, activation: str, seed: int) -> tuple[Array, Array]:
+    """Calculate the trainer's step and minus the tape's gradient, of every parameter, for both batches."""
+    rng = np.random.default_rng([seed, 7])
+    policy, value = _network(case, case.outputs, rng), _network(case, 1, rng)
+    if not case.discrete:
+        policy["log_std"] = tf.constant(rng.normal(scale=0.3, size=(1, case.outputs)))
+    observations, batches = _play(case, rng)
+    start = training.start(policy, MASK.shape[1], value)
+    settings: dict[str, Any] = {"env_id": case.env_id, "activation": activation, "gamma": GAMMA, "ent_coef": ENT_COEF}
+    state, _ = training.update(start, observations, batches, baseline="value", reduction="step", **settings)
+    taken, gradients = [], []
+    for n in range(MASK.shape[1]):
+        taken += [after[name][n] - before[name] for after, before in ((state.policy, policy), (state.value, value))
+                  for name in before]  # fmt: skip
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch((policy, value))
+            of_policy, of_value = losses(policy, value, observations[:, n], batches, n, ACTIVATIONS[activation])
+        gradients += [*tape.gradient(of_policy, policy).values(), *tape.gradient(of_value, value).values()]
+    return _flat(taken), -_flat(gradients)
+
+
+def losses(
+    policy: Params, value: Params, observations: Array, batches: Batches, n: int, activation: Any
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Calculate -Σ (γᵗ (Gₜ - V) log π + c_H H) / n and ½ Σ (V - Gₜ)² / n of one batch, over its n steps."""
+    actions, rewards, mask = (x[:, n] for x in (batches.actions, batches.rewards, batches.mask))
+    values, returns, ahead = outputs(value, observations, activation)[..., 0], np.zeros_like(rewards), 0.0
+    for t in reversed(range(len(rewards))):
+        returns[t] = ahead = rewards[t] + GAMMA * ahead
+    weights = GAMMA ** np.arange(len(rewards))[:, None] * (returns - values.numpy())
+    log_probs, entropies = said(policy, outputs(policy, observations, activation), actions)
+    steps = mask.sum()
+    of_policy = -tf.reduce_sum(mask * (weights * log_probs + ENT_COEF * entropies)) / steps
+    return of_policy, 0.5 * tf.reduce_sum(mask * (values - returns) ** 2) / steps
+
+
+def outputs(params: Params, x: Any, activation: Any) -> tf.Tensor:
+    """Apply a network to `[T, B, D]`."""
+    for i in range(len(HIDDEN) + 1):
+        x = x @ params[f"kernel_{i}"] + params[f"bias_{i}"]
+        x = activation(x) if i < len(HIDDEN) else x
+    return x
+
+
+def said(policy: Params, outputs: tf.Tensor, actions: Array) -> tuple[tf.Tensor, tf.Tensor]:
+    """Calculate log π(a|s) and H(π(·|s)), `[T, B]`."""
+    if "log_std" not in policy:
+        every = tf.nn.log_softmax(outputs)
+        return tf.gather(every, actions, batch_dims=2), -tf.reduce_sum(tf.exp(every) * every, axis=-1)
+    log_std = policy["log_std"]
+    density = tf.exp(-((actions - outputs) ** 2) / (2 * tf.exp(2 * log_std))) / tf.sqrt(2 * np.pi * tf.exp(2 * log_std))
+    entropies = 0.5 * tf.math.log(2 * np.pi * np.e * tf.exp(2 * log_std)) + 0 * outputs
+    return tf.reduce_sum(tf.math.log(density), axis=-1), tf.reduce_sum(entropies, axis=-1)
+
+
+def _network(case: Case, num_outputs: int, rng: np.random.Generator) -> Params:
+    sizes, params = (case.observation_size, *HIDDEN, num_outputs), {}
+    for i in range(len(sizes) - 1):
+        params[f"kernel_{i}"] = tf.constant(rng.normal(size=sizes[i : i + 2]))
+        params[f"bias_{i}"] = tf.constant(rng.normal(size=(1, sizes[i + 1])))
+    return params
+
+
+def _play(case: Case, rng: np.random.Generator) -> tuple[Array, Batches]:
+    """Draw anything that may be seen, done and earned."""
+    observations = rng.normal(size=(*MASK.shape, case.observation_size)) * MASK[..., None]
+    if case.discrete:
+        actions: Array = (rng.integers(case.outputs, size=MASK.shape) * MASK).astype(np.int32)
+    else:
+        actions = rng.normal(size=(*MASK.shape, case.outputs)) * MASK[..., None]
+    rewards = rng.normal(size=MASK.shape) * MASK
+    return observations, Batches(MASK, actions, rewards, MASK, np.ones(MASK.shape[1]))
+
+
+def _flat(arrays: list[tf.Tensor]) -> Array:
+    return np.concatenate([np.ravel(array) for array in arrays])

@@ -1,0 +1,121 @@
+"""The trainer itself, from every batch that can be drawn: `reinforce.update`, whole, with a table for a policy.
+
+One-hot observations and no hidden layer make the policy's network a table of logits. Plain gradient descent with a
+learning rate of 1 makes the step that it takes its estimate of ∇J. Where it trains P agents, there are N batches here.
+"""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pg_core import reinforce
+from pg_core.config import Config
+from pg_core.engines import Trajectories
+from pg_core.episode_statistics import initial_statistics
+from pg_core.maths import Slots
+from pg_core.policies import Params
+from pg_core.proofs import mdp
+from pg_core.proofs.mdp import Batches
+from pg_core.proofs.verdicts import Comparison, exact
+from pg_core.reinforce import Metrics, State
+
+# The estimator of statement "discounting", of which every other is a variation.
+PLAIN = {
+    "weights": "reward_to_go", "gamma_t": True, "baseline": "none", "normalize_advantages": False,
+    "reduction": "episode", "ent_coef": 0.0, "optimizer": "sgd", "learning_rate": 1.0, "momentum": 0.0,
+    "stop_when_solved": False,
+}  # fmt: skip
+
+
+_traced: dict[Any, Any] = {}  # `reinforce.update` by the shapes of what it is given: a check asks for the same again
+
+
+def start(policy: Params, count: int, value: Params | None = None) -> State:
+    """Return the state of `count` agents that have the same parameters and have not learned yet.
+
+    Args:
+        policy: parameters `[...]` of one policy, float64.
+        count: N.
+        value: parameters `[...]` of one value network, or none.
+    """
+
+    def copies(params: Params) -> dict[str, tf.Tensor]:
+        return {name: tf.repeat(tf.constant(x, tf.float64)[None], count, axis=0) for name, x in params.items()}
+
+    def slots(params: Params) -> dict[str, Slots]:
+        return {name: Slots(tf.zeros_like(array), tf.zeros_like(array)) for name, array in params.items()}
+
+    policies, values, statistics = copies(policy), copies(value or {}), initial_statistics(count)
+    statistics = statistics._replace(recent_returns=tf.cast(statistics.recent_returns, tf.float64))
+    return State(policies, values, slots(policies), slots(values), tf.constant(0, tf.float64), statistics)
+
+
+def update(
+    state: State, observations: Any, batches: Batches, threshold: float | None = None, **settings: Any
+) -> tuple[State, Metrics]:
+    """Have the trainer do one update from every batch.
+
+    Args:
+        state: of N agents.
+        observations: `[T, N, B, D]`.
+        batches: what was played.
+        threshold: mean return that counts as solved, or None.
+        settings: of `Config`; the others are those of `PLAIN`.
+    """
+    config = Config(**{**PLAIN, **settings})
+    # One agent's settings do for all: they are broadcast.
+    hyper = tf.nest.map_structure(lambda x: x[:1] if x.shape.rank else x, reinforce.hyperparameters(config, tf.float64))
+    ended = np.ones(batches.mask.shape[1:], bool)
+    arrays = observations, batches.actions, batches.rewards, batches.mask, ended, ended
+    played = Trajectories(*map(tf.constant, arrays))
+    key = config.optimizer, threshold, *(tuple(x.shape) for x in tf.nest.flatten((state, played)))
+    if key not in _traced:
+        step = tf.function(
+            lambda state, played, hyper: reinforce.update(state, played, hyper, config.optimizer, threshold),
+            autograph=False,
+        )
+        _traced[key] = step.get_concrete_function(state, played, hyper)
+    learned: tuple[State, Metrics] = _traced[key](state, played, hyper)
+    return learned
+
+
+def one_hot(theta: tf.Tensor, batches: Batches) -> Any:
+    """Return the states as observations, `[T, N, B, S]`, 0 where not played."""
+    return np.eye(theta.shape[0])[batches.states] * batches.mask[..., None]
+
+
+def table(theta: tf.Tensor) -> Params:
+    """Return a table `[S, K]` as the parameters of a network without hidden layers."""
+    return {"kernel_0": theta, "bias_0": tf.zeros((1, theta.shape[1]), tf.float64)}
+
+
+def steps(theta: tf.Tensor, batches: Batches, values: tf.Tensor | None = None, **settings: Any) -> tf.Tensor:
+    """Return the trainer's step Δθ from every batch, `[N, S, A]`: its estimate ĝ of ∇J, for α = 1.
+
+    Args:
+        theta: the policy's logits, `[S, A]`.
+        batches: what was played.
+        values: of each state, `[S]`, if the baseline is a value network.
+        settings: of `Config`; the others are those of `PLAIN`.
+    """
+    value = {} if values is None else table(tf.reshape(values, [-1, 1]))
+    state = start(table(theta), batches.mask.shape[1], value)
+    return update(state, one_hot(theta, batches), batches, **settings)[0].policy["kernel_0"] - theta
+
+
+def compare(
+    claim: str, theta: tf.Tensor, batches: Batches, right: tf.Tensor, *, wrong: bool = False, **settings: Any
+) -> Comparison:
+    """Compare the mean of the trainer's steps with what they should be on average, and calculate their variance.
+
+    Args:
+        claim: the equation in Unicode.
+        theta: the policy's logits, `[S, A]`.
+        batches: all that can be drawn.
+        right: `[S, A]`.
+        wrong: whether the equation is false.
+        settings: as in `steps`.
+    """
+    found, variance = mdp.moments(theta, batches, steps(theta, batches, **settings))
+    return exact(claim, found, right, wrong=wrong, variance=variance)
