@@ -8,8 +8,11 @@ network with parameters θ, so that actions that were followed by more than usua
     θ ← θ + α ĝ,   ĝ = 1/n Σₜ (Gₜ - bₜ) ∇log π(aₜ|sₜ)
 
 The sum runs over all n steps of the last few episodes. Gₜ is the return, what was earned from step t on; bₜ, the
-baseline, is what other episodes earned from there on. This is the algorithm of the whole lab: `pg_core.reinforce` does
-the same for many agents at once, with every choice on a slider, and tests hold the two together.
+baseline, is what other episodes earned from there on. Two things help in practice: the weights Gₜ - bₜ are brought to
+mean 0 and standard deviation 1, and Adam turns ĝ into a step.
+
+This is the algorithm of the whole lab: `pg_core.reinforce` does the same for many agents at once, with each choice on a
+slider, and tests hold the two together.
 
 See Williams, "Simple statistical gradient-following algorithms for connectionist reinforcement learning", 1992.
 """
@@ -79,7 +82,7 @@ def returns_to_go(rewards: Array, gamma: float) -> Array:
 def leave_one_out(returns: list[Array]) -> list[Array]:
     """Calculate bₜ, the mean return from step t on of the other episodes that got so far, 0 if none did.
 
-    It depends on no action of the episode's own: so it changes the noise of ĝ, and not its mean.
+    It depends on no action of the episode's own: so it changes the noise of the sum n ĝ, and not its mean.
     """
 
     def baseline(own: int, t: int) -> float:

@@ -35,15 +35,15 @@ def comparisons(seed: int) -> tuple[Comparison, ...]:
     chances = softmax(_logits(policy, ours.observations))[..., 0]  # π(0|s)
     uniform = np.moveaxis(draws.noise[0], 0, 1)  # [T, P, B]
     lengths = mask.sum(axis=0)
-    ahead = np.arange(STEPS)[:, None, None] == lengths - 1
+    failures = (np.arange(STEPS)[:, None, None] == lengths - 1) & (lengths < STEPS)
     same = exact("both engines play the same episodes of the same random numbers", _flat(ours), _flat(theirs))
     return (
         dataclasses.replace(same, bound=SINGLE),
         exact("aₜ = 1 where uₜ ≥ π(0|sₜ), in steps that are played", ours.actions, (uniform >= chances) * mask),
         exact("the mask: 1 until an episode ends, 0 after it", mask, np.arange(STEPS)[:, None, None] < lengths),
         exact("a reward of 1 for every step", ours.rewards, mask),
-        exact("Sutton and Barto's: -1 at a failure, 0 before", sutton_barto.rewards, -1.0 * ahead),
-        exact("and so does Gymnasium", _padded(paid.rewards), -1.0 * ahead),
+        exact("Sutton and Barto's: -1 at a failure, 0 before", sutton_barto.rewards, -1.0 * failures),
+        exact("and so does Gymnasium", _padded(paid.rewards), -1.0 * failures),
         exact("an episode that ends before its time limit has failed", ours.terminated, lengths < STEPS),
     )
 

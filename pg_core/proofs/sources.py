@@ -38,9 +38,10 @@ def sources(statement: str) -> list[Source]:
     known = _definitions("maths/*.py", "pg_core.maths") | _definitions("acting.py", "pg_core.acting")
     nodes = list(ast.walk(ast.parse(code)))
     named = [node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "maths"]
-    imported = [alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
-    found = [known[name] for name in dict.fromkeys([*named, *imported]) if name in known]
-    if "training" in imported:
+    imported = [(node.module, a.name) for node in nodes if isinstance(node, ast.ImportFrom) for a in node.names]
+    called = [*named, *(name for module, name in imported if module == "pg_core.acting")]
+    found = [known[name] for name in dict.fromkeys(called) if name in known]
+    if ("pg_core.proofs", "training") in imported:
         text = (PACKAGE / "proofs" / "training.py").read_text(encoding="utf-8")
         found += [Source("pg_core.proofs.training", text), _definitions("reinforce.py", "pg_core.reinforce")["update"]]
     return [Source(f"pg_core.proofs.{statement}", code), *found]

@@ -131,7 +131,8 @@ def split(record: Array) -> tuple[dict[str, Array], dict[str, Array]]:
     parts = {name: np.asarray(record[name]) for name in record.dtype.names or ()}
     kept = [name for name in parts if name.startswith("policy.")]
     policy = {name.removeprefix("policy."): parts[name] for name in kept}
-    return policy, named({name: array for name, array in parts.items() if name not in kept}, policy)
+    num_layers = sum(name.startswith("kernel") for name in policy)
+    return policy, named({name: array for name, array in parts.items() if name not in kept}, num_layers)
 
 
 def header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:

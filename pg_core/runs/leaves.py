@@ -20,15 +20,17 @@ def leaf_names(policy: Collection[str], value: Collection[str]) -> list[str]:
     return [*params, *slots, "step"]
 
 
-def named(checkpoint: Mapping[str, Array], policy: Collection[str]) -> dict[str, Array]:
-    """Return a checkpoint whose arrays have numbers with their paths instead.
+def named(checkpoint: Mapping[str, Array], num_layers: int) -> dict[str, Array]:
+    """Return a checkpoint whose arrays have numbers with their paths instead; one that has paths as it is.
 
     Args:
         checkpoint: of a store or an archive of an earlier version.
-        policy: names of the policies' parameters.
+        num_layers: of each network, the last one included.
     """
-    count = sum(name.startswith("state_") for name in checkpoint)
-    networks = [name for name in policy if name != "log_std"]
-    value = networks if count > 3 * len(policy) + 1 else []  # each parameter has two slots, and there is the step
+    networks = [f"{kind}_{i}" for i in range(num_layers) for kind in ("kernel", "bias")]
+    # Each parameter has two slots, and there is the step. Layers have two parameters; a Gaussian policy has one more.
+    params = (sum(name.startswith("state_") for name in checkpoint) - 1) // 3
+    policy = [*networks, "log_std"] if params % 2 else networks
+    value = networks if params > len(policy) else []
     paths = {f"state_{i}": path for i, path in enumerate(leaf_names(policy, value))}
     return {paths.get(name, name): array for name, array in checkpoint.items()}

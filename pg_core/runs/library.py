@@ -10,7 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from pg_core.config import ConfigError
-from pg_core.runs.records import ACTIVE
+from pg_core.runs.records import ACTIVE, ARITHMETIC
 from pg_core.runs.rows import name_of, totals, valid_text
 from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, MAX_NAME, RUNS, UPDATES, read, write
 from pg_core.runs.store import Store
@@ -102,6 +102,7 @@ def fork(
         row = dict(connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id)).one()._mapping)
         by = {"owner": owner, "session": session, "parent_id": run_id, "parent_update": at}
         row |= _fresh(child, name) | by | _summary(connection, row, at)
+        row |= {} if at else {"arithmetic": ARITHMETIC}  # it shares nothing that was trained
         connection.execute(RUNS.insert(), row)
         for table, limit in ((UPDATES, at), (CHANGES, at), (CHECKPOINTS, at + 1)):
             _copy(connection, table, run_id, child, limit)

@@ -92,14 +92,16 @@ def policy_at(store: Store, run_id: str, update: int) -> dict[str, Array]:
 
     Raises:
         UnknownRun: there is no such run.
-        NoPolicy: the run has not come so far, or cannot be trained so far again.
+        NoPolicy: the run has not come so far, or cannot be trained so far again, as by another arithmetic.
         ConfigError: this lab cannot train it.
     """
     with contextlib.suppress(NoPolicy):
         return kept_policy(store, run_id, update)
-    checkpoint, updates = store.checkpoint(run_id, update), store.run(run_id).updates
-    if checkpoint is None or update > updates:
-        raise NoPolicy(f"`update` must be in [0, {updates}], of which a policy can be had, got {update}.")
+    checkpoint, run = store.checkpoint(run_id, update), store.run(run_id)
+    if checkpoint is None or update > run.updates:
+        raise NoPolicy(f"`update` must be in [0, {run.updates}], of which a policy can be had, got {update}.")
+    if run.arithmetic != ARITHMETIC:
+        raise NoPolicy("An earlier lab trained this run: a policy that is not kept cannot be had exactly again.")
     prepare_tensorflow(store.folder)
     from pg_core.trainer import Trainer
 

@@ -8,7 +8,6 @@ SQLite keeps its rollback journal: up to 3.51.2 its write-ahead log can be corru
 
 import contextlib
 import json
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -187,13 +186,17 @@ def _name_leaves(connection: sa.Connection) -> None:
     from pg_core.runs.rows import from_bytes, to_bytes  # which know these tables
 
     _add_columns(connection, "arithmetic")
+    connection.execute(RUNS.update().where(RUNS.c.updates == 0).values(arithmetic=ARITHMETIC))
+    configs = {run.id: json.loads(run.config) for run in connection.execute(sa.select(RUNS.c.id, RUNS.c.config))}
     key = CHECKPOINTS.c.run_id, CHECKPOINTS.c.update
     for kept in list(connection.execute(sa.select(*key).where(CHECKPOINTS.c.checkpoint.is_not(None)))):
         here = (key[0] == kept.run_id) & (key[1] == kept.update)
-        row = connection.execute(sa.select(CHECKPOINTS.c.policy, CHECKPOINTS.c.checkpoint).where(here)).one()
-        with contextlib.suppress(ValueError, OSError, zipfile.BadZipFile):  # what is damaged stays as it is
-            renamed = to_bytes(named(from_bytes(row.checkpoint), from_bytes(row.policy).keys()))
-            connection.execute(CHECKPOINTS.update().where(here).values(checkpoint=renamed))
+        try:
+            checkpoint = from_bytes(connection.scalar(sa.select(CHECKPOINTS.c.checkpoint).where(here)) or b"")
+            renamed = to_bytes(named(checkpoint, len(configs[kept.run_id]["hidden_layers"]) + 1))
+        except Exception:  # bytes can be wrong in any way: what is damaged stays as it is
+            continue
+        connection.execute(CHECKPOINTS.update().where(here).values(checkpoint=renamed))
 
 
 def _add_columns(connection: sa.Connection, *names: str) -> None:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from pg_core.config import Config, ConfigError
 from pg_core.learners import TrainingError
 from pg_core.runs import library, session
-from pg_core.runs.records import NoPolicy, UnknownRun
+from pg_core.runs.records import ARITHMETIC, NoPolicy, UnknownRun
 from pg_core.runs.replay import Replay, compare, policy_at
 from pg_core.runs.schema import ARRAYS, CHECKPOINTS, RUNS, UPDATES, write
 from pg_core.runs.session import Leave
@@ -161,6 +161,17 @@ def test_a_policy_that_cannot_be_had_gets_a_sentence(store, small, trained):
     edit(store, CHECKPOINTS.delete())
     with pytest.raises(NoPolicy):
         policy_at(store, trained, 0)
+
+
+def test_a_run_of_another_arithmetic_shows_what_it_kept_and_nothing_that_only_resembles_it(store, trained):
+    edit(store, CHECKPOINTS.delete().where(CHECKPOINTS.c.update.not_in([0])))
+    edit(store, RUNS.update().values(arithmetic=1))
+    assert policy_at(store, trained, 0).keys() == store.policy(trained, 0)[1].keys()
+    with pytest.raises(NoPolicy, match="An earlier lab trained this run"):
+        policy_at(store, trained, 5)
+    assert [found.arithmetic for found in compare(store, trained)][-1] == 1
+    forked = library.fork(store, trained, 0)  # nothing that was trained is shared
+    assert store.run(forked).arithmetic == ARITHMETIC
 
 
 def test_a_run_without_updates_has_nothing_that_differs(store, small):

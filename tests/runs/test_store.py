@@ -436,11 +436,12 @@ def old(database, small, make_update):
             insert(connection, "updates", row)
         row = {"run_id": "good", "values": '{"learning_rate": 0.5}', "requested_at": 1.0, "update": 1}
         insert(connection, "changes", row)
-        policy = {"kernel_0": np.ones(2), "bias_0": np.zeros(1)}
-        numbered = {"update": np.int64(2), **{f"state_{i}": np.array(i) for i in range(2 + 2 * 2 + 1)}}
+        policy = {name: np.ones(2) for name in ("kernel_0", "bias_0", "kernel_1", "bias_1")}
+        numbered = {"update": np.int64(2), **{f"state_{i}": np.array(i) for i in range(4 + 2 * 4 + 1)}}
         kept = {"run_id": "good", "update": 2, "policy": to_bytes(policy), "checkpoint": to_bytes(numbered)}
         insert(connection, "checkpoints", kept)
         insert(connection, "checkpoints", kept | {"update": 1, "checkpoint": b"damaged"})
+        insert(connection, "checkpoints", kept | {"update": 0, "checkpoint": b""})
     engine.dispose()
     return database
 
@@ -471,11 +472,10 @@ def test_store_of_version_1_is_brought_to_this_version(old, tmp_path, small, mak
     assert (run.until, run.wall_seconds, run.elapsed_seconds) == (0, 2.0, 2.0)
     assert run.arithmetic == 1 and store.run(store.create(small)).arithmetic == ARITHMETIC
     checkpoint = store.checkpoint("good")
-    paths = [
-        "policy/bias_0", "policy/kernel_0", "policy_slots/bias_0/first", "policy_slots/bias_0/second",
-        "policy_slots/kernel_0/first", "policy_slots/kernel_0/second", "step",
-    ]  # fmt: skip
-    assert {path: int(checkpoint[path]) for path in paths} == dict(zip(paths, range(7), strict=True))
+    names = ("bias_0", "bias_1", "kernel_0", "kernel_1")
+    slots = [f"policy_slots/{name}/{slot}" for name in names for slot in ("first", "second")]
+    paths = [*(f"policy/{name}" for name in names), *slots, "step"]
+    assert {path: int(checkpoint[path]) for path in paths} == dict(zip(paths, range(13), strict=True))
     with pytest.raises(ValueError, match="allow_pickle"):  # what was damaged is as it was
         store.checkpoint("good", 1)
     with pytest.raises(ConfigError, match="Gone-v0"):
