@@ -42,13 +42,10 @@ class Episode(NamedTuple):
 
 def initial_policy(rng: np.random.Generator) -> Params:
     """Draw a network whose last layer is so small that both actions are about equally probable at first."""
-    kernels = [rng.normal(0, 0.5, (4, HIDDEN)), rng.normal(0, 0.001, (HIDDEN, 2))]
     arrays = {
-        "kernel_0": kernels[0],
-        "bias_0": np.zeros((1, HIDDEN)),
-        "kernel_1": kernels[1],
-        "bias_1": np.zeros((1, 2)),
-    }
+        "kernel_0": rng.normal(0, 0.5, (4, HIDDEN)), "bias_0": np.zeros((1, HIDDEN)),
+        "kernel_1": rng.normal(0, 0.001, (HIDDEN, 2)), "bias_1": np.zeros((1, 2)),
+    }  # fmt: skip
     return {name: tf.Variable(array, dtype=tf.float32) for name, array in arrays.items()}
 
 

@@ -13,6 +13,7 @@ from pg_core.config import Config
 from pg_core.environments import Array
 from pg_core.episode_statistics import SOLVED_WINDOW, EpisodeStatistics
 from pg_core.learners import TrainingError, make_learner
+from pg_core.maths import Slots
 from pg_core.reinforce import Metrics, State
 
 
@@ -181,8 +182,8 @@ def _paths(tree: Any, path: str = "") -> Any:
     """Return the same structure with the path of each leaf in its place, such as `policy_slots/kernel_0/first`."""
     if isinstance(tree, Mapping):
         return {name: _paths(branch, f"{path}{name}/") for name, branch in tree.items()}
-    if isinstance(tree, tuple):
-        return type(tree)(**_paths(tree._asdict(), path))  # type: ignore[attr-defined]
+    if isinstance(tree, Slots):
+        return Slots(*(f"{path}{slot}" for slot in Slots._fields))
     return path.removesuffix("/")
 
 

@@ -93,14 +93,14 @@ def outputs(params: Params, x: Any, activation: Any) -> tf.Tensor:
     return x
 
 
-def said(policy: Params, outputs: tf.Tensor, actions: Array) -> tuple[tf.Tensor, tf.Tensor]:
+def said(policy: Params, z: tf.Tensor, actions: Array) -> tuple[tf.Tensor, tf.Tensor]:
     """Calculate log π(a|s) and H(π(·|s)), `[T, B]`."""
     if "log_std" not in policy:
-        every = tf.nn.log_softmax(outputs)
+        every = tf.nn.log_softmax(z)
         return tf.gather(every, actions, batch_dims=2), -tf.reduce_sum(tf.exp(every) * every, axis=-1)
     log_std = policy["log_std"]
-    density = tf.exp(-((actions - outputs) ** 2) / (2 * tf.exp(2 * log_std))) / tf.sqrt(2 * np.pi * tf.exp(2 * log_std))
-    entropies = 0.5 * tf.math.log(2 * np.pi * np.e * tf.exp(2 * log_std)) + 0 * outputs
+    density = tf.exp(-((actions - z) ** 2) / (2 * tf.exp(2 * log_std))) / tf.sqrt(2 * np.pi * tf.exp(2 * log_std))
+    entropies = 0.5 * tf.math.log(2 * np.pi * np.e * tf.exp(2 * log_std)) + 0 * z
     return tf.reduce_sum(tf.math.log(density), axis=-1), tf.reduce_sum(entropies, axis=-1)
 
 

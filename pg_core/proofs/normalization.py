@@ -161,7 +161,7 @@ def bandit(gamma: float, seed: int) -> Comparison:
                        estimators(batches, gamma)["normalised"], right)  # fmt: skip
 
 
-def other_units(theta: tf.Tensor, states: int, gamma: float, seed: int) -> tuple[Comparison, Comparison]:
+def other_units(theta: tf.Tensor, states: int, gamma: float, seed: int) -> list[Comparison]:
     """Compare the normalising trainer's steps for rewards in other units, and in the two states of step 8."""
     pairs = mdp.every_batch(from_one_state(states, seed), 2, 2)
     settings = {"gamma": gamma, "normalize_advantages": True}
@@ -175,7 +175,7 @@ def other_units(theta: tf.Tensor, states: int, gamma: float, seed: int) -> tuple
         exact("rewards in another unit, times 7: the same steps, normalised", seven_times, once),
         exact("the two states of step 8, c = ½: E[ĝ] is 3 : 1, ∇J is 1 : ½", mean[0] / mean[1], 3.0),
     )
-    return tuple(dataclasses.replace(row, bound=NEARLY) for row in rows)  # type: ignore[return-value]
+    return [dataclasses.replace(row, bound=NEARLY) for row in rows]
 
 
 def biases(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> dict[str, float]:

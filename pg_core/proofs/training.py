@@ -26,8 +26,7 @@ PLAIN = {
     "reduction": "episode", "ent_coef": 0.0, "optimizer": "sgd", "learning_rate": 1.0, "momentum": 0.0,
     "stop_when_solved": False,
 }  # fmt: skip
-
-
+MAX_TRACED = 16
 _traced: dict[Any, Any] = {}  # `reinforce.update` by the shapes of what it is given: a check asks for the same again
 
 
@@ -51,16 +50,13 @@ def start(policy: Params, count: int, value: Params | None = None) -> State:
     return State(policies, values, slots(policies), slots(values), tf.constant(0, tf.float64), statistics)
 
 
-def update(
-    state: State, observations: Any, batches: Batches, threshold: float | None = None, **settings: Any
-) -> tuple[State, Metrics]:
+def update(state: State, observations: Any, batches: Batches, **settings: Any) -> tuple[State, Metrics]:
     """Have the trainer do one update from every batch.
 
     Args:
         state: of N agents.
         observations: `[T, N, B, D]`.
         batches: what was played.
-        threshold: mean return that counts as solved, or None.
         settings: of `Config`; the others are those of `PLAIN`.
     """
     config = Config(**{**PLAIN, **settings})
@@ -69,10 +65,12 @@ def update(
     ended = np.ones(batches.mask.shape[1:], bool)
     arrays = observations, batches.actions, batches.rewards, batches.mask, ended, ended
     played = Trajectories(*map(tf.constant, arrays))
-    key = config.optimizer, threshold, *(tuple(x.shape) for x in tf.nest.flatten((state, played)))
+    key = config.optimizer, *(tuple(x.shape) for x in tf.nest.flatten((state, played)))
     if key not in _traced:
+        if len(_traced) == MAX_TRACED:
+            _traced.clear()
         step = tf.function(
-            lambda state, played, hyper: reinforce.update(state, played, hyper, config.optimizer, threshold),
+            lambda state, played, hyper: reinforce.update(state, played, hyper, config.optimizer, None),
             autograph=False,
         )
         _traced[key] = step.get_concrete_function(state, played, hyper)

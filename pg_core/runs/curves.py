@@ -23,7 +23,7 @@ from pg_core.runs.thinning import NOTHING, Chosen, extremes, min_max, width
 _Columns = dict[str, Array]
 
 MAX_ROWS = 400
-MAX_EPISODES = 500  # dots of 4 pixels on a chart 620 wide: a browser draws twice as many in twice the time
+MAX_EPISODES = 500  # dots of 4 pixels, on a chart 620 wide
 CACHED_RUNS = 8
 CACHED_TIMES = 4  # what is cached, in multiples of what is shown
 CHUNK, CHUNK_EPISODES = 20_000, 2**20  # read in one transaction, which a worker's commit waits for

@@ -191,9 +191,9 @@ def _name_leaves(connection: sa.Connection) -> None:
     key = CHECKPOINTS.c.run_id, CHECKPOINTS.c.update
     for kept in list(connection.execute(sa.select(*key).where(CHECKPOINTS.c.checkpoint.is_not(None)))):
         here = (key[0] == kept.run_id) & (key[1] == kept.update)
+        checkpoint = connection.execute(sa.select(CHECKPOINTS.c.checkpoint).where(here)).scalar_one()
         try:
-            checkpoint = from_bytes(connection.scalar(sa.select(CHECKPOINTS.c.checkpoint).where(here)) or b"")
-            renamed = to_bytes(named(checkpoint, len(configs[kept.run_id]["hidden_layers"]) + 1))
+            renamed = to_bytes(named(from_bytes(checkpoint), len(configs[kept.run_id]["hidden_layers"]) + 1))
         except Exception:  # bytes can be wrong in any way: what is damaged stays as it is
             continue
         connection.execute(CHECKPOINTS.update().where(here).values(checkpoint=renamed))
