@@ -4,16 +4,13 @@ import { describe, say } from "./caption.js"
 import { write } from "./dom.js"
 import { build, ICONS } from "./player_parts.js"
 import { createStage } from "./stage.js"
+import { isLive, nextUpdate } from "./succession.js"
 import { showThought } from "./thought.js"
 import { fetched, measured } from "./view.js"
 
-// That a policy is played before a newer one takes over: by then in any case; after less, or at its episode's end, as soon
-// as news comes, for nothing is newer than that.
-const [STAY_MS, STAY_WITH_NEWS_MS] = [900, 600]
 const READABLE_MS = 80 // of play between two texts: digits that change with every picture cannot be read
 const REST_MS = 700 // at the end of an episode, to see how it ended
 const LATE_MS = 1000 // longer than this between two pictures, the page was not seen
-const NONE_SKIPPED = 3 // so many newer policies are shown one by one, where every one is to be seen
 const FIGURE_SPACE = "\u2007" // as wide as a digit: what stands behind a number stays where it is
 const NOTHING = { newest: null, kept: [], every: false }
 const FAILED = "The episode could not be fetched."
@@ -110,11 +107,6 @@ function shift(player, by) {
   player.speed = Number(speed.value)
 }
 
-// Whether a newer policy may take over.
-function isLive({ following, held }) {
-  return following && !held
-}
-
 function toggle(player) {
   if (player.playing) return hold(player, player.moment)
   if (player.still || player.moment >= player.on.last) player.moment = 0
@@ -185,21 +177,6 @@ function takeOver(player, isNews = false) {
   if (player.loading || player.failed) return
   const update = nextUpdate(player, isNews)
   if (update !== null) load(player, update)
-}
-
-// Returns the policy that is due, null if the one on the stage stays.
-function nextUpdate(player, isNews) {
-  const { on, offered, known, picked, playing, front, frames } = player
-  if (picked !== null) return picked
-  if (on && known && (on.front !== front || on.frames !== frames)) return on.update
-  if (!isLive(player) || offered.newest === null) return null
-  if (!known) return offered.newest
-  const newer = offered.kept.filter((update) => update > on.update)
-  const eachOne = offered.every && playing && newer.length > 0 && newer.length <= NONE_SKIPPED
-  const stay = eachOne ? STAY_MS / newer.length : isNews ? STAY_WITH_NEWS_MS : STAY_MS
-  const over = !playing || player.played >= stay || (player.ended && (isNews || eachOne))
-  if (offered.newest === on.update || !over) return null
-  return eachOne ? newer[0] : offered.newest
 }
 
 async function load(player, update) {
