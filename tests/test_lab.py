@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from pg_core import lab
-from pg_core.config import Config, ConfigError
+from pg_core.config import Config
 from pg_core.evaluation import VALIDATION_SEED, evaluate
 from pg_core.lab import state
 from pg_core.runs.records import Batch
@@ -137,7 +137,7 @@ def test_orders_to_a_run_that_has_ended_do_nothing(trained):
     before = lab.run(trained)
     lab.pause(trained), lab.resume(trained), lab.step(trained, 9), lab.stop(trained)
     assert lab.run(trained) == before
-    with pytest.raises(ConfigError, match="A run that has finished cannot be changed"):
+    with pytest.raises(lab.RunEnded, match="A run that has finished cannot be changed"):
         lab.change(trained, gamma=0.5)
 
 

@@ -177,6 +177,8 @@ def _change(values: dict[str, Any]) -> None:
             live = {name: value for name, value in values.items() if run.current.is_live(name, value)}
             lab.change(run_id, **live)
             st.session_state.known = st.session_state.known.changed(**live)
+    except lab.RunEnded:
+        pass  # since it was looked up: the values are for the next run
     except REFUSALS as error:
         st.session_state.complaint = str(error)
 

@@ -33,7 +33,7 @@ from pg_core.runs.curves import Curves
 from pg_core.runs.episodes import EpisodeError
 from pg_core.runs.progress import Change, Progress
 from pg_core.runs.prover import Answer
-from pg_core.runs.records import ARITHMETIC, Run, UnknownRun
+from pg_core.runs.records import ARITHMETIC, Run, RunEnded, UnknownRun
 from pg_core.runs.schema import StoreError
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "NotAllowed",
     "Progress",
     "Run",
+    "RunEnded",
     "Source",
     "StoreError",
     "Training",

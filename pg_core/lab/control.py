@@ -72,7 +72,8 @@ def change(run_id: str, **live_values: Any) -> None:
     """Change live hyperparameters from the run's next update on.
 
     Raises:
-        ConfigError: a value is not valid, or not live, or the run has ended.
+        ConfigError: a value is not valid, or not live.
+        RunEnded: the run has ended, or was deleted.
     """
     access.controlled(run_id)
     state.store().request(run_id, live_values)

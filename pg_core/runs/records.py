@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from pg_core.config import Config
+from pg_core.config import Config, ConfigError
 
 if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
     from pg_core.trainer import Update
@@ -19,6 +19,10 @@ ARITHMETIC = 2  # of the trainer: a run of another is the same again until a rou
 ACTIVE = ("queued", "starting", "running", "paused")
 WORKED_ON = ("starting", "running", "paused")
 RESUMABLE = ("stopped", "interrupted")
+
+
+class RunEnded(ConfigError):
+    """Raised when what a run is asked for comes after its end."""
 
 
 class UnknownRun(KeyError):

@@ -25,6 +25,7 @@ from pg_core.runs.records import (
     Orders,
     Request,
     Run,
+    RunEnded,
     UnknownRun,
 )  # fmt: skip
 from pg_core.runs.rows import name_of, request_of, run_of
@@ -203,13 +204,14 @@ class Store(History):
 
         Raises:
             UnknownRun: there is no such run.
-            ConfigError: a value is not valid or not live, or the run has ended.
+            ConfigError: a value is not valid or not live.
+            RunEnded: the run has ended, or was deleted.
         """
         with write(self.engine, run_id) as connection:
             run = self._run(connection, run_id)
             if not run.changeable:
                 state = "was deleted" if run.deleted else f"has {run.state}"
-                raise ConfigError(f"A run that {state} cannot be changed; start a new run with these values.")
+                raise RunEnded(f"A run that {state} cannot be changed; start a new run with these values.")
             new = run.current.changed(**values)
             different = new.model_dump(mode="json", include=set(run.current.differences(new)))
             if different:

@@ -87,6 +87,7 @@ BOXES = """() => {
 def settled_boxes(page: Page) -> list[list]:
     """Return the boxes once no run of the page's script is under way."""
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    assert page.locator(".st-key-problem").all_inner_texts() == []  # the text says more than a box that is too much
     return page.evaluate(BOXES)
 
 

@@ -224,6 +224,22 @@ def test_controls_follow_what_another_tab_changes(queued: str) -> None:
     assert lab.run(queued).current == Config(num_agents=2, ent_coef=0.5, learning_rate=0.003, gamma=0.5)
 
 
+def test_a_control_that_is_moved_as_the_run_ends_is_for_the_next_run(queued: str, folder: Path, monkeypatch) -> None:
+    change = lab.change
+
+    def too_late(run_id: str, **values: object) -> None:
+        Store(folder).transition(run_id, ["queued"], state="solved")
+        change(run_id, **values)
+
+    app = page(run=queued)
+    monkeypatch.setattr(lab, "change", too_late)
+    control(app, "gamma").set_value(0.5).run()
+    assert not app.error
+    assert r"For the next run\: Discount factor\." in [text.value for text in app.caption]
+    assert control(app, "gamma").value == 0.5
+    assert lab.run(queued).current.gamma == Config().gamma
+
+
 @pytest.mark.parametrize(
     ("state", "target", "buttons"),
     [
