@@ -1,5 +1,6 @@
 """Runs: every run that was ever started; find, describe, compare, continue, fork and delete them."""
 
+import uuid
 from collections.abc import Callable, Sequence
 
 import streamlit as st
@@ -93,7 +94,7 @@ def fork(run: lab.Run) -> None:
         at = kept[0] if len(kept) == 1 else st.select_slider("Fork after update", kept, kept[-1], key=f"fork {run.id}")
         help = "A new run that shares this one's past up to there. Set what is to differ, then resume it."
         if st.button("Fork", icon=":material/call_split:", help=help):
-            controls.open_fork(run.id, at)
+            controls.open_fork(run.id, at, uuid.uuid4().hex)
             st.switch_page("train.py")
 
 

@@ -34,23 +34,28 @@ def moving(drawn: str, said: str) -> None:
     link.write("train")
 
 
-link.load()
-progress = opened()
-run = progress.run if progress else None
-if run:
-    controls.follow(run)
-st.html("<h1 class='lab-unseen'>Train</h1>")  # for screen readers
+@st.fragment
+def whole() -> None:
+    """Draw the page; a click outside any fragment would throw away presses that wait, one in a fragment follows them."""
+    progress = opened()
+    run = progress.run if progress else None
+    if run:
+        controls.follow(run)
+    # In the order of a narrow page; on a wide one assets/train.css puts the controls to the left.
+    with st.container(key="page"):
+        moving(token(progress) if progress else "", st.session_state.complaint)
+        with st.container(key="controls"):
+            with st.container(key="problem"):
+                if problem := controls.problem():
+                    st.error(plain(problem))
+            controls.knobs()
+            with st.container(key="next"):
+                st.caption(plain(controls.for_the_next_run(run)) or "​")
+            beside.comparisons(progress, bar.start)
+            controls.more()
+            history(progress)
 
-# In the order of a narrow page; on a wide one assets/train.css puts the controls to the left.
-with st.container(key="page"):
-    moving(token(progress) if progress else "", st.session_state.complaint)
-    with st.container(key="controls"):
-        with st.container(key="problem"):
-            if problem := controls.problem():
-                st.error(plain(problem))
-        controls.knobs()
-        with st.container(key="next"):
-            st.caption(plain(controls.for_the_next_run(run)) or "​")
-        beside.comparisons(progress, bar.start)
-        controls.more()
-        history(progress)
+
+link.load()
+st.html("<h1 class='lab-unseen'>Train</h1>")  # for screen readers
+whole()

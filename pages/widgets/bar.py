@@ -7,7 +7,8 @@ from typing import Any
 import streamlit as st
 
 from pages.widgets import beside, controls
-from pages.widgets.words import NOT_YOURS, REFUSALS
+from pages.widgets.command import command
+from pages.widgets.words import NOT_YOURS
 from pg_core import lab
 from pg_core.config import Config
 
@@ -42,7 +43,7 @@ def bar(run: lab.Run | None) -> None:
         with st.container(key="slot_anew"):
             again = run is not None and _meaning(run) != "train"
             anew = "Stop this run, which is kept, and start another with these settings."
-            _button("Train anew", "anew", "restart_alt", anew, not again, train, st.session_state.next_run)
+            _button("Train anew", "anew", "restart_alt", anew, not again, _train, st.session_state.next_run)
         with st.container(key="slot_pace"):
             controls.control("pace", label="Pace, updates a second", label_visibility="collapsed")
 
@@ -57,7 +58,7 @@ def _meaning(run: lab.Run | None) -> str:
 def _main(run: lab.Run | None, steerable: bool, help: str | None) -> None:
     meaning = _meaning(run)
     if meaning == "train":
-        _button("Train", "train", "play_arrow", "Start a run with these settings.", False, train,
+        _button("Train", "train", "play_arrow", "Start a run with these settings.", False, _train,
                 st.session_state.next_run, type="primary")  # fmt: skip
     elif meaning == "pause":
         _button("Pause", "pause", "pause", help or PAUSE, not steerable, _order, lab.pause, type="primary")
@@ -74,32 +75,26 @@ def _button(
     )  # fmt: skip
 
 
-def train(run_id: str) -> None:
+@command
+def _train(run_id: str) -> None:
     """Start the run with this id as the controls say, and open it; the run that is open and active is stopped."""
     start({run_id: (None, {})})
 
 
 def start(runs: dict[str, tuple[str | None, dict[str, Any]]]) -> None:
     """Start runs, by id, each with a name and what differs in it from the controls; the first one is opened."""
-    st.session_state.complaint = ""
-    try:
-        configs = {run_id: Config(**{**dict(controls.config()), **values}) for run_id, (_, values) in runs.items()}
-        before = lab.run(st.session_state.run_id) if st.session_state.run_id else None
-        if before and before.active and before.id not in runs and lab.may_control(before):
-            lab.stop(before.id)
-        first, *others = runs
-        for run_id, (name, _) in runs.items():
-            lab.start(configs[run_id], name, run_id)
-            if run_id == first:
-                controls.open_run(lab.run(first))
-        beside.keep(*others)
-    except REFUSALS as error:
-        st.session_state.complaint = str(error)
+    configs = {run_id: Config(**{**dict(controls.config()), **values}) for run_id, (_, values) in runs.items()}
+    before = lab.run(st.session_state.run_id) if st.session_state.run_id else None
+    if before and before.active and before.id not in runs and lab.may_control(before):
+        lab.stop(before.id)
+    first, *others = runs
+    for run_id, (name, _) in runs.items():
+        lab.start(configs[run_id], name, run_id)
+        if run_id == first:
+            controls.open_run(lab.run(first))
+    beside.keep(*others)
 
 
+@command
 def _order(order: Callable[..., None], *args: Any) -> None:
-    st.session_state.complaint = ""
-    try:
-        order(st.session_state.run_id, *args)
-    except REFUSALS as error:
-        st.session_state.complaint = str(error)
+    order(st.session_state.run_id, *args)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.widgets.words import REFUSALS
+from pages.widgets.command import command
 from pg_core import lab
 from pg_core.presets import PRESETS
 
@@ -58,23 +58,23 @@ def _button(
     )
 
 
+@command
 def _twin(update: int) -> None:
-    st.session_state.complaint = ""
-    try:
-        keep(lab.twin(st.session_state.run_id, update))
-    except REFUSALS as error:
-        st.session_state.complaint = str(error)
+    keep(lab.twin(st.session_state.run_id, update))
 
 
+@command
 def _ghost(run_id: str) -> None:
     keep(run_id)
 
 
+@command
 def _versus(start: Callable[..., None], run_id: str) -> None:
     other = uuid.uuid5(uuid.NAMESPACE_OID, run_id).hex  # a press that comes twice starts the same two
     chosen = {run_id: PRESETS["best"], other: PRESETS["plain"]}
     start({one: (preset.label, preset.values) for one, preset in chosen.items()})
 
 
+@command
 def _clear() -> None:
     st.session_state.beside = []

@@ -1,11 +1,13 @@
 """Controls of all hyperparameters, drawn from their declarations, in step with the link and with the open run."""
 
+import contextlib
 from typing import Any
 
 import streamlit as st
 
 from pages.widgets import ASSETS
-from pages.widgets.words import REFUSALS, plain
+from pages.widgets.command import command
+from pages.widgets.words import plain
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 from pg_core.hyperparameters import GROUPS, Hyperparameter
@@ -26,9 +28,9 @@ def open_run(run: lab.Run | None, config: Config | None = None) -> None:
     _show(dict(config or (run.current if run else Config())))
 
 
-def open_fork(run_id: str, update: int | None = None) -> None:
+def open_fork(run_id: str, update: int, child: str) -> None:
     """Fork a run and show its child, which waits for what is to differ."""
-    open_run(lab.run(lab.fork(run_id, update, resumed=False)))
+    open_run(lab.run(lab.fork(run_id, update, resumed=False, child=child)))
 
 
 def follow(run: lab.Run) -> None:
@@ -157,11 +159,13 @@ def _widget(parameter: Hyperparameter, active: bool, more: dict[str, Any]) -> No
         st.number_input(min_value=parameter.low, max_value=parameter.high, step=1, **common)
 
 
+@command
 def _changed(name: str) -> None:
     """Put a moved control into force in the open run, if it may change live."""
     _change({name: value(name)})
 
 
+@command
 def _apply_preset() -> None:
     values = PRESETS[st.session_state.preset].values
     _show(values)
@@ -170,17 +174,12 @@ def _apply_preset() -> None:
 
 def _change(values: dict[str, Any]) -> None:
     """Ask the open run for those values that may change live; the others are for the next run."""
-    st.session_state.complaint = ""
     run_id = st.session_state.run_id
-    try:
-        if run_id and (run := lab.run(run_id)).changeable and lab.may_control(run):
-            live = {name: value for name, value in values.items() if run.current.is_live(name, value)}
+    if run_id and (run := lab.run(run_id)).changeable and lab.may_control(run):
+        live = {name: value for name, value in values.items() if run.current.is_live(name, value)}
+        with contextlib.suppress(lab.RunEnded):  # since it was looked up: the values are for the next run
             lab.change(run_id, **live)
             st.session_state.known = st.session_state.known.changed(**live)
-    except lab.RunEnded:
-        pass  # since it was looked up: the values are for the next run
-    except REFUSALS as error:
-        st.session_state.complaint = str(error)
 
 
 def _current_preset() -> str | None:

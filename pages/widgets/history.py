@@ -1,9 +1,11 @@
 """What became of a run, in words: where it comes from and what changed in it, with an offer to fork it there."""
 
+import uuid
+
 import streamlit as st
 
 from pages.widgets import controls, traces
-from pages.widgets.words import REFUSALS
+from pages.widgets.command import command
 from pg_core import lab
 
 MAX_CHANGES = 3  # newest
@@ -29,7 +31,7 @@ def _fork_row(text: str, label: str, update: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.text(text, width="content")
         key = f"{label} {update}"
-        st.button(label, key=key, type="tertiary", help=help, on_click=_fork, args=(update,))
+        st.button(label, key=key, type="tertiary", help=help, on_click=_fork, args=(update, uuid.uuid4().hex))
 
 
 def _change_in_words(change: lab.Change) -> str:
@@ -37,12 +39,9 @@ def _change_in_words(change: lab.Change) -> str:
     return f"update {change.update + 1}: {', '.join(traces.in_words(change.values))}"
 
 
-def _fork(update: int) -> None:
+@command
+def _fork(update: int, child: str) -> None:
     """Fork the open run at the last checkpoint that was kept in its first `update` updates."""
-    st.session_state.complaint = ""
     run_id = st.session_state.run_id
-    try:
-        kept = [done for done in lab.checkpoints(run_id) if done <= update]
-        controls.open_fork(run_id, kept[-1] if kept else update)
-    except REFUSALS as error:
-        st.session_state.complaint = str(error)
+    kept = [done for done in lab.checkpoints(run_id) if done <= update]
+    controls.open_fork(run_id, kept[-1] if kept else update, child)

@@ -53,13 +53,17 @@ def start(config: Config, name: str | None = None, run_id: str | None = None) ->
         NotAllowed: the visitor, or the lab, has as many runs as may be; so `resume`, `step` and `fork`.
         StoreError: the store cannot be written; so every function here.
     """
-    if run_id is not None and not RUN_ID.fullmatch(run_id):
-        raise ValueError(f"`run_id` must be 32 hexadecimal digits in lower case, got {run_id[:64]!r}.")
+    _check_id("run_id", run_id)
     with _starting:
         if run_id is None or not state.store().has(run_id):
             run_id = _create(config, name, run_id)
     state.supervisor().wake()
     return run_id
+
+
+def _check_id(name: str, run_id: str | None) -> None:
+    if run_id is not None and not RUN_ID.fullmatch(run_id):
+        raise ValueError(f"`{name}` must be 32 hexadecimal digits in lower case, got {run_id[:64]!r}.")
 
 
 def _create(config: Config, name: str | None, run_id: str | None) -> str:
@@ -104,8 +108,9 @@ def stop(run_id: str) -> None:
 
 
 def fork(
-    run_id: str, update: int | None = None, name: str | None = None, *, resumed: bool = True, **live_values: Any
-) -> str:
+    run_id: str, update: int | None = None, name: str | None = None, *, resumed: bool = True,
+    child: str | None = None, **live_values: Any,
+) -> str:  # fmt: skip
     """Add a run that shares another's past up to `update` updates and goes on with other live values.
 
     Args:
@@ -113,6 +118,7 @@ def fork(
         update: one after which a checkpoint was kept, see `checkpoints`; None: the newest.
         name: of the child.
         resumed: whether it goes on at once; else `change` and `resume` are still to come.
+        child: its id, made by the caller, 32 hexadecimal digits: a second fork with it is the same run.
         live_values: in force from the child's first own update on.
 
     Returns:
@@ -120,10 +126,12 @@ def fork(
 
     Raises:
         ConfigError: there is no checkpoint at `update`, or a value is not valid or not live.
+        ValueError: `child` is no id.
     """
+    _check_id("child", child)
     store = state.store()
     store.run(run_id).current.changed(**live_values)
-    child = _copy(run_id, update, name)
+    child = _copy(run_id, update, name, child)
     store.request(child, live_values)
     if resumed:
         _enqueue(child, "run")

@@ -145,7 +145,7 @@ def test_the_filmstrip_plays_an_earlier_policy_and_puts_the_cursor_there(open_pa
 
 
 def test_a_twin_goes_on_unchanged_beside_the_run(open_page: Open, store: Store) -> None:
-    page = open_page("?pace=5&num_agents=2&hidden_layers=8&num_updates=200&stop_when_solved=False")
+    page = open_page("?pace=5&num_agents=2&hidden_layers=8&num_updates=50000&stop_when_solved=False")
     run = train(page)
     wait_for_points(page, 3)
     expect(button(page, "Keep a twin")).to_be_disabled()
@@ -214,11 +214,17 @@ def test_a_press_that_comes_twice_counts_once(open_page: Open, store: Store) -> 
 
     page = open_page(f"?run={run}", repeated=repeated)
     press("One update")
-    expect(button(page, "Resume")).to_be_visible()
-    assert (store.run(run).target, store.orders(run, after=0).until) == ("pause", 1)
+    while store.orders(run, after=0).until == 0:
+        page.wait_for_timeout(20)
     press("Resume")
     expect(button(page, "Pause")).to_be_visible()
     assert store.run(run).target == "run"
+    press("Pause")
+    expect(button(page, "Resume")).to_be_visible()
+    press("One update")  # once more, if both that were sent before meant the same
+    while store.orders(run, after=0).until == 0:
+        page.wait_for_timeout(20)
+    assert (store.run(run).target, store.orders(run, after=0).until) == ("pause", 1)
     store.transition(run, ["paused"], state="finished")
     expect(button(page, "Train")).to_be_visible()
     runs = len(store.runs())
