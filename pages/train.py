@@ -36,7 +36,7 @@ def moving(drawn: str, said: str) -> None:
 
 @st.fragment
 def whole() -> None:
-    """Draw the page; a click outside any fragment would throw away presses that wait, one in a fragment follows them."""
+    """Draw the page; a click outside any fragment would throw away presses that wait, one in a fragment follows."""
     progress = opened()
     run = progress.run if progress else None
     if run:
