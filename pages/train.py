@@ -36,7 +36,7 @@ def moving(drawn: str, said: str) -> None:
 
 @st.fragment
 def whole() -> None:
-    """Draw the page; a click outside any fragment would throw away presses that wait, one in a fragment follows."""
+    """Draw the page. It is a fragment since a click outside any would throw away the presses that still wait."""
     progress = opened()
     run = progress.run if progress else None
     if run:

@@ -111,6 +111,18 @@ def test_a_fork_belongs_to_whoever_forks(store):
         lab.resume(child)
 
 
+def test_a_fork_that_is_asked_for_again_changes_nothing(store):
+    acts(ANN)
+    parent, child = ended(store, lab.start(CONFIG)), "a" * 32
+    assert lab.fork(parent, resumed=False, child=child) == child
+    before = lab.run(child)
+    acts(BOB)
+    assert lab.fork(parent, gamma=0.5, child=child) == child
+    assert lab.run(child) == before and before.owner == ANN.id and not store.requests(child)
+    with pytest.raises(ValueError, match="`child` must be 32 hexadecimal digits in lower case, got 'x'"):
+        lab.fork(parent, child="x")
+
+
 def test_a_twin_is_as_it_was_before_the_change_and_is_made_once_for_each_visitor(store):
     acts(ANN)
     parent = ended(store, lab.start(CONFIG, "x" * 80))

@@ -118,7 +118,7 @@ def fork(
         update: one after which a checkpoint was kept, see `checkpoints`; None: the newest.
         name: of the child.
         resumed: whether it goes on at once; else `change` and `resume` are still to come.
-        child: its id, made by the caller, 32 hexadecimal digits: a second fork with it is the same run.
+        child: its id, made by the caller, 32 hexadecimal digits: a second fork with it is the same run, and changes nothing.
         live_values: in force from the child's first own update on.
 
     Returns:
@@ -131,6 +131,8 @@ def fork(
     _check_id("child", child)
     store = state.store()
     store.run(run_id).current.changed(**live_values)
+    if child is not None and store.has(child):
+        return child  # as it is by now, and whoever's it is
     child = _copy(run_id, update, name, child)
     store.request(child, live_values)
     if resumed:
