@@ -118,7 +118,8 @@ def fork(
         update: one after which a checkpoint was kept, see `checkpoints`; None: the newest.
         name: of the child.
         resumed: whether it goes on at once; else `change` and `resume` are still to come.
-        child: its id, made by the caller, 32 hexadecimal digits: a second fork with it is the same run, and changes nothing.
+        child: its id, made by the caller, 32 hexadecimal digits: a second fork with it is the same run, and
+            changes nothing.
         live_values: in force from the child's first own update on.
 
     Returns:
