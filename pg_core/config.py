@@ -133,7 +133,8 @@ class Config(BaseModel):
     )  # fmt: skip
     reduction: Literal["episode", "step"] = hyperparameter(
         "step", "Reduction", "", "Mean over episodes of the sum over steps, unbiased for ∇J, or mean over all steps: "
-        "the same direction divided by the mean episode length.", group="Estimator", live=True,
+        "in a batch the same direction, divided by its mean episode length; biased if lengths vary.",
+        group="Estimator", live=True,
         choices={"episode": "per episode", "step": "per step"},
         statement="surrogate_loss",
     )  # fmt: skip
@@ -161,6 +162,7 @@ class Config(BaseModel):
     max_grad_norm: float = hyperparameter(
         0.0, "Gradient-norm limit", "‖g‖", "A longer gradient is scaled down to this norm; 0 means no limit.",
         group="Optimiser", live=True, ge=0, le=1000, step=0.1,
+        statement="gradient_clipping",
     )  # fmt: skip
 
     def __init__(self, /, **values: Any) -> None:

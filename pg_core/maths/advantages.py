@@ -71,7 +71,7 @@ def leave_one_out(returns: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 def normalize(advantages: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """Shift and scale each agent's advantages over its played steps.
 
-    Â = (A - mean A) / (std A + 1e-8), with the population's standard deviation (ddof 0).
+    Ã = (Â - mean Â) / (std Â + 1e-8), with the population's standard deviation (ddof 0).
 
     One single step, or advantages that are all the same, give zeros.
 

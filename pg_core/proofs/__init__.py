@@ -40,6 +40,7 @@ PARAMETERS = {
 
 # In an order in which each statement rests on earlier ones; what its check may vary.
 STATEMENTS: dict[str, tuple[str, ...]] = {
+    "problem": ("seed",),
     "trajectory": ("horizon", "states", "seed"),
     "returns": ("gamma", "horizon", "states", "seed"),
     "objective": ("gamma", "horizon", "states", "seed"),
@@ -54,10 +55,18 @@ STATEMENTS: dict[str, tuple[str, ...]] = {
     "leave_one_out": ("gamma", "states", "seed"),
     "normalization": ("gamma", "states", "seed"),
     "policy_gradient_theorem": ("gamma", "states", "seed"),
+    "proportionality": ("horizon", "states", "seed"),
     "performance_difference": ("gamma", "states", "seed"),
     "scores": ("seed",),
     "entropy": ("seed",),
+    "reparameterization": ("seed",),
     "surrogate_loss": ("gamma", "horizon", "states", "seed"),
+    "default_estimator": ("states", "seed"),
+    "gradient_clipping": ("gamma", "horizon", "states", "seed"),
+    "gradient_domination": ("gamma", "horizon", "states", "seed"),
+    "trust_region": ("gamma", "horizon", "states", "seed"),
+    "importance_weights": ("gamma", "horizon", "states", "seed"),
+    "natural_gradient": ("gamma", "horizon", "states", "seed"),
     "variance": ("gamma", "horizon", "states", "samples", "seed"),
     "ascent": ("gamma", "horizon", "states", "seed"),
     "cart_pole": ("seed",),
@@ -103,3 +112,24 @@ def _in_bounds(name: str, value: Any) -> int | float:
         raise ValueError(f"`{name}` must be {whole}in [{parameter.low:g}, {parameter.high:g}], got {value!r}.")
     number: int | float = kind(value)
     return number
+
+
+# As the page of derivations shows them; a number is the place in `STATEMENTS`.
+GROUPS = {
+    "World": ("problem", "cart_pole"),
+    "Core": (
+        "trajectory", "returns", "objective", "log_derivative", "dynamics", "reinforce", "expected_score",
+        "reward_to_go", "discounting", "scores", "surrogate_loss",
+    ),
+    "Estimators": (
+        "baselines", "optimal_baseline", "leave_one_out", "normalization", "default_estimator", "entropy",
+        "gradient_clipping", "importance_weights", "reparameterization", "variance",
+    ),
+    "Theory": (
+        "policy_gradient_theorem", "proportionality", "performance_difference", "gradient_domination", "trust_region",
+        "natural_gradient", "ascent",
+    ),
+}  # fmt: skip
+FIRST_EVENING = (
+    "trajectory", "objective", "log_derivative", "reinforce", "reward_to_go", "baselines", "variance",
+)  # fmt: skip

@@ -1,15 +1,19 @@
-"""Ascent on J is descent on -J: how far a step may go, where steps lead, and what the optimisers make of gradients."""
+"""Ascent on J is descent on -J: how far a step may go, where steps lead, and what the optimisers make of gradients.
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+What many steps come to is in `long_runs`.
+"""
+
+import math
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from pg_core import maths
-from pg_core.proofs import mdp, training
-from pg_core.proofs.mdp import Array, Batches, Mdp, softmax
+from pg_core.proofs import long_runs, mdp, training
+from pg_core.proofs.landscapes import Landscape, descend, norms, shortfall, steps
+from pg_core.proofs.long_runs import BANDIT
+from pg_core.proofs.mdp import Array, Batches, Mdp
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 from pg_core.reinforce import State
 
@@ -17,98 +21,20 @@ STEPS = 25
 FRACTIONS = np.array([0.1, 0.5, 1.0, 2.0])  # αL of the steps that are tried
 POLICIES = 20  # at which the curvature is looked at
 RATE, MOMENTUM = 0.1, 0.9  # with which the optimisers are compared
-
-
-class Landscape(NamedTuple):
-    """J as a function of θ, for many θ `[..., S, A]` at once."""
-
-    process: Mdp
-    gamma: float
-    horizon: int
-
-    def smoothness(self) -> float:
-        """Calculate L = max |r| Σₖ (k+1) γᵏ, which ‖∇²J(θ)‖ exceeds nowhere."""
-        k = np.arange(self.horizon)
-        return float(np.abs(self.process.rewards).max() * np.sum((k + 1) * self.gamma**k))
-
-    def objectives(self, thetas: Array) -> Array:
-        """Calculate J(θ) by the recursion of V, `[...]`."""
-        policies, values = softmax(thetas), np.zeros(thetas.shape[:-1])
-        for _ in range(self.horizon):
-            onward = np.einsum("sax,...x->...sa", self.process.transitions[..., :-1], values)
-            values = np.sum(policies * (self.process.rewards + self.gamma * onward), axis=-1)
-        result: Array = values @ self.process.start
-        return result
-
-    def gradients(self, thetas: Array) -> Array:
-        """Calculate ∇J(θ) by ∂J/∂x = Im J(x + ih) / h, in which nothing cancels, `[..., S, A]`."""
-        size = 1e-30
-        ahead = thetas[..., None, None, :, :] + 1j * size * _directions(thetas)
-        result: Array = self.objectives(ahead).imag / size
-        return result
-
-    def curvatures(self, thetas: Array) -> Array:
-        """Calculate ‖∇²J(θ)‖ by central differences of ∇J, `[...]`."""
-        size = 1e-5
-        ahead, behind = (
-            self.gradients(thetas[..., None, None, :, :] + sign * size * _directions(thetas)) for sign in (1, -1)
-        )
-        count = thetas.shape[-2] * thetas.shape[-1]
-        hessians = (ahead - behind).reshape(*thetas.shape[:-2], count, count) / (2 * size)
-        result: Array = np.abs(np.linalg.eigvalsh(hessians)).max(axis=-1)
-        return result
-
-    def shortfalls(self, before: Array, after: Array, fractions: npt.ArrayLike) -> Array:
-        """Calculate by how much steps θ' = θ ± α∇J(θ) fall short of J(θ') - J(θ) ≥ α(1 - αL/2) ‖∇J(θ)‖², `[...]`.
-
-        In units of α‖∇J‖², so that it is seen however flat J is there; `fractions` are αL.
-        """
-        rises = self.objectives(after) - self.objectives(before)
-        units = np.sum((after - before) ** 2, axis=(-2, -1)) * self.smoothness() / fractions
-        return shortfall(rises / units, 1 - np.asarray(fractions) / 2)
-
-
-def _directions(thetas: Array) -> Array:
-    """Return the unit vectors, `[S, A, S, A]`."""
-    shape = thetas.shape[-2:]
-    return np.eye(shape[0] * shape[1]).reshape(*shape, *shape)
-
-
-def shortfall(left: npt.ArrayLike, right: npt.ArrayLike) -> Array:
-    """Calculate by how much left ≥ right fails: 0 where it holds."""
-    result: Array = np.maximum(0.0, np.subtract(right, left))
-    return result
-
-
-def steps(optimizer: str, gradients: Array, rate: npt.ArrayLike, momentum: float) -> Array:
-    """Let an optimiser of the trainer turn gradients of a loss, `[K, ...]`, into steps, one after the other."""
-    slots, result = maths.Slots(*np.zeros((2, *gradients.shape[1:]))), []
-    numbers = [tf.constant(x, tf.float64) for x in (rate, momentum)]
-    for k, gradient in enumerate(gradients, start=1):
-        step, slots = maths.OPTIMIZERS[optimizer](tf.constant(gradient), slots, tf.constant(k, tf.float64), *numbers)
-        result.append(step)
-    return np.stack(result)
-
-
-def descend(theta: Array, loss_gradient: Callable[[Array], Array], rates: Sequence[float]) -> Array:
-    """Return θ₀ … θ_K of SGD without momentum, `[K+1, S, A]`."""
-    path = [theta]
-    for rate in rates:
-        path.append(path[-1] + steps("sgd", loss_gradient(path[-1])[None], rate, 0.0)[0])
-    return np.stack(path)
+GAMMAS = (0.0, 0.5, 0.75, 0.875, 0.9375)
+# Action 0 stays and costs 1; action 1 goes for ever to a state in which every step earns 1, this one, too.
+QUITTING = Mdp(
+    np.array([1.0, 0.0]),
+    np.array([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]]),
+    np.array([[-1.0, 1.0], [1.0, 1.0]]),
+)
+LATE, OFTEN_ON = 19, np.array([[2.0, 0.0], [0.0, 0.0]])  # t, and a policy that stays with probability 0.88
 
 
 def decayed(values: Array, decay: float) -> Array:
     """Calculate Σ decayᵏ⁻ʲ xⱼ over j ≤ k, for every k, `[K, ...]`."""
     ages = np.subtract.outer(np.arange(len(values)), np.arange(len(values)))
     result: Array = np.tensordot(np.where(ages >= 0, decay ** np.maximum(ages, 0), 0.0), values, 1)
-    return result
-
-
-def parabola(smooth: float, rates: Array) -> Array:
-    """Calculate by how much one step of SGD from x = 1 raises J(x) = -½Lx², `[N]`."""
-    moved = 1 + steps("sgd", np.full((1, len(rates)), smooth), rates, 0.0)[0]
-    result: Array = smooth / 2 * (1 - moved**2)
     return result
 
 
@@ -155,11 +81,12 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     rows = (
         *_steps_of_ascent(landscape, theta, up, down),
         *_noisy_step(landscape, theta, *estimates(theta)),
-        *_parabola(landscape.smoothness()),
+        *_curvature(landscape, seed),
+        *long_runs.comparisons(landscape, theta, up),
         *_optimisers(states, seed),
         *_trainers_steps(landscape, theta),
     )
-    return Check(rows, (Picture("J along the way", "Step", "J", tuple(lines)),))
+    return Check(rows, (Picture("J along the way", "step k", "objective J(θₖ)", tuple(lines)), _bounds()))
 
 
 def _steps_of_ascent(landscape: Landscape, theta: Array, up: Array, down: Array) -> tuple[Comparison, ...]:
@@ -168,12 +95,9 @@ def _steps_of_ascent(landscape: Landscape, theta: Array, up: Array, down: Array)
         landscape.smoothness(),
         mdp.objective_gradient(landscape.process, tf.constant(theta), *landscape[1:]),
     )
-    others = np.random.default_rng(len(theta)).normal(0, 2, (POLICIES, *theta.shape))
     ends = theta + FRACTIONS[:, None, None] / smooth * slope.numpy()
     return (
         exact("descent on -J is ascent on J: θ - α∇(-J) = θ + α∇J", up[1], theta + slope / smooth),
-        exact(f"‖∇²J(θ)‖ ≤ L = max |r| Σₖ (k+1) γᵏ for {POLICIES} policies",
-              shortfall(smooth, landscape.curvatures(others)), 0.0),
         exact("J(θ+α∇J) ≥ J(θ) + α(1-αL/2)‖∇J‖² for αL = 0.1, 0.5, 1, 2",
               landscape.shortfalls(theta[None], ends, FRACTIONS), 0.0),
         exact(f"each of {STEPS} steps of SGD on -J, α = 1/L, gains that much",
@@ -181,6 +105,51 @@ def _steps_of_ascent(landscape: Landscape, theta: Array, up: Array, down: Array)
         exact("each step with the source text's sign, θ - α∇J, gains that much",
               landscape.shortfalls(down[:-1], down[1:], 1.0), 0.0, wrong=True),
     )  # fmt: skip
+
+
+def _curvature(landscape: Landscape, seed: int) -> tuple[Comparison, ...]:
+    """Compare L with the curvature at many policies, and with that of examples which come near it."""
+    process, _, horizon = landscape
+    others = np.random.default_rng([seed, 4]).normal(0, 2, (POLICIES, *process.rewards.shape))
+    smooth, largest = landscape.smoothness(), float(np.abs(process.rewards).max())
+    undiscounted = Landscape(process, 1.0, horizon).smoothness()
+    bandit = Landscape(BANDIT, 1.0, 1)
+    steepest = bandit.curvatures(np.array([[math.log(math.sqrt(3) + 1), math.log(math.sqrt(3) - 1)]]))
+    # E[rₜ] = 1 - 2pᵗ⁺¹ is what one step more adds to J.
+    late, before = (Landscape(QUITTING, 1.0, limit).hessians(OFTEN_ON) for limit in (LATE + 1, LATE))
+    return (
+        exact(f"‖∇²J(θ)‖ ≤ L = max |r| Σₜ (t+1) γᵗ for {POLICIES} policies",
+              shortfall(smooth, landscape.curvatures(others)), 0.0),
+        exact("for γ = 1: L = max |r| T(T+1)/2", undiscounted, largest * horizon * (horizon + 1) / 2),
+        exact("γ < 1, any T: L ≤ max |r| / (1-γ)² ≤ 8 max |r| / (1-γ)³", _in_order(process, horizon), 0.0),
+        exact("one choice between 1 and -1: L = 1, and ‖∇²J‖ = 2/√27 where it is largest",
+              [bandit.smoothness(), float(steepest)], [1.0, 2 / math.sqrt(27)]),
+        exact("a third of L would do: ‖∇²J‖ ≤ L/3", shortfall(bandit.smoothness() / 3, steepest), 0.0, wrong=True),
+        exact(f"stay or quit: ‖∇²E[rₜ]‖ ≤ max |r| (t+1) for t = {LATE}",
+              shortfall(LATE + 1, norms(late - before)), 0.0),
+        exact("without the factor t+1: ‖∇²E[rₜ]‖ ≤ max |r|", shortfall(1.0, norms(late - before)), 0.0, wrong=True),
+    )  # fmt: skip
+
+
+def _in_order(process: Mdp, horizon: int) -> Array:
+    """Calculate by how much L ≤ max |r| / (1-γ)² ≤ 8 max |r| / (1-γ)³ fails for several γ, `[2, K]`."""
+    smooth = np.array([Landscape(process, gamma, horizon).smoothness() for gamma in GAMMAS])
+    largest, left = np.abs(process.rewards).max(), 1 - np.array(GAMMAS)
+    return shortfall([largest / left**2, 8 * largest / left**3], [smooth, largest / left**2])
+
+
+def _bounds() -> Picture:
+    """Draw the greatest curvature that is found where one stays or quits, and its bounds, by the horizon 1/(1-γ)."""
+    thetas = np.stack([np.linspace(-2, 6, 200), np.zeros(200)], axis=-1)[:, None] * np.array([[1.0], [0.0]])
+    found = [Landscape(QUITTING, gamma, 10 * math.ceil(1 / (1 - gamma))).curvatures(thetas).max() for gamma in GAMMAS]
+    x, left = tuple(1 / (1 - gamma) for gamma in GAMMAS), 1 - np.array(GAMMAS)
+    lines: dict[str, Array] = {
+        "largest ‖∇²J‖ where one stays or quits": np.array(found),
+        "L = max |r| / (1-γ)²": left**-2.0,
+        "the usual bound, 8 max |r| / (1-γ)³": 8 * left**-3.0,
+    }
+    series = tuple(Series(name, x, tuple(line.tolist())) for name, line in lines.items())
+    return Picture("Curvature of J and its bounds", "horizon 1/(1-γ)", "‖∇²J‖ in units of max |r|", series, log=True)
 
 
 def _noisy_step(
@@ -197,16 +166,6 @@ def _noisy_step(
               variance=variance),
         exact("E J(θ+αĝ) ≥ J + α(1-αL/2)‖∇J‖² - α²Lσ²/2 for α = 1/L", shortfall(rise, promised), 0.0),
     )  # fmt: skip
-
-
-def _parabola(smooth: float) -> tuple[Comparison, ...]:
-    """Compare steps on the parabola J(x) = -½Lx² with what is promised: there it is all that they gain."""
-    promised = smooth * FRACTIONS * (1 - FRACTIONS / 2)
-    too_long = parabola(smooth, np.array([2.1]) / smooth)
-    return (
-        exact("not more: J(x) = -½Lx² gains exactly that", parabola(smooth, FRACTIONS / smooth), promised),
-        exact("a step of 2.1/L raises this J, too", shortfall(too_long, 0.0), 0.0, wrong=True),
-    )
 
 
 def _optimisers(states: int, seed: int) -> tuple[Comparison, ...]:

@@ -1,5 +1,6 @@
 """CartPole's equations of motion, derived by SymPy from its Lagrangian, down to one step of Gymnasium's environment."""
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import tensorflow as tf
 from pg_core.engines import compiled
 from pg_core.proofs import episodes
 from pg_core.proofs.mdp import Array
-from pg_core.proofs.verdicts import Check, Picture, Series, exact
+from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 TOTAL, POLE, LENGTH, GRAVITY, FORCE = sympy.symbols("M m l g F", positive=True)
 POSITIONS = X, ANGLE = sympy.symbols(r"x \theta", real=True)
@@ -24,9 +25,10 @@ CONSTANTS = {
 }  # fmt: skip
 MAX_ANGLE = 12 * 2 * math.pi / 360
 SWING_STEPS = 500
+NEARLY = 0.05  # of an order that is measured at a finite h
 
 Function = Callable[[Array, Array], Array]  # of states `[4, ...]` and forces
-Integrator = Callable[[Function, Array, Array], Array]
+Integrator = Callable[..., Array]  # of a function, states, forces and perhaps h
 
 
 class Model(NamedTuple):
@@ -94,7 +96,7 @@ def numeric(*expressions: sympy.Expr) -> Function:
     function = sympy.lambdify(
         (X, X_DOT, ANGLE, ANGLE_DOT, FORCE), [expression.subs(CONSTANTS) for expression in expressions]
     )
-    return lambda states, force: np.stack(function(*states, force))
+    return lambda states, force: np.stack(np.broadcast_arrays(*function(*states, force)))
 
 
 @functools.cache
@@ -103,21 +105,20 @@ def motion(model: Model) -> Function:
     return numeric(X_DOT, model.accelerations[0], ANGLE_DOT, model.accelerations[1])
 
 
-def euler(flow: Function, states: Array, force: Array) -> Array:
+def euler(flow: Function, states: Array, force: Array, h: float = compiled.SECONDS) -> Array:
     """Calculate s' = s + h ds/dt: positions move by the old velocities."""
-    return states + compiled.SECONDS * flow(states, force)
+    return states + h * flow(states, force)
 
 
-def semi_implicit_euler(flow: Function, states: Array, force: Array) -> Array:
+def semi_implicit_euler(flow: Function, states: Array, force: Array, h: float = compiled.SECONDS) -> Array:
     """Calculate velocities as `euler` does, and move the positions by the new ones."""
-    after = euler(flow, states, force)
-    after[::2] = states[::2] + compiled.SECONDS * after[1::2]
+    after = euler(flow, states, force, h)
+    after[::2] = states[::2] + h * after[1::2]
     return after
 
 
-def runge_kutta(flow: Function, states: Array, force: Array) -> Array:
+def runge_kutta(flow: Function, states: Array, force: Array, h: float = compiled.SECONDS) -> Array:
     """Calculate s' = s + h/6 (k₁ + 2k₂ + 2k₃ + k₄), with an error of order h⁵."""
-    h = compiled.SECONDS
     first = flow(states, force)
     second = flow(states + h / 2 * first, force)
     third = flow(states + h / 2 * second, force)
@@ -162,6 +163,46 @@ def energies(step: Integrator, model: Model, angle: float) -> Array:
     return energy
 
 
+def step_error(step: Integrator, flow: Function, states: Array, force: Array, h: float) -> Array:
+    """Calculate how far one step of h leads from the true motion, which 16 much shorter ones follow, `[4, N]`."""
+    true = states
+    for _ in range(16):
+        true = runge_kutta(flow, true, force, h / 16)
+    return step(flow, states, force, h) - true
+
+
+def energy_expansion(model: Model, states: Array) -> tuple[Array, Array]:
+    """Calculate the terms in h and h² of E(s + hf) - E(s) without a force, and 0 and ½ fᵀ∇²E f, `[2, N]`.
+
+    The terms are Cauchy's integrals over 16 complex h on a circle, which are as good as exact.
+    """
+    energy, variables = model.kinetic + model.potential, (X, X_DOT, ANGLE, ANGLE_DOT)
+    still, size = np.zeros(states.shape[1]), 0.05
+    f, circle = motion(model)(states, still), np.exp(2j * np.pi * np.arange(16) / 16)
+    ahead = states[:, None] + size * circle[:, None] * f[:, None]
+    values = numeric(energy)(ahead, still)[0]
+    terms = [(values * circle[:, None] ** -k).mean(axis=0).real / size**k for k in (1, 2)]
+    entries = numeric(*(sympy.diff(energy, a, b) for a in variables for b in variables))
+    curved = np.einsum("in,ijn,jn->n", f, entries(states, still).reshape(4, 4, -1), f)
+    return np.stack(terms), np.stack([0 * curved, curved / 2])
+
+
+def _small_steps(model: Model, states: Array, force: Array) -> tuple[Comparison, ...]:
+    """Compare what one Euler step is off by with its law in h."""
+    flow, h = motion(model), compiled.SECONDS / 64
+    errors = [np.linalg.norm(step_error(euler, flow, states, force, size), axis=0) for size in (h, h / 2)]
+    tiny, speed = h / 64, flow(states, force)
+    second = (flow(states + tiny * speed, force) - flow(states - tiny * speed, force)) / (2 * tiny)  # s̈ = df/dt
+    missing = step_error(euler, flow, states, force, tiny) / tiny**2
+    order = exact("half the step, a quarter of Euler's error: its order in h is 2", np.log2(errors[0] / errors[1]), 2.0)
+    halved = exact("half the step, half of the error: its order is 1", np.log2(errors[0] / errors[1]), 1.0, wrong=True)
+    return (
+        exact("E(s + hf) - E(s): no term in h, ½ h² fᵀ∇²E f", *energy_expansion(model, states)),
+        *(dataclasses.replace(row, bound=NEARLY) for row in (order, halved)),
+        dataclasses.replace(exact("and the error is -½ h² s̈", missing, -second / 2), bound=NEARLY),
+    )
+
+
 def check(seed: int = 0) -> Check:
     """Compare the derived motion with the compiled engine and with Gymnasium, and the energy along it."""
     rng = np.random.default_rng(seed)
@@ -189,13 +230,26 @@ def check(seed: int = 0) -> Check:
             exact("a point mass for the rod: 1 for 4/3", euler(heavy_middle, states, force), theirs, wrong=True),
             exact("positions moved by new velocities", semi_implicit_euler(flow, states, force), theirs, wrong=True),
             exact("the force to the other side", euler(flow, states, -force), theirs, wrong=True),
+            *_small_steps(model, states, force),
             *episodes.comparisons(seed),
             exact("a free swing of 10 s by Euler's steps gains energy", np.sign(gain[-1]), 1.0),
             exact("Euler's steps conserve the energy of free motion", gain[-1], 0.0, wrong=True),
         ),
-        (_picture(swings),),
+        (_picture(swings), _errors(flow, rng)),
         formulas(model),
     )  # fmt: skip
+
+
+def _errors(flow: Function, rng: np.random.Generator) -> Picture:
+    """Show the error of one step of each integrator from one state, by the step's length."""
+    state, force = rng.uniform(-1, 1, (4, 1)) * [[1], [1], [0.2], [1]], np.full(1, compiled.FORCE)
+    lengths = [compiled.SECONDS * 2.0**k for k in range(-4, 3)]
+    series = tuple(
+        Series(name, tuple(lengths), tuple(float(np.linalg.norm(step_error(step, flow, state, force, h)))
+                                           for h in lengths))
+        for name, step in INTEGRATORS.items()
+    )  # fmt: skip
+    return Picture("Error of one step", "length h of the step in s", "distance from the true state", series, log=True)
 
 
 def _picture(swings: dict[str, Array]) -> Picture:

@@ -56,7 +56,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
         values = tf.stack(mdp.values(process, table, gamma, horizon)[:-1])
         return tf.reduce_sum(mdp.state_distributions(process, table, horizon) * values)
 
-    several = gamma < 1 and horizon > 1
+    several = (1 - gamma) * (horizon > 1)
     return Check(
         (
             exact("γᵗ is 1, γ, γγ, …, and 1, 0, 0, … for γ = 0", _discounts(factors), _powers(factors)),
@@ -74,7 +74,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
             exact("with γᵗ: the Jacobian is symmetric", with_powers, tf.transpose(with_powers)),
             exact(
                 "without γᵗ: the Jacobian is symmetric", without, tf.transpose(without),
-                wrong=several and states > 1,
+                wrong=several * (states > 1),
             ),
             *_gates(gamma, seed),
         ),

@@ -35,10 +35,14 @@ def check(horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
     chosen = mdp.every_batch(process._replace(start=mdp.softmax(theta[:, 0])), horizon)
     whole = maths.episode_returns(tf.constant(chosen.rewards), 1.0) * chosen.mask
     with_start = mdp.gradient(by_start, theta)
+    row, hidden = theta[:1], mdp.hide(batches)  # one row of logits for all states
+    by_state = trajectory_scores(tf.repeat(row, states, axis=0), batches)
     differ = horizon > 1 or states > 1  # else nothing is left to the environment
     return Check(
         (
             exact("∇log P(τ) = Σₜ ∇log π(aₜ|sₜ)", through, total),
+            exact("states hidden, one observation for all: ∇log P(τ) = Σₜ ∇log π(aₜ|oₜ)",
+                  tf.reduce_sum(by_state, axis=1), sum_of_scores(row, hidden)[:, 0]),
             exact("∇log P(τ) is the same in another process", through, trajectory_scores(theta, others)),
             exact(
                 "∇J is the same in another process",

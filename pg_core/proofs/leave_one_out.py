@@ -65,11 +65,11 @@ def comparisons(gamma: float, states: int, seed: int, num_episodes: int) -> list
         mdp.compare(size + "without γᵗ it changes no mean, either", theta, batches, returns - baseline, undiscounted),
         trainers(size + "the trainer without γᵗ: the same", undiscounted, gamma_t=False),
         mdp.compare(size + "without γᵗ the mean is ∇J", theta, batches, returns - baseline, right,
-                    wrong=gamma < 1),
+                    wrong=1 - gamma),
         mdp.compare(size + "the own episode left in the mean", theta, batches, discounts * (returns - own_in_it),
                     right, wrong=True),
         mdp.compare(size + "a lone episode given the advantage 0", theta, batches,
-                    discounts * together * (returns - baseline), right, wrong=gamma > 0),
+                    discounts * together * (returns - baseline), right, wrong=gamma),
     ]  # fmt: skip
 
 

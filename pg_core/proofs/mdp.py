@@ -67,6 +67,11 @@ def every_batch(mdp: Mdp, horizon: int, num_episodes: int = 1) -> Batches:
     return Batches(states[:, chosen], actions[:, chosen], rewards[:, chosen], mask[:, chosen], dynamics)
 
 
+def hide(batches: Batches) -> Batches:
+    """Return what a policy plays that sees the same in every state: an observation, numbered 0."""
+    return batches._replace(states=np.zeros_like(batches.states))
+
+
 def log_probs(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
     """Calculate log π(aₜ|sₜ), `[T, N, B]`, 0 where not played."""
     chosen = np.stack([batches.states, batches.actions], axis=-1)
@@ -113,7 +118,7 @@ def estimates(theta: tf.Tensor, batches: Batches, weights: tf.Tensor) -> tf.Tens
 
 
 def compare(
-    claim: str, theta: tf.Tensor, batches: Batches, weights: tf.Tensor, right: tf.Tensor, *, wrong: bool = False
+    claim: str, theta: tf.Tensor, batches: Batches, weights: tf.Tensor, right: tf.Tensor, *, wrong: float = False
 ) -> Comparison:
     """Compare the mean of an estimator with what it should estimate, and calculate its variance.
 
@@ -123,7 +128,7 @@ def compare(
         batches: all that can be drawn.
         weights: what the estimator multiplies each score with, `[T, N, B]`.
         right: `[S, A]`.
-        wrong: whether the equation is false.
+        wrong: whether, or by which factor, the equation is false.
     """
     found, variance = moments(theta, batches, estimates(theta, batches, weights))
     return exact(claim, found, right, wrong=wrong, variance=variance)
@@ -176,6 +181,12 @@ def gradient(function: Callable[[tf.Tensor], tf.Tensor], theta: tf.Tensor) -> tf
 def objective_gradient(mdp: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
     """Calculate ∇J(θ), `[S, A]`, by differentiating the recursion of V."""
     return gradient(lambda table: objective(mdp, table, gamma, horizon), theta)
+
+
+def hidden_gradient(mdp: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
+    """Calculate ∇J of a policy that sees the same in every state, `[1, A]`, from its logits θ `[1, A]`."""
+    num_states = len(mdp.start)
+    return gradient(lambda row: objective(mdp, tf.repeat(row, num_states, axis=0), gamma, horizon), theta)
 
 
 Step = tuple[int, int]  # state, action

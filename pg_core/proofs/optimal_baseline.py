@@ -11,31 +11,35 @@ from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 
 def squared_scores(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
-    """Calculate ‖S‖² of each episode's whole score S = Σₜ ∇log π(aₜ|sₜ), `[N]`."""
+    """Calculate ‖Ψ‖² of each episode's whole score Ψ = Σₜ ∇log π(aₜ|sₜ), `[N]`."""
     whole = tf.reduce_sum(mdp.scores(theta, batches), axis=(0, 2))
     return tf.reduce_sum(whole**2, axis=(1, 2))
 
 
 def optimal_constant(theta: tf.Tensor, batches: Batches, gamma: float) -> tf.Tensor:
-    """Calculate b* = E[‖S‖² G₀] / E[‖S‖²], a scalar."""
+    """Calculate b* = E[‖Ψ‖² G₀] / E[‖Ψ‖²], a scalar."""
     squares = squared_scores(theta, batches)
     returns = maths.episode_returns(tf.convert_to_tensor(batches.rewards), gamma)[0, :, 0]
     return mdp.expectation(theta, batches, squares * returns) / mdp.expectation(theta, batches, squares)
 
 
 def squared_step_scores(theta: tf.Tensor, batches: Batches, weights: float | tf.Tensor = 1.0) -> tf.Tensor:
-    """Calculate E[1{sₜ = s} ‖Sₜ‖² wₜ], Sₜ = ∇log π(aₜ|sₜ), for weights `[T, N, 1]`, `[T, S]`."""
+    """Calculate E[1{sₜ = s} ‖ψₜ‖² wₜ], ψₜ = ∇log π(aₜ|sₜ), for weights `[T, N, 1]`, `[T, S]`."""
     squares = tf.reduce_sum(mdp.scores(theta, batches)[:, :, 0] ** 2, axis=-1)  # [T, N, S]: all but row sₜ is 0
     return tf.einsum("n,tns->ts", mdp.probabilities(theta, batches), squares * weights)
 
 
 def optimal_table(theta: tf.Tensor, batches: Batches, gamma: float) -> tf.Tensor:
-    """Calculate b*ₜ(s) = E[1{sₜ = s} Sₜ · Σₖ γᵏ Gₖ Sₖ] / (γᵗ E[1{sₜ = s} ‖Sₜ‖²]), `[T, S]`, 0 where γᵗ = 0."""
+    """Calculate b*ₜ(s) = E[1{sₜ = s} ψₜ · Σₖ γᵏ Gₖ ψₖ] / (γᵗ E[1{sₜ = s} ‖ψₜ‖²]), `[T, S]`.
+
+    It is 0 where γᵗ is 0, or so small that its square is.
+    """
     rewards, scores = tf.convert_to_tensor(batches.rewards), mdp.scores(theta, batches)[:, :, 0]
     returns, discounts = maths.discounted_returns(rewards, gamma), maths.discounts(rewards, gamma)
     whole = mdp.estimates(theta, batches, discounts * returns)
     products = tf.einsum("n,tnsa,nsa->ts", mdp.probabilities(theta, batches), scores, whole)
-    return tf.math.divide_no_nan(products, discounts[:, 0] * squared_step_scores(theta, batches))
+    seen = tf.where(discounts[:, 0] ** 2 > 0, discounts[:, 0], 0)
+    return tf.math.divide_no_nan(products, seen * squared_step_scores(theta, batches))
 
 
 def swapped_mean(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
@@ -45,7 +49,7 @@ def swapped_mean(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> 
 
 
 def of_constants(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float) -> tuple[list[Comparison], Picture]:
-    """Compare the variance of (G₀ - b) S, as a function of b, with a parabola whose lowest point is b*."""
+    """Compare the variance of (G₀ - b) Ψ, as a function of b, with a parabola whose lowest point is b*."""
     horizon = len(batches.mask)
     right = mdp.objective_gradient(process, theta, gamma, horizon)
     mean = mdp.objective(process, theta, gamma, horizon)
@@ -60,12 +64,12 @@ def of_constants(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float)
     others = tf.stack([mean, 0 * mean, best - 0.01, best + 0.01])
     squares = mdp.expectation(theta, batches, squared_scores(theta, batches))
     rows = [
-        mdp.compare("E[(G₀ - b*) S] = ∇J, S = Σₜ ∇log π(aₜ|sₜ)", theta, batches, returns - best, right),
-        mdp.compare("E[(G₀ - E[G₀]) S] = ∇J", theta, batches, returns - mean, right),
-        mdp.compare("E[G₀ S] = ∇J", theta, batches, returns, right),
-        exact("dVar/db = 0 at b* = E[‖S‖² G₀] / E[‖S‖²]", mdp.gradient(by_baseline, best), 0.0),
-        exact("d²Var/db² = 2 E[‖S‖²]", mdp.gradient(lambda b: mdp.gradient(by_baseline, b), best), 2 * squares),
-        exact("Var(b) = Var(b*) + (b - b*)² E[‖S‖²] for b = E[G₀], 0, b* ± 0.01",
+        mdp.compare("E[(G₀ - b*) Ψ] = ∇J, Ψ = Σₜ ∇log π(aₜ|sₜ)", theta, batches, returns - best, right),
+        mdp.compare("E[(G₀ - E[G₀]) Ψ] = ∇J", theta, batches, returns - mean, right),
+        mdp.compare("E[G₀ Ψ] = ∇J", theta, batches, returns, right),
+        exact("dVar/db = 0 at b* = E[‖Ψ‖² G₀] / E[‖Ψ‖²]", mdp.gradient(by_baseline, best), 0.0),
+        exact("d²Var/db² = 2 E[‖Ψ‖²]", mdp.gradient(lambda b: mdp.gradient(by_baseline, b), best), 2 * squares),
+        exact("Var(b) = Var(b*) + (b - b*)² E[‖Ψ‖²] for b = E[G₀], 0, b* ± 0.01",
               [by_baseline(b) for b in others], by_baseline(best) + (others - best) ** 2 * squares),
         exact("the mean return is the optimum: b* = E[G₀]", best, mean, wrong=True),
     ]  # fmt: skip
@@ -76,7 +80,7 @@ def of_constants(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float)
 
 
 def of_tables(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float) -> list[Comparison]:
-    """Compare the variance of Σₜ γᵗ (Gₜ - bₜ(sₜ)) Sₜ, as a function of all bₜ(s), with that at V and at b*."""
+    """Compare the variance of Σₜ γᵗ (Gₜ - bₜ(sₜ)) ψₜ, as a function of all bₜ(s), with that at V and at b*."""
     horizon, rewards = len(batches.mask), tf.convert_to_tensor(batches.rewards)
     right = mdp.objective_gradient(process, theta, gamma, horizon)
     returns, discounts = maths.discounted_returns(rewards, gamma), maths.discounts(rewards, gamma)
@@ -93,15 +97,15 @@ def of_tables(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float) ->
     alone = squared_step_scores(theta, batches, returns) / squares
     excess = tf.reduce_sum(factors**2 * squares * (values - best) ** 2)
     return [
-        mdp.compare("E[Σₜ γᵗ (Gₜ - b*ₜ(sₜ)) Sₜ] = ∇J", theta, batches, weights(best), right),
-        mdp.compare("E[Σₜ γᵗ (Gₜ - Vₜ(sₜ)) Sₜ] = ∇J", theta, batches, weights(values), right),
+        mdp.compare("E[Σₜ γᵗ (Gₜ - b*ₜ(sₜ)) ψₜ] = ∇J", theta, batches, weights(best), right),
+        mdp.compare("E[Σₜ γᵗ (Gₜ - Vₜ(sₜ)) ψₜ] = ∇J", theta, batches, weights(values), right),
         exact("∂Var/∂bₜ(s) = 0 at b*ₜ(s) for every t and s", mdp.gradient(by_table, best), 0.0),
-        exact("Var(V) = Var(b*) + Σₜ γ²ᵗ E[‖Sₜ‖² (Vₜ(sₜ) - b*ₜ(sₜ))²]", by_table(values), by_table(best) + excess),
+        exact("Var(V) = Var(b*) + Σₜ γ²ᵗ E[‖ψₜ‖² (Vₜ(sₜ) - b*ₜ(sₜ))²]", by_table(values), by_table(best) + excess),
         exact("the state's value is the optimum: b*ₜ(s) = Vₜ(s)", factors * best, factors * values, wrong=True),
-        exact("E[‖Sₜ‖² Gₜ|s] / E[‖Sₜ‖²|s] = π(1|s) Qₜ(s,0) + π(0|s) Qₜ(s,1)", alone,
+        exact("E[‖ψₜ‖² Gₜ|s] / E[‖ψₜ‖²|s] = π(1|s) Qₜ(s,0) + π(0|s) Qₜ(s,1)", alone,
               swapped_mean(process, theta, gamma, horizon)),
         exact("that is the optimum also beside other steps", factors * alone, factors * best,
-              wrong=horizon > 1 and gamma > 0),
+              wrong=gamma * (horizon > 1)),
     ]  # fmt: skip
 
 
@@ -115,17 +119,31 @@ def at_two_gates(gamma: float, seed: int) -> Comparison:
     return exact("two gates, no state seen twice: there it is the optimum", discounts * alone, discounts * best)
 
 
+def drawn_rewards(theta: tf.Tensor, pulls: Batches, baseline: tf.Tensor, spread: float = 1.0) -> tf.Tensor:
+    """Calculate the variance of (G₀ - b) Ψ of one step where its reward is drawn, r ± `spread` by an even chance."""
+    twice = Batches._make(
+        [*(np.concatenate([rows, rows], axis=1) for rows in pulls[:4]), np.tile(pulls.dynamics / 2, 2)]
+    )
+    signs = np.repeat([1.0, -1.0], len(pulls.dynamics))[:, None]
+    rewards = tf.convert_to_tensor(twice.rewards + spread * signs)
+    return mdp.total_variance(theta, twice, mdp.estimates(theta, twice, rewards - baseline))
+
+
 def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
     """Compare the variance's derivative at the optimal baseline with 0, and other baselines with the optimal one."""
     process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
     batches = mdp.every_batch(process, horizon)
     rows, picture = of_constants(process, theta, batches, gamma)
     policy, pulls = mdp.random_policy(1, seed), mdp.every_batch(mdp.random_mdp(1, seed), horizon=1)
-    pulled = tf.convert_to_tensor(pulls.rewards) - optimal_constant(policy, pulls, gamma)
+    best = optimal_constant(policy, pulls, gamma)
+    pulled, drawn = tf.convert_to_tensor(pulls.rewards) - best, drawn_rewards(policy, pulls, best)
     least = mdp.total_variance(policy, pulls, mdp.estimates(policy, pulls, pulled))
     return Check((
         *rows,
         exact("one state, one step, two actions: no variance is left at b*", least, 0.0),
+        exact("with drawn rewards, r ± 1: E[‖Ψ‖²] is left", drawn,
+              mdp.expectation(policy, pulls, squared_scores(policy, pulls))),
+        exact("with drawn rewards, r ± 1: no variance is left at b*", drawn, 0.0, wrong=True),
         *of_tables(process, theta, batches, gamma),
         at_two_gates(gamma, seed),
     ), (picture,))  # fmt: skip

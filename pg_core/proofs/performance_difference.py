@@ -74,7 +74,7 @@ def check(gamma: float = 0.9, states: int = 2, seed: int = 0) -> Check:
         exact("with a time limit: E'[Σₜ γᵗ Aₜ(sₜ,aₜ)] = J(π') - J(π)",
               paid_in_advantages(process, old, new, gamma),
               mdp.objective(process, new, gamma, HORIZON) - mdp.objective(process, old, gamma, HORIZON)),
-        exact("states of the old policy, d in place of d'", approximate, right, wrong=gamma > 0),
+        exact("states of the old policy, d in place of d'", approximate, right, wrong=gamma),
         exact("… where no action changes the transitions", surrogate(still, old, new, gamma),
               difference(still, old, new, gamma)),
         exact("what d misses is Σₛ (d'-d)(s) Σₐ (π'-π)(a|s) A(s,a)", right - approximate, mistake),

@@ -13,6 +13,7 @@ from pg_core.proofs.mdp import Array, Batches, Mdp
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 HORIZON = 5  # of the form along trajectories, which has to be enumerated
+LIMITS = 8  # the longest of the time limits with which values are calculated, too
 DOUBLINGS = 40  # of a series: 2⁴⁰ steps, longer than any episode
 
 
@@ -75,6 +76,45 @@ def along(table: tf.Tensor, batches: Batches) -> Array:
     return found * batches.mask
 
 
+def hidden(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """Calculate Q(o,a) of a policy that sees the same o in every state, `[A]`, as a mean, and by Bellman's equation.
+
+    The mean is over the states, each with the weight d(s). The equation is solved as if o were a state, with rewards
+    and transitions averaged by the same weights.
+    """
+    counts = visits(process, theta, gamma)
+    shares = counts / tf.reduce_sum(counts)
+    mean = tf.linalg.matvec(
+        action_values(process, state_values(process, theta, gamma), gamma), shares, transpose_a=True
+    )
+    rewards = tf.linalg.matvec(process.rewards, shares, transpose_a=True)
+    stays = tf.linalg.matvec(process.transitions[..., :-1].sum(axis=2), shares, transpose_a=True)
+    policy = tf.nn.softmax(theta[0])
+    value = tf.reduce_sum(policy * rewards) / (1 - gamma * tf.reduce_sum(policy * stays))
+    return mean, rewards + gamma * stays * value
+
+
+def _hidden(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Comparison, Comparison]:
+    """Compare the theorem over observations with ∇J, for both action values of an observation."""
+    table, states = tf.repeat(theta[:1], len(process.start), axis=0), len(process.start)
+    count = tf.reduce_sum(visits(process, table, gamma))[None]
+    right = mdp.gradient(lambda row: objective(process, tf.repeat(row, states, axis=0), gamma), theta[:1])
+    mean, solved = (theorem(theta[:1], count, worth[None]) for worth in hidden(process, table, gamma))
+    return (
+        exact("states hidden, Q(o,a) a mean of Q(s,a) by d(s): d(o) Σₐ ∇π(a|o) Q(o,a) = ∇J", mean, right),
+        exact("states hidden, Q(o,a) by Bellman's equation for o: the same", solved, right, wrong=gamma * (states > 1)),
+    )
+
+
+def beyond_the_limit(process: Mdp, theta: tf.Tensor, gamma: float) -> Array:
+    """Calculate by how much |V(s) - Vₙ(s)| exceeds κⁿ max |r| / (1-κ), with a time limit of n = 0 … 8, `[9, S]`."""
+    kappa = gamma * process.transitions[..., :-1].sum(axis=2).max()
+    limited = np.stack(mdp.values(process, theta, gamma, LIMITS)[::-1])  # with n steps left
+    bounds = kappa ** np.arange(LIMITS + 1)[:, None] * np.abs(process.rewards).max() / (1 - kappa)
+    excess: Array = np.maximum(np.abs(state_values(process, theta, gamma) - limited) - bounds, 0)
+    return excess
+
+
 def check(gamma: float = 0.9, states: int = 2, seed: int = 0) -> Check:
     """Compare ∇J, differentiated through the linear solve, with Σₛ d(s) Σₐ ∇π(a|s) Q(s,a) and its mistakes."""
     process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
@@ -85,14 +125,15 @@ def check(gamma: float = 0.9, states: int = 2, seed: int = 0) -> Check:
     rows = (
         exact("Σₛ d(s) Σₐ ∇π(a|s) Q(s,a) = ∇J", theorem(theta, counts, worth), right),
         exact("Σₛ d(s) Σₐ ∇π(a|s) A(s,a) = ∇J", theorem(theta, counts, worth - with_values), right),
-        exact("states counted without γᵗ", theorem(theta, undiscounted, worth), right, wrong=gamma < 1),
-        exact("(1-γ) d in place of d", theorem(theta, (1 - gamma) * counts, worth), right, wrong=gamma > 0),
-        exact("only first states, ρ₀ in place of d", theorem(theta, process.start, worth), right, wrong=gamma > 0),
+        exact("states counted without γᵗ", theorem(theta, undiscounted, worth), right, wrong=1 - gamma),
+        exact("(1-γ) d in place of d", theorem(theta, (1 - gamma) * counts, worth), right, wrong=gamma),
+        exact("only first states, ρ₀ in place of d", theorem(theta, process.start, worth), right, wrong=gamma),
         exact("V in place of Q", theorem(theta, counts, with_values), right, wrong=True),
     )
     bars = _visits({"discounted, d": counts, "undiscounted": undiscounted, "(1-γ) d": (1 - gamma) * counts})
     pictures = bars, _remainder(process, theta, gamma)
-    return Check((*_sums(process, theta, gamma), *rows, *_with_limit(process, theta, gamma)), pictures)
+    limits = _with_limit(process, theta, gamma)
+    return Check((*_sums(process, theta, gamma), *rows, *limits, *_hidden(process, theta, gamma)), pictures)
 
 
 def _sums(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Comparison, ...]:
@@ -103,6 +144,8 @@ def _sums(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Comparison, ...
     counts = series(process, theta, gamma, process.start)
     return (
         exact("V = (I - γP_π)⁻¹ r_π is the sum Σₜ (γP_π)ᵗ r_π", values, unrolled @ rewards),
+        exact("|V - Vₙ| ≤ κⁿ max |r| / (1-κ) with a time limit of n = 0 … 8: excess",
+              beyond_the_limit(process, theta, gamma), 0.0),
         exact("dᵀ = ρ₀ᵀ (I - γP_π)⁻¹ is the sum Σₜ γᵗ P(sₜ = s)", visits(process, theta, gamma), counts),
         exact("∇V = Σₜ (γP_π)ᵗ g with g(s) = Σₐ ∇π(a|s) Q(s,a)", unrolled[..., None] * own,
               slopes(process, theta, gamma)),

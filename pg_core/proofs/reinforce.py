@@ -79,6 +79,8 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
             exact("Σ G₀(τ) ∇P(τ) = ∇ Σ G₀(τ) P(τ)", exchanged, right),
             one,
             training.compare("the trainer's own step, α = 1: E[Δθ] = ∇J", theta, batches, right, **settings),
+            training.compare("states hidden: the trainer's E[Δθ] = ∇J of a policy that sees none", theta[:1],
+                             mdp.hide(batches), mdp.hidden_gradient(process, theta[:1], gamma, horizon), **settings),
             two,
             training.compare("the trainer's step from two: E[Δθ] = ∇J", theta, pairs, short_right, **settings),
             exact("two episodes: half the variance of one", two.variance or 0.0, half),
@@ -91,7 +93,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
             ),
             mdp.compare(
                 "γᵗ G₀: discounted twice", theta, batches, whole * maths.discounts(whole, gamma), right,
-                wrong=0 < gamma < 1 and horizon > 1,
+                wrong=gamma * (1 - gamma) * (horizon > 1),
             ),
             mdp.compare(
                 "two episodes: the mean return times the mean score", theta, pairs, mean_return * pairs.mask,

@@ -27,8 +27,13 @@ def recursion(rewards: Array, gamma: float) -> Array:
 
 
 def geometric(gamma: float, n: Array) -> Array:
-    """Calculate 1 + γ + … + γⁿ⁻¹ = (1 - γⁿ) / (1 - γ), n's shape; its limit n for γ = 1."""
-    result: Array = n if gamma == 1 else (1 - gamma**n) / (1 - gamma)
+    """Calculate 1 + γ + … + γⁿ⁻¹ = (1 - γⁿ) / (1 - γ), n's shape; its limit n for γ = 1.
+
+    1 - γⁿ is -expm1(n log γ), in which nothing cancels.
+    """
+    if gamma in {0, 1}:
+        return np.minimum(n, 1) if gamma == 0 else n
+    result: Array = -np.expm1(n * np.log(gamma)) / (1 - gamma)
     return result
 
 
@@ -80,10 +85,10 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
             exact("γ → 1: |Gₜ - Σₖ rₖ| ≤ (1-γ) n(n-1)/2 max|r|: excess", near_1, 0.0),
             exact("CartPole: Gₜ = (1-γⁿ)/(1-γ)", cart_pole, geometric(gamma, left_of_500)),
             exact("CartPole, as if rewards never stopped: (1-γ) Gₜ = 1", (1 - gamma) * cart_pole[:, -1], 1.0,
-                  wrong=gamma > 0),
+                  wrong=gamma),
             exact("an expectation: Gₜ = Vₜ(sₜ)", returns * mask, expected * mask, wrong=True),
             exact("the next reward for one's own: Gₜ = Σₖ γᵏ rₜ₊ₖ₊₁", shifted, returns, wrong=True),
-            exact("summed forwards: Gₜ = Σₖ γᵏ rₜ₋ₖ", forwards * mask, returns * mask, wrong=gamma > 0 and horizon > 1),
+            exact("summed forwards: Gₜ = Σₖ γᵏ rₜ₋ₖ", forwards * mask, returns * mask, wrong=gamma * (horizon > 1)),
         ),
         (_picture(gamma),),
     )  # fmt: skip

@@ -64,13 +64,15 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     following = discounted_reward_to_go(tf.constant(streams.rewards * (1 - first)), gamma)
     run_on = discounted_reward_to_go(tf.constant(streams.rewards), gamma)
     # Two rows are lost between an episode's last reward and the next one's first: the last itself, and the ignored one.
-    reaches_the_next = gamma > 0 and horizon >= 3
+    reaches_the_next = gamma**2 * (horizon >= 3)
     rows = (
         exact("E[rₖ ∇log π(aₜ|sₜ)] = 0 for all k < t", past, 0.0),
         mdp.compare("E[Σₜ γᵗ Gₜ ∇log π(aₜ|sₜ)] = ∇J", theta, batches, to_go, right),
         training.compare("the trainer's step, α = 1: E[Δθ] = ∇J", theta, batches, right, gamma=gamma),
         mdp.compare("looks wrong: E[Σₜ G₀ ∇log π(aₜ|sₜ)] = ∇J", theta, batches, whole, right),
         training.compare("the trainer's step with G₀", theta, batches, right, gamma=gamma, weights="episode_return"),
+        training.compare("states hidden: the trainer's E[Δθ] = ∇J of a policy that sees none", theta[:1],
+                         mdp.hide(batches), mdp.hidden_gradient(process, theta[:1], gamma, horizon), gamma=gamma),
         mdp.compare("only the rewards of the past", theta, batches, whole - to_go, right, wrong=True),
         mdp.compare("rows after an automatic reset, masked", longer, streams, own * first, target),
         mdp.compare(

@@ -69,16 +69,16 @@ def _softmax(logits: Array) -> tuple[Comparison, ...]:
 def _two_actions(rng: np.random.Generator) -> tuple[Comparison, ...]:
     log_odds, actions = tf.constant(rng.normal(size=(6, 1))), np.tile(np.arange(2, dtype=np.int32), (6, 1))
     each = tf.repeat(log_odds, 2, axis=1)
-    chance = 1 / (1 + np.exp(-log_odds.numpy()))  # σ(z)
+    chance = 1 / (1 + np.exp(-log_odds.numpy()))  # sigmoid(z)
     log_prob = maths.Bernoulli(each[..., None]).log_prob(actions)
     as_softmax = maths.Categorical(tf.stack([tf.zeros_like(each), each], axis=-1)).log_prob(actions)
     score = maths.Bernoulli(each[..., None]).score(actions)[..., 0]
     by_tape = mdp.gradient(lambda z: maths.Bernoulli(z[..., None]).log_prob(actions), each)
     return (
-        exact("two actions: log π(1) = ln σ(z), log π(0) = ln (1 - σ(z))", log_prob,
+        exact("two actions: log π(1) = ln sigmoid(z), log π(0) = ln (1 - sigmoid(z))", log_prob,
               np.log(np.concatenate([1 - chance, chance], axis=1))),
         exact("two actions: a softmax of (0, z)", log_prob, as_softmax),
-        exact("two actions: ∂log π(a)/∂z = a - σ(z)", score, actions - chance),
+        exact("two actions: ∂log π(a)/∂z = a - sigmoid(z)", score, actions - chance),
         exact("two actions: the same, by the tape", score, by_tape),
     )  # fmt: skip
 

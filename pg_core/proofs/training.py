@@ -103,7 +103,7 @@ def steps(theta: tf.Tensor, batches: Batches, values: tf.Tensor | None = None, *
 
 
 def compare(
-    claim: str, theta: tf.Tensor, batches: Batches, right: tf.Tensor, *, wrong: bool = False, **settings: Any
+    claim: str, theta: tf.Tensor, batches: Batches, right: tf.Tensor, *, wrong: float = False, **settings: Any
 ) -> Comparison:
     """Compare the mean of the trainer's steps with what they should be on average, and calculate their variance.
 
@@ -112,7 +112,7 @@ def compare(
         theta: the policy's logits, `[S, A]`.
         batches: all that can be drawn.
         right: `[S, A]`.
-        wrong: whether the equation is false.
+        wrong: whether, or by which factor, the equation is false.
         settings: as in `steps`.
     """
     found, variance = mdp.moments(theta, batches, steps(theta, batches, **settings))

@@ -1,4 +1,4 @@
-"""How far an estimate is from ∇J: the variance falls as 1/N, and how it is measured."""
+"""How far an estimate is from ∇J: the variance falls as 1/B, and how it is measured."""
 
 import itertools
 
@@ -60,7 +60,7 @@ def trainers_noise(theta: tf.Tensor, batches: Batches, gamma: float) -> tuple[Co
     each = np.concatenate([each, each.sum(axis=2, keepdims=True)], axis=2).reshape(*each.shape[:2], -1)
     norm = np.linalg.norm(each.mean(axis=1), axis=1)
     noise = np.sqrt(each.var(axis=1, ddof=1).sum(axis=1) / each.shape[1])
-    varies = noise > 1e-12  # in other batches, both episodes are the same
+    varies = noise > 1e-4  # and not by rounding: in other batches, both episodes are (nearly) the same
     return (
         exact("the trainer's ‖ĝ‖, before any limit", metrics.grad_norm, norm),
         exact("its SNR: ‖ĝ‖ / √(tr Σ̂ / B)", metrics.grad_snr.numpy()[varies], norm[varies] / noise[varies]),
@@ -101,6 +101,14 @@ def explicit_snr(gradients: Array) -> Array:
     return ratio
 
 
+def noise_of_two(count: int = 3600) -> Array:
+    """Calculate the SNR of two numbers R cos φ and R sin φ for evenly spaced φ, as normal noise has them, `[count]`."""
+    angles = (np.arange(count) + 0.5) * 2 * np.pi / count
+    pairs = np.stack([np.cos(angles), np.sin(angles)], axis=1)[..., None]
+    ratios: Array = np.asarray(maths.gradient_snr([tf.constant(pairs)]))
+    return ratios
+
+
 def explicit_middle(scores: Array) -> float:
     """Calculate the mean of what is left when a quarter of the scores, rounded down, is cut off at each end."""
     ordered, cut = sorted(scores.tolist()), len(scores) // 4
@@ -117,7 +125,7 @@ def explicit_interval(scores: Array, confidence: float = 0.95, num_resamples: in
 
 
 def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, samples: int = 10_000, seed: int = 0) -> Check:
-    """Compare the error of estimates with σ²/N, enumerated and sampled, and what measures it with its definition."""
+    """Compare the error of estimates with σ²/B, enumerated and sampled, and what measures it with its definition."""
     process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
     episodes = mdp.every_batch(process, horizon)
     right = mdp.objective_gradient(process, theta, gamma, horizon).numpy()
@@ -132,7 +140,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, samples: int = 
             exact("E[g] = ∇J", mdp.expectation(theta, episodes, one), right, variance=variance),
             sampled("the mean of N episodes: ⟨g, ∇J⟩ = ‖∇J‖²", (drawn * right).sum(axis=(1, 2)), (right**2).sum()),
             # Of one step, or with γ = 0, only the first summand is left.
-            exact("steps as if independent: σ² = Σₜ tr Cov[xₜ]", apart, variance, wrong=horizon > 1 and gamma > 0),
+            exact("steps as if independent: σ² = Σₜ tr Cov[xₜ]", apart, variance, wrong=gamma * (horizon > 1)),
             *_batch_rows(process, theta, gamma, min(horizon, SHORT)),
             *_statistics_rows(seed),
             *_sampling_rows(seed),
@@ -178,12 +186,18 @@ def _statistics_rows(seed: int) -> tuple[Comparison, ...]:
     scores = rng.normal(size=(2, 12))  # of 12, the last of 1000 resamples is among the highest: a missing one is seen
     flat = np.concatenate([matrix.reshape(2, 5, -1), vector], axis=2)
     tensors = [tf.constant(matrix), tf.constant(vector)]
+    pair, alone = vector[:, :2], noise_of_two()
     again = [tf.repeat(x[:, :1], 2, axis=1) for x in tensors]
     sizes = range(1, scores.shape[1] + 1)
     resamples = np.array(list(itertools.product(scores[0, :4], repeat=4))).mean(axis=1)
     return (
         exact("‖g‖ over all parameters", maths.gradient_norm(tensors), np.linalg.norm(flat.reshape(2, -1), axis=1)),
         exact("SNR = ‖ḡ‖ / √(tr Σ̂ / B)", maths.gradient_snr(tensors), explicit_snr(flat)),
+        exact("B = 2, one parameter: SNR = |g₁ + g₂| / |g₁ - g₂|", maths.gradient_snr([tf.constant(pair)]),
+              np.abs(pair.sum(axis=1) / np.diff(pair, axis=1)[:, 0])[:, 0]),
+        exact("its noise: P(SNR ≤ 1) = ½, P(SNR ≤ √3) = ⅔", [np.mean(alone <= x) for x in (1, np.sqrt(3))],
+              [1 / 2, 2 / 3]),
+        exact("its noise: the mean of the SNR is 1", alone.mean(), 1.0, wrong=True),
         exact("SNR undefined where all g are the same", np.isnan(maths.gradient_snr(again)), 1.0),
         exact(
             "interquartile means of 1 to 12 scores",
@@ -227,6 +241,6 @@ def _picture(drawn: Array, right: Array, variance: float) -> Picture:
     found = [float(np.sqrt(squared_errors(drawn, right, n).mean())) for n in sizes]
     series = (
         Series("√(mean of ‖ḡ - ∇J‖²)", tuple(sizes), tuple(found)),
-        Series("σ/√N", tuple(sizes), tuple(np.sqrt(variance / np.array(sizes)).tolist())),
+        Series("σ/√B", tuple(sizes), tuple(np.sqrt(variance / np.array(sizes)).tolist())),
     )
-    return Picture("Error of an estimate from N episodes", "N", "error", series, log=True)
+    return Picture("Error of an estimate from B episodes", "episodes B", "error", series, log=True)

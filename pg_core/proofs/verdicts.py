@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 EXACT = 1e-10  # by which two sides that are equal may differ, in float64, relative to the larger one if that exceeds 1
 MAX_NUMBERS = 20  # of each side that plain data hold
+FAINT = 1e-5  # a mistake whose factor is at least this must be found
+STEEPEST = 1e3  # times a smaller factor: the most by which two sides may then differ, relative as `EXACT` is
 STANDARD_ERRORS = 4.0  # by which a sampled mean may differ from what it estimates
 
 
@@ -101,22 +103,29 @@ class Check:
 
 
 def exact(
-    claim: str, left: npt.ArrayLike, right: npt.ArrayLike, *, wrong: bool = False, variance: Any = None
+    claim: str, left: npt.ArrayLike, right: npt.ArrayLike, *, wrong: float = False, variance: Any = None
 ) -> Comparison:
     """Compare two sides that are equal but for rounding.
+
+    Some mistakes vanish somewhere, as one that is proportional to γ does for γ → 0. Where the factor is so small that
+    rounding might hide the mistake, the equation counts as wrong only if the sides are found to differ.
 
     Args:
         claim: the equation in Unicode.
         left: any shape.
         right: the same shape, or one number.
-        wrong: whether the equation is false.
+        wrong: whether the equation is false, or a factor of what it is wrong by, 0 where it holds.
         variance: of the estimator on the left, one number.
     """
     ours = np.asarray(left, np.float64)
     theirs = np.broadcast_to(np.asarray(right, np.float64), ours.shape)
     scale = max(1.0, float(np.abs(ours).max(initial=0)), float(np.abs(theirs).max(initial=0)))
     spread = None if variance is None else float(variance)
-    return Comparison(claim, _numbers(ours), _numbers(theirs), EXACT * scale, wrong, spread)
+    found = Comparison(claim, _numbers(ours), _numbers(theirs), EXACT * scale, bool(wrong), spread)
+    if 0 < wrong < FAINT:
+        told = found.bound < found.difference < found.bound + STEEPEST * wrong * scale
+        return dataclasses.replace(found, wrong=told)
+    return found
 
 
 def sampled(claim: str, samples: npt.ArrayLike, right: float, *, wrong: bool = False) -> Comparison:

@@ -19,9 +19,11 @@ MUTATIONS = [
     ("maths.advantages", "[:, None]) * mask", "[:, None])", "normalization"),
     ("maths.advantages", "(std + EPSILON)", "(std**2 + EPSILON)", "normalization"),
     ("maths.advantages", "return centered / (std", "return centered * (std", "normalization"),
+    ("maths.advantages", "return centered / (std", "return centered / (0.1 + std", "default_estimator"),
     # Shares of a mean
     ("maths.shares", "tf.shape(mask)[2]", "tf.shape(mask)[0]", "reinforce"),
     ("maths.shares", "tf.reduce_sum(mask, axis=(0, 2), keepdims=True)", "tf.reduce_sum(mask, axis=2, keepdims=True)", "surrogate_loss"),
+    ("maths.shares", "mask, tf.reduce_sum(mask, axis=(0, 2)", "mask, 1 + tf.reduce_sum(mask, axis=(0, 2)", "default_estimator"),
     # Distributions
     ("maths.distributions", "z.dtype) * z - tf.nn.softplus(z)", "z.dtype) * z + tf.nn.softplus(z)", "scores"),
     ("maths.distributions", "[..., None] - tf.sigmoid(self.outputs)", "[..., None] - tf.sigmoid(-self.outputs)", "scores"),
@@ -74,9 +76,15 @@ MUTATIONS = [
     ("reinforce", '"step_mean": lambda: maths.step_mean', '"step_mean": lambda: maths.batch_mean', "normalization"),
     ("reinforce", '"value": lambda: values', '"value": lambda: -values', "surrogate_loss"),
     ("reinforce", "(limit > 0) & (norm > limit), limit / norm", "(limit > 0) & (norm > limit), norm / limit", "ascent"),
+    ("reinforce", "(limit > 0) & (norm > limit), limit", "limit > 0, limit", "gradient_clipping"),  # short ones stretched
     ("reinforce", "factor * gradients[name]", "gradients[name]", "ascent"),
     ("reinforce", "tf.where(moves, value + delta, value)", "tf.where(moves, value - delta, value)", "reinforce"),
     ("reinforce", "_step(state.value, critic.gradients", "_step(state.value, {n: -g for n, g in critic.gradients.items()}", "surrogate_loss"),
+    # The theory of the update
+    ("gradients", "weights[..., None] * pi.score", "tf.abs(weights[..., None]) * pi.score", "gradient_domination"),
+    ("maths.statistics", "log_ratio = (new_log_probs - log_probs)", "log_ratio = (log_probs - new_log_probs)", "trust_region"),
+    ("maths.returns", "(tf.constant(1), rewards)", "(tf.constant(2), rewards)", "importance_weights"),
+    ("policies", "tf.concat([-gradients[name], gradients[name]]", "tf.concat([0 * gradients[name], gradients[name]]", "natural_gradient"),
     # Acting
     ("acting", "uniform[..., None] >= cumulative", "uniform[..., None] <= cumulative", "scores"),
     ("acting", "mean + np.exp(log_std) * normal", "mean - np.exp(log_std) * normal", "scores"),
@@ -89,6 +97,8 @@ MUTATIONS = [
     ("engines.compiled", "rewards = -last *", "rewards = last *", "cart_pole"),
     ("engines.compiled", "playing & has_failed(states)", "playing & has_failed(-0.9 * states)", "cart_pole"),
     ("engines.gymnasium", "_where(alive, actions), np.where(alive, rewards, 0), alive", "_where(alive, actions), rewards, alive", "cart_pole"),
+    ("engines.compiled", "uniform(-START, START", "uniform(0, START", "problem"),
+    ("engines.gymnasium", "truncated |= alive & cut", "terminated |= alive & cut", "problem"),
     ("engines.gymnasium", "alive = alive & ~(ended | cut)", "alive = alive & ~cut", "cart_pole"),
     ("engines.gymnasium", "observations = np.where(alive[..., None], observations, 0)", "observations = observations + 0", "cart_pole"),
 ]  # fmt: skip

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pg_core.proofs import ascent as statement
-from pg_core.proofs.ascent import Landscape
+from pg_core.proofs import landscapes, long_runs
+from pg_core.proofs.landscapes import Landscape
 from pg_core.proofs.mdp import Mdp
 
 # One state, two actions of rewards 1 and 3; the first goes on with probability 0.5, the second never.
@@ -36,13 +37,44 @@ def test_how_far_a_step_falls_short():
     slope = BANDIT.gradients(EVEN)
     assert BANDIT.shortfalls(EVEN, EVEN + slope / 3, 1.0) == 0
     assert BANDIT.shortfalls(EVEN, EVEN - slope / 3, 1.0) > 1  # about -1 instead of at least ½
-    assert statement.shortfall([1.0, 1.0], [0.5, 1.5]).tolist() == [0, 0.5]
+    assert landscapes.shortfall([1.0, 1.0], [0.5, 1.5]).tolist() == [0, 0.5]
 
 
 def test_a_parabola_rises_up_to_two_over_its_curvature():
     # x = 1 goes to 1 - αL; J = -½ · 4 x².
-    rises = statement.parabola(4.0, np.array([0.25, 0.375, 0.5, 0.525]))
+    rises = long_runs.parabola(4.0, np.array([0.25, 0.375, 0.5, 0.525]))
     np.testing.assert_allclose(rises, [2, 2 * (1 - 0.5**2), 0, 2 * (1 - 1.1**2)], atol=1e-15)
+
+
+def test_a_longer_step_and_noise_on_a_parabola():
+    # x = 1 with L = 2, σ = 1: a step of α = ¼ leads to ½ - ¼ or ½ + ¼, the next from there to ½ x ± ¼.
+    assert long_runs.noisy_parabola([0.25], 2.0, 1.0) == (0.25**2 + 0.75**2) / 2
+    ends = [half / 2 + way for half in (0.25, 0.75) for way in (-0.25, 0.25)]
+    assert long_runs.noisy_parabola([0.25, 0.25], 2.0, 1.0) == sum(x**2 for x in ends) / 4
+    assert long_runs.slope_of_cosine(3.0, 0.0) == -3 * math.sin(1)
+
+
+def test_the_bounds_notice_the_wrong_direction(monkeypatch):
+    assert long_runs.beyond_the_sum().max() == 0
+    turned = lambda *arguments: -statement.steps(*arguments)  # noqa: E731
+    monkeypatch.setattr(long_runs, "steps", turned)
+    assert long_runs.beyond_the_sum().min() > 0
+    slopes = np.stack([EVEN, EVEN, EVEN])  # never moves: ‖∇J‖² = ½, and J_max - J₀ = 1, c = 1/(2L) = 1/6
+    assert long_runs.beyond_the_rate(BANDIT, slopes, 1.0).tolist() == [0, 0]
+    still = np.repeat(EVEN[None], 13, axis=0)  # K = 12 is the last for which ½ ≤ 6/K holds
+    assert np.count_nonzero(long_runs.beyond_the_rate(BANDIT, still, 1.0)) == 0
+    assert np.count_nonzero(long_runs.beyond_the_rate(BANDIT, np.repeat(EVEN[None], 15, axis=0), 1.0)) == 2
+
+
+def test_the_seed_draws_the_policies_whose_curvature_is_looked_at(monkeypatch):
+    seen = []
+    curvatures = Landscape.curvatures
+    monkeypatch.setattr(Landscape, "curvatures", lambda self, thetas: seen.append(thetas) or curvatures(self, thetas))
+    landscape = Landscape(PROCESS, 1.0, 2)
+    for seed in (0, 1, 0):
+        statement._curvature(landscape, seed)
+    first, other, again = [thetas for thetas in seen if len(thetas) == statement.POLICIES]
+    assert (first == again).all() and (first != other).any()
 
 
 def test_weighted_sums():
@@ -68,7 +100,7 @@ def test_verdicts_at_the_extremes(gamma, horizon, states):
     check = statement.check(gamma, horizon, states, seed=7)
     assert check.passed
     wrong = [row for row in check.comparisons if row.wrong]
-    assert len(wrong) == 3
+    assert len(wrong) == 7
     assert all(row.difference > 1e6 * row.bound for row in wrong)
 
 

@@ -61,6 +61,19 @@ def test_how_far_off_the_wrong_steps_are(seed):
     assert 0 < sum(ends) < len(ends)
 
 
+def test_a_step_from_the_upright_pole_lowers_it():
+    # At θ = 0 without a force nothing is accelerated: E(s + hf) - E(s) = m g l (cos hω - 1) = -½ m g l ω² h² + …
+    terms, expected = cart_pole.energy_expansion(cart_pole.derive(), np.array([[0.0], [0.0], [0.0], [2.0]]))
+    np.testing.assert_allclose(terms, [[0], [-0.5 * 0.1 * 9.8 * 0.5 * 2**2]], atol=1e-12)
+    np.testing.assert_allclose(expected, terms, atol=1e-12)
+
+
+def test_the_error_of_a_step_is_of_the_integrators_order():
+    lines = {line.name: np.log2(line.y) for line in proofs.run("cart_pole").pictures[1].series}
+    for name, order in {"explicit Euler": 2, "semi-implicit Euler": 2, "Runge-Kutta": 5}.items():
+        np.testing.assert_allclose(np.diff(lines[name])[-4:], order, atol=0.3)
+
+
 def test_energy_of_a_free_swing():
     explicit, implicit, runge_kutta = (np.array(series.y) for series in proofs.run("cart_pole").pictures[0].series)
     scale = 0.1 * 9.8 * 0.5  # m g l

@@ -29,7 +29,8 @@ def test_two_processes_have_the_same_trajectories_in_the_same_order():
 
 @pytest.mark.parametrize(("horizon", "states"), [(1, 1), (1, 2), (2, 1), (3, 2), (4, 3)])
 def test_what_is_wrong_is_found_where_it_is_wrong(horizon, states):
-    _, _, gradient, last, padded, start = run("dynamics", horizon=horizon, states=states).comparisons
+    _, hidden, _, gradient, last, padded, start = run("dynamics", horizon=horizon, states=states).comparisons
+    assert hidden.passed and not hidden.wrong
     assert gradient.wrong == (horizon > 1 or states > 1)
     assert last.wrong == padded.wrong == (horizon > 1)
     assert start.wrong == (states > 1)

@@ -8,6 +8,7 @@ from pg_core.proofs import mdp
 from pg_core.proofs.mdp import Mdp
 from pg_core.proofs.optimal_baseline import (
     check,
+    drawn_rewards,
     optimal_constant,
     optimal_table,
     squared_scores,
@@ -47,6 +48,11 @@ def test_variance_by_hand():
         assert float(mdp.total_variance(THETA, BATCHES, estimates)) == pytest.approx(variance, abs=1e-15)
 
 
+def test_the_spread_of_drawn_rewards_is_left():
+    squares = 0.25 * 2 * 0.75**2 + 0.75 * 2 * 0.25**2
+    assert float(drawn_rewards(THETA, BATCHES, tf.constant(BEST, tf.float64), 2.0)) == pytest.approx(2**2 * squares)
+
+
 @pytest.mark.parametrize("gamma", [0.0, 1.0])
 @pytest.mark.parametrize("horizon", [1, 2])
 @pytest.mark.parametrize("states", [1, 3])
@@ -56,7 +62,7 @@ def test_check_at_extremes(gamma, horizon, states):
 
 def test_wrong_optima_are_rejected_by_far(default):
     wrong = [comparison for comparison in default.comparisons if comparison.wrong]
-    assert len(wrong) == 3
+    assert len(wrong) == 4
     assert all(comparison.difference > 0.05 for comparison in wrong)
 
 

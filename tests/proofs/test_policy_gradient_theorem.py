@@ -31,6 +31,17 @@ def test_the_theorem():
     np.testing.assert_allclose(statement.slopes(PROCESS, EVEN, 0.8), [[[-1.25 * 0.25, 1.25 * 0.25]]])
 
 
+def test_values_of_an_observation():
+    # From state 0, action 0 leads on to state 1, where it earns 1; action 1 ends. d = (1, ½), Q = ((½, 0), (1, 0)).
+    transitions = np.zeros((2, 2, 3))
+    transitions[0, 0, 1] = transitions[0, 1, 2] = transitions[1, :, 2] = 1
+    process = Mdp(np.array([1.0, 0.0]), transitions, np.array([[0.0, 0.0], [1.0, 0.0]]))
+    mean, solved = statement.hidden(process, tf.zeros((2, 2), tf.float64), 1.0)
+    np.testing.assert_allclose(mean, [2 / 3 * 1 / 2 + 1 / 3 * 1, 0])
+    # As if o were a state: action 0 earns ⅓ and stays with probability ⅔, so that V = ½ (⅓ + ⅔ V) = ¼.
+    np.testing.assert_allclose(solved, [1 / 3 + 2 / 3 * 1 / 4, 0])
+
+
 def test_a_time_limit_of_two_steps():
     slope = 1.0 / 4 * (1.8 - 3) + 0.8 * 0.25 / 4 * (1 - 3)
     np.testing.assert_allclose(statement.finite_theorem(PROCESS, EVEN, 0.8, 2), [[slope, -slope]])

@@ -20,6 +20,13 @@ def test_geometric_sums_by_hand(gamma, expected):
     np.testing.assert_array_equal(returns.geometric(gamma, np.arange(4)), expected)
 
 
+def test_geometric_sums_next_to_the_ends():
+    np.testing.assert_array_equal(returns.geometric(1e-300, np.arange(3)), [0, 1, 1])
+    left = 1e-12  # (1-ε)ᵏ = 1 - kε, so that 500 of them sum up to 500 - ε · 500 · 499 / 2
+    sums = returns.geometric(1 - left, np.array([1, 500]))
+    np.testing.assert_allclose(sums, [1, 500 - left * 500 * 499 / 2], rtol=1e-14)
+
+
 def test_steps_left_and_excess_by_hand():
     np.testing.assert_array_equal(returns.steps_left(np.array([1, 3]), 3), [[1, 3], [0, 2], [0, 1]])
     np.testing.assert_array_equal(returns.excess(np.array([-3.0, 1.0]), np.array([2.0, 2.0])), [1, 0])

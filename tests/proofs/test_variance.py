@@ -21,6 +21,11 @@ def test_signal_and_noise_by_hand():
     np.testing.assert_array_equal(variance.squared_noise(same), [0])
 
 
+def test_noise_of_two_by_hand():
+    # Angles of 22.5°, 67.5°, …: of 22.5°, (cos + sin) / (cos - sin) = tan 67.5° = 1 + √2, and so on in turn.
+    np.testing.assert_allclose(np.sort(variance.noise_of_two(8)), [2**0.5 - 1] * 4 + [2**0.5 + 1] * 4)
+
+
 def test_the_middle_and_its_interval_by_hand():
     assert variance.explicit_middle(np.array([9.0, 1.0, 2.0, 4.0])) == 3  # of 2 and 4
     assert variance.explicit_middle(np.array([9.0, 1.0, 2.0])) == 4  # ⌊3/4⌋ = 0 are left out
