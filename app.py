@@ -22,6 +22,7 @@ from pg_core.config import ConfigError
 
 ROOT = Path(__file__).parent
 MODULES = [f"{instrument.SCRIPTS_ROUTE}/{path.name}" for path in instrument.SCRIPTS.glob("*.js")]
+LINKS = (ROOT / "assets" / "statement_links.js").read_text(encoding="utf-8")
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data"
 
 
@@ -63,5 +64,5 @@ app = st.App(
         Mount(f"/{instrument.SCRIPTS_ROUTE}", StaticFiles(directory=instrument.SCRIPTS)),
         Route(f"/{instrument.ROUTE}/{{address}}", instrument.answer),
     ],
-    middleware=[*gate.middleware(), Middleware(Document, "/", MODULES, ["lab/plotly/plotly.min.js"])],
+    middleware=[*gate.middleware(), Middleware(Document, "/", MODULES, ["lab/plotly/plotly.min.js"], LINKS)],
 )

@@ -133,7 +133,7 @@ def _widget(parameter: Hyperparameter, active: bool, more: dict[str, Any]) -> No
     held = value(parameter.name)
     label = " ".join(filter(None, (parameter.label, parameter.symbol, "🔒" if active and not parameter.live else "")))
     hint = "" if parameter.live else " Fixed during a run: a new value is for the next one."
-    proof = f" [Derivation](derivations#{parameter.statement})" if parameter.statement else ""
+    proof = f" [Derivation](derivations?statement={parameter.statement})" if parameter.statement else ""
     help = parameter.help + hint + proof
     common: dict[str, Any] = {"label": label, "key": parameter.name, "help": help, "persist_state": "session"}
     common |= {"on_change": _changed, "args": (parameter.name,)} | more

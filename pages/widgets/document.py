@@ -21,12 +21,13 @@ class Document:
         base_path: of the lab's address, `/` at its end.
         modules: paths below it of scripts that the Train page needs.
         scripts: likewise of those that are no modules.
+        inline: a script that every page runs before anything else.
     """
 
-    def __init__(self, app: ASGIApp, base_path: str, modules: list[str], scripts: list[str]) -> None:
+    def __init__(self, app: ASGIApp, base_path: str, modules: list[str], scripts: list[str], inline: str) -> None:
         self._app = app
-        script = f"window.__streamlit = {{BACKEND_BASE_URL: new URL({json.dumps(base_path)}, location.origin).href}}"
-        self._told = f"<script>{script}</script>".encode()
+        base = f"window.__streamlit = {{BACKEND_BASE_URL: new URL({json.dumps(base_path)}, location.origin).href}}"
+        self._told = f"<script>{inline};{base}</script>".encode()
         links = [f'<link rel="modulepreload" href="{base_path}{path}">' for path in modules]
         links += [f'<link rel="preload" as="script" href="{base_path}{path}">' for path in scripts]
         self._needed = "".join(links).encode()

@@ -1,8 +1,5 @@
-"""One statement on the page of derivations: its text, and the panel that checks it."""
+"""The check of a statement: what may be varied in it, what it shows, and what it compared."""
 
-import re
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
@@ -12,27 +9,11 @@ from pages.widgets.words import plain
 from pg_core import lab
 from pg_core.proofs import PARAMETERS, STATEMENTS
 
-TEXTS = Path(__file__).parents[2] / "assets" / "derivations"
-HOLDS, FOUND_OUT, WRONG = "✓ holds", "✓ found out", "✗ WRONG"
+RIGHT, WRONG, RUNNING = "right", "wrong", "running"
+HOLDS, FOUND_OUT, MISJUDGED = "✓ holds", "≠ found out", "✗ WRONG"
+ASK_SECONDS = 0.3  # while a check runs
+MAX_JUDGED = 3
 SHOWN_NUMBERS = 2
-
-
-@dataclass(frozen=True)
-class Text:
-    """A statement as its file has it: the title, one sentence, and what follows each heading."""
-
-    title: str
-    gist: str
-    sections: dict[str, str]
-
-
-@st.cache_data
-def text_of(name: str) -> Text:
-    """Read a statement's file."""
-    content = (TEXTS / f"{name}.md").read_text(encoding="utf-8")
-    head, *parts = re.split(r"^## ", content, flags=re.MULTILINE)
-    title, gist = head.removeprefix("# ").split("\n", 1)
-    return Text(title, gist.strip(), {part.split("\n", 1)[0]: part.split("\n", 1)[1].strip() for part in parts})
 
 
 def parameters(name: str) -> dict[str, Any]:
@@ -41,56 +22,63 @@ def parameters(name: str) -> dict[str, Any]:
 
 
 def verdict(name: str) -> str:
-    """Return the verdict of a statement's check in a word, empty if it has not run with these parameters."""
+    """Return the verdict of a statement's check, empty if it has not run with these parameters."""
     answer, pending = lab.checked(name, **parameters(name))
     if pending:
-        return "… running"
+        return RUNNING
     if answer is None:
         return ""
-    return WRONG if answer.check is None or not answer.check["passed"] else "✓ right"
+    return RIGHT if answer.check is not None and answer.check["passed"] else WRONG
 
 
-def statement(name: str) -> None:
-    """Draw a statement: text, proof and check."""
-    text = text_of(name)
-    st.header(text.title, anchor=name, divider="gray")
-    st.markdown(f"*{text.gist}*")
-    for heading, body in text.sections.items():
-        if heading == "Source text":
-            st.info(f"**The source text.** {body}", icon=":material/history_edu:")
-        elif heading == "References":
-            with st.expander("References"):
-                st.markdown(body)
-        else:
-            with st.container(key=f"{heading.split()[0].lower()}-{name}"):
-                st.markdown(f"**{heading}**\n\n{body}")
-        if heading == "Proof":
-            _panel(name)
+def check(name: str) -> None:
+    """Draw the check of a statement, which runs when it is first seen and at each change of a control."""
+    answer, pending = lab.checked(name, **parameters(name))
+    asking = pending or answer is None
+    st.fragment(_panel, run_every=ASK_SECONDS if asking else None)(name, asking)
 
 
-@st.fragment
-def _panel(name: str) -> None:
-    """Draw the check of a statement; what is done in it does not draw the whole page again."""
-    with st.container(border=True, key=f"check-{name}"):
-        for column, key in zip(st.columns(len(STATEMENTS[name])), STATEMENTS[name], strict=True):
-            with column:
-                _control(name, key)
-        answer, pending = lab.checked(name, **parameters(name))
-        label = "Running …" if pending else "Run the check"
-        if st.button(label, key=f"run-{name}", icon=":material/function:", disabled=pending):
-            lab.ask_check(name, **parameters(name))
-            st.rerun()  # all of the page: its contents watch what runs
-        if answer and answer.error:
-            st.error(plain(answer.error))
-        elif answer and answer.check:
-            _result(name, answer.check)
-        elif not pending:
-            st.caption("Not run yet with these values.")
-        code = st.expander("The code that runs", on_change="rerun", key=f"code-{name}")
-        with code:
-            for source in lab.sources(name) if code.open else ():
-                st.markdown(f"`{source.name}`")
-                st.code(source.code, language="python")
+def compared(name: str) -> None:
+    """Draw what the check compared, after a question or two."""
+    result = _result(name)
+    if result is None:
+        return
+    rows = result["comparisons"]
+    _questions(name, rows)
+    with st.expander(f"All {len(rows)} comparisons", key=f"rows-{name}"):
+        st.dataframe([_row(index, row) for index, row in enumerate(rows, 1)], hide_index=True, height="content",
+                     column_config={"#": st.column_config.NumberColumn(width=30),
+                                    "what is compared": st.column_config.TextColumn(width=330)})  # fmt: skip
+
+
+def code(name: str) -> None:
+    """Draw the functions that the check runs."""
+    shown = st.expander("The code that runs", on_change="rerun", key=f"code-{name}")
+    with shown:
+        for source in lab.sources(name) if shown.open else ():
+            st.markdown(f"`{source.name}`")
+            st.code(source.code, language="python")
+
+
+def _panel(name: str, asked: bool) -> None:
+    with st.container(horizontal=True, key=f"controls-{name}"):
+        for key in STATEMENTS[name]:
+            _control(name, key)
+    answer, pending = lab.checked(name, **parameters(name))
+    if answer is None and not pending:
+        lab.ask_check(name, **parameters(name))
+        pending = True
+    if pending != asked:
+        st.rerun()  # all of the page: it asks at another pace now, and the contents show the verdict
+    if answer and answer.error:
+        st.error(plain(answer.error))
+    result = _result(name)
+    if pending:
+        st.caption("Computing …" if result is None else "Computing with these values; below, what came out before.")
+    elif result:
+        _summary(result)
+    if result:
+        _pictures(name, result)
 
 
 def _control(name: str, key: str) -> None:
@@ -98,40 +86,58 @@ def _control(name: str, key: str) -> None:
     step = 0.05 if isinstance(parameter.default, float) else 1
     st.number_input(
         f"{parameter.label} {parameter.symbol}" if parameter.symbol != key else parameter.label,
-        parameter.low, parameter.high, parameter.default, step, key=f"{name}.{key}", persist_state="session",
+        parameter.low, parameter.high, parameter.default, step, key=f"{name}.{key}", persist_state="session", width=125,
     )  # fmt: skip
 
 
-def _result(name: str, check: dict[str, Any]) -> None:
-    """Draw what a check gave."""
-    rows = check["comparisons"]
+def _result(name: str) -> dict[str, Any] | None:
+    """Return what the check gave, with other values if it is still running with these."""
+    results = st.session_state.setdefault("results", {})
+    answer, _ = lab.checked(name, **parameters(name))
+    if answer:
+        results[name] = answer.check
+    kept: dict[str, Any] | None = results.get(name)
+    return kept
+
+
+def _summary(result: dict[str, Any]) -> None:
+    rows = result["comparisons"]
     wrong, right = sum(row["wrong"] for row in rows), sum(not row["wrong"] for row in rows)
-    if check["passed"]:
+    if result["passed"]:
         said = f"{right} {'equation holds' if right == 1 else 'equations hold'}"
         st.success(f"{said}{f', {wrong} wrong found out' if wrong else ''}.", icon=":material/check:")
     else:
-        st.error("A verdict is wrong: see the table.")
-    for formula in check["formulas"]:
+        st.error("A verdict is wrong: see the comparisons.")
+
+
+def _pictures(name: str, result: dict[str, Any]) -> None:
+    for formula in result["formulas"]:
         st.latex(formula)
-    st.dataframe(
-        [_row(row) for row in rows],
-        hide_index=True,
-        height="content",
-        column_config={
-            "difference": st.column_config.NumberColumn(format="%.1e"),
-            "allowed": st.column_config.NumberColumn(format="%.1e", help="Rounding, or 4 standard errors of a sample."),
-            "variance": st.column_config.NumberColumn(format="%.4g", help="Of the estimator on the left side."),
-        },
-    )
-    for index, picture in enumerate(check["pictures"]):
+    for index, picture in enumerate(result["pictures"]):
         st.plotly_chart(_figure(picture), key=f"picture-{name}-{index}", config={"displayModeBar": False})
 
 
-def _row(row: dict[str, Any]) -> dict[str, Any]:
-    word = (FOUND_OUT if row["wrong"] else HOLDS) if row["passed"] else WRONG
+def _questions(name: str, rows: list[dict[str, Any]]) -> None:
+    """Have the reader judge some claims before the verdict is shown: wrong ones, and right ones that look wrong."""
+    odd = [row for row in rows if row["wrong"] or row["claim"].startswith("looks wrong")]
+    if odd:
+        st.markdown("**Right or wrong?**")
+    for row in odd[:MAX_JUDGED]:
+        claim = row["claim"].removeprefix("looks wrong: ")
+        said = st.segmented_control(claim, ("right", "wrong"), key=f"judge-{name}-{row['claim']}")
+        if said:
+            truth = "wrong" if row["wrong"] else "right"
+            by = f": the sides differ by {row['difference']:.3g}" if row["wrong"] and row["difference"] else ""
+            st.markdown(f"{'Yes' if said == truth else 'No'}, it is {truth}{by}.")
+
+
+def _row(index: int, row: dict[str, Any]) -> dict[str, Any]:
+    word = (FOUND_OUT if row["wrong"] else HOLDS) if row["passed"] else MISJUDGED
+    apart = "not a number" if row["difference"] is None else f"{row['difference']:.3g}"
     return {
-        "verdict": word, "what is compared": row["claim"],
-        "difference": row["difference"], "allowed": row["bound"], "variance": row["variance"],
+        "#": index, "verdict": word, "what is compared": row["claim"],
+        "difference": "rounding" if row["agrees"] and row["bound"] < 1e-6 else apart,
+        "variance": "" if row["variance"] is None else f"{row['variance']:.4g}",
         "left": _numbers(row["left"], row["size"]), "right": _numbers(row["right"], row["size"]),
     }  # fmt: skip
 

@@ -13,7 +13,7 @@ from pg_core.lab import Run
 RESULTS = ("updates", "episodes", "env_steps", "mean_return", "best_return")  # that can be compared, of a Run
 HELP = (
     "Words of a name, note or id, and conditions: `learning_rate=0.01`, `gamma>=0.99`, `baseline!=none`, "
-    "`mean_return>400`. A condition names a [hyperparameter](derivations#symbols) as the command line does, or "
+    "`mean_return>400`. A condition names a [hyperparameter](derivations) as the command line does, or "
     f"{', '.join(RESULTS[:-1])} or {RESULTS[-1]}; all of them must hold."
 )
 

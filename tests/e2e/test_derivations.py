@@ -1,43 +1,59 @@
-"""The page of derivations in a browser: every formula is typeset, every check can be run from it."""
+"""The page of derivations in a browser: one statement a view, checked on arrival, reached by its address."""
 
+import pytest
 from playwright.sync_api import expect
 
-from pg_core.proofs import STATEMENTS
+from pages.widgets.statement import number, text_of
+from pg_core.proofs import GROUPS, STATEMENTS
 from tests.e2e.conftest import Open
 
-
-def test_every_formula_is_typeset_and_fits_a_phone(open_page: Open) -> None:
-    page = open_page("derivations", width=390, height=844)
-    for name in STATEMENTS:
-        proof = page.locator(f".st-key-proof-{name}")
-        expect(proof.locator("ol > li").last).to_be_visible()
-        expect(proof.locator(".katex").first).to_be_visible()
-    assert page.locator(".katex-error").count() == 0
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    # A dollar sign is left over where Markdown saw no formula.
-    assert page.locator(".stMarkdown p", has_text="$").count() == 0
+FIRST, *_, LAST = STATEMENTS
 
 
-def test_a_link_leads_to_a_statement(open_page: Open) -> None:
-    name = list(STATEMENTS)[-1]
-    page = open_page(f"derivations#{name}")
-    expect(page.locator(f"#{name}")).to_be_in_viewport()
+def heading(name: str) -> str:
+    return f"{number(name)}. {text_of(name).title}"
 
 
-def test_every_check_runs_from_the_page_alone_and_all_at_once(open_page: Open) -> None:
-    page = open_page("derivations")
-    first, *others = STATEMENTS
-    panel = page.locator(f".st-key-check-{first}")
-    panel.get_by_label("Seed").fill("7")
-    panel.get_by_label("Seed").press("Enter")
-    panel.get_by_role("button", name="Run the check").click()
-    expect(panel.get_by_test_id("stAlertContentSuccess")).to_be_visible()
-    contents = page.locator(".st-key-derivations table").first
-    expect(contents.get_by_text("✓ right")).to_have_count(1)
-    page.get_by_role("button", name="Run all").click()
-    expect(contents.get_by_text("✓ right")).to_have_count(len(STATEMENTS))
-    for name in others:
-        expect(page.locator(f".st-key-check-{name}").get_by_test_id("stAlertContentSuccess")).to_be_visible()
-    expect(page.get_by_text("✗ WRONG")).to_have_count(0)
-    page.get_by_text("The code that runs").first.click()
+@pytest.mark.parametrize("names", GROUPS.values(), ids=GROUPS)
+def test_every_statement_has_an_address_and_every_formula_fits_a_phone(open_page: Open, names: tuple[str, ...]) -> None:
+    for name in names:
+        page = open_page(f"derivations?statement={name}", width=390, height=844)
+        expect(page.get_by_role("heading", name=heading(name))).to_be_in_viewport()
+        expect(page.locator(".st-key-proof .katex").first).to_be_visible()
+        assert page.locator(".katex-error").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        # A dollar sign is left over where Markdown saw no formula.
+        assert page.locator(".stMarkdown p", has_text="$").count() == 0
+        page.close()
+
+
+def test_a_link_of_before_leads_to_its_statement(open_page: Open) -> None:
+    page = open_page(f"derivations#{LAST}")
+    expect(page.get_by_role("heading", name=heading(LAST))).to_be_visible()
+    assert page.url.endswith(f"derivations?statement={LAST}")
+
+
+def test_a_check_runs_on_arrival_and_again_for_another_seed(open_page: Open) -> None:
+    page = open_page("derivations?statement=baselines")
+    said = page.locator(".st-key-margin").get_by_test_id("stAlertContentSuccess")
+    expect(said).to_be_visible()
+    expect(page.locator(".st-key-margin .js-plotly-plot").first).to_be_visible()
+    page.get_by_label("Seed").fill("7")
+    page.get_by_label("Seed").press("Enter")
+    expect(page.get_by_text("Computing with these values")).to_be_visible()
+    expect(said).to_be_visible()
+    page.get_by_text("The code that runs").click()
     expect(page.get_by_text("def check(").first).to_be_visible()
+
+
+def test_links_of_the_contents_and_of_a_text_stay_in_the_tab(open_page: Open) -> None:
+    page = open_page(f"derivations?statement={FIRST}")
+    page.evaluate("window.here = true")
+    page.locator(".st-key-contents").get_by_role("link", name=heading("baselines")).click()
+    expect(page.get_by_role("heading", name=heading("baselines"))).to_be_in_viewport()
+    page.locator(".st-key-body").get_by_role("link", name="leave-one-out", exact=True).click()
+    expect(page.get_by_role("heading", name=heading("leave_one_out"))).to_be_in_viewport()
+    page.go_back()
+    expect(page.get_by_role("heading", name=heading("baselines"))).to_be_visible()
+    assert page.evaluate("window.here")
+    assert len(page.context.pages) == 1

@@ -1,15 +1,14 @@
 """The page of derivations: every statement, its check with controls, and what the check said."""
 
-import re
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.widgets import proof
+from pages.widgets import contents, statement
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS
-from pg_core.proofs import PARAMETERS, STATEMENTS
+from pg_core.proofs import FIRST_EVENING, GROUPS, PARAMETERS, STATEMENTS
 
 ROOT = Path(__file__).parents[2]
 RIGHT = {"claim": "1 = 1", "left": [1.0], "right": [1.0], "bound": 1e-10, "wrong": False, "variance": 0.5,
@@ -29,9 +28,11 @@ def answers(monkeypatch) -> dict[str, tuple[lab.Answer | None, bool]]:
     return given
 
 
-@pytest.fixture
-def page(answers) -> AppTest:
-    page = AppTest.from_file(ROOT / "pages" / "derivations.py", default_timeout=60).run()
+def view(name: str | None = None) -> AppTest:
+    page = AppTest.from_file(ROOT / "pages" / "navigation.py", default_timeout=60).switch_page("derivations.py")
+    if name:
+        page.query_params["statement"] = name
+    page.run()
     assert not page.exception
     return page
 
@@ -41,47 +42,97 @@ def answer(*rows: dict, **more) -> tuple[lab.Answer, bool]:
     return lab.Answer(check | more, None), False
 
 
-def test_contents_statements_and_symbols(page):
-    texts = [element.value for element in page.markdown]
-    contents = dict(re.findall(r"\[(.+?)\]\(#(.+?)\)", texts[1]))
-    assert list(contents.values()) == list(STATEMENTS)
-    assert {header.value: header.anchor for header in page.header if header.anchor != "symbols"} == contents
+def texts(page: AppTest) -> list[str]:
+    return [element.value for element in page.markdown]
+
+
+def test_every_statement_is_in_one_group_and_some_are_for_a_first_evening():
+    grouped = [name for names in GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(STATEMENTS)
+    assert len(set(FIRST_EVENING)) == len(FIRST_EVENING) == 7 and set(FIRST_EVENING) <= set(STATEMENTS)
+
+
+def test_without_a_statement_all_are_listed_with_the_symbols(answers):
+    page = view()
+    shown = "\n".join(texts(page))
     for name in STATEMENTS:
-        for heading, body in proof.text_of(name).sections.items():
-            assert any(body in text for text in [*texts, *(info.value for info in page.info)]), heading
+        assert f"](derivations?statement={name})" in shown
     for parameter in HYPERPARAMETERS.values():
-        assert not parameter.symbol or any(f"| `{parameter.name}` |" in text for text in texts)
+        assert not parameter.symbol or f"| `{parameter.name}` |" in shown
+    assert not answers  # nothing is computed that nobody looks at
 
 
-def test_every_check_has_its_controls_and_button(page):
-    for name, keys in STATEMENTS.items():
-        assert page.button(key=f"run-{name}").label == "Run the check"
-        for key in keys:
-            control = page.number_input(key=f"{name}.{key}")
-            assert (control.min, control.max, control.value) == (
-                PARAMETERS[key].low, PARAMETERS[key].high, PARAMETERS[key].default
-            )  # fmt: skip
+def test_a_name_that_is_none_gets_a_sentence_and_all_statements(answers):
+    page = view("magic_[x](y)")
+    assert page.warning[0].value.startswith("There is no statement")
+    assert page.title[0].value == "Derivations"
 
 
-def test_run_all_asks_for_every_check(page, answers):
-    page.button[0].click().run()
-    assert list(answers) == list(STATEMENTS)
-    assert all(page.button(key=f"run-{name}").disabled for name in STATEMENTS)
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_view_has_all_of_its_statement_and_nothing_of_another(name, answers):
+    page = view(name)
+    text = statement.text_of(name)
+    assert [header.value for header in page.header] == [f"{statement.number(name)}. {text.title}"]
+    shown = "\n".join([*texts(page), *(info.value for info in page.info)])
+    for heading, body in text.sections.items():
+        if heading != "Proof":
+            assert statement.linked(body) in shown, heading
+    for step in text.steps:
+        assert statement.linked(step).strip() in shown
+    assert "](#" not in shown
+    for key in STATEMENTS[name]:
+        control = page.number_input(key=f"{name}.{key}")
+        assert (control.min, control.max, control.value) == (
+            PARAMETERS[key].low, PARAMETERS[key].high, PARAMETERS[key].default
+        )  # fmt: skip
+    assert list(answers) == [name]  # asked for on arrival
+    assert page.session_state.read == [name]
 
 
-def test_what_a_check_gave_is_shown(page, answers):
+def test_the_map_follows_the_proofs(answers):
+    edges = contents.map_of_all()
+    for name in STATEMENTS:
+        for used in statement.text_of(name).rests_on:
+            assert f'"{statement.number(used)}" -> "{statement.number(name)}"' in edges
+
+
+def test_what_a_check_gave_is_shown(answers):
     answers["returns"] = answer(RIGHT, FOUND_OUT, pictures=[BARS], formulas=[r"x^2"])
+    page = view("returns")
+    assert page.success[0].value == "1 equation holds, 1 wrong found out."
+    [table] = page.dataframe
+    assert list(table.value["verdict"]) == ["✓ holds", "≠ found out"]
+    assert list(table.value["difference"]) == ["rounding", "1"]
+    assert page.latex[0].value.strip("$ \n") == "x^2"
+
+
+def test_a_reader_judges_before_the_verdict_is_shown(answers):
+    answers["returns"] = answer(RIGHT, FOUND_OUT)
+    page = view("returns")
+    assert not any("it is wrong" in text for text in texts(page))
+    page.button_group[0].set_value("right").run()
+    assert "No, it is wrong: the sides differ by 1." in texts(page)
+
+
+def test_what_came_out_before_stays_while_new_values_are_computed(answers, monkeypatch):
+    answers["returns"] = answer(RIGHT, FOUND_OUT, formulas=[r"x^2"])
+    page = view("returns")
+    answers["returns"] = None, False  # as if nothing was known of the new values
+    page.number_input(key="returns.seed").set_value(1).run()
+    assert answers["returns"] == (None, True)
+    assert page.latex[0].value.strip("$ \n") == "x^2"
+    assert "Computing with these values; below, what came out before." in [text.value for text in page.caption]
+
+
+def test_a_wrong_verdict_and_an_error_are_told(answers):
     answers["reinforce"] = answer(RIGHT | {"passed": False, "agrees": False})
     answers["objective"] = lab.Answer(None, "The process ended, _sorry_."), False
-    page.run()
-    assert not page.exception
-    assert page.success[0].value == "1 equation holds, 1 wrong found out."
-    assert [list(table.value["verdict"]) for table in page.dataframe] == [["✓ holds", "✓ found out"], ["✗ WRONG"]]
-    assert page.latex[0].value.strip("$ \n") == "x^2"
-    assert [error.value for error in page.error] == [
-        r"The process ended\, \_sorry\_\.",
-        "A verdict is wrong: see the table.",
-    ]
-    texts = [element.value for element in page.markdown]
-    assert texts[1].count("✓ right") == 1
-    assert texts[1].count("✗ WRONG") == 2
+    assert view("reinforce").error[0].value == "A verdict is wrong: see the comparisons."
+    assert view("objective").error[0].value == r"The process ended\, \_sorry\_\."
+
+
+def test_the_running_example_follows_its_slider(answers):
+    page = view("baselines")
+    assert any(text.startswith("J = 2.1875 and dJ/dz = 0.09375.") for text in texts(page))
+    page.slider(key="stay").set_value(0.5).run()
+    assert any(text.startswith("J = 2.2500 and dJ/dz = 0.00000.") for text in texts(page))

@@ -19,11 +19,12 @@ def page(request: Request) -> Response:
 
 def client(base_path: str = "/") -> TestClient:
     routes = [Route("/", page), Route("/runs", page), Route("/text", lambda _: PlainTextResponse("<head>"))]
-    return TestClient(Document(Starlette(routes=routes), base_path, ["lab/a.js"], ["lab/b.js"]))
+    return TestClient(Document(Starlette(routes=routes), base_path, ["lab/a.js"], ["lab/b.js"], "first()"))
 
 
 def test_the_document_is_told_where_the_lab_is_and_the_train_page_what_it_needs() -> None:
     train = client().get("/", headers={"Accept": "text/html"})
+    assert "<script>first();window" in train.text
     assert 'BACKEND_BASE_URL: new URL("/", location.origin).href' in train.text
     assert '<link rel="modulepreload" href="/lab/a.js"><link rel="preload" as="script" href="/lab/b.js">' in train.text
     assert int(train.headers["content-length"]) == len(train.content) > len(PAGE)
