@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from pages.widgets import gate, instrument
 from pages.widgets.document import Document
+from pages.widgets.one_page import OnePage
 from pages.widgets.words import plain
 from pg_core import lab
 from pg_core.config import ConfigError
@@ -64,5 +65,9 @@ app = st.App(
         Mount(f"/{instrument.SCRIPTS_ROUTE}", StaticFiles(directory=instrument.SCRIPTS)),
         Route(f"/{instrument.ROUTE}/{{address}}", instrument.answer),
     ],
-    middleware=[*gate.middleware(), Middleware(Document, "/", MODULES, ["lab/plotly/plotly.min.js"], LINKS)],
+    middleware=[
+        *gate.middleware(),
+        Middleware(Document, "/", MODULES, ["lab/plotly/plotly.min.js"], LINKS),
+        Middleware(OnePage),
+    ],
 )

@@ -1,6 +1,6 @@
 """A real server with a store of its own, and a real browser."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect, sync_playwright
@@ -62,22 +62,22 @@ Open = Callable[..., Page]
 def open_page(context: BrowserContext, server: Server) -> Iterator[Open]:
     """Open a page of the lab: `open_page(path, width=1440, height=900, scheme="light")`; errors fail the test.
 
-    So does every error in the browser's console that `excused` is not in. Messages of the browser for which `repeated`
-    is true arrive twice.
+    So does every error in the browser's console that `excused` is not in. After each message of the browser arrives
+    what `followed` makes of it.
     """
     pages, errors = [], []
 
     def open_one(
         path: str = "", width: int = 1440, height: int = 900, scheme: str = "light",
-        repeated: Callable[[bytes], bool] = lambda _: False, excused: str = "\0",
+        followed: Callable[[bytes], Sequence[bytes]] = lambda _: (), excused: str = "\0",
     ) -> Page:  # fmt: skip
         def note(text: str) -> None:
             if excused not in text:
                 errors.append(text)
 
         def send(server: WebSocketRoute, message: bytes) -> None:
-            for _ in range(1 + repeated(message)):
-                server.send(message)
+            for each in (message, *followed(message)):
+                server.send(each)
 
         def route(page: WebSocketRoute) -> None:
             server = page.connect_to_server()

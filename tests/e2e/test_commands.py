@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 
 from playwright.sync_api import expect
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from pg_core.config import Config
 from pg_core.runs.processes import process_name
@@ -16,7 +17,7 @@ def test_what_is_pressed_while_the_store_is_held_is_done(open_page: Open, store:
     run = store.create(Config(num_agents=2), "held", process_name())
     store.transition(run, ["starting"], state="running")
     sent: list[bytes] = []
-    page = open_page(f"?run={run}", repeated=lambda message: bool(sent.append(message)), excused="503")
+    page = open_page(f"?run={run}", followed=lambda message: sent.append(message) or (), excused="503")
     expect(state(page, "running")).to_be_visible()
 
     def click(place: str) -> None:
@@ -39,3 +40,29 @@ def test_what_is_pressed_while_the_store_is_held_is_done(open_page: Open, store:
     while store.run(run).current != Config(num_agents=2, normalize_advantages=False, gamma_t=True):
         page.wait_for_timeout(20)
     assert store.run(run).target == "pause"
+
+
+def test_a_press_that_comes_from_a_page_that_was_left_does_not_clear_the_next_one(
+    open_page: Open, store: Store
+) -> None:
+    store.transition(store.create(Config(), "left"), ["queued"], state="stopped")
+    pressed: list[bytes] = []
+
+    def late(message: bytes) -> list[bytes]:
+        """Keep what presses the table, and send it again behind the wish for another page."""
+        asked = BackMsg.FromString(message).rerun_script
+        if asked.fragment_id:
+            pressed.append(message)
+        return pressed if pressed and not asked.fragment_id else []
+
+    page = open_page("runs", followed=late)
+    page.get_by_test_id("stDataFrame").click(position={"x": 16, "y": 52})
+    expect(page.locator(".st-key-actions")).to_be_visible()
+    with contextlib.closing(sqlite3.connect(store.folder / "lab.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")  # the next page is being made for as long as nobody may write or read
+        page.get_by_role("link", name="Train").click()
+        page.wait_for_selector("[data-testid=stApp][data-test-script-state=running]")
+        holder.execute("COMMIT")
+    expect(button(page, "Train")).to_be_visible()
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    expect(button(page, "Train")).to_be_visible()

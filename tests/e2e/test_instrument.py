@@ -198,12 +198,12 @@ def test_a_press_that_comes_twice_counts_once(open_page: Open, store: Store) -> 
     store.transition(run, ["starting"], state="paused", target="pause")
     pressed: list[bytes] = []
 
-    def repeated(message: bytes) -> bool:
+    def again(message: bytes) -> list[bytes]:
         widgets = BackMsg.FromString(message).rerun_script.widget_states.widgets
-        if any(widget.trigger_value for widget in widgets):
-            pressed.append(message)
-            return True
-        return False
+        if not any(widget.trigger_value for widget in widgets):
+            return []
+        pressed.append(message)
+        return [message]
 
     def press(name: str) -> None:
         before = len(pressed)
@@ -212,7 +212,7 @@ def test_a_press_that_comes_twice_counts_once(open_page: Open, store: Store) -> 
             page.wait_for_timeout(20)
         page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
 
-    page = open_page(f"?run={run}", repeated=repeated)
+    page = open_page(f"?run={run}", followed=again)
     press("One update")
     while store.orders(run, after=0).until == 0:
         page.wait_for_timeout(20)

@@ -1,0 +1,58 @@
+"""Each browser is on one page: what it still asks of another one is not run."""
+
+import contextlib
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+
+class OnePage:
+    """ASGI middleware that drops what a browser asks of the fragments of a page that it has left.
+
+    A click, or the clock of a fragment, may come from the old page while the new one is made. Streamlit would run it
+    after the new page: the fragment is gone, but the browser, told of a run of another page, clears what it shows.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        page = ""  # the hash of its script, which Streamlit tells pages apart by
+
+        async def receive_of_page() -> Message:
+            nonlocal page
+            while True:
+                message = await receive()
+                asked = _parsed(BackMsg(), message).rerun_script
+                if not asked.fragment_id:
+                    page = asked.page_script_hash or page
+                elif asked.page_script_hash != page:
+                    continue
+                return message
+
+        async def send_of_page(message: Message) -> None:
+            nonlocal page
+            told = _parsed(ForwardMsg(), message)
+            if told.HasField("navigation"):
+                page = told.navigation.page_script_hash
+            elif told.HasField("new_session"):
+                if not told.metadata.run.fragment_ids:
+                    page = told.new_session.page_script_hash
+                elif told.new_session.page_script_hash != page:  # it was asked for before the page was left
+                    return
+            await send(message)
+
+        await self._app(scope, receive_of_page, send_of_page)
+
+
+def _parsed(into: Any, message: Message) -> Any:
+    with contextlib.suppress(DecodeError):  # Streamlit says what it thinks of it
+        into.ParseFromString(message.get("bytes") or b"")
+    return into
