@@ -12,7 +12,7 @@ baseline, is what other episodes earned from there on. Two things help in practi
 mean 0 and standard deviation 1, and Adam turns ĝ into a step.
 
 This is the algorithm of the whole lab: `pg_core.reinforce` does the same for many agents at once, with each choice on a
-slider, and tests hold the two together. A run that is exported as a script takes functions from this page.
+slider; an exported run takes functions of this page along (`pg_core.standalone`). Tests hold all three together.
 
 See Williams, "Simple statistical gradient-following algorithms for connectionist reinforcement learning", 1992.
 """
