@@ -30,11 +30,11 @@ def played(spec: EnvironmentSpec) -> list[reference.Episode]:
     rng = np.random.default_rng(3)
 
     def episode(n: int) -> reference.Episode:
-        actions = rng.integers(2, size=n) if spec.discrete else rng.normal(size=(n, spec.action_size))
-        observations, rewards = rng.normal(size=(n, spec.observation_size)), rng.normal(size=n)
-        return reference.Episode(
-            *(x.astype(np.float32) if x.dtype == float else x for x in (observations, actions, rewards))
+        observations, vectors, rewards = (
+            rng.normal(size=shape).astype(np.float32)
+            for shape in ((n, spec.observation_size), (n, spec.action_size), n)
         )
+        return reference.Episode(observations, rng.integers(2, size=n) if spec.discrete else vectors, rewards)
 
     return [episode(n) for n in LENGTHS]
 

@@ -49,7 +49,10 @@ def write_replay(store: Store, run: Run, file: BinaryIO, agent: int) -> None:
 
 
 def _in_one_file() -> str:
-    """Return the text of `standalone`, with the text of what it imports from `reference` in the import's place."""
+    """Return the text of `standalone`, with the text of what it imports from `reference` in the import's place.
+
+    Neither is imported here: that would import TensorFlow.
+    """
     script, reference = ((PACKAGE / name).read_text(encoding="utf-8") for name in ("standalone.py", "reference.py"))
     *others, lesson = (node for node in ast.parse(script).body if isinstance(node, ast.Import | ast.ImportFrom))
     here, wanted = ({ast.unparse(name) for node in nodes for name in node.names} for nodes in (others, [lesson]))
@@ -57,8 +60,8 @@ def _in_one_file() -> str:
     for node in ast.parse(reference).body:
         start, end = end, int(node.end_lineno or 0)
         if isinstance(node, ast.Import | ast.ImportFrom):
-            node.names = [name for name in node.names if ast.unparse(name) not in here]
+            node.names = [name for name in node.names if ast.unparse(name) not in here]  # not a second time
             taken += f"{ast.unparse(node)}\n" if node.names else ""
         elif wanted.intersection(re.findall(r"^(?:def |class )?(\w+)", lines[node.lineno - 1])):
-            taken += "".join(lines[start:end])
+            taken += "".join(lines[start:end])  # with the blank lines before it
     return script.replace(str(ast.get_source_segment(script, lesson)), taken)
