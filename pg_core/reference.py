@@ -12,12 +12,14 @@ baseline, is what other episodes earned from there on. Two things help in practi
 mean 0 and standard deviation 1, and Adam turns ĝ into a step.
 
 This is the algorithm of the whole lab: `pg_core.reinforce` does the same for many agents at once, with each choice on a
-slider, and tests hold the two together.
+slider; an exported run takes functions of this page along (`pg_core.standalone`). Tests hold all three together.
 
 See Williams, "Simple statistical gradient-following algorithms for connectionist reinforcement learning", 1992.
 """
 
 from collections import deque
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -28,7 +30,8 @@ import tensorflow as tf
 Array = npt.NDArray[Any]
 Params = dict[str, tf.Variable]
 
-HIDDEN, EPISODES, GAMMA, LEARNING_RATE = 64, 3, 1.0, 0.025
+SIZES = 4, 64, 2  # the numbers of an observation, hidden units, actions
+EPISODES, GAMMA, LEARNING_RATE = 3, 1.0, 0.025
 SOLVED, WINDOW = 475, 100  # CartPole-v1 is solved when the mean return of the last 100 episodes reaches 475
 
 
@@ -40,19 +43,27 @@ class Episode(NamedTuple):
     rewards: Array  # [T]
 
 
-def initial_policy(rng: np.random.Generator) -> Params:
-    """Draw a network whose last layer is so small that both actions are about equally probable at first."""
-    arrays = {
-        "kernel_0": rng.normal(0, 0.5, (4, HIDDEN)), "bias_0": np.zeros((1, HIDDEN)),
-        "kernel_1": rng.normal(0, 0.001, (HIDDEN, 2)), "bias_1": np.zeros((1, 2)),
-    }  # fmt: skip
-    return {name: tf.Variable(array, dtype=tf.float32) for name, array in arrays.items()}
+def initial_network(rng: np.random.Generator, sizes: tuple[int, ...], last_scale: float = 0.01) -> Params:
+    """Draw a network whose last layer is so small that all actions are about equally probable at first."""
+    params = {}
+    for i, (fan_in, fan_out) in enumerate(pairwise(sizes)):
+        scale = np.float32((last_scale if i == len(sizes) - 2 else 1) / np.sqrt(fan_in))
+        params[f"kernel_{i}"] = tf.Variable(scale * rng.standard_normal((fan_in, fan_out), np.float32))
+        params[f"bias_{i}"] = tf.Variable(tf.zeros((1, fan_out)))
+    return params
 
 
-def log_policy(params: Params, observations: Array) -> tf.Tensor:
-    """Calculate log π(a|s) of both actions, `[T, 2]`: a softmax over what the network says, in logarithms."""
-    hidden = tf.tanh(observations @ params["kernel_0"] + params["bias_0"])
-    return tf.nn.log_softmax(hidden @ params["kernel_1"] + params["bias_1"])
+def network(params: Params, inputs: Array, activation: Callable[[Any], Any] = tf.tanh) -> tf.Tensor:
+    """Calculate what a network says of each input, `[n, outputs]`."""
+    hidden_layers = len(params) // 2 - 1
+    for i in range(hidden_layers):
+        inputs = activation(inputs @ params[f"kernel_{i}"] + params[f"bias_{i}"])
+    return inputs @ params[f"kernel_{hidden_layers}"] + params[f"bias_{hidden_layers}"]
+
+
+def log_policy(params: Params, observations: Array, activation: Callable[[Any], Any] = tf.tanh) -> tf.Tensor:
+    """Calculate log π(a|s) of every action, `[n, actions]`: a softmax over what the network says, in logarithms."""
+    return tf.nn.log_softmax(network(params, observations, activation))
 
 
 def play(env: gym.Env[Array, np.int64], params: Params, rng: np.random.Generator) -> Episode:
@@ -70,10 +81,10 @@ def play(env: gym.Env[Array, np.int64], params: Params, rng: np.random.Generator
 
 def returns_to_go(rewards: Array, gamma: float) -> Array:
     """Calculate Gₜ = rₜ + γ Gₜ₊₁ of every step, from the last one back: an action is no cause of earlier rewards."""
-    returns, ahead = np.zeros(len(rewards)), 0.0
+    returns = np.zeros(len(rewards) + 1)
     for t in reversed(range(len(rewards))):
-        returns[t] = ahead = rewards[t] + gamma * ahead
-    return returns
+        returns[t] = rewards[t] + gamma * returns[t + 1]
+    return returns[:-1]
 
 
 def leave_one_out(returns: list[Array]) -> list[Array]:
@@ -81,63 +92,48 @@ def leave_one_out(returns: list[Array]) -> list[Array]:
 
     It depends on no action of the episode's own: so it changes the noise of the sum n ĝ, and not its mean.
     """
-
-    def baseline(own: int, t: int) -> float:
-        others = [other[t] for i, other in enumerate(returns) if i != own and t < len(other)]
-        return float(np.mean(others)) if others else 0.0
-
-    return [np.array([baseline(i, t) for t in range(len(own))]) for i, own in enumerate(returns)]
-
-
-def estimate_weights(
-    episodes: list[Episode], gamma: float = GAMMA, to_go: bool = True, baseline: bool = True, normalize: bool = True
-) -> Array:
-    """Calculate what the score ∇log π(aₜ|sₜ) of each step is multiplied with, one episode after the other, `[n]`.
-
-    Args:
-        episodes: of one batch.
-        gamma: γ in [0, 1].
-        to_go: Gₜ of each step; else G₀, the whole episode's return, which is as right and noisier.
-        baseline: subtract what the other episodes earned.
-        normalize: give the weights mean 0 and standard deviation 1, so that α means the same whatever the returns are.
-    """
-    returns = [returns_to_go(episode.rewards, gamma) for episode in episodes]
-    if not to_go:
-        returns = [np.full_like(own, own[0]) for own in returns]
-    weights = np.concatenate(returns)
-    if baseline:
-        weights = weights - np.concatenate(leave_one_out(returns))
-    if normalize:
-        weights = (weights - weights.mean()) / (weights.std() + 1e-8)
-    return weights
+    total, count = np.zeros((2, max(map(len, returns))))
+    for own in returns:
+        total[: len(own)] += own
+        count[: len(own)] += 1
+    return [(total[: len(own)] - own) / np.maximum(count[: len(own)] - 1, 1) for own in returns]
 
 
-def estimate_gradient(params: Params, episodes: list[Episode], weights: Array) -> dict[str, tf.Tensor]:
-    """Differentiate L = -1/n Σₜ wₜ log π(aₜ|sₜ): minus ĝ. The weights are numbers: no gradient flows through them."""
-    observations, actions = (np.concatenate([episode[i] for episode in episodes]) for i in (0, 1))
+def normalize(weights: Array) -> Array:
+    """Give the weights mean 0 and standard deviation 1, so that α means the same whatever the returns are."""
+    normalized: Array = (weights - weights.mean()) / (weights.std() + 1e-8)
+    return normalized
+
+
+def policy_loss(log_probs: tf.Tensor, weights: Array) -> tf.Tensor:
+    """Calculate L = -1/n Σₜ wₜ log π(aₜ|sₜ), of which ∇L = -ĝ: the weights are numbers, no gradient flows through."""
+    return -tf.reduce_mean(tf.constant(weights, log_probs.dtype) * log_probs)
+
+
+def estimate_gradient(params: Params, episodes: list[Episode]) -> Any:
+    """Estimate -ĝ from some episodes, which are laid one after the other: `[n]` steps."""
+    returns = [returns_to_go(episode.rewards, GAMMA) for episode in episodes]
+    weights = normalize(np.concatenate(returns) - np.concatenate(leave_one_out(returns)))
+    observations, actions, _ = (np.concatenate(column) for column in zip(*episodes, strict=True))
     with tf.GradientTape() as tape:
         log_probs = tf.gather(log_policy(params, observations), actions, batch_dims=1)  # [n]
-        loss = -tf.reduce_mean(tf.constant(weights, log_probs.dtype) * log_probs)
-    gradients: dict[str, tf.Tensor] = tape.gradient(loss, params)
-    return gradients
+        loss = policy_loss(log_probs, weights)
+    return tape.gradient(loss, params)
 
 
-def train(seed: int = 0, max_updates: int = 500) -> int | None:
-    """Train until CartPole is solved, and print how it goes; return the environment steps it took, None if unsolved."""
+def train(seed: int = 0) -> int:
+    """Train until CartPole is solved, and print how it goes; return the environment steps that it took."""
     rng, env = np.random.default_rng(seed), gym.make("CartPole-v1")
-    params, recent, env_steps = initial_policy(rng), deque[float](maxlen=WINDOW), 0
+    params, recent, env_steps = initial_network(rng, SIZES), deque[float](maxlen=WINDOW), 0
     adam = tf.keras.optimizers.Adam(LEARNING_RATE, epsilon=1e-8)
-    for update in range(max_updates):
+    while len(recent) < WINDOW or np.mean(recent) < SOLVED:
         episodes = [play(env, params, rng) for _ in range(EPISODES)]
-        gradients = estimate_gradient(params, episodes, estimate_weights(episodes))
+        gradients = estimate_gradient(params, episodes)
         adam.apply_gradients([(gradients[name], params[name]) for name in params])
         recent.extend(float(episode.rewards.sum()) for episode in episodes)
         env_steps += sum(len(episode.rewards) for episode in episodes)
-        print(f"update {update}: mean return {np.mean(recent):.1f} after {env_steps:,} steps", flush=True)
-        if len(recent) == WINDOW and np.mean(recent) >= SOLVED:
-            print("solved")
-            return env_steps
-    return None
+        print(f"mean return {np.mean(recent):.1f} after {env_steps:,} steps", flush=True)
+    return env_steps
 
 
 if __name__ == "__main__":

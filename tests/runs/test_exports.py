@@ -1,5 +1,6 @@
 """What leaves the lab: files that other programs read, with the numbers of the run."""
 
+import inspect
 import io
 import json
 import os
@@ -18,7 +19,7 @@ import pytest
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 
-from pg_core import acting, evaluation
+from pg_core import acting, evaluation, reference
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.runs import archive, events, exports, models, scripts, tables
 from pg_core.runs.exports import ExportError
@@ -34,6 +35,10 @@ CONFIGS = {  # softmax, Gaussian with a value network, one-hot observations with
     "Pendulum-v1": {"hidden_layers": (8, 4), "baseline": "value", "optimizer": "rmsprop", "max_grad_norm": 0.5},
     "FrozenLake-v1": {"hidden_layers": (), "optimizer": "sgd", "ent_coef": 0.1, "weights": "episode_return"},
 }
+LESSON = (
+    reference.Episode, reference.initial_network, reference.network, reference.log_policy, reference.returns_to_go,
+    reference.leave_one_out, reference.normalize, reference.policy_loss,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +174,16 @@ def test_the_script_needs_nothing_of_the_lab_and_learns(store: Store, tmp_path: 
     assert result.returncode == 0, result.stderr
     means = [float(line.split()[6]) for line in result.stdout.splitlines()[:-1]]
     assert len(means) == 60 and means[-1] > 4 * means[5]
+
+
+def test_the_script_contains_the_lesson_word_for_word_and_once(store: Store, trained: Run) -> None:
+    text = exported(scripts.write_replay, store, trained, 1).decode()
+    for shared in LESSON:
+        assert text.count(inspect.getsource(shared)) == 1
+    lesson = inspect.getsource(reference)
+    for formula in ("gamma * ", "(total", "weights.mean()) /", " @ params", "log_softmax(", "-tf.reduce_mean("):
+        assert text.count(formula) == lesson.count(formula) > 0
+    assert "pg_core" not in text
 
 
 def test_tensorboard_reads_a_folder_for_each_agent(store: Store, trained: Run, tmp_path: Path) -> None:
