@@ -42,7 +42,8 @@ def link(name: str, open_name: str | None = None, read: bool = True) -> None:
 
 def beside(name: str) -> None:
     """Draw links to the statement before and the one after, and to what this one rests on and what rests on it."""
-    names = list(STATEMENTS)
+    few = st.session_state.get("first_evening") and name in FIRST_EVENING
+    names = list(FIRST_EVENING if few else STATEMENTS)
     at = names.index(name)
     with st.container(key="neighbours"):
         used, using = text_of(name).rests_on, [other for other in names if name in text_of(other).rests_on]

@@ -192,3 +192,19 @@ def test_a_trial_that_is_refused_says_why_beside_its_button(answers, folder, mon
     assert error.value.replace("\\", "").startswith("0 runs wait in the queue")
     assert page.header[0].value.endswith("Baselines") and not lab.runs()
     assert not page.run().error
+
+
+def test_the_running_example_shows_nothing_that_is_explained_later(answers):
+    columns = {name: list(view(name).table[0].value.columns) for name in ("trajectory", "objective", "baselines")}
+    assert columns["trajectory"] == ["τ", "P(τ)"] and columns["objective"] == ["τ", "P(τ)", "returns"]
+    assert columns["baselines"][-2:] == ["Σ Gₜ · score", "Σ (Gₜ - V) · score"]
+    assert not any("J =" in text for text in texts(view("trajectory")))
+
+
+def test_on_a_first_evening_each_of_the_seven_leads_to_the_next(answers):
+    path = [f"[{statement.text_of(name).title}](derivations?statement={name})" for name in FIRST_EVENING]
+    assert f"**For a first evening:** {' → '.join(path)}." in texts(view())
+    page = view("trajectory")
+    page.toggle(key="first_evening").set_value(True).run()
+    links = [link.proto.label for link in page.main.get("page_link")]
+    assert links[-1] == f"{statement.number('objective')}. {statement.text_of('objective').title}"
