@@ -56,10 +56,8 @@ def _values(name: str, stay: float) -> str:
 
 
 def _moments(stay: float, which: int, word: str) -> dict[str, str]:
-    return {
-        "τ": word,
-        **{key: f"{pair[which]:.3f}" for key, pair in zip(ESTIMATES, example.moments(stay), strict=True)},
-    }
+    of_each = zip(ESTIMATES, example.moments(stay), strict=True)
+    return {"τ": word} | {estimate: f"{moments[which]:.3f}" for estimate, moments in of_each}
 
 
 def _row(episode: example.Episode) -> dict[str, str]:
