@@ -15,8 +15,8 @@ Run = list[Update]
 
 
 def final(run: Run) -> float:
-    """The return at the end of the curve."""
-    return float(run[-1].mean_return.mean())
+    """The return at the end of the curve, that of the typical agent."""
+    return float(run[-1].iqm[0])
 
 
 def of_first(run: Run, measure: str, updates: int) -> float:
