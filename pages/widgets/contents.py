@@ -25,11 +25,11 @@ def contents(open_name: str | None) -> None:
             if listed:
                 st.caption(group)
             for name in listed:
-                link(name, open_name, name in read)
+                link(name, open_name, read=name in read)
         st.caption(f"{len(read)} of {len(STATEMENTS)} read.  ✓: its check came out right.")
 
 
-def link(name: str, open_name: str | None = None, read: bool = True) -> None:
+def link(name: str, open_name: str | None = None, *, read: bool) -> None:
     """Draw a link to a statement: bold if it is open, with what its check said."""
     label = f"{number(name)}. {text_of(name).title}"
     st.page_link(
@@ -57,7 +57,7 @@ def beside(name: str) -> None:
                 with st.container(gap="xxsmall"):
                     st.caption(caption)
                     for other in others:
-                        link(other)
+                        link(other, read=other in st.session_state.read)
 
 
 def map_of_all() -> str:
