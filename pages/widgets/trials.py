@@ -14,7 +14,7 @@ from pg_core.config import Config
 
 Side = tuple[str, dict[str, Any]]  # the name of a run, and its hyperparameters where the other one differs
 HELP = "Starts both runs and opens the Train page. A run that is open there is stopped, and kept."
-# An unending run of few agents, not too fast to be followed.
+# Both runs go on to the same update, solved or not, no faster than can be followed.
 _COMMON: dict[str, Any] = {"num_updates": 100, "stop_when_solved": False, "pace": 5}
 _PLAIN: dict[str, Any] = {
     "baseline": "none", "normalize_advantages": False, "reduction": "episode", "learning_rate": 0.01,
