@@ -2,12 +2,14 @@
 
 import streamlit as st
 
-from pages.widgets import contents, overview, proof, statement
+from pages.widgets import contents, link, overview, proof, statement, trials
 from pages.widgets.example import running_example
 from pg_core import lab
 from pg_core.proofs import STATEMENTS
 
 st.set_page_config(page_title="Derivations · Policy Gradient Lab")
+link.load()
+trials.follow()
 lab.prepare_checks()
 
 asked = st.query_params.get("statement")
@@ -22,6 +24,7 @@ else:
             running_example(name)
         with st.container(key="margin"):
             proof.check(name)
+            trials.trial(name)
         with st.container(key="body"):
             statement.body(name)
             proof.compared(name)

@@ -1,7 +1,7 @@
 """The fixed bar: buttons that each mean one command, in places that do not depend on the state, and the pace."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -22,15 +22,14 @@ def bar(run: lab.Run | None) -> None:
     A button is drawn with all that its press means, so that a press that Streamlit brings twice is the same command:
     the id of the run that Train would start, the update up to which one step would train.
     """
-    if st.session_state.get("next_run") in (None, st.session_state.run_id):
-        st.session_state.next_run = uuid.uuid4().hex
+    next_id = next_run()
     mine = run is None or lab.may_control(run)
     help = None if mine else NOT_YOURS
     stopping = run is not None and run.active and run.target == "stop"
     steerable = run is not None and mine and run.changeable and not stopping
     with st.container(key="bar", horizontal=True, vertical_alignment="center"):
         with st.container(key="slot_main"):
-            _main(run, steerable, help)
+            _main(run, steerable, help, next_id)
         with st.container(key="slot_step"):
             updates = run.updates if run else 0
             _button(
@@ -43,9 +42,16 @@ def bar(run: lab.Run | None) -> None:
         with st.container(key="slot_anew"):
             again = run is not None and _meaning(run) != "train"
             anew = "Stop this run, which is kept, and start another with these settings."
-            _button("Train anew", "anew", "restart_alt", anew, not again, _train, st.session_state.next_run)
+            _button("Train anew", "anew", "restart_alt", anew, not again, _train, next_id)
         with st.container(key="slot_pace"):
             controls.control("pace", label="Pace, updates a second", label_visibility="collapsed")
+
+
+def next_run() -> str:
+    """Return the id of the run that is started next."""
+    if st.session_state.get("next_run") in (None, st.session_state.run_id):
+        st.session_state.next_run = uuid.uuid4().hex
+    return str(st.session_state.next_run)
 
 
 def _meaning(run: lab.Run | None) -> str:
@@ -55,11 +61,11 @@ def _meaning(run: lab.Run | None) -> str:
     return "resume" if not run.active or run.target == "pause" else "pause"
 
 
-def _main(run: lab.Run | None, steerable: bool, help: str | None) -> None:
+def _main(run: lab.Run | None, steerable: bool, help: str | None, next_id: str) -> None:
     meaning = _meaning(run)
     if meaning == "train":
-        _button("Train", "train", "play_arrow", "Start a run with these settings.", False, _train,
-                st.session_state.next_run, type="primary")  # fmt: skip
+        _button("Train", "train", "play_arrow", "Start a run with these settings.", False, _train, next_id,
+                type="primary")  # fmt: skip
     elif meaning == "pause":
         _button("Pause", "pause", "pause", help or PAUSE, not steerable, _order, lab.pause, type="primary")
     else:
@@ -78,18 +84,17 @@ def _button(
 @command
 def _train(run_id: str) -> None:
     """Start the run with this id as the controls say, and open it; the run that is open and active is stopped."""
-    start({run_id: (None, {})})
+    start({run_id: (None, controls.config())})
 
 
-def start(runs: dict[str, tuple[str | None, dict[str, Any]]]) -> None:
-    """Start runs, by id, each with a name and what differs in it from the controls; the first one is opened."""
-    configs = {run_id: Config(**{**dict(controls.config()), **values}) for run_id, (_, values) in runs.items()}
+def start(runs: Mapping[str, tuple[str | None, Config]]) -> None:
+    """Start runs, by id, each with a name and a config; the first one is opened, the others are drawn behind it."""
     before = lab.run(st.session_state.run_id) if st.session_state.run_id else None
     if before and before.active and before.id not in runs and lab.may_control(before):
         lab.stop(before.id)
     first, *others = runs
-    for run_id, (name, _) in runs.items():
-        lab.start(configs[run_id], name, run_id)
+    for run_id, (name, config) in runs.items():
+        lab.start(config, name, run_id)
         if run_id == first:
             controls.open_run(lab.run(first))
     beside.keep(*others)

@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from pages.widgets import controls
 from pages.widgets.command import command
 from pg_core import lab
+from pg_core.config import Config
 from pg_core.presets import PRESETS
 
 MAX_BESIDE = 3
@@ -71,8 +73,8 @@ def _ghost(run_id: str) -> None:
 @command
 def _versus(start: Callable[..., None], run_id: str) -> None:
     other = uuid.uuid5(uuid.NAMESPACE_OID, run_id).hex  # a press that comes twice starts the same two
-    chosen = {run_id: PRESETS["best"], other: PRESETS["plain"]}
-    start({one: (preset.label, preset.values) for one, preset in chosen.items()})
+    chosen, held = {run_id: PRESETS["best"], other: PRESETS["plain"]}, dict(controls.config())
+    start({one: (preset.label, Config(**held | preset.values)) for one, preset in chosen.items()})
 
 
 @command

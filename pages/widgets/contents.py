@@ -25,11 +25,11 @@ def contents(open_name: str | None) -> None:
             if listed:
                 st.caption(group)
             for name in listed:
-                link(name, open_name, name in read)
+                link(name, open_name, read=name in read)
         st.caption(f"{len(read)} of {len(STATEMENTS)} read.  ✓: its check came out right.")
 
 
-def link(name: str, open_name: str | None = None, read: bool = True) -> None:
+def link(name: str, open_name: str | None = None, *, read: bool) -> None:
     """Draw a link to a statement: bold if it is open, with what its check said."""
     label = f"{number(name)}. {text_of(name).title}"
     st.page_link(
@@ -42,7 +42,8 @@ def link(name: str, open_name: str | None = None, read: bool = True) -> None:
 
 def beside(name: str) -> None:
     """Draw links to the statement before and the one after, and to what this one rests on and what rests on it."""
-    names = list(STATEMENTS)
+    few = st.session_state.get("first_evening") and name in FIRST_EVENING
+    names = list(FIRST_EVENING if few else STATEMENTS)
     at = names.index(name)
     with st.container(key="neighbours"):
         used, using = text_of(name).rests_on, [other for other in names if name in text_of(other).rests_on]
@@ -56,7 +57,7 @@ def beside(name: str) -> None:
                 with st.container(gap="xxsmall"):
                     st.caption(caption)
                     for other in others:
-                        link(other)
+                        link(other, read=other in st.session_state.read)
 
 
 def map_of_all() -> str:

@@ -20,25 +20,44 @@ SAYS = {
 }
 
 
+ESTIMATES = ("Σ G₀ · score", "Σ Gₜ · score", "Σ (Gₜ - V) · score")
+# How many columns a statement shows: those that it, or one before it, has explained.
+COLUMNS = {
+    "trajectory": 2, "returns": 3, "objective": 3, "log_derivative": 4, "dynamics": 4, "reinforce": 5,
+    "expected_score": 5, "reward_to_go": 6, "discounting": 6, "baselines": 7, "variance": 7,
+}  # fmt: skip
+
+
 @st.fragment
 def running_example(name: str) -> None:
     """Draw the three episodes in numbers, if they say something about the statement."""
     if name not in SAYS:
         return
     with st.container(border=True, key="example"):
-        st.caption("The running example: action 0 stays and earns 1, action 1 ends it and earns 2; T ≤ 2, γ = 1.")
+        st.caption("The running example: action 0 stays and earns 1, action 1 ends it and earns 2. After two "
+                   "steps it ends anyway, and rewards are just added up.")  # fmt: skip
         stay = st.slider(
             "π(0), the probability of staying", 0.05, 0.95, 0.25, 0.05, key="stay", persist_state="session"
         )
         rows = [_row(episode) for episode in example.episodes(stay)]
-        moments = example.moments(stay)
-        estimates = ("Σ G₀ · score", "Σ Gₜ · score", "Σ (Gₜ - V) · score")
-        rows += [
-            {"τ": word, **dict(zip(estimates, (f"{pair[k]:.3f}" for pair in moments), strict=True))}
-            for k, word in enumerate(("mean", "variance"))
-        ]
-        st.table([{key: row.get(key, "") for key in rows[0]} for row in rows], border="horizontal")
-        st.markdown(f"J = {example.values(stay)[0]:.4f} and dJ/dz = {example.gradient(stay):.5f}. {SAYS[name]}")
+        shown = list(rows[0])[: COLUMNS[name]]
+        if ESTIMATES[0] in shown:
+            rows += [_moments(stay, k, word) for k, word in enumerate(("mean", "variance"))]
+        st.table([{key: row.get(key, "") for key in shown} for row in rows], border="horizontal")
+        st.markdown(f"{_values(name, stay)}{SAYS[name]}")
+
+
+def _values(name: str, stay: float) -> str:
+    """Say what J and its derivative are, each once it has been explained."""
+    value, slope = f"J = {example.values(stay)[0]:.4f}", f"dJ/dz = {example.gradient(stay):.5f}"
+    if name in ("trajectory", "returns"):
+        return ""
+    return f"{value}. " if name == "objective" else f"{value} and {slope}. "
+
+
+def _moments(stay: float, which: int, word: str) -> dict[str, str]:
+    of_each = zip(ESTIMATES, example.moments(stay), strict=True)
+    return {"τ": word} | {estimate: f"{moments[which]:.3f}" for estimate, moments in of_each}
 
 
 def _row(episode: example.Episode) -> dict[str, str]:
@@ -46,6 +65,5 @@ def _row(episode: example.Episode) -> dict[str, str]:
         "τ": " ".join(map(str, episode.actions)), "P(τ)": f"{episode.probability:.4g}",
         "returns": ", ".join(f"{g:g}" for g in episode.returns),
         "scores": ", ".join(f"{s:.3g}" for s in episode.scores),
-        "Σ G₀ · score": f"{episode.estimates[0]:.3f}", "Σ Gₜ · score": f"{episode.estimates[1]:.3f}",
-        "Σ (Gₜ - V) · score": f"{episode.estimates[2]:.3f}",
+        **{key: f"{estimate:.3f}" for key, estimate in zip(ESTIMATES, episode.estimates, strict=True)},
     }  # fmt: skip

@@ -63,6 +63,7 @@ def load() -> None:
         return
     st.session_state.link_loaded = True
     link = _now()
+    link.pop("statement", None)  # which the page of derivations reads by itself
     complaints = _load_choices({name: link.pop(name) for name in CHOICES if name in link})
     run, config, more = read({name: texts[-1] for name, texts in link.items()})
     st.session_state.complaint = " ".join([*complaints, *more])

@@ -6,7 +6,7 @@ from pages.widgets import ASSETS, contents
 from pages.widgets.statement import linked, number, text_of
 from pages.widgets.words import plain
 from pg_core.config import HYPERPARAMETERS
-from pg_core.proofs import GROUPS, STATEMENTS
+from pg_core.proofs import FIRST_EVENING, GROUPS, STATEMENTS
 
 INTRODUCTION = (
     "What the agent rests on, proved line by line, each statement on those before it. Every proof has a check: one "
@@ -28,6 +28,7 @@ def overview(asked: str | None) -> None:
         if asked:
             st.warning(f"There is no statement {plain(repr(asked[:40]))}; these are all.")
         st.markdown(INTRODUCTION)
+        st.markdown(f"**For a first evening:** {' → '.join(map(_link, FIRST_EVENING))}.")
         for group, names in GROUPS.items():
             rows = [(str(number(name)), _link(name), linked(_one_line(text_of(name).gist))) for name in names]
             st.markdown(f"**{group}**\n\n" + table("| | statement | what it says |", rows))

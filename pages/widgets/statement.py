@@ -73,7 +73,7 @@ def body(name: str) -> None:
             with st.expander(heading):
                 st.markdown(linked(content))
         elif heading == "Source text":
-            st.info(f"**The source text.** {linked(content)}", icon=":material/history_edu:")
+            st.info(f"**The text that this lab grew from.** {linked(content)}", icon=":material/history_edu:")
         else:
             st.markdown(f"**{heading}**\n\n{linked(content)}")
 

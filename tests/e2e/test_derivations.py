@@ -1,10 +1,15 @@
 """The page of derivations in a browser: one statement a view, checked on arrival, reached by its address."""
 
+import re
+from collections import defaultdict
+
 import pytest
 from playwright.sync_api import expect
 
 from pages.widgets.statement import number, text_of
+from pages.widgets.trials import TRIALS
 from pg_core.proofs import GROUPS, STATEMENTS
+from pg_core.runs.store import Store
 from tests.e2e.conftest import Open
 
 FIRST, *_, LAST = STATEMENTS
@@ -25,6 +30,19 @@ def test_every_statement_has_an_address_and_every_formula_fits_a_phone(open_page
         # A dollar sign is left over where Markdown saw no formula.
         assert page.locator(".stMarkdown p", has_text="$").count() == 0
         page.close()
+
+
+def test_the_steps_of_a_proof_are_numbered_through(open_page: Open) -> None:
+    page = open_page("derivations?statement=baselines")
+    page.get_by_text("The proof goes on").click()
+    expect(page.locator(".st-key-proof li").nth(5)).to_be_visible()
+    expect(page.locator(".st-key-proof li").first).to_have_css("display", "grid")
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")  # what CSS counts is no text
+    said: dict[str, str] = defaultdict(str)
+    for node in tree["nodes"]:
+        if node["role"]["value"] == "StaticText":
+            said[node["parentId"]] += node["name"]["value"]
+    assert [text for text in said.values() if re.fullmatch(r"\d\.", text)] == ["1.", "2.", "3.", "4.", "5.", "6."]
 
 
 def test_a_link_of_before_leads_to_its_statement(open_page: Open) -> None:
@@ -57,3 +75,26 @@ def test_links_of_the_contents_and_of_a_text_stay_in_the_tab(open_page: Open) ->
     expect(page.get_by_role("heading", name=heading("baselines"))).to_be_visible()
     assert page.evaluate("window.here")
     assert len(page.context.pages) == 1
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "scheme"), [(1440, 900, "light"), (820, 1180, "dark"), (390, 844, "light")]
+)
+def test_a_trial_draws_both_runs_on_one_chart(
+    open_page: Open, store: Store, width: int, height: int, scheme: str
+) -> None:  # fmt: skip
+    before = {run.id for run in store.runs()}
+    page = open_page("derivations?statement=reward_to_go", width, height, scheme)
+    page.locator(".st-key-trial").get_by_role("button").dblclick()  # pressed twice, and as soon as it can be
+    page.wait_for_url("**beside=*")
+    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_attached()
+    new = {run.name: run for run in store.runs() if run.id not in before}
+    (first, opened), (second, behind) = TRIALS["reward_to_go"].runs
+    assert {name: run.config for name, run in new.items()} == {first: opened, second: behind}
+    assert f"run={new[first].id}" in page.url and f"beside={new[second].id}" in page.url
+    chart = "document.querySelector('.lab-returns .js-plotly-plot')"
+    page.wait_for_function(f"() => {chart}?.data?.find((trace) => trace.uid.startsWith('beside'))?.x.length > 5")
+    page.wait_for_function(f"() => {chart}.data.find((trace) => !trace.uid.startsWith('beside'))?.x.length > 5")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for run in new.values():
+        store.transition(run.id, ["queued", "starting", "running"], target="stop")

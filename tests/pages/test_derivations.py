@@ -1,11 +1,13 @@
 """The page of derivations: every statement, its check with controls, and what the check said."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.widgets import contents, statement
+from pages.widgets.trials import TRIALS
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS
 from pg_core.proofs import FIRST_EVENING, GROUPS, PARAMETERS, STATEMENTS
@@ -35,6 +37,14 @@ def view(name: str | None = None) -> AppTest:
     page.run()
     assert not page.exception
     return page
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch) -> Iterator[None]:
+    """Give a test a store of its own, in which runs wait for ever."""
+    monkeypatch.setenv("PG_LAB_DATA", str(tmp_path))
+    yield
+    lab.shutdown()
 
 
 def answer(*rows: dict, **more) -> tuple[lab.Answer, bool]:
@@ -136,3 +146,65 @@ def test_the_running_example_follows_its_slider(answers):
     assert any(text.startswith("J = 2.1875 and dJ/dz = 0.09375.") for text in texts(page))
     page.slider(key="stay").set_value(0.5).run()
     assert any(text.startswith("J = 2.2500 and dJ/dz = 0.00000.") for text in texts(page))
+
+
+@pytest.mark.parametrize("name", [*TRIALS, "trajectory"])
+def test_a_statement_that_can_be_felt_has_a_button_once_its_check_is_through(name, answers):
+    assert [button.disabled for button in view(name).button] == ([True] if name in TRIALS else [])
+    answers[name] = answer(RIGHT)
+    page = view(name)
+    assert [button.disabled for button in page.button] == ([False] if name in TRIALS else [])
+    assert name not in TRIALS or f"**Try it.** {TRIALS[name].says}" in texts(page)
+
+
+def test_a_trial_starts_both_runs_and_opens_the_first_on_the_train_page(answers, folder):
+    name = "variance"
+    answers[name] = answer(RIGHT)
+    page = view(name)
+    page.button(key="try").click().run()
+    assert not page.exception and not page.error
+    (first, opened), (second, behind) = TRIALS[name].runs
+    assert {run.name: run.config for run in lab.runs()} == {first: opened, second: behind}
+    shown, [beside] = lab.run(page.session_state.run_id), page.session_state.beside
+    assert (shown.name, lab.run(beside).name) == (first, second)
+    assert page.session_state.view == list(TRIALS[name].panels)
+    assert page.selectbox(key="baseline").value == "none"  # the Train page, with the settings of that run
+
+
+def test_a_trial_stops_the_run_that_was_open(answers, folder):
+    answers["baselines"] = answer(RIGHT)
+    page = view("baselines")
+    page.button(key="try").click().run()
+    before = page.session_state.run_id
+    page.switch_page("derivations.py")
+    page.query_params["statement"] = "baselines"
+    page.run().button(key="try").click().run()
+    assert len(lab.runs()) == 4 and page.session_state.run_id != before
+    assert lab.run(before).state == "stopped" or lab.run(before).target == "stop"
+
+
+def test_a_trial_that_is_refused_says_why_beside_its_button(answers, folder, monkeypatch):
+    monkeypatch.setenv("PG_LAB_MAX_QUEUE", "0")
+    answers["baselines"] = answer(RIGHT)
+    page = view("baselines")
+    page.button(key="try").click().run()
+    [error] = page.error
+    assert error.value.replace("\\", "").startswith("0 runs wait in the queue")
+    assert page.header[0].value.endswith("Baselines") and not lab.runs()
+    assert not page.run().error
+
+
+def test_the_running_example_shows_nothing_that_is_explained_later(answers):
+    columns = {name: list(view(name).table[0].value.columns) for name in ("trajectory", "objective", "baselines")}
+    assert columns["trajectory"] == ["τ", "P(τ)"] and columns["objective"] == ["τ", "P(τ)", "returns"]
+    assert columns["baselines"][-2:] == ["Σ Gₜ · score", "Σ (Gₜ - V) · score"]
+    assert not any("J =" in text for text in texts(view("trajectory")))
+
+
+def test_on_a_first_evening_each_of_the_seven_leads_to_the_next(answers):
+    path = [f"[{statement.text_of(name).title}](derivations?statement={name})" for name in FIRST_EVENING]
+    assert f"**For a first evening:** {' → '.join(path)}." in texts(view())
+    page = view("trajectory")
+    page.toggle(key="first_evening").set_value(True).run()
+    links = [link.proto.label for link in page.main.get("page_link")]
+    assert links[-1] == f"{statement.number('objective')}. {statement.text_of('objective').title}"
