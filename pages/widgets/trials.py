@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.widgets import bar, proof
+from pages.widgets import bar
 from pages.widgets.command import command
 from pages.widgets.figure import DEFAULT_PANELS, Panel
 from pages.widgets.words import plain
@@ -132,12 +132,9 @@ def trial(name: str) -> None:
         return
     with st.container(border=True, key="trial"):
         st.markdown(f"**Try it.** {TRIALS[name].says}")
-        # While a check runs, the browser asks for its panel again and again. Streamlit would answer for this page once
-        # the Train page was drawn, and the browser clears what it shows when an answer is for another page.
-        computing = proof.verdict(name) in ("", proof.RUNNING)
         pressed = st.button(
             f"Train both: {TRIALS[name].opened[0]}, and {TRIALS[name].behind[0]}", icon=":material/play_arrow:",
-            key="try", disabled=computing, help=HELP, on_click=_start, args=(name, bar.next_run()),
+            key="try", help=HELP, on_click=_start, args=(name, bar.next_run()),
         )  # fmt: skip
         if pressed:
             st.error(plain(st.session_state.complaint))  # or the Train page would be open
