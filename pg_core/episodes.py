@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
-from pg_core import acting, evaluation, rendering
-from pg_core.acting import Params
+from pg_core import evaluation, rendering
 from pg_core.config import Config
 from pg_core.environments import Array, make
+from pg_core.policies import in_numpy
+from pg_core.policies.in_numpy import Params
 from pg_core.randomness import Stream, generator
 
 MAX_SHOWN = 16  # agents of a larger population, chosen by rank
@@ -51,7 +52,7 @@ def play_cart_pole(config: Config, policy: Params, agents: Sequence[int], update
     thoughts: list[list[tuple[float, float]]] = [[] for _ in envs]  # π(right), reward
     alive, params = np.arange(len(envs)), {name: array[agents] for name, array in policy.items()}
     for step in range(spec.max_episode_steps):
-        left, right = acting.softmax(acting.apply(params, observations[:, None], config.activation))[:, 0].T
+        left, right = in_numpy.softmax(in_numpy.apply(params, observations[:, None], config.activation))[:, 0].T
         actions = (noise[alive, step] >= left).astype(np.int64)
         ended = np.zeros(len(alive), bool)
         for row, i in enumerate(alive):

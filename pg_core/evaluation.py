@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pg_core import acting
-from pg_core.acting import Params
 from pg_core.config import Config
 from pg_core.engines.gymnasium import GymnasiumEngine
 from pg_core.environments import Array
+from pg_core.policies import in_numpy
+from pg_core.policies.in_numpy import Params
 from pg_core.randomness import Stream, generator
 
 VALIDATION_SEED = 1
@@ -39,7 +39,7 @@ def evaluate(config: Config, policy: Params, agent: int, episodes: int, seed: in
     """
     params = one_agent(policy, agent)
     engine = GymnasiumEngine(config.environment, 1, episodes, seed, Stream.EVALUATION)
-    played = engine.collect(lambda observations, _: acting.greedy(params, observations, config.activation), update=0)
+    played = engine.collect(lambda observations, _: in_numpy.greedy(params, observations, config.activation), update=0)
     engine.close()
     ended_early = np.flatnonzero(~played.truncated[0])
     return Evaluation(
@@ -87,14 +87,14 @@ def actor(
 
     def act(observation: Array) -> tuple[Array, Array]:
         row = observation[None, None]
-        outputs = acting.apply(params, row, config.activation)
+        outputs = in_numpy.apply(params, row, config.activation)
         noise = (draws.random if discrete else draws.standard_normal)(outputs.shape[: 2 if discrete else 3], np.float32)
         action = (
-            acting.greedy(params, row, config.activation)
+            in_numpy.greedy(params, row, config.activation)
             if greedy
-            else acting.sample(params, row, noise, config.activation)
+            else in_numpy.sample(params, row, noise, config.activation)
         )
-        return action[0, 0], (acting.softmax(outputs) if discrete else outputs)[0, 0]
+        return action[0, 0], (in_numpy.softmax(outputs) if discrete else outputs)[0, 0]
 
     return act
 

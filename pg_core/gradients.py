@@ -11,7 +11,7 @@ import tensorflow as tf
 from pg_core import maths
 from pg_core.accumulate import accumulate
 from pg_core.engines import Trajectories
-from pg_core.policies import Params, backward, distribution, forward, log_odds_networks, logits_gradients
+from pg_core.policies.in_tensorflow import Params, backward, distribution, forward, log_odds_networks, logits_gradients
 
 
 class Actor(NamedTuple):

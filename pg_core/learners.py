@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from pg_core import acting, reinforce, runtime
+from pg_core import reinforce, runtime
 from pg_core.accumulate import arrays_of
 from pg_core.config import Config
 from pg_core.engines import Trajectories
@@ -20,7 +20,8 @@ from pg_core.engines.compiled import Draws, collect
 from pg_core.engines.gymnasium import GymnasiumEngine
 from pg_core.environments import Array, EnvironmentSpec
 from pg_core.memory import THREADS, shard_size
-from pg_core.policies import Params
+from pg_core.policies import in_numpy
+from pg_core.policies.in_tensorflow import Params
 from pg_core.reinforce import Hyperparameters, Metrics, State
 
 runtime.prepare()
@@ -78,7 +79,7 @@ class GymnasiumLearner:
         """Do one update."""
         policy = {name: array.numpy() for name, array in self.state.policy.items()}
         played = self._engine.collect(
-            lambda observations, noise: acting.sample(policy, observations, noise, config.activation), first_update
+            lambda observations, noise: in_numpy.sample(policy, observations, noise, config.activation), first_update
         )
         self._check_finite(played, first_update)
         self._before = self.state

@@ -6,16 +6,17 @@ import json
 import numpy as np
 import pytest
 
-from pg_core import acting, episodes, evaluation
+from pg_core import episodes, evaluation
 from pg_core.config import Config
 from pg_core.environments import make
 from pg_core.episodes import play_cart_pole, roles, shown, start_seed, to_json
+from pg_core.policies import in_numpy
 
 
 def policy_of(config):
     """Return random policies; of linear ones each holds the pole better than the one before."""
     rng = np.random.default_rng(0)
-    params = acting.initialize_policy(config, config.environment)
+    params = in_numpy.initialize_policy(config, config.environment)
     params = {name: array + rng.normal(size=array.shape).astype(np.float32) for name, array in params.items()}
     if not config.hidden_layers and config.environment.cart_pole:
         params["kernel_0"][:, :, 1] += np.arange(config.num_agents)[:, None] * np.float32([0.1, 0.2, 2, 2])

@@ -4,11 +4,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from pg_core import acting
-from pg_core.acting import initialize_policy
 from pg_core.config import Config
 from pg_core.environments import describe
 from pg_core.evaluation import actor, best_greedy, evaluate, one_agent
+from pg_core.policies import in_numpy
+from pg_core.policies.in_numpy import initialize_policy
 
 
 class Fragile(gym.Env):
@@ -92,7 +92,7 @@ def test_an_actor_says_probabilities_and_takes_the_best_when_greedy(agent):
     act = actor(config, policy, agent, greedy=True)
     for observation in rng.normal(size=(20, 6)).astype(np.float32):
         action, probabilities = act(observation)
-        logits = acting.apply(one_agent(policy, agent), observation[None, None], config.activation)[0, 0]
+        logits = in_numpy.apply(one_agent(policy, agent), observation[None, None], config.activation)[0, 0]
         np.testing.assert_allclose(probabilities, np.exp(logits) / np.exp(logits).sum(), rtol=1e-5)
         assert probabilities.sum() == pytest.approx(1, abs=1e-6)
         assert action == probabilities.argmax()

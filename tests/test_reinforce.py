@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pg_core import maths, policies, reinforce
+from pg_core import maths, reinforce
 from pg_core.config import Config
 from pg_core.engines import Trajectories
 from pg_core.environments import describe
 from pg_core.learners import learn_program
+from pg_core.policies import in_tensorflow
 
 T, P, B = 7, 3, 5  # one shape for nearly all tests: XLA compiles for seconds
 SMALL = {
@@ -70,7 +71,7 @@ def weights_of(config: Config, trajectories: Trajectories, values: np.ndarray) -
 def outputs_of(params, observations: tf.Tensor, config: Config) -> tf.Tensor:
     """What networks `[P, ...]` say of observations `[T, P, B, D]`: logits, mean or value, `[T, P, B, outputs]`."""
     rows = tf.reshape(tf.transpose(observations, [1, 0, 2, 3]), [observations.shape[1], -1, observations.shape[3]])
-    outputs = policies.forward(params, rows, policies.choice_index(config, "activation"))[-1].preactivations
+    outputs = in_tensorflow.forward(params, rows, in_tensorflow.choice_index(config, "activation"))[-1].preactivations
     return tf.transpose(tf.reshape(outputs, [len(rows), len(observations), B, -1]), [1, 0, 2, 3])
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 from gymnasium.utils import seeding
 
-from pg_core.acting import passed_by
 from pg_core.engines import Trajectories
 from pg_core.environments import Array
-from pg_core.policies import Params, forward, log_odds_networks
+from pg_core.policies.in_numpy import passed_by
+from pg_core.policies.in_tensorflow import Params, forward, log_odds_networks
 from pg_core.randomness import Stream, generator
 
 GRAVITY = 9.8

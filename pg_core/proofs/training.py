@@ -14,7 +14,7 @@ from pg_core.config import Config
 from pg_core.engines import Trajectories
 from pg_core.episode_statistics import initial_statistics
 from pg_core.maths import Slots
-from pg_core.policies import Params
+from pg_core.policies.in_tensorflow import Params
 from pg_core.proofs import mdp
 from pg_core.proofs.mdp import Batches
 from pg_core.proofs.verdicts import Comparison, exact

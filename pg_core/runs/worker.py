@@ -21,9 +21,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pg_core import acting, episodes, proofs, runtime
+from pg_core import episodes, proofs, runtime
 from pg_core.config import Config, ConfigError
 from pg_core.environments import UnsupportedEnvironmentError
+from pg_core.policies import in_numpy
 from pg_core.runs import incidents
 from pg_core.runs.places import data_folder, database
 from pg_core.runs.records import LostRun, NoPolicy, UnknownRun
@@ -197,7 +198,7 @@ def _play(
     """
     if run_id is None:
         start = Config(**config or {})
-        policy = acting.initialize_policy(start, start.environment)
+        policy = in_numpy.initialize_policy(start, start.environment)
         return episodes.to_json(start, policy, 0, range(start.num_agents), **shown)
     from pg_core.runs.replay import kept_policy, policy_at
 

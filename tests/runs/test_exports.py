@@ -18,8 +18,9 @@ import pytest
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 
-from pg_core import acting, evaluation
+from pg_core import evaluation
 from pg_core.config import HYPERPARAMETERS, Config
+from pg_core.policies import in_numpy
 from pg_core.runs import archive, events, exports, models, scripts, tables
 from pg_core.runs.exports import ExportError
 from pg_core.runs.keras_model import build
@@ -123,7 +124,7 @@ def test_the_keras_model_says_what_the_policy_says(store: Store, trained: Run, t
     model = keras.models.load_model(path)
     observations = np.random.default_rng(0).normal(size=(50, trained.config.environment.observation_size))
     said = model.predict(observations.astype(np.float32), verbose=0)
-    expected = acting.apply(params, observations[None].astype(np.float32), trained.config.activation)[0]
+    expected = in_numpy.apply(params, observations[None].astype(np.float32), trained.config.activation)[0]
     np.testing.assert_allclose(said["mean"] if isinstance(said, dict) else said, expected, rtol=1e-5, atol=1e-6)
     if isinstance(said, dict):
         np.testing.assert_array_equal(said["log_std"], np.repeat(params["log_std"][0], 50, axis=0))
@@ -160,7 +161,7 @@ def test_the_script_needs_nothing_of_the_lab_and_learns(store: Store, tmp_path: 
     """From a folder in which there is nothing else, with a policy that has not learned anything."""
     config = Config(num_updates=60, stop_when_solved=False)
     run_id = store.create(config, process="me")
-    policy = acting.initialize_policy(config, config.environment)
+    policy = in_numpy.initialize_policy(config, config.environment)
     store.commit(run_id, "me", Batch([], {}, {}, [Snapshot(0, policy, {})]))
     (tmp_path / "replay.py").write_bytes(exported(scripts.write_replay, store, store.run(run_id), 0))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PG_LAB"))}

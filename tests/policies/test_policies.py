@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pg_core import acting, maths, policies
-from pg_core.acting import INITIAL_LOG_STD, initialize_policy, initialize_value
+from pg_core import maths
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.environments import describe
+from pg_core.policies import in_numpy, in_tensorflow
+from pg_core.policies.in_numpy import INITIAL_LOG_STD, initialize_policy, initialize_value
 
 ACTIVATIONS = tuple(HYPERPARAMETERS["activation"].choices)
 
@@ -34,31 +35,31 @@ def tensors(params: dict[str, np.ndarray], dtype=tf.float32) -> dict[str, tf.Ten
 
 
 def outputs_of(config: Config, params: dict[str, np.ndarray]) -> tf.Tensor:
-    activation = policies.choice_index(config, "activation")
-    return policies.forward(tensors(params), tf.constant(observations(config)), activation)[-1].preactivations
+    activation = in_tensorflow.choice_index(config, "activation")
+    return in_tensorflow.forward(tensors(params), tf.constant(observations(config)), activation)[-1].preactivations
 
 
 def as_tensors(config: Config, params: dict[str, np.ndarray]) -> maths.Distribution:
     """What the policies say, as learning sees it: two actions in the form of their log-odds."""
-    policy, activation = tensors(params), policies.choice_index(config, "activation")
-    networks = policies.log_odds_networks(policy)
-    return policies.distribution(
-        policy, networks, policies.forward(networks, tf.constant(observations(config)), activation)
+    policy, activation = tensors(params), in_tensorflow.choice_index(config, "activation")
+    networks = in_tensorflow.log_odds_networks(policy)
+    return in_tensorflow.distribution(
+        policy, networks, in_tensorflow.forward(networks, tf.constant(observations(config)), activation)
     )
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_both_sides_have_the_activations_of_config(activation):
-    assert list(acting.ACTIVATIONS) == list(ACTIVATIONS)
-    index = policies.choice_index(Config(activation=activation), "activation")
+    assert list(in_numpy.ACTIVATIONS) == list(ACTIVATIONS)
+    index = in_tensorflow.choice_index(Config(activation=activation), "activation")
     x = np.linspace(-20, 20, 101, dtype=np.float32)
     # In learning, x σ(x) comes from a tanh: σ(x) = (1 + tanh(x/2)) / 2 is rounded like 1, whatever is left of it.
     rounding = np.abs(x) * 2.0**-23 if activation == "silu" else 0
-    ours, theirs = policies.activate(x, index).numpy(), acting.ACTIVATIONS[activation](x)
+    ours, theirs = in_tensorflow.activate(x, index).numpy(), in_numpy.ACTIVATIONS[activation](x)
     assert (np.abs(ours - theirs) <= 1e-7 + 2e-6 * np.abs(theirs) + rounding).all()
     extreme = np.array([-1000, 1000], np.float32)
     expected = {"tanh": [-1, 1], "relu": [0, 1000], "silu": [0, 1000]}[activation]
-    np.testing.assert_array_equal(policies.activate(extreme, index), expected)
+    np.testing.assert_array_equal(in_tensorflow.activate(extreme, index), expected)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -66,7 +67,7 @@ def test_both_sides_have_the_activations_of_config(activation):
 def test_a_network_is_its_matrix_products_by_hand(hidden_layers, activation):
     config = Config(num_agents=2, hidden_layers=hidden_layers, activation=activation)
     params, x = network(config), observations(config)
-    outputs = acting.apply(params, x, activation)
+    outputs = in_numpy.apply(params, x, activation)
     for agent in range(2):
         rows = x[agent].astype(np.float64)
         for i in range(len(hidden_layers) + 1):
@@ -86,14 +87,14 @@ def test_a_network_is_its_matrix_products_by_hand(hidden_layers, activation):
 def test_backward_is_the_tapes_gradient(hidden_layers, activation):
     """Of each of three episodes by itself, where one network serves all of them; a wide layer and narrow ones."""
     config = Config(hidden_layers=hidden_layers, activation=activation)
-    index, rng = policies.choice_index(config, "activation"), np.random.default_rng(3)
+    index, rng = in_tensorflow.choice_index(config, "activation"), np.random.default_rng(3)
     params = {name: x[0] for name, x in tensors(network(config), tf.float64).items()}
     inputs, delta = (tf.constant(rng.normal(size=(3, 20, size))) for size in (4, 2))
-    ours = policies.backward(params, policies.forward(params, inputs, index), delta, index)
+    ours = in_tensorflow.backward(params, in_tensorflow.forward(params, inputs, index), delta, index)
     for episode in range(3):
         with tf.GradientTape() as tape:
             tape.watch(params)
-            outputs = policies.forward(params, inputs[episode : episode + 1], index)[-1].preactivations
+            outputs = in_tensorflow.forward(params, inputs[episode : episode + 1], index)[-1].preactivations
             loss = tf.reduce_sum(outputs * delta[episode])
         gradients = tape.gradient(loss, params)
         assert ours.keys() == gradients.keys()
@@ -103,21 +104,23 @@ def test_backward_is_the_tapes_gradient(hidden_layers, activation):
 
 def test_two_actions_are_one_number_and_its_gradient_that_of_both_logits():
     config = Config(num_agents=2, hidden_layers=(6,))
-    params, index = tensors(network(config), tf.float64), policies.choice_index(config, "activation")
+    params, index = tensors(network(config), tf.float64), in_tensorflow.choice_index(config, "activation")
     x = tf.constant(observations(config), tf.float64)
-    outputs = policies.forward(params, x, index)[-1].preactivations
-    log_odds = policies.log_odds_networks(params)
+    outputs = in_tensorflow.forward(params, x, index)[-1].preactivations
+    log_odds = in_tensorflow.log_odds_networks(params)
     np.testing.assert_allclose(
-        policies.forward(log_odds, x, index)[-1].preactivations[..., 0], outputs[..., 1] - outputs[..., 0], atol=1e-12
+        in_tensorflow.forward(log_odds, x, index)[-1].preactivations[..., 0],
+        outputs[..., 1] - outputs[..., 0],
+        atol=1e-12,
     )
     with tf.GradientTape() as tape:
         tape.watch(params)
-        loss = tf.reduce_sum(tf.sin(policies.forward(params, x, index)[-1].preactivations @ [[-1.0], [1.0]]))
+        loss = tf.reduce_sum(tf.sin(in_tensorflow.forward(params, x, index)[-1].preactivations @ [[-1.0], [1.0]]))
     expected = tape.gradient(loss, params)
     with tf.GradientTape() as tape:
         tape.watch(log_odds)
-        loss = tf.reduce_sum(tf.sin(policies.forward(log_odds, x, index)[-1].preactivations))
-    ours = policies.logits_gradients(tape.gradient(loss, log_odds), params)
+        loss = tf.reduce_sum(tf.sin(in_tensorflow.forward(log_odds, x, index)[-1].preactivations))
+    ours = in_tensorflow.logits_gradients(tape.gradient(loss, log_odds), params)
     assert ours.keys() == expected.keys()
     for name, gradient in expected.items():
         np.testing.assert_allclose(ours[name], gradient, rtol=1e-9, atol=1e-11)
@@ -126,8 +129,8 @@ def test_two_actions_are_one_number_and_its_gradient_that_of_both_logits():
 @pytest.mark.parametrize("env_id", ["Acrobot-v1", "Pendulum-v1"])
 def test_other_policies_have_no_log_odds(env_id):
     params = tensors(network(Config(env_id=env_id, num_agents=1)))
-    assert policies.log_odds_networks(params) is params
-    assert policies.logits_gradients(params, params) is params
+    assert in_tensorflow.log_odds_networks(params) is params
+    assert in_tensorflow.logits_gradients(params, params) is params
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -136,12 +139,12 @@ def test_the_same_noise_gives_the_same_choices(activation):
     params, x = network(config), observations(config)
     noise = np.random.default_rng(2).random((3, 200), np.float32)
     logits = as_tensors(config, params).outputs.numpy()
-    sampled, greedy = acting.sample(params, x, noise, activation), acting.greedy(params, x, activation)
-    np.testing.assert_array_equal(sampled, acting.draw_choice(logits, noise))
+    sampled, greedy = in_numpy.sample(params, x, noise, activation), in_numpy.greedy(params, x, activation)
+    np.testing.assert_array_equal(sampled, in_numpy.draw_choice(logits, noise))
     np.testing.assert_array_equal(greedy, tf.argmax(logits, axis=-1))
     assert sampled.dtype == greedy.dtype == np.int32
     assert len(np.unique(sampled)) == 3
-    np.testing.assert_allclose(acting.softmax(logits), tf.nn.softmax(logits), atol=1e-6)
+    np.testing.assert_allclose(in_numpy.softmax(logits), tf.nn.softmax(logits), atol=1e-6)
 
 
 def test_the_same_noise_gives_the_same_vectors():
@@ -149,11 +152,11 @@ def test_the_same_noise_gives_the_same_vectors():
     params, x = network(config), observations(config)
     noise = np.random.default_rng(2).standard_normal((3, 200, 1), np.float32)
     said = as_tensors(config, params)
-    sampled = acting.sample(params, x, noise, "tanh")
+    sampled = in_numpy.sample(params, x, noise, "tanh")
     np.testing.assert_allclose(
-        sampled, acting.draw_vector(said.mean.numpy(), said.log_std.numpy(), noise), rtol=1e-5, atol=1e-5
+        sampled, in_numpy.draw_vector(said.mean.numpy(), said.log_std.numpy(), noise), rtol=1e-5, atol=1e-5
     )
-    np.testing.assert_allclose(acting.greedy(params, x, "tanh"), said.mean, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(in_numpy.greedy(params, x, "tanh"), said.mean, rtol=1e-5, atol=1e-5)
     assert sampled.dtype == np.float32
 
 
@@ -161,16 +164,16 @@ def test_choices_at_the_ends_of_the_noise_and_of_the_logits():
     params = {"kernel_0": np.zeros((1, 1, 3), np.float32), "bias_0": np.array([[[-1000, 0, 1000]]], np.float32)}
     row = np.zeros((1, 2, 1), np.float32)
     noise = np.array([[0, np.nextafter(np.float32(1), np.float32(0))]])
-    np.testing.assert_array_equal(acting.sample(params, row, noise, "tanh"), [[2, 2]])
+    np.testing.assert_array_equal(in_numpy.sample(params, row, noise, "tanh"), [[2, 2]])
     params["bias_0"] *= 0
-    np.testing.assert_array_equal(acting.sample(params, row, noise, "tanh"), [[0, 2]])
+    np.testing.assert_array_equal(in_numpy.sample(params, row, noise, "tanh"), [[0, 2]])
 
 
 def test_a_single_action_is_always_taken():
     params = {"kernel_0": np.ones((1, 1, 1), np.float32), "bias_0": np.zeros((1, 1, 1), np.float32)}
     row, noise = np.ones((1, 2, 1), np.float32), np.array([[0, 0.999]])
-    np.testing.assert_array_equal(acting.sample(params, row, noise, "tanh"), [[0, 0]])
-    np.testing.assert_array_equal(acting.greedy(params, row, "tanh"), [[0, 0]])
+    np.testing.assert_array_equal(in_numpy.sample(params, row, noise, "tanh"), [[0, 0]])
+    np.testing.assert_array_equal(in_numpy.greedy(params, row, "tanh"), [[0, 0]])
 
 
 @pytest.mark.parametrize(
@@ -184,8 +187,10 @@ def test_each_kind_of_action_has_its_distribution(env_id, kind):
 
 def test_a_single_action_is_a_certain_choice_and_no_log_odds():
     params = {"kernel_0": tf.ones((1, 3, 1)), "bias_0": tf.ones((1, 1, 1))}
-    networks = policies.log_odds_networks(params)
-    said = policies.distribution(params, networks, policies.forward(networks, tf.ones((1, 2, 3)), tf.constant(0)))
+    networks = in_tensorflow.log_odds_networks(params)
+    said = in_tensorflow.distribution(
+        params, networks, in_tensorflow.forward(networks, tf.ones((1, 2, 3)), tf.constant(0))
+    )
     np.testing.assert_array_equal(said.entropy(), [[0, 0]])
     np.testing.assert_array_equal(said.score(tf.zeros((1, 2), tf.int32)), [[[0], [0]]])
 
