@@ -51,7 +51,7 @@ class Tally:
 
 def reference() -> list[tuple[bytes, ...]]:
     """Return the updates of a run that nothing disturbs, as the store has them."""
-    from pg_core.trainer import Trainer
+    from pg_core.learning.trainer import Trainer
 
     rows = [update_row("", update, seconds=0.0) for update in Trainer(CONFIG)]
     return [tuple(row[name] for name in ARRAYS) for row in rows]

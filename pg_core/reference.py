@@ -11,8 +11,8 @@ The sum runs over all n steps of the last few episodes. Gₜ is the return, what
 baseline, is what other episodes earned from there on. Two things help in practice: the weights Gₜ - bₜ are brought to
 mean 0 and standard deviation 1, and Adam turns ĝ into a step.
 
-This is the algorithm of the whole lab: `pg_core.reinforce` does the same for many agents at once, with each choice on a
-slider, and tests hold the two together.
+This is the algorithm of the whole lab: `pg_core.learning.reinforce` does the same for many agents at once, with each
+choice on a slider, and tests hold the two together.
 
 See Williams, "Simple statistical gradient-following algorithms for connectionist reinforcement learning", 1992.
 """

@@ -12,8 +12,8 @@ import pytest
 
 from pg_core import lab
 from pg_core.config import Config
-from pg_core.evaluation import VALIDATION_SEED, evaluate
 from pg_core.lab import state
+from pg_core.learning.evaluation import VALIDATION_SEED, evaluate
 from pg_core.runs.records import Batch
 from pg_core.runs.schema import CHECKPOINTS, write
 from pg_core.runs.store import Store

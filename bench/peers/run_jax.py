@@ -1,7 +1,7 @@
 """Trains CartPole-v1 with the lab's best preset written in JAX, on gymnax's dynamics; prints what it measured as JSON.
 
-From the same episodes `pg_core.reinforce` takes the same step, but it measures more than the two metrics here. Arrays
-are `[T, P, B]`, for P agents that play B episodes of at most T steps; each agent has random numbers of its own.
+From the same episodes `pg_core.learning.reinforce` takes the same step, but it measures more than the two metrics here.
+Arrays are `[T, P, B]`, for P agents that play B episodes of at most T steps; each agent has random numbers of its own.
 """
 # ruff: noqa: E402  (the clock starts before the imports, which take seconds)
 

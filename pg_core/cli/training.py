@@ -11,7 +11,7 @@ from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.presets import PRESETS
 
 if TYPE_CHECKING:
-    from pg_core.trainer import Update
+    from pg_core.learning.trainer import Update
 
 
 def train(options: argparse.Namespace) -> None:

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pg_core import memory
 from pg_core.config import Config
 from pg_core.lab import access, limits, state
+from pg_core.learning import memory
 from pg_core.runs import library
 from pg_core.runs.places import data_folder, database
 from pg_core.runs.processes import process_name
@@ -19,7 +19,7 @@ from pg_core.runs.schema import PATIENT_LOCK_SECONDS
 from pg_core.runs.store import Store
 
 if TYPE_CHECKING:
-    from pg_core.trainer import Update
+    from pg_core.learning.trainer import Update
 
 
 RUN_ID = re.compile("[0-9a-f]{32}")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from pg_core import evaluation, memory, rendering
+from pg_core import rendering
 from pg_core.config import Config
-from pg_core.evaluation import Evaluation
 from pg_core.lab import state
+from pg_core.learning import evaluation, memory
+from pg_core.learning.evaluation import Evaluation
 from pg_core.runs.progress import Progress, changes_of, seconds_left
 from pg_core.runs.records import Run, UnknownRun
 from pg_core.runs.schema import StoreError

@@ -44,7 +44,8 @@ def sources(statement: str) -> list[Source]:
     found = [known[name] for name in dict.fromkeys(called) if name in known]
     if ("pg_core.proofs", "training") in imported:
         text = (PACKAGE / "proofs" / "training.py").read_text(encoding="utf-8")
-        found += [Source("pg_core.proofs.training", text), _definitions("reinforce.py", "pg_core.reinforce")["update"]]
+        algorithm = _definitions("learning/reinforce.py", "pg_core.learning.reinforce")
+        found += [Source("pg_core.proofs.training", text), algorithm["update"]]
     return [Source(f"pg_core.proofs.{statement}", code), *found]
 
 

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from pg_core.evaluation import one_agent
+from pg_core.learning.evaluation import one_agent
 from pg_core.runs.children import ROOT
 from pg_core.runs.exports import ExportError, newest_policy
 from pg_core.runs.records import Run

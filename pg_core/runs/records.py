@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pg_core.config import Config, ConfigError
 
 if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
-    from pg_core.trainer import Update
+    from pg_core.learning.trainer import Update
 
 Array = npt.NDArray[Any]
 

@@ -15,7 +15,7 @@ from pg_core.runs.store import Store
 from pg_core.runs.worker import prepare_tensorflow
 
 if TYPE_CHECKING:
-    from pg_core.trainer import Trainer, Update
+    from pg_core.learning.trainer import Trainer, Update
 
 _Changes = deque[tuple[int, dict[str, Any]]]  # live values by the update from which on they were in force
 
@@ -59,7 +59,7 @@ def compare(store: Store, run_id: str) -> Iterator[Replay]:
     replay = Replay(run.updates, arithmetic=run.arithmetic)
     yield replay
     prepare_tensorflow(store.folder)
-    from pg_core.trainer import Trainer
+    from pg_core.learning.trainer import Trainer
 
     trainer = Trainer(run.config)
     try:
@@ -103,7 +103,7 @@ def policy_at(store: Store, run_id: str, update: int) -> dict[str, Array]:
     if run.arithmetic != ARITHMETIC:
         raise NoPolicy("An earlier lab trained this run: a policy that is not kept cannot be had exactly again.")
     prepare_tensorflow(store.folder)
-    from pg_core.trainer import Trainer
+    from pg_core.learning.trainer import Trainer
 
     done = int(checkpoint["update"])
     recorded = [(request.update, request.values) for request in store.requests(run_id) if request.update is not None]
@@ -121,7 +121,7 @@ def policy_at(store: Store, run_id: str, update: int) -> dict[str, Array]:
 
 def _advance(trainer: "Trainer", changes: _Changes, done: int, updates: int) -> "list[Update]":
     """Train up to the next change at most, with all changes before it in force; return nothing where training ends."""
-    from pg_core.learners import TrainingError
+    from pg_core.learning.learners import TrainingError
 
     while changes and changes[0][0] <= done:
         trainer.change(trainer.config.changed(**changes.popleft()[1]))

@@ -16,7 +16,7 @@ from pg_core.runs.records import Array, Request, Run
 from pg_core.runs.schema import ARRAYS, MAX_NAME
 
 if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
-    from pg_core.trainer import Update
+    from pg_core.learning.trainer import Update
 
 
 @functools.lru_cache(maxsize=4096)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import BinaryIO
 
-from pg_core.evaluation import one_agent
+from pg_core.learning.evaluation import one_agent
 from pg_core.runs.exports import newest_policy
 from pg_core.runs.records import Run
 from pg_core.runs.rows import to_bytes

@@ -17,7 +17,7 @@ from pg_core.runs.schema import ARRAYS
 from pg_core.runs.store import Store
 
 if TYPE_CHECKING:
-    from pg_core.trainer import Update
+    from pg_core.learning.trainer import Update
 
 LOOK_SECONDS = 0.05  # between two looks at the orders, while no update begins
 AT_ONCE_SECONDS = 0.05  # for which updates may be done at once, as fast as possible
@@ -39,7 +39,7 @@ class Session:
     """A trainer at work on one run of the store, from the newest checkpoint on."""
 
     def __init__(self, store: Store, run_id: str, process: str, leave: Leave) -> None:
-        from pg_core.trainer import Trainer
+        from pg_core.learning.trainer import Trainer
 
         self._store, self._run_id, self._process, self._leave = store, run_id, process, leave
         checkpoint = store.checkpoint(run_id)

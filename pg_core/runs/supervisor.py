@@ -12,8 +12,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from pg_core import memory
 from pg_core.config import ConfigError
+from pg_core.learning import memory
 from pg_core.runs.children import Child
 from pg_core.runs.records import WORKED_ON
 from pg_core.runs.schema import StoreError

@@ -21,9 +21,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pg_core import episodes, proofs, runtime
+from pg_core import proofs, runtime
 from pg_core.config import Config, ConfigError
 from pg_core.environments import UnsupportedEnvironmentError
+from pg_core.learning import episodes
 from pg_core.policies import in_numpy
 from pg_core.runs import incidents
 from pg_core.runs.places import data_folder, database
@@ -33,7 +34,7 @@ from pg_core.runs.session import Leave, Outcome, Session
 from pg_core.runs.store import Store
 
 if TYPE_CHECKING:
-    from pg_core.trainer import Update
+    from pg_core.learning.trainer import Update
 
 NICENESS = 10  # pages and their server come first, which need little
 LEAVE_SECONDS = 2.0
@@ -90,7 +91,7 @@ def prepare_tensorflow(folder: Path) -> None:
     runtime.keep_programs(folder / "programs")
     with runtime.muted_stderr():
         runtime.import_tensorflow()
-        import pg_core.trainer  # noqa: F401
+        import pg_core.learning.trainer  # noqa: F401
 
 
 def _warm_up() -> None:
@@ -108,7 +109,7 @@ def _warm_up() -> None:
 
 def _failure(folder: Path, error: Exception) -> Outcome:
     """Return how a run ends after an error: with the sentence it carries, or with the number of its log entry."""
-    from pg_core.learners import TrainingError
+    from pg_core.learning.learners import TrainingError
 
     if isinstance(error, StoreError):
         return "interrupted", str(error)

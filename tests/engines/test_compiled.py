@@ -9,17 +9,17 @@ import pytest
 import tensorflow as tf
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv, CartPoleVectorEnv
 
-from pg_core import learners, reinforce
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.engines import Trajectories
 from pg_core.engines.compiled import MAX_ANGLE, MAX_POSITION, SECONDS, Draws, collect, has_failed, step
 from pg_core.engines.gymnasium import GymnasiumEngine
+from pg_core.learning import learners, reinforce
+from pg_core.learning.trainer import Trainer
 from pg_core.maths import OPTIMIZERS
 from pg_core.policies import in_numpy
 from pg_core.policies.in_numpy import initialize_policy
 from pg_core.policies.in_tensorflow import choice_index
 from pg_core.randomness import Stream
-from pg_core.trainer import Trainer
 
 # One shape for all tests that learn: XLA takes seconds to compile another.
 SMALL = {"num_agents": 2, "episodes_per_update": 3, "hidden_layers": (8,), "stop_when_solved": False}

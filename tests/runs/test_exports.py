@@ -18,8 +18,8 @@ import pytest
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 
-from pg_core import evaluation
 from pg_core.config import HYPERPARAMETERS, Config
+from pg_core.learning import evaluation
 from pg_core.policies import in_numpy
 from pg_core.runs import archive, events, exports, models, scripts, tables
 from pg_core.runs.exports import ExportError

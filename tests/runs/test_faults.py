@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from pg_core import lab, runtime
+from pg_core.learning.trainer import Trainer
 from pg_core.runs import maintenance
 from pg_core.runs.processes import process_name
 from pg_core.runs.schema import ARRAYS, StoreError, lab_file
@@ -17,7 +18,6 @@ from pg_core.runs.session import Leave
 from pg_core.runs.store import Store
 from pg_core.runs.supervisor import Supervisor
 from pg_core.runs.worker import DISK_FULL, work
-from pg_core.trainer import Trainer
 from tests.disks import fill, make_room, small_disk
 from tests.postgresql import only_sqlite
 

@@ -141,7 +141,7 @@ def test_a_run_that_has_not_begun_can_be_imported(store: Store, config: Config) 
 
 
 def test_the_layout_of_checkpoints_is_that_of_the_trainer(config: Config) -> None:
-    from pg_core.trainer import Trainer
+    from pg_core.learning.trainer import Trainer
 
     for values in ({}, {"baseline": "value"}, {"env_id": "Pendulum-v1", "hidden_layers": (), "baseline": "value"}):
         trainer = Trainer(Config(**{**config.model_dump(), **values}))

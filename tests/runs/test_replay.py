@@ -2,14 +2,14 @@ import pytest
 import sqlalchemy as sa
 
 from pg_core.config import Config, ConfigError
-from pg_core.learners import TrainingError
+from pg_core.learning.learners import TrainingError
+from pg_core.learning.trainer import Trainer
 from pg_core.runs import library, session
 from pg_core.runs.records import ARITHMETIC, NoPolicy, UnknownRun
 from pg_core.runs.replay import Replay, compare, policy_at
 from pg_core.runs.schema import ARRAYS, CHECKPOINTS, RUNS, UPDATES, write
 from pg_core.runs.session import Leave
 from pg_core.runs.worker import work
-from pg_core.trainer import Trainer
 from tests.runs.environments import One
 
 pytestmark = pytest.mark.usefixtures("sixteen_at_once")

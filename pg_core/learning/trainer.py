@@ -8,13 +8,14 @@ from typing import Any, Self
 import numpy as np
 import tensorflow as tf
 
-from pg_core import maths, reinforce, runtime
+from pg_core import maths, runtime
 from pg_core.config import Config
 from pg_core.environments import Array
-from pg_core.episode_statistics import SOLVED_WINDOW, EpisodeStatistics
-from pg_core.learners import TrainingError, make_learner
+from pg_core.learning import reinforce
+from pg_core.learning.episode_statistics import SOLVED_WINDOW, EpisodeStatistics
+from pg_core.learning.learners import TrainingError, make_learner
+from pg_core.learning.reinforce import Metrics, State
 from pg_core.maths import Slots
-from pg_core.reinforce import Metrics, State
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,14 @@ from pg_core import maths
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.engines import Trajectories
 from pg_core.environments import Array, EnvironmentSpec
-from pg_core.episode_statistics import EpisodeStatistics, add_episodes, initial_statistics, is_unsolved, mean_return
-from pg_core.gradients import approx_kl, policy_gradients, value_gradients
+from pg_core.learning.episode_statistics import (
+    EpisodeStatistics,
+    add_episodes,
+    initial_statistics,
+    is_unsolved,
+    mean_return,
+)
+from pg_core.learning.gradients import approx_kl, policy_gradients, value_gradients
 from pg_core.maths import Slots
 from pg_core.policies.in_numpy import initialize_policy, initialize_value
 from pg_core.policies.in_tensorflow import Params, choice_index

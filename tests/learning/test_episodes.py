@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from pg_core import episodes, evaluation
 from pg_core.config import Config
 from pg_core.environments import make
-from pg_core.episodes import play_cart_pole, roles, shown, start_seed, to_json
+from pg_core.learning import episodes, evaluation
+from pg_core.learning.episodes import play_cart_pole, roles, shown, start_seed, to_json
 from pg_core.policies import in_numpy
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pg_core import accumulate, reinforce
 from pg_core.config import Config
 from pg_core.engines import Trajectories
+from pg_core.learning import accumulate, reinforce
 
 P, B, T, D = 2, 3, 11, 4
 LENGTHS = np.array([[4, 2, 5], [11, 1, 6]])  # of agent 0, no episode is longer than 5 steps

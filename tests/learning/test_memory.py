@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pg_core import lab, memory
+from pg_core import lab
 from pg_core.config import Config, ConfigError
+from pg_core.learning import memory
 from pg_core.runs.places import data_folder
 
 GIBIBYTE = 2**30

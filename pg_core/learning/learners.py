@@ -12,17 +12,18 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from pg_core import reinforce, runtime
-from pg_core.accumulate import arrays_of
+from pg_core import runtime
 from pg_core.config import Config
 from pg_core.engines import Trajectories
 from pg_core.engines.compiled import Draws, collect
 from pg_core.engines.gymnasium import GymnasiumEngine
 from pg_core.environments import Array, EnvironmentSpec
-from pg_core.memory import THREADS, shard_size
+from pg_core.learning import reinforce
+from pg_core.learning.accumulate import arrays_of
+from pg_core.learning.memory import THREADS, shard_size
+from pg_core.learning.reinforce import Hyperparameters, Metrics, State
 from pg_core.policies import in_numpy
 from pg_core.policies.in_tensorflow import Params
-from pg_core.reinforce import Hyperparameters, Metrics, State
 
 runtime.prepare()
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pg_core import learners, maths
-from pg_core import trainer as trainer_module
+from pg_core import maths
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
-from pg_core.reinforce import Metrics
-from pg_core.trainer import SOLVED_WINDOW, Trainer, TrainingError, Update
+from pg_core.learning import learners
+from pg_core.learning import trainer as trainer_module
+from pg_core.learning.reinforce import Metrics
+from pg_core.learning.trainer import SOLVED_WINDOW, Trainer, TrainingError, Update
 
 # One shape for nearly all tests: XLA compiles for seconds.
 SMALL = {"num_agents": 2, "episodes_per_update": 3, "hidden_layers": (8,), "num_updates": 4, "stop_when_solved": False}

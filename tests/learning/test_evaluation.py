@@ -6,7 +6,7 @@ import pytest
 
 from pg_core.config import Config
 from pg_core.environments import describe
-from pg_core.evaluation import actor, best_greedy, evaluate, one_agent
+from pg_core.learning.evaluation import actor, best_greedy, evaluate, one_agent
 from pg_core.policies import in_numpy
 from pg_core.policies.in_numpy import initialize_policy
 

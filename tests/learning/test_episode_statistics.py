@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pg_core.episode_statistics import (
+from pg_core.learning.episode_statistics import (
     SOLVED_WINDOW,
     EpisodeStatistics,
     add_episodes,

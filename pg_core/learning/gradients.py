@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from pg_core import maths
-from pg_core.accumulate import accumulate
 from pg_core.engines import Trajectories
+from pg_core.learning.accumulate import accumulate
 from pg_core.policies.in_tensorflow import Params, backward, distribution, forward, log_odds_networks, logits_gradients
 
 

@@ -6,11 +6,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from pg_core import learners, memory
 from pg_core.config import Config
-from pg_core.trainer import Trainer, TrainingError, Update
+from pg_core.learning import learners, memory
+from pg_core.learning.trainer import Trainer, TrainingError, Update
 
-# One shape for nearly all tests, that of tests/test_trainer.py: XLA compiles for seconds.
+# One shape for nearly all tests, that of test_trainer.py: XLA compiles for seconds.
 SMALL = {"num_agents": 2, "episodes_per_update": 3, "hidden_layers": (8,), "num_updates": 40, "stop_when_solved": False}
 
 

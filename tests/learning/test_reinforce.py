@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pg_core import maths, reinforce
+from pg_core import maths
 from pg_core.config import Config
 from pg_core.engines import Trajectories
 from pg_core.environments import describe
-from pg_core.learners import learn_program
+from pg_core.learning import reinforce
+from pg_core.learning.learners import learn_program
 from pg_core.policies import in_tensorflow
 
 T, P, B = 7, 3, 5  # one shape for nearly all tests: XLA compiles for seconds
