@@ -21,9 +21,9 @@ from bench.markdown import number, table
 from bench.measure import say
 from bench.moments import MOMENTS, Missed, caught
 from bench.victim import CONFIG, Lab
-from pg_core.runs.maintenance import problems
-from pg_core.runs.rows import update_row
-from pg_core.runs.schema import ARRAYS, lab_file
+from pg_core.runs.store.maintenance import problems
+from pg_core.runs.store.rows import update_row
+from pg_core.runs.store.schema import ARRAYS, lab_file
 
 FAULTS = ("kill the worker", "kill the server", "end the server", "close the browser")
 MAX_SECONDS = 5.0  # after which no process may be left

@@ -8,8 +8,8 @@ import pytest
 
 from pg_core import lab
 from pg_core.config import Config, ConfigError
-from pg_core.runs.records import Batch, Snapshot
-from pg_core.runs.store import Store
+from pg_core.runs.store.records import Batch, Snapshot
+from pg_core.runs.store.store import Store
 
 ANN, BOB = lab.Visitor("https://id Ann", "a", admin=False), lab.Visitor("https://id Bob", "b", admin=False)
 ADMIN, STRANGER = lab.Visitor("https://id Eve", "e", admin=True), lab.Visitor(None, "s", admin=False)

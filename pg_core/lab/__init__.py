@@ -33,8 +33,8 @@ from pg_core.runs.curves import Curves
 from pg_core.runs.episodes import EpisodeError
 from pg_core.runs.progress import Change, Progress
 from pg_core.runs.prover import Answer
-from pg_core.runs.records import ARITHMETIC, Run, RunEnded, UnknownRun
-from pg_core.runs.schema import StoreError
+from pg_core.runs.store.records import ARITHMETIC, Run, RunEnded, UnknownRun
+from pg_core.runs.store.schema import StoreError
 
 __all__ = [
     "ARITHMETIC",

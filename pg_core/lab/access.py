@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pg_core.lab import state
-from pg_core.runs.records import Run
+from pg_core.runs.store.records import Run
 
 
 class NotAllowed(ValueError):

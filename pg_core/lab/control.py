@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from pg_core.config import Config
 from pg_core.lab import access, limits, state
 from pg_core.learning import memory
-from pg_core.runs import library
 from pg_core.runs.places import data_folder, database
-from pg_core.runs.processes import process_name
-from pg_core.runs.records import ACTIVE, RESUMABLE
-from pg_core.runs.schema import PATIENT_LOCK_SECONDS
-from pg_core.runs.store import Store
+from pg_core.runs.store import library
+from pg_core.runs.store.processes import process_name
+from pg_core.runs.store.records import ACTIVE, RESUMABLE
+from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS
+from pg_core.runs.store.store import Store
 
 if TYPE_CHECKING:
     from pg_core.learning.trainer import Update

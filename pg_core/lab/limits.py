@@ -10,7 +10,7 @@ from pathlib import Path
 from pg_core.config import ConfigError
 from pg_core.lab import access, state
 from pg_core.lab.access import NotAllowed, Visitor
-from pg_core.runs import quotas
+from pg_core.runs.store import quotas
 
 GB = 10**9
 # By the environment variable that sets it. One person at one machine should never meet any of them.

@@ -15,8 +15,8 @@ from pg_core.lab import state
 from pg_core.learning import evaluation, memory
 from pg_core.learning.evaluation import Evaluation
 from pg_core.runs.progress import Progress, changes_of, seconds_left
-from pg_core.runs.records import Run, UnknownRun
-from pg_core.runs.schema import StoreError
+from pg_core.runs.store.records import Run, UnknownRun
+from pg_core.runs.store.schema import StoreError
 
 if TYPE_CHECKING:
     from pg_core.runs.replay import Replay

@@ -13,9 +13,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pg_core.config import Config
-from pg_core.runs.leaves import leaf_names, named
-from pg_core.runs.records import ARITHMETIC, Array
-from pg_core.runs.schema import ARRAYS
+from pg_core.runs.store.leaves import leaf_names, named
+from pg_core.runs.store.records import ARITHMETIC, Array
+from pg_core.runs.store.schema import ARRAYS
 
 MAX_FILE = 200 * 2**20  # bytes of a zip; `server.maxUploadSize` in .streamlit/config.toml is the same in MB
 MAX_BYTES = 2 * 2**30  # of all that is in it

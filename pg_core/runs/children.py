@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import psutil
 
-from pg_core.runs.processes import process_name
+from pg_core.runs.store.processes import process_name
 
 ROOT = Path(__file__).parents[2]
 SHUTDOWN_SECONDS = 3.0

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from pg_core.runs.exports import ExportError, updates_of
-from pg_core.runs.records import Array, Run
-from pg_core.runs.store import Store
+from pg_core.runs.store.records import Array, Run
+from pg_core.runs.store.store import Store
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 
 from pg_core.runs import archive
 from pg_core.runs.archive import Manifest, RecordedChange
-from pg_core.runs.records import Array, Run
-from pg_core.runs.rows import from_bytes
-from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, StoreError, read
-from pg_core.runs.store import Store
+from pg_core.runs.store.records import Array, Run
+from pg_core.runs.store.rows import from_bytes
+from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, StoreError, read
+from pg_core.runs.store.store import Store
 
 LIBRARIES = ("gymnasium", "numpy", "tensorflow")
 START_OF_TIME = (1980, 1, 1, 0, 0, 0)  # of all members: the same run gives the same bytes

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pg_core import runtime
-from pg_core.runs.records import Array
-from pg_core.runs.rows import from_bytes
+from pg_core.runs.store.records import Array
+from pg_core.runs.store.rows import from_bytes
 
 if TYPE_CHECKING:
     import keras

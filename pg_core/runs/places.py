@@ -6,7 +6,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from pg_core.runs.schema import StoreError, lab_file
+from pg_core.runs.store.schema import StoreError, lab_file
 
 
 def data_folder() -> Path:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from pg_core.config import Config, ConfigError
 from pg_core.environments import EnvironmentSpec
-from pg_core.runs.records import Array
+from pg_core.runs.store.records import Array
 
 FINITE = ("seconds", "episodic_returns", "mean_return", "iqm")  # what else is measured may be undefined
 

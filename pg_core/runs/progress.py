@@ -10,7 +10,7 @@ import numpy as np
 from pg_core.config import HYPERPARAMETERS
 from pg_core.runs.curves import Curves
 from pg_core.runs.pace import interval
-from pg_core.runs.records import Request, Run
+from pg_core.runs.store.records import Request, Run
 
 RECENT_UPDATES = 50  # from which the time left is estimated
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from pg_core.runs.records import ARITHMETIC, Array, NoPolicy
-from pg_core.runs.rows import update_row
-from pg_core.runs.schema import ARRAYS
-from pg_core.runs.store import Store
+from pg_core.runs.store.records import ARITHMETIC, Array, NoPolicy
+from pg_core.runs.store.rows import update_row
+from pg_core.runs.store.schema import ARRAYS
+from pg_core.runs.store.store import Store
 from pg_core.runs.worker import prepare_tensorflow
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import BinaryIO
 
 from pg_core.learning.evaluation import one_agent
 from pg_core.runs.exports import newest_policy
-from pg_core.runs.records import Run
-from pg_core.runs.rows import to_bytes
-from pg_core.runs.store import Store
+from pg_core.runs.store.records import Run
+from pg_core.runs.store.rows import to_bytes
+from pg_core.runs.store.store import Store
 
 TEMPLATE = Path(__file__).parents[2] / "assets" / "replay.py"
 

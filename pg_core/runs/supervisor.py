@@ -15,9 +15,9 @@ from typing import Any
 from pg_core.config import ConfigError
 from pg_core.learning import memory
 from pg_core.runs.children import Child
-from pg_core.runs.records import WORKED_ON
-from pg_core.runs.schema import StoreError
-from pg_core.runs.store import Store
+from pg_core.runs.store.records import WORKED_ON
+from pg_core.runs.store.schema import StoreError
+from pg_core.runs.store.store import Store
 
 TICK_SECONDS = 0.25
 RUNS_A_PROCESSOR = 2

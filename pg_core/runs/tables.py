@@ -10,8 +10,8 @@ import pyarrow.parquet
 
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.runs.exports import updates_of
-from pg_core.runs.records import Array, Run
-from pg_core.runs.store import Store
+from pg_core.runs.store.records import Array, Run
+from pg_core.runs.store.store import Store
 
 EPISODES = pa.schema({
     "update": pa.int32(), "agent": pa.int16(), "episode": pa.int32(), "episodic_return": pa.float32(),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pg_core.runs.records import Array
+from pg_core.runs.store.records import Array
 
 
 @dataclass(frozen=True)

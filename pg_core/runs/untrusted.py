@@ -13,7 +13,7 @@ import numpy as np
 
 from pg_core.config import ConfigError
 from pg_core.runs.archive import MAX_BYTES, MAX_FILE, MAX_JSON, MAX_MEMBERS, header
-from pg_core.runs.records import Array
+from pg_core.runs.store.records import Array
 
 END, LOCATOR, LOCAL_HEADER = b"PK\x05\x06", b"PK\x06\x07", 30
 NAMES = re.compile(r"(manifest|config|changes)\.json|(updates|checkpoints|policies)/[0-9]{7}\.npy", re.ASCII)

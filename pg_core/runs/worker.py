@@ -28,10 +28,10 @@ from pg_core.learning import episodes
 from pg_core.policies import in_numpy
 from pg_core.runs import incidents
 from pg_core.runs.places import data_folder, database
-from pg_core.runs.records import LostRun, NoPolicy, UnknownRun
-from pg_core.runs.schema import PATIENT_LOCK_SECONDS, StoreError
 from pg_core.runs.session import Leave, Outcome, Session
-from pg_core.runs.store import Store
+from pg_core.runs.store.records import LostRun, NoPolicy, UnknownRun
+from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS, StoreError
+from pg_core.runs.store.store import Store
 
 if TYPE_CHECKING:
     from pg_core.learning.trainer import Update

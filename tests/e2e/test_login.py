@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from bench.serving import Server, free_port, serve
 from pg_core.config import Config
-from pg_core.runs.store import Store
+from pg_core.runs.store.store import Store
 from tests.e2e.conftest import PATIENCE_MS
 from tests.e2e.provider import Provider
 

@@ -3,7 +3,7 @@ import pytest
 
 from pg_core.runs import curves as module
 from pg_core.runs.curves import CACHED_RUNS, MAX_EPISODES, MAX_ROWS, CurveCache
-from pg_core.runs.schema import UPDATES, write
+from pg_core.runs.store.schema import UPDATES, write
 from pg_core.runs.thinning import extremes, min_max
 
 

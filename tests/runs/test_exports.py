@@ -24,9 +24,9 @@ from pg_core.policies import in_numpy
 from pg_core.runs import archive, events, exports, models, scripts, tables
 from pg_core.runs.exports import ExportError
 from pg_core.runs.keras_model import build
-from pg_core.runs.records import Batch, Run, Snapshot
-from pg_core.runs.schema import ARRAYS, UPDATES, StoreError, write
-from pg_core.runs.store import Store
+from pg_core.runs.store.records import Batch, Run, Snapshot
+from pg_core.runs.store.schema import ARRAYS, UPDATES, StoreError, write
+from pg_core.runs.store.store import Store
 from pg_core.runs.worker import work
 
 SMALL = {"num_agents": 2, "episodes_per_update": 2, "num_updates": 4, "pace": 0, "stop_when_solved": False}

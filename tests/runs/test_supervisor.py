@@ -5,9 +5,9 @@ import pytest
 
 from pg_core.learning.trainer import Trainer
 from pg_core.runs import supervisor as module
-from pg_core.runs.processes import process_name
-from pg_core.runs.schema import ARRAYS, StoreError
-from pg_core.runs.store import Store
+from pg_core.runs.store.processes import process_name
+from pg_core.runs.store.schema import ARRAYS, StoreError
+from pg_core.runs.store.store import Store
 from pg_core.runs.supervisor import Supervisor
 from pg_core.runs.worker import NICENESS
 

@@ -10,10 +10,11 @@ import sqlalchemy as sa
 
 from pg_core.config import Config
 from pg_core.learning.trainer import Trainer
-from pg_core.runs import history, session
+from pg_core.runs import session
 from pg_core.runs.replay import compare
-from pg_core.runs.schema import ARRAYS, CHECKPOINTS, write
 from pg_core.runs.session import Leave
+from pg_core.runs.store import history
+from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, write
 from pg_core.runs.worker import work
 from tests.postgresql import only_sqlite
 from tests.runs.environments import Line, One

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from pg_core.runs import maintenance
-from pg_core.runs.maintenance import RESTORED, backup, problems, restore
-from pg_core.runs.records import Snapshot
-from pg_core.runs.schema import ARRAYS, CHECKPOINTS, StoreError, lab_file, open_engine, write
-from pg_core.runs.store import Store
+from pg_core.runs.store import maintenance
+from pg_core.runs.store.maintenance import RESTORED, backup, problems, restore
+from pg_core.runs.store.records import Snapshot
+from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, StoreError, lab_file, open_engine, write
+from pg_core.runs.store.store import Store
 from tests.postgresql import only_sqlite
 
 

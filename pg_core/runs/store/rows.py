@@ -12,8 +12,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from pg_core.config import Config, ConfigError
-from pg_core.runs.records import Array, Request, Run
-from pg_core.runs.schema import ARRAYS, MAX_NAME
+from pg_core.runs.store.records import Array, Request, Run
+from pg_core.runs.store.schema import ARRAYS, MAX_NAME
 
 if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
     from pg_core.learning.trainer import Update

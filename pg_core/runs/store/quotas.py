@@ -2,9 +2,9 @@
 
 import sqlalchemy as sa
 
-from pg_core.runs.records import ACTIVE
-from pg_core.runs.schema import ARRAYS, CHECKPOINTS, RUNS, UPDATES, read
-from pg_core.runs.store import VISITOR, Store
+from pg_core.runs.store.records import ACTIVE
+from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, RUNS, UPDATES, read
+from pg_core.runs.store.store import VISITOR, Store
 
 
 def usage(store: Store, visitor: str) -> tuple[int, int]:

@@ -10,10 +10,10 @@ import numpy as np
 import sqlalchemy as sa
 
 from pg_core.config import ConfigError
-from pg_core.runs.records import ACTIVE, ARITHMETIC
-from pg_core.runs.rows import name_of, totals, valid_text
-from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, MAX_NAME, RUNS, UPDATES, read, write
-from pg_core.runs.store import Store
+from pg_core.runs.store.records import ACTIVE, ARITHMETIC
+from pg_core.runs.store.rows import name_of, totals, valid_text
+from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, MAX_NAME, RUNS, UPDATES, read, write
+from pg_core.runs.store.store import Store
 
 MAX_NOTE, MAX_TAG, MAX_TAGS = 2_000, 24, 8
 TWIN = " · twin"  # after the name of the run that it is one of

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from pg_core.runs.records import WORKED_ON
-from pg_core.runs.rows import from_bytes
-from pg_core.runs.schema import (
+from pg_core.runs.store.records import WORKED_ON
+from pg_core.runs.store.rows import from_bytes
+from pg_core.runs.store.schema import (
     CHECKPOINTS,
     RUNS,
     TABLES,
@@ -23,7 +23,7 @@ from pg_core.runs.schema import (
     open_engine,
     read,
     write,
-)  # fmt: skip
+)
 
 CHUNK = 16  # rows in memory at a time; those of large populations have megabytes
 

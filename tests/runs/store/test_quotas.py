@@ -1,9 +1,9 @@
 """Turns in the queue, and what a visitor has in the store."""
 
-from pg_core.runs import library, quotas
-from pg_core.runs.rows import to_bytes
-from pg_core.runs.schema import ARRAYS
-from tests.runs.test_store import snapshot
+from pg_core.runs.store import library, quotas
+from pg_core.runs.store.rows import to_bytes
+from pg_core.runs.store.schema import ARRAYS
+from tests.runs.store.test_store import snapshot
 
 
 def test_visitors_take_turns(store, small):

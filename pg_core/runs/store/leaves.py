@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from pg_core.runs.records import Array
+from pg_core.runs.store.records import Array
 
 
 def leaf_names(policy: Collection[str], value: Collection[str]) -> list[str]:

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from pg_core.config import ConfigError
-from pg_core.runs import library, session
-from pg_core.runs.processes import process_name
-from pg_core.runs.records import Snapshot, UnknownRun
-from pg_core.runs.schema import ARRAYS, RUNS, write
+from pg_core.runs import session
+from pg_core.runs.store import library
+from pg_core.runs.store.processes import process_name
+from pg_core.runs.store.records import Snapshot, UnknownRun
+from pg_core.runs.store.schema import ARRAYS, RUNS, write
 from pg_core.runs.worker import work
 
 

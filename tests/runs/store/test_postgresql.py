@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from pg_core import cli
 from pg_core.runs.places import database as configured
-from pg_core.runs.schema import CHANGES, RUNS, StoreError, read, write
-from pg_core.runs.store import Store
+from pg_core.runs.store.schema import CHANGES, RUNS, StoreError, read, write
+from pg_core.runs.store.store import Store
 from tests.postgresql import PASSWORD
 
 pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True)

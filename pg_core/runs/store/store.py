@@ -16,29 +16,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from pg_core.config import Config, ConfigError
-from pg_core.runs.history import History
-from pg_core.runs.processes import is_alive
-from pg_core.runs.records import (
-    ACTIVE,
-    RESUMABLE,
-    WORKED_ON,
-    Orders,
-    Request,
-    Run,
-    RunEnded,
-    UnknownRun,
-)  # fmt: skip
-from pg_core.runs.rows import name_of, request_of, run_of
-from pg_core.runs.schema import (
-    CHANGES,
-    LOCK_SECONDS,
-    RUNS,
-    StoreError,
-    connect,
-    lab_file,
-    read,
-    write,
-)  # fmt: skip
+from pg_core.runs.store.history import History
+from pg_core.runs.store.processes import is_alive
+from pg_core.runs.store.records import ACTIVE, RESUMABLE, WORKED_ON, Orders, Request, Run, RunEnded, UnknownRun
+from pg_core.runs.store.rows import name_of, request_of, run_of
+from pg_core.runs.store.schema import CHANGES, LOCK_SECONDS, RUNS, StoreError, connect, lab_file, read, write
 
 # Whose a run is, for turns and limits.
 VISITOR: sa.ColumnElement[str] = sa.func.coalesce(RUNS.c.owner, RUNS.c.session, "")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from pg_core.runs.records import WORKED_ON, Array, Batch, LostRun, Snapshot
-from pg_core.runs.rows import from_bytes, to_bytes, update_row
-from pg_core.runs.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, read, write
+from pg_core.runs.store.records import WORKED_ON, Array, Batch, LostRun, Snapshot
+from pg_core.runs.store.rows import from_bytes, to_bytes, update_row
+from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, read, write
 
 MAX_ASKED = 1_000  # values in one statement
 MAX_POLICIES, MAX_CHECKPOINTS = 512, 128  # of one run

@@ -15,13 +15,13 @@ import pytest
 import sqlalchemy as sa
 
 from pg_core.config import Config, ConfigError
-from pg_core.runs import history as module
-from pg_core.runs import rows
-from pg_core.runs.processes import is_alive, process_name
-from pg_core.runs.records import ARITHMETIC, LostRun, Snapshot, UnknownRun
-from pg_core.runs.rows import to_bytes
-from pg_core.runs.schema import ARRAYS, CHECKPOINTS, RUNS, SCHEMA_VERSION, StoreError, open_engine, read, write
-from pg_core.runs.store import Store
+from pg_core.runs.store import history as module
+from pg_core.runs.store import rows
+from pg_core.runs.store.processes import is_alive, process_name
+from pg_core.runs.store.records import ARITHMETIC, LostRun, Snapshot, UnknownRun
+from pg_core.runs.store.rows import to_bytes
+from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, RUNS, SCHEMA_VERSION, StoreError, open_engine, read, write
+from pg_core.runs.store.store import Store
 from tests.postgresql import only_sqlite
 
 
@@ -155,7 +155,7 @@ def test_arrays_of_an_update_survive_bit_for_bit(store, small, make_update, keep
 
 
 def test_single_updates_are_found_however_many(store, small, make_update, keep, monkeypatch):
-    monkeypatch.setattr("pg_core.runs.history.MAX_ASKED", 2)
+    monkeypatch.setattr("pg_core.runs.store.history.MAX_ASKED", 2)
     run_id = store.create(small, process="me")
     keep(store, run_id, [make_update(index) for index in range(6)])
     assert [row.update for row in store.updates_at(run_id, ["entropy"], [0, 2, 3, 5, 9])] == [0, 2, 3, 5]

@@ -15,9 +15,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from pg_core.runs import postgresql
-from pg_core.runs.leaves import named
-from pg_core.runs.records import ARITHMETIC
+from pg_core.runs.store import postgresql
+from pg_core.runs.store.leaves import named
+from pg_core.runs.store.records import ARITHMETIC
 
 SCHEMA_VERSION = 6
 MAX_NAME = 80
@@ -183,7 +183,7 @@ def _add_until(connection: sa.Connection) -> None:
 
 def _name_leaves(connection: sa.Connection) -> None:
     """Bring a store of version 5 to version 6: arrays of checkpoints get names, runs the arithmetic of their time."""
-    from pg_core.runs.rows import from_bytes, to_bytes  # which know these tables
+    from pg_core.runs.store.rows import from_bytes, to_bytes  # which know these tables
 
     _add_columns(connection, "arithmetic")
     connection.execute(RUNS.update().where(RUNS.c.updates == 0).values(arithmetic=ARITHMETIC))
