@@ -22,7 +22,7 @@ CONFIG = Config(num_agents=1)
 def store(tmp_path, monkeypatch):
     """A lab without workers: what is queued stays there."""
     monkeypatch.setenv("PG_LAB_DATA", str(tmp_path))
-    monkeypatch.setattr("pg_core.runs.supervisor.Supervisor.start", lambda self: None)
+    monkeypatch.setattr("pg_core.runs.workers.supervisor.Supervisor.start", lambda self: None)
     yield Store(tmp_path)
     lab.identify(lambda: COMMAND_LINE)
     lab.shutdown()

@@ -12,7 +12,7 @@ import pytest
 from pg_core import cli, lab
 from pg_core.config import HYPERPARAMETERS
 from pg_core.proofs.verdicts import Check, exact
-from pg_core.runs.replay import Replay
+from pg_core.runs.workers.replay import Replay
 from tests.postgresql import PostgreSQL
 
 SMALL = ["--num-agents", "2", "--episodes-per-update", "2", "--num-updates", "3", "--hidden-layers", "8"]

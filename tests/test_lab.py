@@ -219,7 +219,7 @@ def workers():
     found = []
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.ZombieProcess):  # of another test, about to be reaped
-            found += [child] if "pg_core.runs.worker" in child.cmdline() else []
+            found += [child] if "pg_core.runs.workers.worker" in child.cmdline() else []
     return found
 
 

@@ -174,7 +174,7 @@ def twin(run_id: str, update: int) -> str:
 
 def train(config: Config, name: str | None = None) -> Training:
     """Train a new run in this process: it goes on while the caller iterates, and is stopped when he stops."""
-    from pg_core.runs.worker import work
+    from pg_core.runs.workers.worker import work
 
     memory.check(config)
     process = process_name()

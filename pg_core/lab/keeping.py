@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from pg_core.lab import access, state
-from pg_core.runs import incidents
 from pg_core.runs.places import data_folder, database
 from pg_core.runs.store import library, maintenance
+from pg_core.runs.workers import incidents
 
 
 def label(run_id: str, **labels: Any) -> None:

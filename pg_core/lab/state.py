@@ -9,14 +9,14 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from pg_core.runs.curves import CurveCache
-from pg_core.runs.episodes import Episodes
-from pg_core.runs.helper import Helper
 from pg_core.runs.places import data_folder, database
-from pg_core.runs.prover import Prover
 from pg_core.runs.store import library
 from pg_core.runs.store.schema import StoreError
 from pg_core.runs.store.store import Store
-from pg_core.runs.supervisor import Supervisor
+from pg_core.runs.workers.episodes import Episodes
+from pg_core.runs.workers.helper import Helper
+from pg_core.runs.workers.prover import Prover
+from pg_core.runs.workers.supervisor import Supervisor
 
 _lock = threading.Lock()  # of the three below
 _supervisor: Supervisor | None = None

@@ -19,7 +19,7 @@ from pg_core.runs.store.records import Run, UnknownRun
 from pg_core.runs.store.schema import StoreError
 
 if TYPE_CHECKING:
-    from pg_core.runs.replay import Replay
+    from pg_core.runs.workers.replay import Replay
 
 # What the episodes of untrained policies depend on: configs that are alike in it begin alike.
 BEGINNING = frozenset({"env_id", "sutton_barto_reward", "seed", "num_agents", "hidden_layers", "activation"})
@@ -90,7 +90,7 @@ def policy_at(run_id: str, update: int) -> dict[str, npt.NDArray[Any]]:
     Raises:
         LookupError: the run has not come so far.
     """
-    from pg_core.runs.replay import policy_at as again
+    from pg_core.runs.workers.replay import policy_at as again
 
     return again(state.store(), run_id, update)
 
@@ -167,7 +167,7 @@ def replay(run_id: str) -> "Iterator[Replay]":
     Raises:
         ConfigError: this lab cannot train it, or training does not fit into the free memory.
     """
-    from pg_core.runs.replay import compare
+    from pg_core.runs.workers.replay import compare
 
     memory.check(run(run_id).config)
     return compare(state.store(), run_id)

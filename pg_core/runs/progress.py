@@ -9,8 +9,8 @@ import numpy as np
 
 from pg_core.config import HYPERPARAMETERS
 from pg_core.runs.curves import Curves
-from pg_core.runs.pace import interval
 from pg_core.runs.store.records import Request, Run
+from pg_core.runs.workers.pace import interval
 
 RECENT_UPDATES = 50  # from which the time left is estimated
 

@@ -27,7 +27,7 @@ from pg_core.runs.keras_model import build
 from pg_core.runs.store.records import Batch, Run, Snapshot
 from pg_core.runs.store.schema import ARRAYS, UPDATES, StoreError, write
 from pg_core.runs.store.store import Store
-from pg_core.runs.worker import work
+from pg_core.runs.workers.worker import work
 
 SMALL = {"num_agents": 2, "episodes_per_update": 2, "num_updates": 4, "pace": 0, "stop_when_solved": False}
 CONFIGS = {  # softmax, Gaussian with a value network, one-hot observations without a hidden layer

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from pg_core.config import Config
 from pg_core.runs import archive, exports, imports, untrusted
-from pg_core.runs.session import Leave
 from pg_core.runs.store.records import ARITHMETIC, Run
 from pg_core.runs.store.schema import CHANGES, CHECKPOINTS, RUNS, UPDATES, read
 from pg_core.runs.store.store import Store
 from pg_core.runs.untrusted import ImportRefused
-from pg_core.runs.worker import work
+from pg_core.runs.workers.session import Leave
+from pg_core.runs.workers.worker import work
 from tests.runs.hostile import HOSTILE, NAN, UPDATES_FILE, Parts, pack, saved, with_array, with_json
 
 TABLES = (UPDATES, CHECKPOINTS, CHANGES)

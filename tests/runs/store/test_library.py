@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from pg_core.config import ConfigError
-from pg_core.runs import session
 from pg_core.runs.store import library
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.records import Snapshot, UnknownRun
 from pg_core.runs.store.schema import ARRAYS, RUNS, write
-from pg_core.runs.worker import work
+from pg_core.runs.workers import session
+from pg_core.runs.workers.worker import work
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pg_core.runs.helper import Helper
+from pg_core.runs.workers.helper import Helper
 
 IDLE_SECONDS = 600.0  # after which the process ends, and its memory is free
 MAX_ANSWERS = 500

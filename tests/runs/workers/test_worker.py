@@ -10,12 +10,12 @@ import sqlalchemy as sa
 
 from pg_core.config import Config
 from pg_core.learning.trainer import Trainer
-from pg_core.runs import session
-from pg_core.runs.replay import compare
-from pg_core.runs.session import Leave
 from pg_core.runs.store import history
 from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, write
-from pg_core.runs.worker import work
+from pg_core.runs.workers import session
+from pg_core.runs.workers.replay import compare
+from pg_core.runs.workers.session import Leave
+from pg_core.runs.workers.worker import work
 from tests.postgresql import only_sqlite
 from tests.runs.environments import Line, One
 
@@ -409,7 +409,7 @@ def process(store):
     started = []
 
     def start(*arguments):
-        command = [sys.executable, "-m", "pg_core.runs.worker", *arguments]
+        command = [sys.executable, "-m", "pg_core.runs.workers.worker", *arguments]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
         where = {"PG_LAB_DATA": str(store.folder)}
         if store.engine.dialect.name == "postgresql":

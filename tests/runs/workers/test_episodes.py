@@ -4,9 +4,9 @@ from concurrent.futures import Future
 
 import pytest
 
-from pg_core.runs import episodes as module
-from pg_core.runs.episodes import EpisodeError, Episodes
-from pg_core.runs.helper import NoAnswer
+from pg_core.runs.workers import episodes as module
+from pg_core.runs.workers.episodes import EpisodeError, Episodes
+from pg_core.runs.workers.helper import NoAnswer
 
 
 class Studio:

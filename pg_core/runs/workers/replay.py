@@ -12,7 +12,7 @@ from pg_core.runs.store.records import ARITHMETIC, Array, NoPolicy
 from pg_core.runs.store.rows import update_row
 from pg_core.runs.store.schema import ARRAYS
 from pg_core.runs.store.store import Store
-from pg_core.runs.worker import prepare_tensorflow
+from pg_core.runs.workers.worker import prepare_tensorflow
 
 if TYPE_CHECKING:
     from pg_core.learning.trainer import Trainer, Update

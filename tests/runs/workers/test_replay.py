@@ -4,13 +4,13 @@ import sqlalchemy as sa
 from pg_core.config import Config, ConfigError
 from pg_core.learning.learners import TrainingError
 from pg_core.learning.trainer import Trainer
-from pg_core.runs import session
-from pg_core.runs.replay import Replay, compare, policy_at
-from pg_core.runs.session import Leave
 from pg_core.runs.store import library
 from pg_core.runs.store.records import ARITHMETIC, NoPolicy, UnknownRun
 from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, RUNS, UPDATES, write
-from pg_core.runs.worker import work
+from pg_core.runs.workers import session
+from pg_core.runs.workers.replay import Replay, compare, policy_at
+from pg_core.runs.workers.session import Leave
+from pg_core.runs.workers.worker import work
 from tests.runs.environments import One
 
 pytestmark = pytest.mark.usefixtures("sixteen_at_once")

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pg_core.runs.children import Child
+from pg_core.runs.workers.children import Child
 
 MAX_WAITING = 64  # questions
 

@@ -7,9 +7,9 @@ import pytest
 
 from pg_core.config import Config
 from pg_core.environments import describe
-from pg_core.runs import session
-from pg_core.runs.pace import AUTO, Milestones, interval
-from pg_core.runs.worker import work
+from pg_core.runs.workers import session
+from pg_core.runs.workers.pace import AUTO, Milestones, interval
+from pg_core.runs.workers.worker import work
 
 milestones = session._milestones
 SPEC = replace(describe("CartPole-v1"), reward_threshold=90.0)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pg_core.config import Config
-from pg_core.runs import helper as module
-from pg_core.runs.helper import Helper, NoAnswer
 from pg_core.runs.store.records import Batch, Snapshot
 from pg_core.runs.store.store import Store
+from pg_core.runs.workers import helper as module
+from pg_core.runs.workers.helper import Helper, NoAnswer
 
 BEGINNING = Config(num_agents=1).model_dump(mode="json")
 QUESTION = {"episode": {"run_id": None, "config": BEGINNING, "update": 0, "agent": None, "frames": False}}

@@ -1,10 +1,11 @@
 """Trains one run from claim to end: in a process of its own, or in that of the command line.
 
-As a process (`python -m pg_core.runs.worker train|studio|prover`) it reads one JSON object a line on standard input:
-`{"train": run id, "process": its name in the store}`, `{"leave": reason}`, or a question, `{"ask": key, "check": {}}`
-or `{"ask": key, "episode": {}}`, answered on standard output by `{"answer": key, "error": sentence or null}`, with the
-"check" or the "episode". Where the store cannot even be told that a run has ended, it says `{"gone": process, "reason":
-sentence}`. When its server is gone, however that ended, standard input ends: it keeps what it has and exits.
+As a process (`python -m pg_core.runs.workers.worker train|studio|prover`) it reads one JSON object a line on
+standard input: `{"train": run id, "process": its name in the store}`, `{"leave": reason}`, or a question, `{"ask": key,
+"check": {}}` or `{"ask": key, "episode": {}}`, answered on standard output by `{"answer": key, "error":
+sentence or null}`, with the "check" or the "episode". Where the store cannot even be told that a run has ended, it says
+`{"gone": process, "reason": sentence}`. When its server is gone, however that ended, standard input ends: it keeps what
+it has and exits.
 """
 
 import contextlib
@@ -26,12 +27,12 @@ from pg_core.config import Config, ConfigError
 from pg_core.environments import UnsupportedEnvironmentError
 from pg_core.learning import episodes
 from pg_core.policies import in_numpy
-from pg_core.runs import incidents
 from pg_core.runs.places import data_folder, database
-from pg_core.runs.session import Leave, Outcome, Session
 from pg_core.runs.store.records import LostRun, NoPolicy, UnknownRun
 from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS, StoreError
 from pg_core.runs.store.store import Store
+from pg_core.runs.workers import incidents
+from pg_core.runs.workers.session import Leave, Outcome, Session
 
 if TYPE_CHECKING:
     from pg_core.learning.trainer import Update
@@ -201,7 +202,7 @@ def _play(
         start = Config(**config or {})
         policy = in_numpy.initialize_policy(start, start.environment)
         return episodes.to_json(start, policy, 0, range(start.num_agents), **shown)
-    from pg_core.runs.replay import kept_policy, policy_at
+    from pg_core.runs.workers.replay import kept_policy, policy_at
 
     start = store.config_after(run_id, update)
     policy = (policy_at if trains else kept_policy)(store, run_id, update)

@@ -4,12 +4,12 @@ import psutil
 import pytest
 
 from pg_core.learning.trainer import Trainer
-from pg_core.runs import supervisor as module
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.schema import ARRAYS, StoreError
 from pg_core.runs.store.store import Store
-from pg_core.runs.supervisor import Supervisor
-from pg_core.runs.worker import NICENESS
+from pg_core.runs.workers import supervisor as module
+from pg_core.runs.workers.supervisor import Supervisor
+from pg_core.runs.workers.worker import NICENESS
 
 
 @pytest.fixture(scope="module", params=["sqlite"])
@@ -207,7 +207,7 @@ def test_shutdown_leaves_no_worker_and_the_run_can_be_resumed(lab, slow, wait):
     supervisor.wake()
     wait(lambda: store.run(run_id).updates > 0)
     # Other children, such as a browser, belong to other tests of this process.
-    workers = [child for child in psutil.Process().children() if "pg_core.runs.worker" in child.cmdline()]
+    workers = [child for child in psutil.Process().children() if "pg_core.runs.workers.worker" in child.cmdline()]
     assert process_of(store, run_id) in workers
     supervisor.shutdown()
     assert not any(worker.is_running() for worker in workers)

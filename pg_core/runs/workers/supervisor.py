@@ -14,10 +14,10 @@ from typing import Any
 
 from pg_core.config import ConfigError
 from pg_core.learning import memory
-from pg_core.runs.children import Child
 from pg_core.runs.store.records import WORKED_ON
 from pg_core.runs.store.schema import StoreError
 from pg_core.runs.store.store import Store
+from pg_core.runs.workers.children import Child
 
 TICK_SECONDS = 0.25
 RUNS_A_PROCESSOR = 2

@@ -11,13 +11,13 @@ import pytest
 
 from pg_core import lab, runtime
 from pg_core.learning.trainer import Trainer
-from pg_core.runs.session import Leave
 from pg_core.runs.store import maintenance
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.schema import ARRAYS, StoreError, lab_file
 from pg_core.runs.store.store import Store
-from pg_core.runs.supervisor import Supervisor
-from pg_core.runs.worker import DISK_FULL, work
+from pg_core.runs.workers.session import Leave
+from pg_core.runs.workers.supervisor import Supervisor
+from pg_core.runs.workers.worker import DISK_FULL, work
 from tests.disks import fill, make_room, small_disk
 from tests.postgresql import only_sqlite
 

@@ -4,8 +4,8 @@ from concurrent.futures import Future
 
 import pytest
 
-from pg_core.runs import helper, prover
-from pg_core.runs.prover import Prover
+from pg_core.runs.workers import helper, prover
+from pg_core.runs.workers.prover import Prover
 
 QUESTION = ("expected_score", {"states": 1, "seed": 3})
 

@@ -14,7 +14,7 @@ import psutil
 
 from pg_core.runs.store.processes import process_name
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SHUTDOWN_SECONDS = 3.0
 
 
@@ -37,7 +37,7 @@ class Child:
     ) -> None:
         with _log(folder) as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pg_core.runs.worker", role],
+                [sys.executable, "-m", "pg_core.runs.workers.worker", role],
                 cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
                 env={**os.environ, "PG_LAB_DATA": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"},
             )  # fmt: skip

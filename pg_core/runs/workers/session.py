@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pg_core.config import Config
-from pg_core.runs.pace import AUTO, Milestones, interval
 from pg_core.runs.store.history import RECENT, policy_stride
 from pg_core.runs.store.records import Batch, LostRun, Request, Snapshot
 from pg_core.runs.store.rows import to_bytes, totals
 from pg_core.runs.store.schema import ARRAYS
 from pg_core.runs.store.store import Store
+from pg_core.runs.workers.pace import AUTO, Milestones, interval
 
 if TYPE_CHECKING:
     from pg_core.learning.trainer import Update
