@@ -14,7 +14,7 @@ from pg_core.config import Config
 from pg_core.lab import state
 from pg_core.learning import evaluation, memory
 from pg_core.learning.evaluation import Evaluation
-from pg_core.runs.progress import Progress, changes_of, seconds_left
+from pg_core.runs.curves.progress import Progress, changes_of, seconds_left
 from pg_core.runs.store.records import Run, UnknownRun
 from pg_core.runs.store.schema import StoreError
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from pg_core.runs import curves as module
-from pg_core.runs.curves import CACHED_RUNS, MAX_EPISODES, MAX_ROWS, CurveCache
+from pg_core.runs.curves import curves as module
+from pg_core.runs.curves.curves import CACHED_RUNS, MAX_EPISODES, MAX_ROWS, CurveCache
+from pg_core.runs.curves.thinning import extremes, min_max
 from pg_core.runs.store.schema import UPDATES, write
-from pg_core.runs.thinning import extremes, min_max
 
 
 @pytest.fixture

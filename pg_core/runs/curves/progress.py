@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pg_core.config import HYPERPARAMETERS
-from pg_core.runs.curves import Curves
+from pg_core.runs.curves.curves import Curves
 from pg_core.runs.store.records import Request, Run
 from pg_core.runs.workers.pace import interval
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from pg_core.runs.curves.thinning import NOTHING, Chosen, extremes, min_max, width
 from pg_core.runs.store.records import Array, Run
 from pg_core.runs.store.schema import ARRAYS
 from pg_core.runs.store.store import Store
-from pg_core.runs.thinning import NOTHING, Chosen, extremes, min_max, width
 
 _Columns = dict[str, Array]
 
