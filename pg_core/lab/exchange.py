@@ -4,7 +4,7 @@ from typing import BinaryIO
 
 from pg_core.lab import limits, state
 from pg_core.lab.viewing import chosen_agent
-from pg_core.runs import events, exports, imports, models, scripts, tables
+from pg_core.runs.exchange import events, exports, imports, models, scripts, tables
 
 FORMATS = {  # what follows a run's name in that of its file, and what is in it
     "csv": ("-episodes.csv", "episodes, a row each"),

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from bench.scale import add_updates
 from bench.serving import Server
 from pg_core.config import Config
-from pg_core.runs import archive
+from pg_core.runs.exchange import archive
 from pg_core.runs.store import library
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.records import Batch, Snapshot

@@ -21,9 +21,9 @@ from tensorboard.compat.proto.event_pb2 import Event
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.learning import evaluation
 from pg_core.policies import in_numpy
-from pg_core.runs import archive, events, exports, models, scripts, tables
-from pg_core.runs.exports import ExportError
-from pg_core.runs.keras_model import build
+from pg_core.runs.exchange import archive, events, exports, models, scripts, tables
+from pg_core.runs.exchange.exports import ExportError
+from pg_core.runs.exchange.keras_model import build
 from pg_core.runs.store.records import Batch, Run, Snapshot
 from pg_core.runs.store.schema import ARRAYS, UPDATES, StoreError, write
 from pg_core.runs.store.store import Store

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from pg_core.runs.exports import ExportError, updates_of
+from pg_core.runs.exchange.exports import ExportError, updates_of
 from pg_core.runs.store.records import Array, Run
 from pg_core.runs.store.store import Store
 

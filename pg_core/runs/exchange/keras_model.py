@@ -1,7 +1,7 @@
 """Builds a Keras model of one agent's policy.
 
-As a process (`python -m pg_core.runs.keras_model PATH`) it reads an npz file of the agent's parameters and the name of
-its activation on standard input, and writes the model.
+As a process (`python -m pg_core.runs.exchange.keras_model PATH`) it reads an npz file of the agent's parameters and
+the name of its activation on standard input, and writes the model.
 """
 
 import sys

@@ -14,16 +14,16 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
-from pg_core.runs import archive
-from pg_core.runs.archive import Manifest, RecordedChange
-from pg_core.runs.plausibility import check_checkpoint, check_updates
+from pg_core.runs.exchange import archive
+from pg_core.runs.exchange.archive import Manifest, RecordedChange
+from pg_core.runs.exchange.plausibility import check_checkpoint, check_updates
+from pg_core.runs.exchange.untrusted import ImportRefused, Members
 from pg_core.runs.store import library
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.records import Array
 from pg_core.runs.store.rows import to_bytes, totals, valid_text
 from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, write
 from pg_core.runs.store.store import Store
-from pg_core.runs.untrusted import ImportRefused, Members
 
 ENDED = ("solved", "finished", "failed")
 MAX_REASON, MAX_CHANGES = 2_000, 5_000

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from pg_core.learning.evaluation import one_agent
-from pg_core.runs.exports import ExportError, newest_policy
+from pg_core.runs.exchange.exports import ExportError, newest_policy
 from pg_core.runs.store.records import Run
 from pg_core.runs.store.rows import to_bytes
 from pg_core.runs.store.store import Store
@@ -28,7 +28,7 @@ def write_keras(store: Store, run: Run, file: BinaryIO, agent: int) -> None:
     arrays["activation"] = np.array(store.config_after(run.id, update).activation)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.keras")
-        command = [sys.executable, "-m", "pg_core.runs.keras_model", str(path)]
+        command = [sys.executable, "-m", "pg_core.runs.exchange.keras_model", str(path)]
         environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
         done = subprocess.run(command, cwd=ROOT, env=environment, input=to_bytes(arrays), capture_output=True)
         if done.returncode != 0:

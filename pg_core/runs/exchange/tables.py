@@ -9,7 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from pg_core.config import HYPERPARAMETERS, Config
-from pg_core.runs.exports import updates_of
+from pg_core.runs.exchange.exports import updates_of
 from pg_core.runs.store.records import Array, Run
 from pg_core.runs.store.store import Store
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 
 from pg_core.config import ConfigError
-from pg_core.runs.archive import MAX_BYTES, MAX_FILE, MAX_JSON, MAX_MEMBERS, header
+from pg_core.runs.exchange.archive import MAX_BYTES, MAX_FILE, MAX_JSON, MAX_MEMBERS, header
 from pg_core.runs.store.records import Array
 
 END, LOCATOR, LOCAL_HEADER = b"PK\x05\x06", b"PK\x06\x07", 30

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pg_core.learning.evaluation import one_agent
-from pg_core.runs.exports import newest_policy
+from pg_core.runs.exchange.exports import newest_policy
 from pg_core.runs.store.records import Run
 from pg_core.runs.store.rows import to_bytes
 from pg_core.runs.store.store import Store
 
-TEMPLATE = Path(__file__).parents[2] / "assets" / "replay.py"
+TEMPLATE = Path(__file__).parents[3] / "assets" / "replay.py"
 
 
 def write_replay(store: Store, run: Run, file: BinaryIO, agent: int) -> None:

@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pg_core.config import Config
-from pg_core.runs import archive, exports, imports, untrusted
+from pg_core.runs.exchange import archive, exports, imports, untrusted
+from pg_core.runs.exchange.untrusted import ImportRefused
 from pg_core.runs.store.records import ARITHMETIC, Run
 from pg_core.runs.store.schema import CHANGES, CHECKPOINTS, RUNS, UPDATES, read
 from pg_core.runs.store.store import Store
-from pg_core.runs.untrusted import ImportRefused
 from pg_core.runs.workers.session import Leave
 from pg_core.runs.workers.worker import work
-from tests.runs.hostile import HOSTILE, NAN, UPDATES_FILE, Parts, pack, saved, with_array, with_json
+from tests.runs.exchange.hostile import HOSTILE, NAN, UPDATES_FILE, Parts, pack, saved, with_array, with_json
 
 TABLES = (UPDATES, CHECKPOINTS, CHANGES)
 

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import sqlalchemy as sa
 
-from pg_core.runs import archive
-from pg_core.runs.archive import Manifest, RecordedChange
+from pg_core.runs.exchange import archive
+from pg_core.runs.exchange.archive import Manifest, RecordedChange
 from pg_core.runs.store.records import Array, Run
 from pg_core.runs.store.rows import from_bytes
 from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, StoreError, read
