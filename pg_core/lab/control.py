@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pg_core.config import Config
 from pg_core.lab import access, limits, state
 from pg_core.learning import memory
-from pg_core.runs.places import data_folder, database
+from pg_core.runs.paths import data_folder, database
 from pg_core.runs.store import library
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.records import ACTIVE, RESUMABLE

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pg_core.lab import access, state
-from pg_core.runs.places import data_folder, database
+from pg_core.runs.paths import data_folder, database
 from pg_core.runs.store import library, maintenance
 from pg_core.runs.workers import incidents
 

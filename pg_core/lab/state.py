@@ -9,7 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from pg_core.runs.curves.curves import CurveCache
-from pg_core.runs.places import data_folder, database
+from pg_core.runs.paths import data_folder, database
 from pg_core.runs.store import library
 from pg_core.runs.store.schema import StoreError
 from pg_core.runs.store.store import Store

@@ -7,7 +7,7 @@ import pytest
 from pg_core import lab
 from pg_core.config import Config, ConfigError
 from pg_core.learning import memory
-from pg_core.runs.places import data_folder
+from pg_core.runs.paths import data_folder
 
 GIBIBYTE = 2**30
 

@@ -27,7 +27,7 @@ from pg_core.config import Config, ConfigError
 from pg_core.environments import UnsupportedEnvironmentError
 from pg_core.learning import episodes
 from pg_core.policies import in_numpy
-from pg_core.runs.places import data_folder, database
+from pg_core.runs.paths import data_folder, database
 from pg_core.runs.store.records import LostRun, NoPolicy, UnknownRun
 from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS, StoreError
 from pg_core.runs.store.store import Store

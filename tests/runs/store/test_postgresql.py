@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from pg_core import cli
-from pg_core.runs.places import database as configured
+from pg_core.runs.paths import database as configured
 from pg_core.runs.store.schema import CHANGES, RUNS, StoreError, read, write
 from pg_core.runs.store.store import Store
 from tests.postgresql import PASSWORD
