@@ -1,4 +1,4 @@
-"""Where the lab keeps what it writes: a folder, and a database."""
+"""Where the project is, and where the lab keeps what it writes: a folder, and a database."""
 
 import os
 from pathlib import Path
@@ -8,10 +8,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pg_core.runs.store.schema import StoreError, lab_file
 
+ROOT = Path(__file__).parents[2]  # of the project
+
 
 def data_folder() -> Path:
     """Return the folder of all that the lab writes: `$PG_LAB_DATA`, else `.lab` in the project."""
-    return Path(os.environ.get("PG_LAB_DATA") or Path(__file__).parents[2] / ".lab").absolute()
+    return Path(os.environ.get("PG_LAB_DATA") or ROOT / ".lab").absolute()
 
 
 def database() -> sa.URL:

@@ -11,10 +11,10 @@ import numpy as np
 
 from pg_core.learning.evaluation import one_agent
 from pg_core.runs.exchange.exports import ExportError, newest_policy
+from pg_core.runs.paths import ROOT
 from pg_core.runs.store.records import Run
 from pg_core.runs.store.rows import to_bytes
 from pg_core.runs.store.store import Store
-from pg_core.runs.workers.children import ROOT
 
 
 def write_keras(store: Store, run: Run, file: BinaryIO, agent: int) -> None:

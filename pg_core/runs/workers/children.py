@@ -12,9 +12,9 @@ from typing import Any, BinaryIO
 
 import psutil
 
+from pg_core.runs.paths import ROOT
 from pg_core.runs.store.processes import process_name
 
-ROOT = Path(__file__).parents[3]
 SHUTDOWN_SECONDS = 3.0
 
 
