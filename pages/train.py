@@ -6,7 +6,7 @@ from pages.widgets import bar, beside, controls, link, view
 from pages.widgets.history import history
 from pages.widgets.instrument import READ_SECONDS, instrument
 from pages.widgets.news import token
-from pages.widgets.words import plain
+from pages.widgets.text import plain
 from pg_core import lab
 
 

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from pages.widgets import ASSETS, figure
 from pages.widgets.figure import Json, Shown
 from pages.widgets.news import FIRST_SECONDS, beat, news, nothing_yet, seconds_until
-from pages.widgets.words import ACTIONS
+from pages.widgets.text import ACTIONS
 from pg_core import lab
 from pg_core.config import Config
 from pg_core.lab import Progress

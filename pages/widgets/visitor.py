@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.widgets.words import plain
+from pages.widgets.text import plain
 from pg_core import lab
 
 
