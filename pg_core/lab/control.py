@@ -173,7 +173,7 @@ def twin(run_id: str, update: int) -> str:
 
 
 def train(config: Config, name: str | None = None) -> Training:
-    """Train a new run in this process: it goes on while the caller iterates, and is stopped when he stops."""
+    """Train a new run in this process: it goes on while the caller iterates, and stops when the caller does."""
     from pg_core.runs.workers.worker import work
 
     memory.check(config)

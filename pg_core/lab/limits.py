@@ -1,4 +1,4 @@
-"""How many runs a visitor may have under way, how much he may store, and how much the lab takes on."""
+"""Per-visitor quotas and admission control."""
 
 import contextlib
 import os
@@ -53,7 +53,7 @@ def admission() -> Iterator[Visitor]:
     """Return who may make one more run active, while nobody else is admitted.
 
     Raises:
-        NotAllowed: he, or the lab, has enough of them; or he has not logged in.
+        NotAllowed: the visitor or the lab has as many as are allowed, or the visitor has not logged in.
     """
     with _lock:
         acting = check_stored()
@@ -67,7 +67,7 @@ def check_stored() -> Visitor:
     """Return who may store one more run.
 
     Raises:
-        NotAllowed: his runs take as much of the disk as they may, or it has too little room; or he has not logged in.
+        NotAllowed: the visitor's runs fill their quota, the disk is nearly full, or the visitor has not logged in.
     """
     acting = access.visitor()
     if acting.id is None and not acting.admin:

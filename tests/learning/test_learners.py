@@ -171,7 +171,7 @@ def test_a_population_in_shares_learns_as_its_agents_in_a_small_one(shares_of_tw
         if array.ndim:
             assert len(array) == num_agents
             np.testing.assert_array_equal(array[:2], also[name])
-    assert len({update.tobytes() for update in updates[0].episodic_lengths}) == num_agents  # everyone has his own
+    assert len({update.tobytes() for update in updates[0].episodic_lengths}) == num_agents  # each agent has its own
 
 
 def test_a_population_in_shares_is_the_same_however_divided_and_continued(shares_of_two):
