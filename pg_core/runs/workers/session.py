@@ -19,7 +19,7 @@ from pg_core.runs.workers.pace import AUTO, Milestones, interval
 if TYPE_CHECKING:
     from pg_core.learning.trainer import Update
 
-LOOK_SECONDS = 0.05  # between two looks at the orders, while no update begins
+POLL_SECONDS = 0.05  # between two polls of the orders, while no update begins
 AT_ONCE_SECONDS = 0.05  # for which updates may be done at once, as fast as possible
 COMMIT_SECONDS = 0.1
 CHECKPOINT_SECONDS, MAX_CHECKPOINT_SECONDS = 1.0, 60.0  # between two checkpoints, as cheap as they are
@@ -120,7 +120,7 @@ class Session:
         while self._target == "pause" and not (self._goes_on() or self._leave.is_set()):
             self.commit(checkpoint=True)
             self._enter("paused")
-            self._leave.wait(LOOK_SECONDS)
+            self._leave.wait(POLL_SECONDS)
             self._look()
             self._clock = time.perf_counter()
         if self._target == "run":
@@ -170,7 +170,7 @@ class Session:
             self._state = state
 
     def _at_once(self) -> int:
-        """Return how many updates may be done before the next look at orders, pace and clock."""
+        """Return how many updates may be done before orders, pace and clock are polled again."""
         if self._trainer.config.pace or not self._updates_per_second:
             return 1
         soon = max(1, int(self._updates_per_second * AT_ONCE_SECONDS))
@@ -207,7 +207,7 @@ class Session:
 
     def _wait_for_pace(self) -> None:
         while self._goes_on() and (left := self._next_start() - time.perf_counter()) > 0:
-            if self._leave.wait(min(left, LOOK_SECONDS)):
+            if self._leave.wait(min(left, POLL_SECONDS)):
                 return
             self._look()
             now = time.perf_counter()

@@ -97,9 +97,9 @@ def test_a_long_run_is_read_little_by_little(store, run_id, make_update, keep, m
     monkeypatch.setattr(module, "CHUNK", 2)
     keep(store, run_id, [make_update(index) for index in range(5)])
     cache, run = CurveCache(store), store.run(run_id)
-    looks = [cache.curves(run, seconds=0) for _ in range(4)]
-    assert [len(curves.update) for curves in looks] == [2, 4, 5, 5]
-    assert [curves.complete for curves in looks] == [False, False, True, True]
+    polls = [cache.curves(run, seconds=0) for _ in range(4)]
+    assert [len(curves.update) for curves in polls] == [2, 4, 5, 5]
+    assert [curves.complete for curves in polls] == [False, False, True, True]
 
 
 def test_of_a_long_run_few_updates_are_read_in_full(store, run_id, make_update, keep, monkeypatch):
