@@ -126,10 +126,10 @@ def test_an_actor_of_a_box_says_its_mean_and_takes_it_when_greedy():
 def test_the_best_greedy_agent_is_found_whatever_the_order():
     """Agent 1 goes right when the pole leans right, which holds longer than always the same way."""
     config = Config(num_agents=3, hidden_layers=())
-    weights = np.zeros((3, 4, 2), np.float32)
-    weights[1, 2] = [-1, 1]  # the pole's angle
+    kernel = np.zeros((3, 4, 2), np.float32)
+    kernel[1, 2] = [-1, 1]  # the pole's angle
     bias = np.float32([[[0, 1]], [[0, 0]], [[1, 0]]])
-    policy = {"kernel_0": weights, "bias_0": bias}
+    policy = {"kernel_0": kernel, "bias_0": bias}
     assert best_greedy(config, policy, [0, 1, 2], episodes=5) == 1
     assert best_greedy(config, policy, [2, 1], episodes=5) == 1
     assert best_greedy(config, policy, [2], episodes=5) == 2

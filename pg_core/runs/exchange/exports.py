@@ -1,4 +1,4 @@
-"""A run as files: its config and its weights for other programs, and one zip from which it can be restored.
+"""A run as files: its config and its parameters for other programs, and one zip from which it can be restored.
 
 Updates are read some thousand at a time, so that memory does not grow with the length of a run.
 """
@@ -73,7 +73,7 @@ def newest_policy(store: Store, run: Run, update: int | None = None) -> tuple[in
     return found
 
 
-def write_weights(store: Store, run: Run, file: BinaryIO, update: int | None = None) -> None:
+def write_params(store: Store, run: Run, file: BinaryIO, update: int | None = None) -> None:
     """Write a kept policy, see `newest_policy`, as npz: the population axis first, with the number of its updates."""
     at, policy = newest_policy(store, run, update)
     np.savez(file, update=np.int64(at), **policy)  # type: ignore[arg-type]

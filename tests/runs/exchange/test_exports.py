@@ -104,13 +104,13 @@ def test_the_config_comes_with_its_changes_and_versions(store: Store, trained: R
     assert content["exported_with"]["numpy"] == np.__version__
 
 
-def test_weights_of_any_kept_update(store: Store, trained: Run) -> None:
+def test_params_of_any_kept_update(store: Store, trained: Run) -> None:
     for update in (0, 5, None):
-        with np.load(io.BytesIO(exported(exports.write_weights, store, trained, update))) as weights:
+        with np.load(io.BytesIO(exported(exports.write_params, store, trained, update))) as params:
             at, policy = store.policy(trained.id, update)
-            assert int(weights["update"]) == at == (5 if update is None else update)
+            assert int(params["update"]) == at == (5 if update is None else update)
             for name, array in policy.items():
-                np.testing.assert_array_equal(weights[name], array)
+                np.testing.assert_array_equal(params[name], array)
                 assert len(array) == 2, "the population comes first"
 
 
@@ -191,11 +191,11 @@ def test_without_tensorboard_a_sentence_says_what_to_install(store, trained, mon
         exported(events.write_events, store, trained)
 
 
-def test_a_run_that_has_not_begun_has_no_weights_but_everything_else(store: Store) -> None:
+def test_a_run_that_has_not_begun_has_no_params_but_everything_else(store: Store) -> None:
     run = store.run(store.create(Config(**SMALL)))
     for function in (tables.write_episodes, tables.write_updates, exports.write_zip, events.write_events):
         exported(function, store, run)
-    for function, agent in ((exports.write_weights, None), (models.write_keras, 0), (scripts.write_replay, 0)):
+    for function, agent in ((exports.write_params, None), (models.write_keras, 0), (scripts.write_replay, 0)):
         with pytest.raises(ExportError, match="No policy of the run is kept yet"):
             exported(function, store, run, agent)
 
