@@ -44,7 +44,7 @@ class Members:
             raise ImportRefused("The file holds two members of one name.")
         for info in self._zip.infolist():
             _check(info)
-        _check_places(self._zip.infolist())
+        _check_overlaps(self._zip.infolist())
         self._left = MAX_BYTES
 
     @property
@@ -116,7 +116,7 @@ def _check(info: zipfile.ZipInfo) -> None:
         raise ImportRefused(f"{shown} must be stored or deflated, and not encrypted.")
 
 
-def _check_places(infos: list[zipfile.ZipInfo]) -> None:
+def _check_overlaps(infos: list[zipfile.ZipInfo]) -> None:
     """Refuse members that lie upon each other: few bytes could be a great many files."""
     for one, after in pairwise(sorted(infos, key=lambda info: info.header_offset)):
         if one.header_offset + LOCAL_HEADER + len(one.filename) + one.compress_size > after.header_offset:

@@ -161,7 +161,7 @@ def _keep(connection: sa.Connection, run_id: str, snapshots: Sequence[Snapshot],
     connection.execute(CHECKPOINTS.delete().where(of_run, CHECKPOINTS.c.update >= rows[0]["update"]))
     connection.execute(CHECKPOINTS.insert(), rows)
     if full := [row for row in rows if row["checkpoint"]]:
-        _crowd_out(connection, run_id, len(full[-1]["policy"]) + len(full[-1]["checkpoint"]))
+        _drop_surplus(connection, run_id, len(full[-1]["policy"]) + len(full[-1]["checkpoint"]))
     size = len(newest["policy"])
     shown = [update for update in recent if update < newest["update"]][1 - recent_policies(size) :]
     past = (of_run, CHECKPOINTS.c.checkpoint.is_(None), CHECKPOINTS.c.update < newest["update"])
@@ -175,21 +175,21 @@ def _snapshot_row(run_id: str, snapshot: Snapshot) -> dict[str, Any]:
     return {"run_id": run_id, "update": snapshot.update, "policy": to_bytes(snapshot.policy), "checkpoint": checkpoint}
 
 
-def _crowd_out(connection: sa.Connection, run_id: str, size: int) -> None:
+def _drop_surplus(connection: sa.Connection, run_id: str, size: int) -> None:
     """Drop the resumable state of surplus checkpoints, which have `size` bytes; keep their policies."""
     full = (CHECKPOINTS.c.run_id == run_id, CHECKPOINTS.c.checkpoint.is_not(None))
     kept = list(connection.scalars(sa.select(CHECKPOINTS.c.update).where(*full).order_by(CHECKPOINTS.c.update)))
     most = max(2, min(MAX_CHECKPOINTS, MAX_KEPT_BYTES // size))
     if len(kept) > most:
         changed = connection.scalars(sa.select(CHANGES.c.update).where(CHANGES.c.run_id == run_id)).all()
-        crowded = CHECKPOINTS.c.update.in_(_crowded(kept, changed, most))
-        connection.execute(CHECKPOINTS.update().where(*full, crowded).values(checkpoint=None))
+        surplus = CHECKPOINTS.c.update.in_(_surplus(kept, changed, most))
+        connection.execute(CHECKPOINTS.update().where(*full, surplus).values(checkpoint=None))
 
 
-def _crowded(kept: Sequence[int], changed: Collection[int], most: int) -> list[int]:
+def _surplus(kept: Sequence[int], changed: Collection[int], most: int) -> list[int]:
     """Return which of the checkpoints go: those closest to their neighbours, those at a change last of all."""
-    left, crowded = list(kept), []
+    left, surplus = list(kept), []
     while len(left) > most:
         inner = range(1, len(left) - 1)
-        crowded.append(left.pop(min(inner, key=lambda i: (left[i] in changed, left[i + 1] - left[i - 1]))))
-    return crowded
+        surplus.append(left.pop(min(inner, key=lambda i: (left[i] in changed, left[i + 1] - left[i - 1]))))
+    return surplus

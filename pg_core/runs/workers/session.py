@@ -116,12 +116,12 @@ class Session:
 
     def _may_train(self) -> bool:
         """Wait as long as the run is to be paused; return whether it is to go on."""
-        self._look()
+        self._poll()
         while self._target == "pause" and not (self._goes_on() or self._leave.is_set()):
             self.commit(checkpoint=True)
             self._enter("paused")
             self._leave.wait(POLL_SECONDS)
-            self._look()
+            self._poll()
             self._clock = time.perf_counter()
         if self._target == "run":
             self._enter("running")
@@ -130,7 +130,7 @@ class Session:
     def _goes_on(self) -> bool:
         return self._target == "run" or (self._target == "pause" and self._done < self._until)
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         """Read the orders and put what was requested into force."""
         orders = self._store.orders(self._run_id, self._last_request)
         self._target, self._until = orders.target, orders.until
@@ -209,7 +209,7 @@ class Session:
         while self._goes_on() and (left := self._next_start() - time.perf_counter()) > 0:
             if self._leave.wait(min(left, POLL_SECONDS)):
                 return
-            self._look()
+            self._poll()
             now = time.perf_counter()
             self._elapsed += now - self._clock
             self._clock = now

@@ -252,8 +252,8 @@ def test_checkpoints_of_a_long_run_are_spread_evenly_and_those_at_changes_go_las
 
 
 def test_checkpoints_at_changes_go_if_there_are_no_others():
-    assert module._crowded([0, 2, 3, 7, 9], changed=[3, 7], most=3) == [2, 7]  # 2 alone is at no change; 3–9 is least
-    assert module._crowded([0, 1, 2], changed=[], most=3) == []
+    assert module._surplus([0, 2, 3, 7, 9], changed=[3, 7], most=3) == [2, 7]  # 2 alone is at no change; 3–9 is least
+    assert module._surplus([0, 1, 2], changed=[], most=3) == []
 
 
 def test_every_policy_of_a_short_run_is_kept_and_every_nth_of_a_long_one(store, small, keep, monkeypatch):
