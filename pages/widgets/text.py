@@ -62,5 +62,5 @@ def plain(text: str) -> str:
 
 
 def legend(text: str) -> str:
-    """Return text of a bearable length in which Plotly sees nothing but text: no tag, link or line break."""
+    """Return text, cut short if it is long, in which Plotly sees nothing but text: no tag, link or line break."""
     return html.escape(text if len(text) <= MAX_LEGEND else f"{text[: MAX_LEGEND - 1]}…", quote=False)

@@ -61,7 +61,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def render(options: argparse.Namespace) -> None:
-    """Write an episode as a picture that moves."""
+    """Write an episode as an animation."""
     lab.render(options.run, options.output, options.agent)
     print(json.dumps({"output": str(options.output)}) if options.json else f"written: {options.output}")
 

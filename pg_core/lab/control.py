@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 RUN_ID = re.compile("[0-9a-f]{32}")
 
-_starting = threading.Lock()  # whoever asks for the same run at the same time finds that of the first
+_starting = threading.Lock()  # of two that ask for the same run at once, the second finds that of the first
 
 
 class Training:
@@ -49,9 +49,9 @@ def start(config: Config, name: str | None = None, run_id: str | None = None) ->
 
     Raises:
         ConfigError: the name has no or more than 80 characters, or training does not fit into the free memory.
-        ValueError: `run_id` is none.
-        NotAllowed: the visitor, or the lab, has as many runs as may be; so `resume`, `step` and `fork`.
-        StoreError: the store cannot be written; so every function here.
+        ValueError: `run_id` has another form.
+        NotAllowed: the visitor, or the lab, has as many runs as are allowed; likewise `resume`, `step` and `fork`.
+        StoreError: the store cannot be written; likewise every function here.
     """
     _check_id("run_id", run_id)
     with _starting:
@@ -127,7 +127,7 @@ def fork(
 
     Raises:
         ConfigError: there is no checkpoint at `update`, or a value is not valid or not live.
-        ValueError: `child` is no id.
+        ValueError: `child` has another form.
     """
     _check_id("child", child)
     store = state.store()
@@ -142,7 +142,7 @@ def fork(
 
 
 def _copy(run_id: str, update: int | None, name: str | None, child: str | None = None) -> str:
-    """Fork a run for whoever may start one; others may start theirs meanwhile, as a long run takes long to copy."""
+    """Fork a run for whoever may start one; others need not wait with theirs, for a long run takes long to copy."""
     with limits.admission() as visitor:
         pass
     return library.fork(state.store(), run_id, update, name, visitor.id, visitor.session, child)

@@ -15,7 +15,7 @@ def label(run_id: str, **labels: Any) -> None:
 
     Raises:
         ConfigError: a text is too long, or has characters that cannot be printed.
-        NotAllowed: it is someone else's run; so `delete` and `restore`, which then leave all as they are.
+        NotAllowed: it is someone else's run; likewise `delete` and `restore`, which then change none.
     """
     access.controlled(run_id)
     library.label(state.store(), run_id, **labels)
@@ -25,7 +25,7 @@ def delete(*run_ids: str) -> None:
     """Take runs out of sight; `restore` brings them back within a day.
 
     Raises:
-        ConfigError: one of them is still trained.
+        ConfigError: one of them is still in training.
     """
     for run_id in run_ids:
         access.controlled(run_id)

@@ -22,7 +22,7 @@ DEFAULTS = {
 }
 MIN_FREE_SHARE = 0.02  # of a disk, where that is less than PG_LAB_MIN_FREE_GB
 
-_lock = threading.Lock()  # of two that start a run at the same time, one is the last for whom there is room
+_lock = threading.Lock()  # of two that start a run at the same time, only one may get the last place
 
 
 def limit(name: str) -> float:
@@ -39,7 +39,7 @@ def limit(name: str) -> float:
 
 
 def check_limits() -> None:
-    """See that every limit can be read.
+    """Check that every limit can be read.
 
     Raises:
         ConfigError: as `limit`.

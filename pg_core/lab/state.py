@@ -25,7 +25,7 @@ _prover: Prover | None = None
 
 
 def startup() -> None:
-    """Start this process's supervisor and its studio; they are started by need if nobody does."""
+    """Start this process's supervisor and its studio; without this, each starts when it is needed."""
     supervisor()
     studio().start()
     with contextlib.suppress(StoreError):  # what was deleted may as well go at the next start
@@ -62,7 +62,7 @@ def curve_cache(store: Store) -> CurveCache:
 
 
 def supervisor() -> Supervisor:
-    """Return the supervisor, started by now."""
+    """Return the supervisor; start it if it is not."""
     global _supervisor
     with _lock:
         if _supervisor is None:

@@ -21,9 +21,9 @@ from pg_core.runs.store.schema import StoreError
 if TYPE_CHECKING:
     from pg_core.runs.workers.replay import Replay
 
-# What the episodes of untrained policies depend on: configs that are alike in it begin alike.
+# What the episodes of untrained policies depend on: configs that agree in it begin alike.
 BEGINNING = frozenset({"env_id", "sutton_barto_reward", "seed", "num_agents", "hidden_layers", "activation"})
-CANDIDATES, VALIDATION_EPISODES = 5, 50  # from which the agent to be evaluated is chosen, in which it shows itself
+CANDIDATES, VALIDATION_EPISODES = 5, 50  # agents, and episodes of each, among which the one to evaluate is found
 
 
 def runs(deleted: bool = False) -> list[Run]:
@@ -44,7 +44,7 @@ def run(run_id: str) -> Run:
 
 
 def name_of(run_id: str) -> str:
-    """Return what a run is called now, or a few words that it is gone."""
+    """Return what a run is called now, or that it is gone."""
     try:
         return run(run_id).name
     except UnknownRun:
@@ -96,7 +96,7 @@ def policy_at(run_id: str, update: int) -> dict[str, npt.NDArray[Any]]:
 
 
 def stamp(run_id: str) -> tuple[Hashable, ...]:
-    """Return what is another whenever something is another that a page shows of a run; it takes a single short read."""
+    """Return what changes whenever anything changes that a page shows of a run; it takes a single short read."""
     return state.store().stamp(run_id)
 
 
@@ -108,11 +108,11 @@ def episode(subject: str | Config, update: int, agent: int | None = None, frames
     Args:
         subject: id of a run, or a config: then the policies with which it begins.
         update: in [0, updates of the run]; 0 for a config.
-        agent: of CartPole one more of those that are shown; else the one that is, None: the median.
+        agent: for CartPole, shown beside the others; else the only one shown, None: the median.
         frames: pictures of CartPole too, which otherwise comes as numbers.
 
     Returns:
-        What will be bytes of a JSON object, see `episodes.to_json`, or EpisodeError.
+        A future of the bytes of a JSON object, see `episodes.to_json`, or of an EpisodeError.
 
     Raises:
         LookupError: there is no such agent or update.
@@ -144,7 +144,7 @@ def _check_bounds(name: str, value: int, high: int) -> None:
 def evaluate(run_id: str, episodes: int, agent: int | None = None) -> Evaluation:
     """Play fresh episodes with the greedy policy of one agent.
 
-    By default of the one that does best, greedily, in other episodes, among the five with the highest mean return.
+    By default, of the five agents with the highest mean return, the one that acts best greedily in other episodes.
     """
     config, policy, chosen = _newest_policy(run_id, agent)
     return evaluation.evaluate(config, policy, chosen, episodes)

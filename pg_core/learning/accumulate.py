@@ -18,10 +18,10 @@ SliceGradients = Callable[[Any, Any], tuple[Any, Any]]
 
 
 def accumulate(slice_gradients: SliceGradients, params: Any, batch: Any, lengths: tf.Tensor) -> tuple[Any, Any]:
-    """Apply `slice_gradients` to every slice; add up the gradients, and join what it says of each step.
+    """Apply `slice_gradients` to every slice; add up its gradients, and join its values of all steps.
 
     Args:
-        slice_gradients: takes one agent's share `[...]` of `params` and a slice `[B, C, ...]` of its `batch`; returns a
+        slice_gradients: takes one agent's `params` `[...]` and a slice `[B, C, ...]` of its `batch`; returns a
             structure of gradients `[...]` and one of values for each step, `[B, C]`.
         params: structure of tensors `[P, ...]`.
         batch: structure of tensors `[P, B, T, ...]`, 0 beyond the length of an episode.

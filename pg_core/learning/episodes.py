@@ -1,6 +1,6 @@
-"""Episodes to be looked at, as JSON: CartPole as numbers, from which a page draws it; all else as pictures.
+"""Episodes to watch, as JSON: CartPole as numbers, from which a page draws it; everything else as pictures.
 
-All agents of a population begin in the same state, and act by chance as in training, with numbers of their own.
+All agents of a population begin in the same state and sample actions as in training, from their own random numbers.
 """
 
 import base64
@@ -35,7 +35,7 @@ def start_seed(config: Config, update: int) -> int:
 
 
 def play_cart_pole(config: Config, policy: Params, agents: Sequence[int], update: int) -> list[Episode]:
-    """Play one episode of CartPole with each of some agents, in Gymnasium's own environment.
+    """Play one episode of CartPole with each of the given agents, in Gymnasium's own environment.
 
     Args:
         config: in force when the policy was taken.
@@ -74,12 +74,12 @@ def _episode(states: list[Array], thoughts: list[tuple[float, float]]) -> Episod
 
 
 def roles(ranked: Sequence[int]) -> dict[str, int]:
-    """Return who is the (lower) median, the best and the worst of agents ranked best first."""
+    """Return the (lower) median, the best and the worst of agents ranked best first."""
     return {"median": ranked[len(ranked) // 2], "best": ranked[0], "worst": ranked[-1]}
 
 
 def shown(ranked: Sequence[int], agent: int | None = None) -> list[int]:
-    """Return which agents are played, ascending: all, or of many some from best to worst, and `agent`."""
+    """Return which agents are shown, ascending: all, or of many an even spread from best to worst, and `agent`."""
     ranks = np.arange(len(ranked))
     if len(ranked) > MAX_SHOWN:
         ranks = np.rint(np.linspace(0, len(ranked) - 1, MAX_SHOWN)).astype(int)
@@ -97,8 +97,8 @@ def to_json(
         policy: parameters of the population, the population axis first.
         update: number of updates that it has done.
         ranked: all agents, best first.
-        agent: who is shown too; in pictures who alone is, None: the median.
-        frames: pictures of CartPole, too.
+        agent: shown too; in pictures the only one shown, None: the median.
+        frames: show even CartPole in pictures.
 
     Raises:
         UnsupportedEnvironmentError: the environment cannot be drawn here.

@@ -1,4 +1,4 @@
-"""How good a policy is when it is asked only to act: fresh episodes without learning."""
+"""How well a policy acts: fresh episodes, without learning."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -50,9 +50,9 @@ def evaluate(config: Config, policy: Params, agent: int, episodes: int, seed: in
 
 
 def best_greedy(config: Config, policy: Params, candidates: Sequence[int], episodes: int) -> int:
-    """Return the candidate whose greedy policy has the highest mean return, the first of those that are level.
+    """Return the candidate whose greedy policy has the highest mean return, the first of those that tie.
 
-    What an agent earned in training is no sure sign: there it acted by chance, and a policy may stand by its chances.
+    Returns in training are no sure sign: actions are sampled there, and a policy may owe its returns to that.
     Its episodes are not those that `evaluate` plays with the default seed.
 
     Args:

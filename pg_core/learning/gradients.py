@@ -1,6 +1,6 @@
 """The gradients of an update, accumulated over slices of the trajectories: where nearly all of its time goes.
 
-Each loss is differentiated in closed form: its slope at a network's outputs is written here, `backward` does the rest.
+Each loss is differentiated in closed form: its slope at the outputs is written here, and `backward` does the rest.
 """
 
 import math
@@ -15,7 +15,7 @@ from pg_core.policies.in_tensorflow import Params, backward, distribution, forwa
 
 
 class Actor(NamedTuple):
-    """What the policies say of their own actions, and the gradient of their loss."""
+    """Log-probabilities and entropies of the policies, and the gradient of their loss."""
 
     gradients: Params  # each episode's own, [P, B, ...]: their sum is the batch's gradient, their spread its noise
     log_probs: tf.Tensor  # log π(aₜ|sₜ), [T, P, B]
@@ -23,7 +23,7 @@ class Actor(NamedTuple):
 
 
 class Critic(NamedTuple):
-    """What the value networks say of the observations, and the gradient of their loss."""
+    """What the value networks estimate, and the gradient of their loss."""
 
     gradients: Params  # [P, ...]
     values: tf.Tensor  # V(sₜ), [T, P, B]
@@ -86,7 +86,7 @@ def value_gradients(
 def approx_kl(policy: Params, trajectories: Trajectories, log_probs: tf.Tensor, activation: tf.Tensor) -> tf.Tensor:
     """Estimate how far a step has moved the policies, `[P]`, from the first quarter of the episodes.
 
-    All of them would take a fifth of the time of an update, for a metric that needs no more.
+    All of them would take a fifth of an update's time, for a metric that can do without.
 
     Args:
         policy: parameters after the step.

@@ -1,6 +1,6 @@
 """Puts an engine and the update together: what trains a population, as many updates at a time as the engine can take.
 
-Both learners run `reinforce.update` as XLA compiles it. With Gymnasium the episodes are played outside of the program,
+Both learners run `reinforce.update` as XLA compiles it. With Gymnasium the episodes are played outside the program,
 one update at a time; the compiled engine plays inside, and one dispatch of the program does many updates.
 """
 
@@ -84,7 +84,7 @@ class GymnasiumLearner:
         )
         self._check_finite(played, first_update)
         self._before = self.state
-        # As long as the longest episode can be: the program is compiled once, and reads no further than this one's.
+        # Padded to the time limit, so that the program is compiled once; it reads no further than the longest episode.
         missing = self._spec.max_episode_steps - len(played.mask)
         steps = [np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)) for array in played[:4]]
         self.state, metrics = self._learn(config, Trajectories(*map(tf.constant, (*steps, *played[4:]))))
@@ -105,7 +105,7 @@ class GymnasiumLearner:
         return learned
 
     def _check_finite(self, played: Trajectories, update: int) -> None:
-        # An environment answers actions that are not finite with such rewards: then the policy has diverged.
+        # A diverged policy's actions are not finite; an environment may answer these with rewards that are not either.
         acted = np.isfinite(played.actions).all()
         if acted and not (np.isfinite(played.observations).all() and np.isfinite(played.rewards).all()):
             raise TrainingError(
@@ -115,10 +115,10 @@ class GymnasiumLearner:
 
 
 class CompiledLearner:
-    """Plays CartPole inside of the program, for a share of the population at a time, on as many threads as processors.
+    """Plays CartPole inside the program: a shard of the population at a time, on as many threads as processors.
 
-    The shares are of one size, so that one program does for all; what is missing at the end is filled up with further
-    agents, whose numbers nobody sees.
+    All shards have one size, so that one program serves them all: the last is padded with agents whose results are
+    discarded.
     """
 
     def __init__(self, config: Config, state: State) -> None:
@@ -182,7 +182,7 @@ class CompiledLearner:
         return state, tf.nest.map_structure(lambda rows: rows.numpy()[: len(updates)], measured)
 
     def _split(self, tensors: Any) -> list[Any]:
-        """Cut a structure of tensors `[P, ...]` into shares."""
+        """Cut a structure of tensors `[P, ...]` into shards."""
         agents = np.minimum(np.arange(self._num_shards * self._size), self._num_agents - 1)
 
         def share(mine: Array) -> Any:

@@ -1,4 +1,4 @@
-"""How a population is cut into shares, and how much memory its training takes."""
+"""How a population is cut into shards, and how much memory its training takes."""
 
 import contextlib
 import math
@@ -9,18 +9,18 @@ import psutil
 
 from pg_core.config import Config, ConfigError
 
-THREADS = os.cpu_count() or 1  # on which the compiled engine trains a share each
+THREADS = os.cpu_count() or 1  # on which the compiled engine trains a shard each
 SHARD_EPISODES = 128  # that one program plays side by side: fewer waste its fixed costs, more overflow the caches
 CGROUP = Path("/sys/fs/cgroup")  # where a container finds its limits
 
 # Measured, see docs/performance.md.
 PROGRAM_BYTES = 400 * 2**20  # what XLA takes to compile a program
-WORKER_BYTES = 700 * 2**20  # what a worker has taken before it trains, TensorFlow most of all
+WORKER_BYTES = 700 * 2**20  # what a worker has taken before it trains, most of it for TensorFlow
 COPIES = 4  # of every parameter for each episode: its gradient, and what it is made from
 
 
 def shard_size(config: Config) -> int:
-    """Return how many agents the compiled engine trains in one program: shares of nearly equal size."""
+    """Return how many agents the compiled engine trains in one program: shards of nearly equal size."""
     num_shards = math.ceil(config.num_agents / max(1, SHARD_EPISODES // config.episodes_per_update))
     return math.ceil(config.num_agents / num_shards)
 
@@ -35,7 +35,7 @@ def needed(config: Config) -> int:
 
 
 def free() -> int:
-    """Return the bytes that processes can still take: of the machine, or of the container that this is."""
+    """Return the bytes that processes can still take, of the machine or of the container that they run in."""
     left: int = psutil.virtual_memory().available
     with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit: "max"
         limit, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))

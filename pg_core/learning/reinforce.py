@@ -191,12 +191,12 @@ def estimate_weights(
 
 
 def _switch(index: tf.Tensor, name: str, branches: Mapping[str, Callable[[], tf.Tensor]]) -> tf.Tensor:
-    """Return what the branch of the hyperparameter's choice gives."""
+    """Return the result of the branch that the hyperparameter chooses."""
     return tf.switch_case(index, [branches[choice] for choice in HYPERPARAMETERS[name].choices])
 
 
 def _is(index: tf.Tensor, name: str, choice: str) -> tf.Tensor:
-    """Return whether this is the hyperparameter's choice."""
+    """Return whether the hyperparameter's choice is this one."""
     return index == list(HYPERPARAMETERS[name].choices).index(choice)
 
 

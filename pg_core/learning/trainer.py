@@ -104,7 +104,7 @@ class Trainer:
         start = time.perf_counter()
         metrics, self._policies = self._learner.learn(self.config, self._update, num_updates)
         usable = self._usable(metrics)
-        if usable < len(metrics.grad_norm):  # beyond its end, or into what is no longer finite
+        if usable < len(metrics.grad_norm):  # the others lie beyond the end, or are not finite
             self._learner.rewind()
             if usable == 0:
                 raise TrainingError(
@@ -175,7 +175,7 @@ def _restored(checkpoint: Mapping[str, Array], like: State) -> tuple[int, State]
 
 
 def _learned(state: State) -> dict[str, Any]:
-    """Return all of a state but what the episodes were like."""
+    """Return a state without the statistics of its episodes."""
     return {name: part for name, part in state._asdict().items() if name != "statistics"}
 
 

@@ -3,7 +3,7 @@
 An environment is stepped one observation at a time, where a TensorFlow call costs twenty times the arithmetic it does.
 Parameters carry the population axis first. A policy's network gives logits (softmax over choices) or the mean action
 (Gaussian over vectors, in units in which the action box is [-1, 1], with a learned log standard deviation).
-`policies` does the same arithmetic in TensorFlow, where gradients are needed; a test holds the two together.
+`in_tensorflow` does the same arithmetic where gradients are needed; a test holds the two together.
 """
 
 import itertools
@@ -105,7 +105,7 @@ def draw_choice(logits: Array, uniform: Array) -> Array:
 def passed_by(uniform: Any, cumulative: Any) -> Any:
     """Return which cumulative probabilities, `[..., A-1]`, u `[...]` has passed: their number is the action.
 
-    It is the rule of both engines: for arrays of NumPy, and for tensors.
+    Both engines draw by this rule, from NumPy's arrays or from tensors.
     """
     return uniform[..., None] >= cumulative
 

@@ -101,10 +101,10 @@ def _product(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 def distribution(policy: Params, networks: Params, layers: list[Layer]) -> maths.Distribution:
-    """Return what policies say at the inputs of their networks.
+    """Return the distributions over actions that the outputs of policies' networks stand for.
 
     Args:
-        policy: parameters of the policies, for their kind.
+        policy: parameters of the policies, which tell their kind.
         networks: their `log_odds_networks`.
         layers: what `forward` returned for these.
     """
@@ -135,7 +135,7 @@ def logits_gradients(gradients: Params, policy: Params) -> Params:
 
 
 def _has_two_actions(policy: Params) -> bool:
-    """Return whether these are policies over two actions to choose from."""
+    """Return whether these are softmax policies of two actions."""
     return "log_std" not in policy and policy[_last(policy)[0]].shape[-1] == 2
 
 

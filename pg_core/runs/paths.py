@@ -29,6 +29,6 @@ def database() -> sa.URL:
         url = sa.make_url(given)
     except (SQLAlchemyError, ValueError):
         url = sa.URL.create("nothing")
-    if url.get_backend_name() not in ("postgresql", "postgres"):  # what it is instead is not said: it has a password
+    if url.get_backend_name() not in ("postgresql", "postgres"):  # the URL is not quoted: it has a password
         raise StoreError("`PG_LAB_DATABASE_URL` must be like postgresql://user:password@127.0.0.1/database.")
     return url.set(drivername="postgresql+psycopg")

@@ -190,7 +190,7 @@ def test_a_population_in_shares_is_the_same_however_divided_and_continued(shares
 
 
 def test_an_agent_plays_the_same_in_populations_of_8_19_and_64():
-    """19 agents are trained as 7, 7 and 5 with two more that nobody sees; 64 as 8 times 8."""
+    """19 agents are trained as 7, 7 and 5 with two more whose results are discarded; 64 as 8 times 8."""
     updates = {}
     for num_agents in (8, 19, 64):
         config = small(num_agents=num_agents, episodes_per_update=16, num_updates=2)

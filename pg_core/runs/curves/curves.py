@@ -113,7 +113,7 @@ class _Growing:
         self._rows, self._episodes = _rows([], self._shape), _episodes([], self._shape, np.empty(0, np.int64))
 
     def curves(self, store: Store, updates: int, deadline: float) -> Curves:
-        """Return what is to be shown of a run that has some number of updates; what is new is read, until it is late.
+        """Read new updates of a run, of which there are `updates`, until the deadline; return the thinned curves.
 
         However many viewers ask, each update is read once.
         """

@@ -15,13 +15,13 @@ class Chosen:
     since: Array  # [n] the version since which a point and all before it are what they are, ascending
 
     def grown(self, points: Array, version: int) -> "Chosen":
-        """Return what a later version shows."""
+        """Return what is shown when these are the points, in a later version."""
         common = min(len(points), len(self.points))
         same = int(np.argmin(np.append(points[:common] == self.points[:common], False)))
         return Chosen(points, np.append(self.since[:same], np.full(len(points) - same, version, np.int64)))
 
     def known(self, version: int) -> int:
-        """Return how many points, from the first one on, somebody has who has seen a version."""
+        """Return the length of the prefix that has not changed since `version`."""
         return int(np.searchsorted(self.since, version, "right"))
 
 
@@ -59,7 +59,7 @@ def extremes(x: Array, y: Array, width: int) -> Array:
     stretch = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(x)))
     lowest = np.flatnonzero(y == np.minimum.reduceat(y, starts)[stretch])
     highest = np.flatnonzero(y == np.maximum.reduceat(y, starts)[stretch])
-    # Of equals the first lowest one, and the last highest one.
+    # Of those that tie, the first lowest and the last highest one.
     lowest = lowest[np.diff(stretch[lowest], prepend=-1) > 0]
     highest = highest[np.diff(stretch[highest], append=len(starts)) > 0]
     return np.unique([0, *lowest, *highest, len(x) - 1])

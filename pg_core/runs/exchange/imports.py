@@ -1,4 +1,4 @@
-"""Makes a run of an exported one, of which nothing is believed: what the lab would not have written is refused.
+"""Makes a run from an exported one and believes nothing in it: what the lab would not have written is refused.
 
 All of it is arrays, JSON and text; nothing is executed, and nothing is written but rows of the store.
 """
@@ -33,7 +33,7 @@ def import_run(store: Store, file: BinaryIO, owner: str | None = None, session: 
     """Add the run in an exported zip, and return its new id.
 
     It has ended as it had when it was exported, or is stopped and can be resumed. It is written in many short
-    transactions, for others train meanwhile, and is out of sight until the last of them.
+    transactions, since others train meanwhile, and is out of sight until the last of them.
 
     Args:
         store: where it is to be kept.
@@ -73,7 +73,7 @@ def import_run(store: Store, file: BinaryIO, owner: str | None = None, session: 
 
 @contextlib.contextmanager
 def _naming(member: str) -> Iterator[None]:
-    """Name the member in the sentence with which something in it is refused."""
+    """Have the sentence that refuses something in a member name that member."""
     try:
         yield
     except ImportRefused:

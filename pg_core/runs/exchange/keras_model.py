@@ -48,7 +48,7 @@ def build(params: Mapping[str, Array], activation: str) -> "keras.Model":
 
 
 def main() -> None:
-    """Read what there is to be a model, and write it."""
+    """Read the parameters, and write the model."""
     arrays: dict[str, Any] = from_bytes(sys.stdin.buffer.read())
     activation = str(arrays.pop("activation"))
     with runtime.muted_stderr():

@@ -1,4 +1,4 @@
-"""An agent's policy as a Keras model; a process of its own makes it, for Keras stands on TensorFlow."""
+"""An agent's policy as a Keras model; a process of its own makes it, since Keras imports TensorFlow."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Whether what a stranger says of a run can be: its numbers must agree with each other and with its environment."""
+"""Whether what a stranger says of a run can be true: its numbers must agree with each other and its environment."""
 
 from collections.abc import Mapping
 from typing import Any

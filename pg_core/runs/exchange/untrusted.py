@@ -1,4 +1,4 @@
-"""Reads a zip that a stranger made: each member into memory, at most as long as it may be; none onto a disk."""
+"""Reads a zip that a stranger made: each member into memory, as far as it may go, and none onto a disk."""
 
 import json
 import math
@@ -117,7 +117,7 @@ def _check(info: zipfile.ZipInfo) -> None:
 
 
 def _check_overlaps(infos: list[zipfile.ZipInfo]) -> None:
-    """Refuse members that lie upon each other: few bytes could be a great many files."""
+    """Refuse members that overlap: few bytes could be a great many files."""
     for one, after in pairwise(sorted(infos, key=lambda info: info.header_offset)):
         if one.header_offset + LOCAL_HEADER + len(one.filename) + one.compress_size > after.header_offset:
             raise ImportRefused(f"`{one.filename}` and `{after.filename}` lie upon each other.")

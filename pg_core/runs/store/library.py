@@ -16,7 +16,7 @@ from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, MAX_NAME, RU
 from pg_core.runs.store.store import Store
 
 MAX_NOTE, MAX_TAG, MAX_TAGS = 2_000, 24, 8
-TWIN = " · twin"  # after the name of the run that it is one of
+TWIN = " · twin"  # appended to the name of the run whose twin it is
 MAX_TWINS = 64  # of a run, an update and a visitor, those included that can still be restored
 FORKED = "Forked: set what is to differ from here on, then resume it."
 KEPT_SECONDS = 24 * 3600.0  # that a deleted run can still be restored
@@ -49,7 +49,7 @@ def delete(store: Store, run_ids: Collection[str]) -> None:
     """Take runs out of sight; they can be restored for a day.
 
     Raises:
-        ConfigError: one of them is still trained.
+        ConfigError: one of them is still in training.
     """
     for run_id in run_ids:
         store.run(run_id)
@@ -138,7 +138,7 @@ def _set(store: Store, run_ids: Collection[str], **values: Any) -> None:
 
 
 def _fresh(child: str, name: str | None) -> dict[str, Any]:
-    """Return the columns in which a fork differs from its parent: new, stopped, and nobody has said a thing of it."""
+    """Return the columns in which a fork differs from its parent: new, stopped, and without note, tags or pin."""
     now = time.time()
     return {
         "id": child, "name": name_of(name),

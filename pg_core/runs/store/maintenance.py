@@ -123,7 +123,7 @@ def _damage(engine: sa.Engine) -> list[str]:
     try:
         with read(engine) as connection:
             found.extend(connection.exec_driver_sql("PRAGMA integrity_check").scalars())
-    except StoreError as error:  # damage of which not even the check finds an end
+    except StoreError as error:  # so damaged that the check itself fails
         found.append(str(error))
     return [f"The database is damaged: {_line(text)}." for text in found if text != "ok"]
 
@@ -192,7 +192,7 @@ def _copy_rows(source: sa.Engine, target: sa.Engine) -> None:
         if count:
             raise ValueError(f"A backup can be restored into a store without runs only; this one has {count}.")
         for table in TABLES:
-            # Numbers that the database gives are given anew, in the same order.
+            # Ids that the database assigns are assigned anew, in the same order.
             columns = [column for column in table.c if column is not table.autoincrement_column]
             rows = sa.select(*columns).order_by(*table.primary_key).execution_options(yield_per=CHUNK)
             for chunk in original.execute(rows).mappings().partitions():

@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-LOCK = 0x50474C  # of all runs: one of the advisory locks with two numbers, the second is 0; those of runs have one
-OPTIONS = "-c idle_in_transaction_session_timeout=5min"  # of a writer that hangs, the others get its lock at last
+LOCK = 0x50474C  # of all runs: the first number of an advisory lock, whose second is 0; a run's lock has one number
+OPTIONS = "-c idle_in_transaction_session_timeout=5min"  # the lock of a writer that hangs is free at last
 
 _LOCK_ALL = "SELECT pg_advisory_xact_lock(%(all)s, 0)"
 _LOCK_RUN = "SELECT pg_advisory_xact_lock_shared(%(all)s, 0), pg_advisory_xact_lock(%(run)s)"
@@ -72,6 +72,6 @@ def _begin(connection: sa.Connection) -> None:
     connection.dialect.set_isolation_level(connection.connection.dbapi_connection, level)  # type: ignore[arg-type]
     if writer:
         run_id = options.get("run_id")
-        # Two runs of one number wait for each other, no more.
+        # Two runs that have the same number wait for each other; that is all.
         number = None if run_id is None else zlib.crc32(run_id.encode(errors="replace"))
         connection.exec_driver_sql(_LOCK_ALL if run_id is None else _LOCK_RUN, {"all": LOCK, "run": number})

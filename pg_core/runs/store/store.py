@@ -220,7 +220,7 @@ class Store(History):
         return config
 
     def stamp(self, run_id: str) -> tuple[Hashable, ...]:
-        """Return what is another whenever something is another that a page shows of a run."""
+        """Return what changes whenever anything changes that a page shows of a run."""
         with read(self.engine) as connection:
             row = connection.execute(_STAMP, {"run_id": run_id}).first() if run_id.isprintable() else None
         if row is None:

@@ -23,7 +23,7 @@ class Answer:
 
 
 class Prover:
-    """The process that checks proofs, which runs while it is needed, and what it has answered of them."""
+    """The process that checks proofs, which runs only while it is needed, and its answers."""
 
     def __init__(self, folder: Path) -> None:
         self._helper = Helper(folder, "prover")
@@ -67,7 +67,7 @@ class Prover:
         self._helper.end()
 
     def _stay(self) -> None:
-        """Begin the time anew after which an idle process ends."""
+        """Restart the time after which an idle process ends."""
         with self._lock:
             if self._retirement:
                 self._retirement.cancel()

@@ -48,7 +48,7 @@ class Session:
         run = store.run(run_id)
         self._elapsed = run.elapsed_seconds
         self._best_return = -np.inf if run.best_return is None else run.best_return
-        # In force from a dropped update on, or not yet: to be put into force again in the same updates, then the rest.
+        # What came into force in dropped updates does so in the same ones again; then what has not been in force yet.
         requests = store.requests(run_id)
         self._requests = deque(r for r in requests if r.update is None or r.update >= self._done)
         self._last_request = max((request.id for request in requests), default=0)
@@ -146,7 +146,7 @@ class Session:
         self._note_pace()
 
     def _note_pace(self) -> None:
-        """Have the milestones that were passed, if the pace needs them: of a long run that takes long."""
+        """Find the milestones that were passed, if the pace needs them: for a long run that takes a while."""
         if self._trainer.config.pace != AUTO or self._milestones:
             return
         self._milestones = _milestones(self._store, self._run_id, self._trainer.config)

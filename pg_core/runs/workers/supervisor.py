@@ -57,7 +57,7 @@ class Supervisor:
         self._thread.start()
 
     def wake(self) -> None:
-        """Look at the queue now."""
+        """Poll the queue now."""
         self._wake.set()
 
     def shutdown(self) -> None:

@@ -96,7 +96,7 @@ def prepare_tensorflow(folder: Path) -> None:
 
 
 def _warm_up() -> None:
-    """Train the default config for an update, in a store of its own: all is compiled and set up when a run comes."""
+    """Train the default config for an update, in a store of its own: when a run comes, all is compiled and set up."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         run_id = store.create(Config(num_updates=1, pace=0), process="warm-up")
