@@ -36,18 +36,18 @@ def accumulate(slice_gradients: SliceGradients, params: Any, batch: Any, lengths
     longest = tf.cast(tf.reduce_max(lengths, axis=1), tf.int32)  # [P]
     padded = tf.nest.map_structure(lambda x: _pad(x, num_slices * size), batch)
 
-    def shares(agent: tf.Tensor, index: tf.Tensor) -> tuple[Any, Any]:
+    def arguments(agent: tf.Tensor, index: tf.Tensor) -> tuple[Any, Any]:
         mine = tf.nest.map_structure(lambda x: x[agent], params)
         return mine, tf.nest.map_structure(lambda x: _slice(x, agent, index * size, size), padded)
 
     traced = tf.function(slice_gradients, autograph=False).get_concrete_function(
-        *shares(tf.constant(0), tf.constant(0))
+        *arguments(tf.constant(0), tf.constant(0))
     )
     sums, values = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), traced.structured_outputs)
 
     def one_agent(agent: tf.Tensor) -> tuple[Any, Any]:
         def one_slice(index: tf.Tensor, total: Any, written: Any) -> tuple[Any, ...]:
-            more, said = traced(*shares(agent, index))
+            more, said = traced(*arguments(agent, index))
             written = tf.nest.map_structure(lambda array, x: array.write(index, x), written, said)
             return index + 1, tf.nest.map_structure(tf.add, total, more), written
 

@@ -185,10 +185,10 @@ class CompiledLearner:
         """Cut a structure of tensors `[P, ...]` into shards."""
         agents = np.minimum(np.arange(self._num_shards * self._size), self._num_agents - 1)
 
-        def share(mine: Array) -> Any:
+        def shard(mine: Array) -> Any:
             return tf.nest.map_structure(lambda x: tf.gather(x, mine) if x.shape.rank else x, tensors)
 
-        return [share(mine) for mine in agents.reshape(self._num_shards, -1)] if self._num_shards > 1 else [tensors]
+        return [shard(mine) for mine in agents.reshape(self._num_shards, -1)] if self._num_shards > 1 else [tensors]
 
 
 def make_learner(config: Config, state: State) -> Learner:
