@@ -35,12 +35,12 @@ def sources(statement: str) -> list[Source]:
     """
     validated(statement, {})
     code = (PACKAGE / "proofs" / f"{statement}.py").read_text(encoding="utf-8")
-    acting = "pg_core.policies.in_numpy"
-    known = _definitions("maths/*.py", "pg_core.maths") | _definitions("policies/in_numpy.py", acting)
+    in_numpy = "pg_core.policies.in_numpy"
+    known = _definitions("maths/*.py", "pg_core.maths") | _definitions("policies/in_numpy.py", in_numpy)
     nodes = list(ast.walk(ast.parse(code)))
     named = [node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "maths"]
     imported = [(node.module, a.name) for node in nodes if isinstance(node, ast.ImportFrom) for a in node.names]
-    called = [*named, *(name for module, name in imported if module == acting)]
+    called = [*named, *(name for module, name in imported if module == in_numpy)]
     found = [known[name] for name in dict.fromkeys(called) if name in known]
     if ("pg_core.proofs", "training") in imported:
         text = (PACKAGE / "proofs" / "training.py").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ SHORT = 2  # steps at most, of the episodes in them
 
 
 def play(process: Mdp, theta: tf.Tensor, horizon: int, num_episodes: int, seed: int) -> Batches:
-    """Draw independent episodes, `[T, N, 1]`, every choice by `acting.draw_choice`."""
+    """Draw independent episodes, `[T, N, 1]`, every choice by `in_numpy.draw_choice`."""
     rng = np.random.default_rng([seed, num_episodes, 2])
 
     def draw(logits: Array) -> Array:
