@@ -78,7 +78,7 @@ def replay(options: argparse.Namespace) -> None:
     if found.arrays:
         where = f"update {found.differs_at} of {found.updates}: {', '.join(found.arrays)}"
         earlier = found.arithmetic < lab.ARITHMETIC
-        why = " An earlier lab began it: it is the same until a rounding error turns an action." if earlier else ""
+        why = " An earlier lab began it: it is the same until a rounding error changes an action." if earlier else ""
         raise WrongVerdictError(f"Run {options.run} first differs in {where}.{why}")
     if not options.json:
         print(f"run {options.run} is identical, bit for bit, in all of its {found.updates} updates")
