@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from pages.widgets import gate, instrument
 from pages.widgets.document import Document
 from pages.widgets.one_page import OnePage
-from pages.widgets.words import plain
+from pages.widgets.text import plain
 from pg_core import lab
 from pg_core.config import ConfigError
 

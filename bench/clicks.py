@@ -18,13 +18,13 @@ SETTLE_SECONDS = 9  # until a spare worker is ready again
 # Notes when the button was pressed, and when the chart had an episode, frame by frame.
 WATCH = """() => {
   document.addEventListener("click", () => { window.clicked ??= performance.now() }, true)
-  const look = () => {
+  const poll = () => {
     const node = document.querySelector(".js-plotly-plot")
     if (window.clicked && node?.data?.some((trace) => trace.uid === "episodes" && trace.x?.length)) {
       window.shown = performance.now()
-    } else requestAnimationFrame(look)
+    } else requestAnimationFrame(poll)
   }
-  look()
+  poll()
 }"""
 
 

@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--programs", type=Path, required=True, help="folder that keeps compiled programs")
     options = parser.parse_args()
     runtime.keep_programs(options.programs)
-    from pg_core.trainer import Trainer
+    from pg_core.learning.trainer import Trainer
 
     times = [options.started, time.monotonic()]
     for _ in range(2):  # the second population finds everything compiled

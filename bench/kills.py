@@ -21,9 +21,9 @@ from bench.markdown import number, table
 from bench.measure import say
 from bench.moments import MOMENTS, Missed, caught
 from bench.victim import CONFIG, Lab
-from pg_core.runs.maintenance import problems
-from pg_core.runs.rows import update_row
-from pg_core.runs.schema import ARRAYS, lab_file
+from pg_core.runs.store.maintenance import problems
+from pg_core.runs.store.rows import update_row
+from pg_core.runs.store.schema import ARRAYS, lab_file
 
 FAULTS = ("kill the worker", "kill the server", "end the server", "close the browser")
 MAX_SECONDS = 5.0  # after which no process may be left
@@ -51,7 +51,7 @@ class Tally:
 
 def reference() -> list[tuple[bytes, ...]]:
     """Return the updates of a run that nothing disturbs, as the store has them."""
-    from pg_core.trainer import Trainer
+    from pg_core.learning.trainer import Trainer
 
     rows = [update_row("", update, seconds=0.0) for update in Trainer(CONFIG)]
     return [tuple(row[name] for name in ARRAYS) for row in rows]

@@ -32,7 +32,7 @@ SIZES = (  # environment, P, B, hidden layers, engine
 
 def train(config: Config) -> None:
     """Train a few updates."""
-    from pg_core.trainer import Trainer
+    from pg_core.learning.trainer import Trainer
 
     trainer = Trainer(config)
     for updates in (1, 16, 16):
@@ -45,8 +45,8 @@ def learn(config: Config) -> None:
     import numpy as np
     import tensorflow as tf
 
-    from pg_core import learners, reinforce
     from pg_core.engines import Trajectories
+    from pg_core.learning import learners, reinforce
 
     spec = config.environment
     steps = (spec.max_episode_steps, config.num_agents, config.episodes_per_update)

@@ -9,7 +9,7 @@ import psutil
 
 MOMENTS = ("collection", "commit", "checkpoint")
 CHECKPOINT_BYTES = 2**20  # more than any transaction without a checkpoint writes
-LOOK_SECONDS = 0.0002  # between two looks: a commit takes milliseconds
+POLL_SECONDS = 0.0002  # between two polls: a commit takes milliseconds
 
 
 class Missed(RuntimeError):
@@ -39,7 +39,7 @@ def caught(worker: psutil.Process, folder: Path, moment: str) -> Iterator[None]:
                 if _is(moment, journal.exists(), _written(worker) - before):
                     break
                 worker.resume()
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
     except psutil.Error:
         raise Missed from None
     try:

@@ -29,7 +29,7 @@ SETTINGS = {
 
 def compile_programs(config: Config) -> float:
     """Train another population for nothing, so that all is traced that will be timed; return when it first learned."""
-    from pg_core.trainer import Trainer
+    from pg_core.learning.trainer import Trainer
 
     # One more than a whole dispatch: the trainer traces again when the number of updates in a dispatch changes.
     trainer = Trainer(config.changed(num_updates=AT_ONCE + 1 if config.compiled else 1))
@@ -44,7 +44,7 @@ def compile_programs(config: Config) -> float:
 
 def train(config: Config) -> dict[str, Any]:
     """Train from scratch and return what was measured; imports and compilation are done before."""
-    from pg_core.trainer import Trainer
+    from pg_core.learning.trainer import Trainer
 
     trainer, untimed = Trainer(config), UNTIMED[config.engine]
     start, done, seconds_to_solve = time.perf_counter(), 0, None

@@ -7,9 +7,9 @@ last 100 episodes at least 475) or 300 updates are done.
 import statistics
 
 from pg_core.config import Config
-from pg_core.evaluation import evaluate
+from pg_core.learning.evaluation import evaluate
+from pg_core.learning.trainer import Trainer
 from pg_core.presets import PRESETS
-from pg_core.trainer import Trainer
 
 AGENTS, SEED, EPISODES = 20, 1_000, 200
 

@@ -19,10 +19,10 @@ from playwright.sync_api import Page, Request, sync_playwright
 from bench.measure import say
 from bench.serving import chromium, serve
 from pg_core.config import Config
-from pg_core.runs.processes import process_name
-from pg_core.runs.rows import totals, update_row
-from pg_core.runs.schema import ARRAYS, CHANGES, RUNS, UPDATES, write
-from pg_core.runs.store import Store
+from pg_core.runs.store.processes import process_name
+from pg_core.runs.store.rows import totals, update_row
+from pg_core.runs.store.schema import ARRAYS, CHANGES, RUNS, UPDATES, write
+from pg_core.runs.store.store import Store
 
 RUNS_LISTED, CHANGES_EACH = 1_000, 10
 EPISODES = (1_000, 1_000_000)

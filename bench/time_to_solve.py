@@ -14,7 +14,7 @@ AT_ONCE = 16  # updates that one dispatch may do
 
 def train(num_agents: int, seed: int) -> tuple[float, list[int]]:
     """Train one population; return its seconds, and each agent's environment steps to solve, -1 if it did not."""
-    from pg_core.trainer import Trainer
+    from pg_core.learning.trainer import Trainer
 
     start = time.perf_counter()
     trainer = Trainer(Config(num_agents=num_agents, seed=seed, pace=0))

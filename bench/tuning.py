@@ -10,7 +10,7 @@ import numpy as np
 
 from pg_core.config import Config
 from pg_core.environments import Array
-from pg_core.trainer import Trainer
+from pg_core.learning.trainer import Trainer
 
 EPISODES = 600
 GRID = {

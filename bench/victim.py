@@ -9,9 +9,9 @@ from playwright.sync_api import BrowserContext, BrowserType, Page, expect
 
 from bench.serving import chromium, start
 from pg_core.config import Config
-from pg_core.runs.records import ACTIVE
-from pg_core.runs.schema import ARRAYS
-from pg_core.runs.store import Store
+from pg_core.runs.store.records import ACTIVE
+from pg_core.runs.store.schema import ARRAYS
+from pg_core.runs.store.store import Store
 
 # Some seconds of training, and checkpoints of 5 MB, which take long enough to be caught.
 CONFIG = Config(

@@ -9,7 +9,7 @@ from pages.widgets import controls, link
 from pages.widgets.comparison import MAX_COMPARED, comparison
 from pages.widgets.exchange import export, importing
 from pages.widgets.run_table import found, table
-from pages.widgets.words import NOT_YOURS, REFUSALS, plain
+from pages.widgets.text import NOT_YOURS, REFUSALS, plain
 from pg_core import lab
 
 REFRESH_SECONDS = 2.0  # while a run is active

@@ -6,7 +6,7 @@ from pages.widgets import bar, beside, controls, link, view
 from pages.widgets.history import history
 from pages.widgets.instrument import READ_SECONDS, instrument
 from pages.widgets.news import token
-from pages.widgets.words import plain
+from pages.widgets.text import plain
 from pg_core import lab
 
 
@@ -17,7 +17,7 @@ def opened() -> lab.Progress | None:
 
 @st.fragment
 def moving(drawn: str, said: str) -> None:
-    """Draw the buttons and the instrument: all that a press runs. The rest follows once the run is what it asked for.
+    """Draw the buttons and the instrument, all that a press runs; the rest follows once the run has done as asked.
 
     Args:
         drawn: the token of the run that the rest of the page shows.

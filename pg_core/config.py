@@ -14,7 +14,7 @@ from pg_core.environments import EnvironmentSpec, UnsupportedEnvironmentError, d
 from pg_core.hyperparameters import Hyperparameter, hyperparameter
 
 MAX_NUMBERS = 2**30  # over all steps of one update, or of all episodes' gradients: 2³⁰ float32 are 4 GiB
-MAX_PARAMETERS = 2**25  # of the population: a checkpoint has six times as many numbers, and a row of SQLite 1 GB
+MAX_PARAMETERS = 2**25  # of the population: a checkpoint has six times as many, and a row of SQLite at most 1 GB
 MAX_EPISODES = 50_000_000
 
 
@@ -191,7 +191,7 @@ class Config(BaseModel):
 
     @property
     def environment(self) -> EnvironmentSpec:
-        """What is to be known of the environment."""
+        """Sizes and limits of the environment."""
         return describe(self.env_id, self.sutton_barto_reward)
 
     @property
@@ -224,7 +224,7 @@ class Config(BaseModel):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Read a stored config; every hyperparameter must be there, so that defaults of today never replace it.
+        """Read a stored config; every hyperparameter must be there, so that today's defaults never stand in for one.
 
         Raises:
             ConfigError: as the constructor, and when a hyperparameter is missing.

@@ -24,7 +24,7 @@ Array = npt.NDArray[Any]
 # Some environments (CliffWalking) have no time limit of their own and an untrained policy never ends them.
 FALLBACK_EPISODE_STEPS = 1_000
 FALLBACK_FPS = 30
-UNBOUNDED = 1e10  # an action bound beyond says that there is none
+UNBOUNDED = 1e10  # an action bound beyond this means that there is none
 
 
 class UnsupportedEnvironmentError(ValueError):
@@ -69,7 +69,7 @@ class EnvironmentSpec:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What Gymnasium is told when it makes the environment."""
+        """Keyword arguments with which Gymnasium makes the environment."""
         return {"sutton_barto_reward": True} if self.sutton_barto_reward else {}
 
     def encode(self, observations: Array) -> Array:
@@ -113,7 +113,7 @@ def describe(env_id: str, sutton_barto_reward: bool = False) -> EnvironmentSpec:
     return _with_other_reward(known[1]) if sutton_barto_reward else known[1]
 
 
-@functools.lru_cache(maxsize=64)  # TensorFlow traces again for an object that is equal but another
+@functools.lru_cache(maxsize=64)  # TensorFlow traces again for an equal object that is not the same
 def _with_other_reward(spec: EnvironmentSpec) -> EnvironmentSpec:
     # Its returns, 0 or -1, have nothing to do with the threshold that is registered.
     return replace(spec, sutton_barto_reward=True, reward_threshold=None)
@@ -168,7 +168,7 @@ def make(env_id: str, **options: Any) -> gym.Env[Any, Any]:
 def make_vector(env_id: str, num_envs: int, **options: Any) -> gym.vector.VectorEnv[Any, Any, Any]:
     """Make `num_envs` copies that step together: the environment's own vector version if it has one that serves.
 
-    It does not, if it cannot be made, lacks the wrappers that single environments get, or never resets itself.
+    One that cannot be made, lacks the wrappers of single environments, or never resets itself does not serve.
 
     Raises:
         UnsupportedEnvironmentError: the id is not registered, or the environment cannot be made here.

@@ -50,7 +50,7 @@ class Hyperparameter:
     scale: Scale
     step: float | None
     choices: dict[Any, str]
-    statement: str  # of the derivations, that says what it is for; empty where there is none
+    statement: str  # derivation that says what it is for; empty where there is none
     kind: type
 
     @classmethod
@@ -63,7 +63,7 @@ class Hyperparameter:
         )  # fmt: skip
 
     def parse(self, text: str) -> Any:
-        """Read a value from text; text that is none of this type comes back as it is, for validation to refuse."""
+        """Read a value from text; text that is not of this type is returned as it is, for validation to refuse."""
         if self.kind is bool:
             return {"true": True, "false": False}.get(text.lower(), text)
         try:

@@ -16,7 +16,7 @@ class Stream(IntEnum):
     ACTIONS = 2
     EPISODES = 3
     EVALUATION = 4
-    STAGE = 5  # episodes to be looked at
+    STAGE = 5  # episodes to watch
 
 
 def generator(seed: int, stream: Stream, agent: int, update: int = 0) -> np.random.Generator:

@@ -11,8 +11,9 @@ The sum runs over all n steps of the last few episodes. Gₜ is the return, what
 baseline, is what other episodes earned from there on. Two things help in practice: the weights Gₜ - bₜ are brought to
 mean 0 and standard deviation 1, and Adam turns ĝ into a step.
 
-This is the algorithm of the whole lab: `pg_core.reinforce` does the same for many agents at once, with each choice on a
-slider; an exported run takes functions of this page along (`pg_core.standalone`). Tests hold all three together.
+This is the algorithm of the whole lab: `pg_core.learning.reinforce` does the same for many agents at once, with each
+choice on a slider; an exported run takes functions of this page along (`pg_core.standalone`). Tests hold all three
+together.
 
 See Williams, "Simple statistical gradient-following algorithms for connectionist reinforcement learning", 1992.
 """

@@ -12,7 +12,7 @@ from pathlib import Path
 
 KEPT_PROGRAMS = 100  # of a few megabytes each
 PROGRAM_ROOM = 2**26  # bytes that must be free to keep more: training ends if one cannot be written
-DRAFT_SECONDS = 3600.0  # after which nobody writes to a draft of a program any more
+DRAFT_SECONDS = 3600.0  # after which a program's draft is abandoned
 FLAGS = (
     "--xla_cpu_multi_thread_eigen=false",
     "--xla_cpu_prefer_vector_width=512",
@@ -28,7 +28,7 @@ _kept: Path | None = None  # where this process keeps programs
 def import_tensorflow() -> None:
     """Import TensorFlow without Keras, half a second sooner: `tf.keras` is imported when it is used.
 
-    TensorFlow imports today's Keras at once, but the old one only when it is used; which one that is, it asks then.
+    TensorFlow imports Keras 3 at once but legacy Keras only when it is used, and asks only then which one is meant.
     """
     variable = "TF_USE_LEGACY_KERAS"
     given = os.environ.get(variable)
@@ -75,11 +75,11 @@ def note_programs() -> None:
 
 
 def prepare() -> None:
-    """Configure TensorFlow, unless it is at work already: it keeps what it has then.
+    """Configure TensorFlow, unless it is at work already: then it keeps its configuration.
 
-    As many XLA programs run at once as there are processors, but each on one thread, so that a run's numbers depend on
-    nothing else; with vectors as wide as the processor's, where XLA's default is half of that; and with short loops as
-    loops, which become vector operations, where single ones written one after the other do not.
+    As many XLA programs run at once as there are processors, each on one thread, so that a run's numbers do not depend
+    on how many those are. Vectors are as wide as the processor's, where XLA's default is half of that. Short loops are
+    not unrolled: LLVM turns a loop into vector operations, but not its steps written one after the other.
     """
     for flag in FLAGS:
         _add_flag("XLA_FLAGS", flag)
@@ -101,7 +101,7 @@ def _checksum(path: Path) -> str:
 
 @contextlib.contextmanager
 def muted_stderr() -> Iterator[None]:
-    """Keep from a person's terminal what TensorFlow's libraries write while they are loaded, before it can be told."""
+    """Keep off the terminal what TensorFlow's libraries print while they are loaded, before they can be silenced."""
     kept = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)

@@ -24,7 +24,7 @@ def pytest_unconfigure() -> None:
 @pytest.fixture
 def sixteen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do up to 16 updates a dispatch: a known number, and one program for all tests that need one."""
-    from pg_core import learners
+    from pg_core.learning import learners
 
     monkeypatch.setattr(learners, "MAX_UPDATES", 16)
 

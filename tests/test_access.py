@@ -8,8 +8,8 @@ import pytest
 
 from pg_core import lab
 from pg_core.config import Config, ConfigError
-from pg_core.runs.records import Batch, Snapshot
-from pg_core.runs.store import Store
+from pg_core.runs.store.records import Batch, Snapshot
+from pg_core.runs.store.store import Store
 
 ANN, BOB = lab.Visitor("https://id Ann", "a", admin=False), lab.Visitor("https://id Bob", "b", admin=False)
 ADMIN, STRANGER = lab.Visitor("https://id Eve", "e", admin=True), lab.Visitor(None, "s", admin=False)
@@ -22,7 +22,7 @@ CONFIG = Config(num_agents=1)
 def store(tmp_path, monkeypatch):
     """A lab without workers: what is queued stays there."""
     monkeypatch.setenv("PG_LAB_DATA", str(tmp_path))
-    monkeypatch.setattr("pg_core.runs.supervisor.Supervisor.start", lambda self: None)
+    monkeypatch.setattr("pg_core.runs.workers.supervisor.Supervisor.start", lambda self: None)
     yield Store(tmp_path)
     lab.identify(lambda: COMMAND_LINE)
     lab.shutdown()
@@ -56,15 +56,15 @@ CONTROLS = {
 @pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
 def test_nobody_controls_the_run_of_another(store, control, visitor):
     acts(ANN)
-    runs = lab.start(CONFIG, "hers"), ended(store, lab.start(CONFIG, "hers"))
+    runs = lab.start(CONFIG, "anns"), ended(store, lab.start(CONFIG, "anns"))
     acts(visitor)
     for run_id in runs:
         before = store.run(run_id)
         assert before.owner == ANN.id and not lab.may_control(before)
-        with pytest.raises(lab.NotAllowed, match="Run hers belongs to someone else; fork it to go on from it"):
+        with pytest.raises(lab.NotAllowed, match="Run anns belongs to someone else; fork it to go on from it"):
             control(run_id)
         assert store.run(run_id) == before
-    assert len(lab.runs()) == 2  # he may look
+    assert len(lab.runs()) == 2  # looking is free to all
 
 
 @pytest.mark.parametrize("visitor", [ANN, ADMIN, COMMAND_LINE], ids=["owner", "administrator", "command line"])
@@ -91,11 +91,11 @@ def test_starts_with_one_id_are_one_start_and_need_room_once(monkeypatch):
 
 def test_of_several_runs_all_must_be_the_visitors(store):
     acts(ANN)
-    hers = ended(store, lab.start(CONFIG))
+    anns = ended(store, lab.start(CONFIG))
     acts(BOB)
-    his = ended(store, lab.start(CONFIG))
+    bobs = ended(store, lab.start(CONFIG))
     with pytest.raises(lab.NotAllowed):
-        lab.delete(his, hers)
+        lab.delete(bobs, anns)
     assert len(lab.runs()) == 2
 
 
@@ -141,11 +141,11 @@ def test_a_twin_is_as_it_was_before_the_change_and_is_made_once_for_each_visitor
     lab.label(twin, name="renamed")
     assert lab.twin(parent, 0) == twin and lab.run(twin).name == "renamed"
     acts(BOB)
-    his = lab.twin(parent, 0)
-    assert his != twin and lab.run(his).owner == BOB.id and lab.twin(parent, 0) == his
-    lab.stop(his), lab.delete(his)
+    bobs = lab.twin(parent, 0)
+    assert bobs != twin and lab.run(bobs).owner == BOB.id and lab.twin(parent, 0) == bobs
+    lab.stop(bobs), lab.delete(bobs)
     second = lab.twin(parent, 0)
-    assert second not in (his, twin) and lab.twin(parent, 0) == second
+    assert second not in (bobs, twin) and lab.twin(parent, 0) == second
     with pytest.raises(ConfigError, match="must be one after which a checkpoint was kept"):
         lab.twin(parent, 3)
 

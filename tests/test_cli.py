@@ -12,7 +12,7 @@ import pytest
 from pg_core import cli, lab
 from pg_core.config import HYPERPARAMETERS
 from pg_core.proofs.verdicts import Check, exact
-from pg_core.runs.replay import Replay
+from pg_core.runs.workers.replay import Replay
 from tests.postgresql import PostgreSQL
 
 SMALL = ["--num-agents", "2", "--episodes-per-update", "2", "--num-updates", "3", "--hidden-layers", "8"]
@@ -266,7 +266,7 @@ def test_replay_says_in_a_sentence_what_it_found(
     assert (answer["identical"], answer["differs_at"], answer["arrays"]) == (False, 7, ["iqm", "entropy"])
     monkeypatch.setattr(lab, "replay", lambda run_id: iter([Replay(40, 7, ("iqm",), arithmetic=1)]))
     assert cli.main(["replay", "mine"]) == 1
-    assert "An earlier lab began it: it is the same until a rounding error turns an action." in capsys.readouterr().err
+    assert "it is the same until a rounding error changes an action." in capsys.readouterr().err
     monkeypatch.setattr(lab, "replay", lambda run_id: iter([Replay(40, 40)]))
     assert cli.main(["replay", "mine"]) == 0
     assert capsys.readouterr().out == "run mine is identical, bit for bit, in all of its 40 updates\n"

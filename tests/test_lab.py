@@ -12,11 +12,11 @@ import pytest
 
 from pg_core import lab
 from pg_core.config import Config
-from pg_core.evaluation import VALIDATION_SEED, evaluate
 from pg_core.lab import state
-from pg_core.runs.records import Batch
-from pg_core.runs.schema import CHECKPOINTS, write
-from pg_core.runs.store import Store
+from pg_core.learning.evaluation import VALIDATION_SEED, evaluate
+from pg_core.runs.store.records import Batch
+from pg_core.runs.store.schema import CHECKPOINTS, write
+from pg_core.runs.store.store import Store
 
 SMALL = Config(num_agents=2, episodes_per_update=2, hidden_layers=(8,), num_updates=8, pace=0, stop_when_solved=False)
 
@@ -219,7 +219,7 @@ def workers():
     found = []
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.ZombieProcess):  # of another test, about to be reaped
-            found += [child] if "pg_core.runs.worker" in child.cmdline() else []
+            found += [child] if "pg_core.runs.workers.worker" in child.cmdline() else []
     return found
 
 

@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from pages.widgets import link
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
-from pg_core.runs import library
-from pg_core.runs.store import Store
+from pg_core.runs.store import library
+from pg_core.runs.store.store import Store
 
 SENTENCE = re.compile(r"`[^`]*`|^The config must be one JSON object\.$", re.DOTALL)  # names what is wrong
 few = settings(max_examples=60, deadline=None, derandomize=True, database=None)

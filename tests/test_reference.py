@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pg_core import reference, reinforce, standalone
+from pg_core import reference, standalone
 from pg_core.config import Config
 from pg_core.engines import Trajectories
 from pg_core.environments import EnvironmentSpec
-from pg_core.learners import learn_program
+from pg_core.learning import reinforce
+from pg_core.learning.learners import learn_program
 
 LENGTHS = [7, 3, 5]
 T, B = max(LENGTHS), len(LENGTHS)

@@ -93,7 +93,7 @@ from pathlib import Path
 from pg_core import runtime
 runtime.keep_programs(Path(sys.argv[1]))
 from pg_core.config import Config
-from pg_core.trainer import Trainer
+from pg_core.learning.trainer import Trainer
 trainer = Trainer(Config(num_agents=2, episodes_per_update=3, hidden_layers=(8,), num_updates=10))
 trainer.compile()
 list(trainer)

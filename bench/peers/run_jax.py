@@ -1,7 +1,7 @@
 """Trains CartPole-v1 with the lab's best preset written in JAX, on gymnax's dynamics; prints what it measured as JSON.
 
-From the same episodes `pg_core.reinforce` takes the same step, but it measures more than the two metrics here. Arrays
-are `[T, P, B]`, for P agents that play B episodes of at most T steps; each agent has random numbers of its own.
+From the same episodes `pg_core.learning.reinforce` takes the same step, but it measures more than the two metrics here.
+Arrays are `[T, P, B]`, for P agents that play B episodes of at most T steps; each agent has random numbers of its own.
 """
 # ruff: noqa: E402  (the clock starts before the imports, which take seconds)
 
@@ -30,7 +30,7 @@ from jax import lax
 
 # Kept because it was fastest. In million steps/s, P = 8, B = 16: gradients of 25 steps at a time, which fit the cache,
 # 6.7, of all 500 4.5 (P = 64: of 5, up to 1.9 times as fast); one core 3.3, not 5.7; one update a call, not ten, 5.1.
-# P = 1: all random numbers drawn before the episodes 2.6, in each step 2.2; two steps a turn, `few_rows_product` 4.0.
+# P = 1: all random numbers drawn before the episodes 2.6, in each step 2.2; two an iteration, `few_rows_product` 4.0.
 MAX_STEPS, UPDATES_PER_CALL = 500, 10
 HIDDEN, SOLVED_RETURN, SOLVED_WINDOW = 64, 475, 100
 ENV, OPTIMIZER = CartPole(), optax.adam(0.03, b1=0.9, b2=0.999, eps=1e-8)

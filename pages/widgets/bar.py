@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.widgets import beside, controls
 from pages.widgets.command import command
-from pages.widgets.words import NOT_YOURS
+from pages.widgets.text import NOT_YOURS
 from pg_core import lab
 from pg_core.config import Config
 

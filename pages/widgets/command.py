@@ -6,7 +6,7 @@ from typing import ParamSpec
 
 import streamlit as st
 
-from pages.widgets.words import REFUSALS
+from pages.widgets.text import REFUSALS
 
 P = ParamSpec("P")
 

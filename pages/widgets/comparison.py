@@ -9,7 +9,7 @@ import streamlit as st
 from pages.widgets import traces
 from pages.widgets.figure import X_TITLES, X
 from pages.widgets.instrument import draw
-from pages.widgets.words import legend
+from pages.widgets.text import legend
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.widgets import ASSETS
 from pages.widgets.command import command
-from pages.widgets.words import plain
+from pages.widgets.text import plain
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 from pg_core.hyperparameters import GROUPS, Hyperparameter

@@ -6,7 +6,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEAD = b"<head>"
-# What is written into a document must not be packed, and changes with the lab's scripts, not with Streamlit's file.
+# A document is written into: it must come uncompressed, and changes with the lab's scripts, not Streamlit's file.
 UNWANTED = (b"accept-encoding", b"if-none-match", b"if-modified-since")
 
 

@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from pages.widgets import controls
-from pages.widgets.words import REFUSALS, plain
+from pages.widgets.text import REFUSALS, plain
 from pg_core import lab
 
 SLOW = {"keras": "Keras takes some seconds to start.", "parquet": "For pandas and polars.", "zip": "For Import, below."}

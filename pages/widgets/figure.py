@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pages.widgets import traces
-from pages.widgets.words import legend
+from pages.widgets.text import legend
 from pg_core.lab import Curves, Progress
 
 Panel = Literal["gradient", "entropy", "noise", "kl", "baseline"]

@@ -14,7 +14,7 @@ from pages.widgets.visitor import has_login
 from pg_core import lab
 from pg_core.config import ConfigError
 
-MIN_SECRET = 32  # characters of `cookie_secret`: whoever guesses it is whoever he says
+MIN_SECRET = 32  # characters of `cookie_secret`: whoever guesses it can pass for anyone
 # Streamlit's own page has scripts and styles in it, and loads components from blobs; nothing comes from elsewhere.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from pages.widgets import ASSETS, figure
 from pages.widgets.figure import Json, Shown
 from pages.widgets.news import FIRST_SECONDS, beat, news, nothing_yet, seconds_until
-from pages.widgets.words import ACTIONS
+from pages.widgets.text import ACTIONS
 from pg_core import lab
 from pg_core.config import Config
 from pg_core.lab import Progress
@@ -31,7 +31,7 @@ ROUTE = "lab/live"
 SCRIPTS = ASSETS / "instrument"
 READ_SECONDS = 0.3  # for the updates of a very long run, each time
 MAX_ANSWERS = 32
-# What was asked never changes; and numbers in base64 are not worth being packed.
+# Such an answer never changes, and base64 is not worth compressing.
 KEPT = {"Cache-Control": "private, max-age=86400, immutable", "Content-Encoding": "identity"}
 FRESH = {"Cache-Control": "no-store"}
 
@@ -41,7 +41,7 @@ SCRIPTS_ROUTE = f"lab/scripts/{VERSION}"
 
 
 class _Answer(NamedTuple):
-    """What many may be told, for as long as the runs have this stamp: all but when to ask again."""
+    """What all who ask are told while the runs keep this stamp; only when to ask again differs."""
 
     stamp: list[Any]
     content: bytes
@@ -52,7 +52,7 @@ _answers: OrderedDict[tuple[str, str], _Answer] = OrderedDict()  # the last ones
 _Found = tuple[bytes, dict[str, str]]  # content and headers of an answer
 _under_way: dict[tuple[str, str], asyncio.Future[_Found]] = {}  # by address and query
 
-# Who has been given an address by a page may ask there; nobody else can make one.
+# Whoever a page has given an address may ask there; nobody else can make one.
 _addresses = URLSafeSerializer(secrets.token_bytes(32))
 # Threads of their own: what is asked waits for the store, and must not make Streamlit wait.
 _readers = ThreadPoolExecutor(2, "reader")

@@ -10,7 +10,7 @@ from pages.widgets import controls
 from pages.widgets.beside import MAX_BESIDE
 from pages.widgets.figure import DEFAULT_PANELS, PANELS, X
 from pages.widgets.run_table import SORTS
-from pages.widgets.words import STATES
+from pages.widgets.text import STATES
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 

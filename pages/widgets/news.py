@@ -9,7 +9,7 @@ import numpy as np
 from pages.widgets import figure
 from pages.widgets.effects import effect
 from pages.widgets.figure import Json, Shown
-from pages.widgets.words import big, duration, number
+from pages.widgets.text import big, duration, number
 from pg_core import lab
 from pg_core.config import Config
 from pg_core.lab import Progress, Run

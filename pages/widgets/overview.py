@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.widgets import ASSETS, contents
 from pages.widgets.statement import linked, number, text_of
-from pages.widgets.words import plain
+from pages.widgets.text import plain
 from pg_core.config import HYPERPARAMETERS
 from pg_core.proofs import FIRST_EVENING, GROUPS, STATEMENTS
 

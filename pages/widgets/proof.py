@@ -5,7 +5,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.widgets.words import plain
+from pages.widgets.text import plain
 from pg_core import lab
 from pg_core.proofs import PARAMETERS, STATEMENTS
 

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from pages.widgets import search
-from pages.widgets.words import plain
+from pages.widgets.text import plain
 from pg_core import lab
 from pg_core.config import ConfigError
 

@@ -9,7 +9,7 @@ import streamlit as st
 from pages.widgets import bar
 from pages.widgets.command import command
 from pages.widgets.figure import DEFAULT_PANELS, Panel
-from pages.widgets.words import plain
+from pages.widgets.text import plain
 from pg_core.config import Config
 
 Side = tuple[str, dict[str, Any]]  # the name of a run, and its hyperparameters where the other one differs

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.widgets.words import plain
+from pages.widgets.text import plain
 from pg_core import lab
 
 
@@ -25,7 +25,7 @@ def has_login() -> bool:
 def present() -> lab.Visitor:
     """Return who looks at the page that is being drawn.
 
-    A person is known by what never changes, the provider's name for him. An administrator can also be named by his
+    A person is known by what never changes, the provider's name for them. An administrator can also be named by an
     e-mail address, if the provider has verified it.
     """
     session = st.session_state.setdefault("visitor", uuid.uuid4().hex)

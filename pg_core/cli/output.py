@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pg_core import lab
 
 if TYPE_CHECKING:
-    from pg_core.trainer import Update
+    from pg_core.learning.trainer import Update
 
 
 class TrainingFailedError(RuntimeError):

@@ -69,7 +69,7 @@ def _add_exchange(commands: Any) -> None:
         "--agent", type=int, metavar="K", help="keras, replay: whose policy (default: highest mean return)"
     )
     export.add_argument(
-        "--update", type=int, metavar="N", help="npz: weights at or before N updates (default: the newest)"
+        "--update", type=int, metavar="N", help="npz: parameters at or before N updates (default: the newest)"
     )
     export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="is replaced if it exists")
     bring = _command(commands, "import", exchange.import_run, "add a run that was exported as a zip")

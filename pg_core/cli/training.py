@@ -11,7 +11,7 @@ from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.presets import PRESETS
 
 if TYPE_CHECKING:
-    from pg_core.trainer import Update
+    from pg_core.learning.trainer import Update
 
 
 def train(options: argparse.Namespace) -> None:
@@ -61,7 +61,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def render(options: argparse.Namespace) -> None:
-    """Write an episode as a picture that moves."""
+    """Write an episode as an animation."""
     lab.render(options.run, options.output, options.agent)
     print(json.dumps({"output": str(options.output)}) if options.json else f"written: {options.output}")
 
@@ -78,7 +78,7 @@ def replay(options: argparse.Namespace) -> None:
     if found.arrays:
         where = f"update {found.differs_at} of {found.updates}: {', '.join(found.arrays)}"
         earlier = found.arithmetic < lab.ARITHMETIC
-        why = " An earlier lab began it: it is the same until a rounding error turns an action." if earlier else ""
+        why = " An earlier lab began it: it is the same until a rounding error changes an action." if earlier else ""
         raise WrongVerdictError(f"Run {options.run} first differs in {where}.{why}")
     if not options.json:
         print(f"run {options.run} is identical, bit for bit, in all of its {found.updates} updates")

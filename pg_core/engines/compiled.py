@@ -1,7 +1,7 @@
 """Plays CartPole as tensor operations, so that XLA can compile playing and learning into one program.
 
 See Barto, Sutton, Anderson, "Neuronlike adaptive elements that can solve difficult learning control problems", 1983,
-and Gymnasium's `classic_control/cartpole.py`, whose every step this one takes alike.
+and Gymnasium's `classic_control/cartpole.py`, which this follows step by step.
 """
 
 import itertools
@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 from gymnasium.utils import seeding
 
-from pg_core.acting import passed_by
 from pg_core.engines import Trajectories
 from pg_core.environments import Array
-from pg_core.policies import Params, forward, log_odds_networks
+from pg_core.policies.in_numpy import passed_by
+from pg_core.policies.in_tensorflow import Params, forward, log_odds_networks
 from pg_core.randomness import Stream, generator
 
 GRAVITY = 9.8
@@ -69,7 +69,7 @@ def step(states: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
 
 
 def has_failed(states: tf.Tensor) -> tf.Tensor:
-    """Return which carts have left the track or lean more than 12°, bool `[...]`, for states `[4, ...]`."""
+    """Return which carts have left the track or have a pole over 12°, bool `[...]`, for states `[4, ...]`."""
     return (tf.abs(states[0]) > MAX_POSITION) | (tf.abs(states[2]) > MAX_ANGLE)
 
 

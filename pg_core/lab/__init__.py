@@ -29,12 +29,12 @@ from pg_core.lab.viewing import (
     stamp,
 )  # fmt: skip
 from pg_core.proofs.sources import Source, sources
-from pg_core.runs.curves import Curves
-from pg_core.runs.episodes import EpisodeError
-from pg_core.runs.progress import Change, Progress
-from pg_core.runs.prover import Answer
-from pg_core.runs.records import ARITHMETIC, Run, RunEnded, UnknownRun
-from pg_core.runs.schema import StoreError
+from pg_core.runs.curves.curves import Curves
+from pg_core.runs.curves.progress import Change, Progress
+from pg_core.runs.store.records import ARITHMETIC, Run, RunEnded, UnknownRun
+from pg_core.runs.store.schema import StoreError
+from pg_core.runs.workers.episodes import EpisodeError
+from pg_core.runs.workers.prover import Answer
 
 __all__ = [
     "ARITHMETIC",

@@ -1,14 +1,14 @@
-"""Who acts, and which runs are his: every function of the lab that controls a run asks here, so no page can forget."""
+"""Who acts, and which runs are theirs: every lab function that controls a run asks here, so no page can forget to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from pg_core.lab import state
-from pg_core.runs.records import Run
+from pg_core.runs.store.records import Run
 
 
 class NotAllowed(ValueError):
-    """Raised when a visitor may not do what he asks, or not now; its message says what he can do."""
+    """Raised when a visitor may not do what they ask, or not now; its message says what they can do."""
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class Visitor:
     """Who acts.
 
     Attributes:
-        id: of his log-in, the same whenever and wherever he logs in; None without one.
-        session: of his browser, random; None where there is none.
-        admin: whether he controls every run: administrators do, and where there is no log-in everyone does.
+        id: of the log-in, the same whenever and wherever the visitor logs in; None without one.
+        session: of the browser, random; None where there is none.
+        admin: whether the visitor controls every run: administrators do, and where there is no log-in everyone does.
     """
 
     id: str | None
@@ -27,7 +27,7 @@ class Visitor:
 
 
 def _command_line() -> Visitor:
-    # Whoever runs commands on this machine can read the database file: there is nothing to keep from him.
+    # Whoever runs commands on this machine can read the database file: there is nothing to keep from them.
     return Visitor(None, None, admin=True)
 
 

@@ -3,7 +3,7 @@
 from pg_core import proofs
 from pg_core.lab import state
 from pg_core.proofs.verdicts import Check
-from pg_core.runs.prover import Answer
+from pg_core.runs.workers.prover import Answer
 
 
 def check(name: str, **parameters: int | float) -> Check:

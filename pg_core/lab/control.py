@@ -8,23 +8,23 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pg_core import memory
 from pg_core.config import Config
 from pg_core.lab import access, limits, state
-from pg_core.runs import library
-from pg_core.runs.places import data_folder, database
-from pg_core.runs.processes import process_name
-from pg_core.runs.records import ACTIVE, RESUMABLE
-from pg_core.runs.schema import PATIENT_LOCK_SECONDS
-from pg_core.runs.store import Store
+from pg_core.learning import memory
+from pg_core.runs.paths import data_folder, database
+from pg_core.runs.store import library
+from pg_core.runs.store.processes import process_name
+from pg_core.runs.store.records import ACTIVE, RESUMABLE
+from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS
+from pg_core.runs.store.store import Store
 
 if TYPE_CHECKING:
-    from pg_core.trainer import Update
+    from pg_core.learning.trainer import Update
 
 
 RUN_ID = re.compile("[0-9a-f]{32}")
 
-_starting = threading.Lock()  # whoever asks for the same run at the same time finds that of the first
+_starting = threading.Lock()  # of two that ask for the same run at once, the second finds that of the first
 
 
 class Training:
@@ -49,9 +49,9 @@ def start(config: Config, name: str | None = None, run_id: str | None = None) ->
 
     Raises:
         ConfigError: the name has no or more than 80 characters, or training does not fit into the free memory.
-        ValueError: `run_id` is none.
-        NotAllowed: the visitor, or the lab, has as many runs as may be; so `resume`, `step` and `fork`.
-        StoreError: the store cannot be written; so every function here.
+        ValueError: `run_id` has another form.
+        NotAllowed: the visitor, or the lab, has as many runs as are allowed; likewise `resume`, `step` and `fork`.
+        StoreError: the store cannot be written; likewise every function here.
     """
     _check_id("run_id", run_id)
     with _starting:
@@ -127,7 +127,7 @@ def fork(
 
     Raises:
         ConfigError: there is no checkpoint at `update`, or a value is not valid or not live.
-        ValueError: `child` is no id.
+        ValueError: `child` has another form.
     """
     _check_id("child", child)
     store = state.store()
@@ -142,7 +142,7 @@ def fork(
 
 
 def _copy(run_id: str, update: int | None, name: str | None, child: str | None = None) -> str:
-    """Fork a run for whoever may start one; others may start theirs meanwhile, as a long run takes long to copy."""
+    """Fork a run for whoever may start one; others need not wait with theirs, for a long run takes long to copy."""
     with limits.admission() as visitor:
         pass
     return library.fork(state.store(), run_id, update, name, visitor.id, visitor.session, child)
@@ -173,8 +173,8 @@ def twin(run_id: str, update: int) -> str:
 
 
 def train(config: Config, name: str | None = None) -> Training:
-    """Train a new run in this process: it goes on while the caller iterates, and is stopped when he stops."""
-    from pg_core.runs.worker import work
+    """Train a new run in this process: it goes on while the caller iterates, and stops when the caller does."""
+    from pg_core.runs.workers.worker import work
 
     memory.check(config)
     process = process_name()

@@ -4,13 +4,13 @@ from typing import BinaryIO
 
 from pg_core.lab import limits, state
 from pg_core.lab.viewing import chosen_agent
-from pg_core.runs import events, exports, imports, models, scripts, tables
+from pg_core.runs.exchange import events, exports, imports, models, scripts, tables
 
 FORMATS = {  # what follows a run's name in that of its file, and what is in it
     "csv": ("-episodes.csv", "episodes, a row each"),
     "parquet": ("-updates.parquet", "updates, a row for each agent's, with all that was measured"),
     "json": ("-config.json", "config, and changes with their updates"),
-    "npz": ("-weights.npz", "weights of all agents"),
+    "npz": ("-params.npz", "parameters of all agents"),
     "zip": (".zip", "the whole run, to be imported again"),
     "tensorboard": ("-tensorboard.zip", "event files for TensorBoard"),
     "keras": (".keras", "one agent's policy as a Keras model"),
@@ -45,7 +45,7 @@ def export(run_id: str, kind: str, file: BinaryIO, agent: int | None = None, upd
         write = models.write_keras if kind == "keras" else scripts.write_replay
         write(store, run, file, chosen_agent(run, agent))
     elif kind == "npz":
-        exports.write_weights(store, run, file, update)
+        exports.write_params(store, run, file, update)
     else:
         {
             "csv": tables.write_episodes, "parquet": tables.write_updates, "json": exports.write_config,

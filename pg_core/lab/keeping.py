@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from pg_core.lab import access, state
-from pg_core.runs import incidents, library, maintenance
-from pg_core.runs.places import data_folder, database
+from pg_core.runs.paths import data_folder, database
+from pg_core.runs.store import library, maintenance
+from pg_core.runs.workers import error_log
 
 
 def label(run_id: str, **labels: Any) -> None:
@@ -14,7 +15,7 @@ def label(run_id: str, **labels: Any) -> None:
 
     Raises:
         ConfigError: a text is too long, or has characters that cannot be printed.
-        NotAllowed: it is someone else's run; so `delete` and `restore`, which then leave all as they are.
+        NotAllowed: it is someone else's run; likewise `delete` and `restore`, which then change none.
     """
     access.controlled(run_id)
     library.label(state.store(), run_id, **labels)
@@ -24,7 +25,7 @@ def delete(*run_ids: str) -> None:
     """Take runs out of sight; `restore` brings them back within a day.
 
     Raises:
-        ConfigError: one of them is still trained.
+        ConfigError: one of them is still in training.
     """
     for run_id in run_ids:
         access.controlled(run_id)
@@ -63,4 +64,4 @@ def restore_store(path: Path) -> None:
 
 def incident(error: BaseException) -> str:
     """Write an unexpected error's traceback to the lab's errors.log, and return the number to be told instead."""
-    return incidents.note(data_folder(), error)
+    return error_log.note(data_folder(), error)

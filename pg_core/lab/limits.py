@@ -1,4 +1,4 @@
-"""How many runs a visitor may have under way, how much he may store, and how much the lab takes on."""
+"""Per-visitor quotas and admission control."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from pg_core.config import ConfigError
 from pg_core.lab import access, state
 from pg_core.lab.access import NotAllowed, Visitor
-from pg_core.runs import quotas
+from pg_core.runs.store import quotas
 
 GB = 10**9
 # By the environment variable that sets it. One person at one machine should never meet any of them.
@@ -22,7 +22,7 @@ DEFAULTS = {
 }
 MIN_FREE_SHARE = 0.02  # of a disk, where that is less than PG_LAB_MIN_FREE_GB
 
-_lock = threading.Lock()  # of two that start a run at the same time, one is the last for whom there is room
+_lock = threading.Lock()  # of two that start a run at the same time, only one may get the last place
 
 
 def limit(name: str) -> float:
@@ -39,7 +39,7 @@ def limit(name: str) -> float:
 
 
 def check_limits() -> None:
-    """See that every limit can be read.
+    """Check that every limit can be read.
 
     Raises:
         ConfigError: as `limit`.
@@ -53,7 +53,7 @@ def admission() -> Iterator[Visitor]:
     """Return who may make one more run active, while nobody else is admitted.
 
     Raises:
-        NotAllowed: he, or the lab, has enough of them; or he has not logged in.
+        NotAllowed: the visitor or the lab has as many as are allowed, or the visitor has not logged in.
     """
     with _lock:
         acting = check_stored()
@@ -67,7 +67,7 @@ def check_stored() -> Visitor:
     """Return who may store one more run.
 
     Raises:
-        NotAllowed: his runs take as much of the disk as they may, or it has too little room; or he has not logged in.
+        NotAllowed: the visitor's runs fill their quota, the disk is nearly full, or the visitor has not logged in.
     """
     acting = access.visitor()
     if acting.id is None and not acting.admin:

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from pg_core.runs import library
-from pg_core.runs.curves import CurveCache
-from pg_core.runs.episodes import Episodes
-from pg_core.runs.helper import Helper
-from pg_core.runs.places import data_folder, database
-from pg_core.runs.prover import Prover
-from pg_core.runs.schema import StoreError
-from pg_core.runs.store import Store
-from pg_core.runs.supervisor import Supervisor
+from pg_core.runs.curves.curves import CurveCache
+from pg_core.runs.paths import data_folder, database
+from pg_core.runs.store import library
+from pg_core.runs.store.schema import StoreError
+from pg_core.runs.store.store import Store
+from pg_core.runs.workers.episodes import Episodes
+from pg_core.runs.workers.helper import Helper
+from pg_core.runs.workers.prover import Prover
+from pg_core.runs.workers.supervisor import Supervisor
 
 _lock = threading.Lock()  # of the three below
 _supervisor: Supervisor | None = None
@@ -25,7 +25,7 @@ _prover: Prover | None = None
 
 
 def startup() -> None:
-    """Start this process's supervisor and its studio; they are started by need if nobody does."""
+    """Start this process's supervisor and its studio; without this, each starts when it is needed."""
     supervisor()
     studio().start()
     with contextlib.suppress(StoreError):  # what was deleted may as well go at the next start
@@ -62,7 +62,7 @@ def curve_cache(store: Store) -> CurveCache:
 
 
 def supervisor() -> Supervisor:
-    """Return the supervisor, started by now."""
+    """Return the supervisor; start it if it is not."""
     global _supervisor
     with _lock:
         if _supervisor is None:

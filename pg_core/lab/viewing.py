@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from pg_core import evaluation, memory, rendering
+from pg_core import rendering
 from pg_core.config import Config
-from pg_core.evaluation import Evaluation
 from pg_core.lab import state
-from pg_core.runs.progress import Progress, changes_of, seconds_left
-from pg_core.runs.records import Run, UnknownRun
-from pg_core.runs.schema import StoreError
+from pg_core.learning import evaluation, memory
+from pg_core.learning.evaluation import Evaluation
+from pg_core.runs.curves.progress import Progress, changes_of, seconds_left
+from pg_core.runs.store.records import Run, UnknownRun
+from pg_core.runs.store.schema import StoreError
 
 if TYPE_CHECKING:
-    from pg_core.runs.replay import Replay
+    from pg_core.runs.workers.replay import Replay
 
-# What the episodes of untrained policies depend on: configs that are alike in it begin alike.
+# What the episodes of untrained policies depend on: configs that agree in it begin alike.
 BEGINNING = frozenset({"env_id", "sutton_barto_reward", "seed", "num_agents", "hidden_layers", "activation"})
-CANDIDATES, VALIDATION_EPISODES = 5, 50  # from which the agent to be evaluated is chosen, in which it shows itself
+CANDIDATES, VALIDATION_EPISODES = 5, 50  # agents, and episodes of each, among which the one to evaluate is found
 
 
 def runs(deleted: bool = False) -> list[Run]:
@@ -43,7 +44,7 @@ def run(run_id: str) -> Run:
 
 
 def name_of(run_id: str) -> str:
-    """Return what a run is called now, or a few words that it is gone."""
+    """Return what a run is called now, or that it is gone."""
     try:
         return run(run_id).name
     except UnknownRun:
@@ -89,13 +90,13 @@ def policy_at(run_id: str, update: int) -> dict[str, npt.NDArray[Any]]:
     Raises:
         LookupError: the run has not come so far.
     """
-    from pg_core.runs.replay import policy_at as again
+    from pg_core.runs.workers.replay import policy_at as again
 
     return again(state.store(), run_id, update)
 
 
 def stamp(run_id: str) -> tuple[Hashable, ...]:
-    """Return what is another whenever something is another that a page shows of a run; it takes a single short read."""
+    """Return what changes whenever anything changes that a page shows of a run; it takes a single short read."""
     return state.store().stamp(run_id)
 
 
@@ -107,11 +108,11 @@ def episode(subject: str | Config, update: int, agent: int | None = None, frames
     Args:
         subject: id of a run, or a config: then the policies with which it begins.
         update: in [0, updates of the run]; 0 for a config.
-        agent: of CartPole one more of those that are shown; else the one that is, None: the median.
+        agent: for CartPole, shown beside the others; else the only one shown, None: the median.
         frames: pictures of CartPole too, which otherwise comes as numbers.
 
     Returns:
-        What will be bytes of a JSON object, see `episodes.to_json`, or EpisodeError.
+        A future of the bytes of a JSON object, see `episodes.to_json`, or of an EpisodeError.
 
     Raises:
         LookupError: there is no such agent or update.
@@ -143,7 +144,7 @@ def _check_bounds(name: str, value: int, high: int) -> None:
 def evaluate(run_id: str, episodes: int, agent: int | None = None) -> Evaluation:
     """Play fresh episodes with the greedy policy of one agent.
 
-    By default of the one that does best, greedily, in other episodes, among the five with the highest mean return.
+    By default, of the five agents with the highest mean return, the one that acts best greedily in other episodes.
     """
     config, policy, chosen = _newest_policy(run_id, agent)
     return evaluation.evaluate(config, policy, chosen, episodes)
@@ -166,7 +167,7 @@ def replay(run_id: str) -> "Iterator[Replay]":
     Raises:
         ConfigError: this lab cannot train it, or training does not fit into the free memory.
     """
-    from pg_core.runs.replay import compare
+    from pg_core.runs.workers.replay import compare
 
     memory.check(run(run_id).config)
     return compare(state.store(), run_id)

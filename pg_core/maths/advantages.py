@@ -3,7 +3,7 @@
 A baseline leaves the mean gradient unchanged if it does not depend on the action that it judges: `leave_one_out` and a
 function of the observation alone, a value network, do not. `batch_mean` and `step_mean` contain the episode's own
 return. For B episodes of one length, that shrinks the mean gradient by 1 - 1/B, except for the `batch_mean` of
-rewards-to-go: it takes 1/B of the gradient of the mean reward-to-go away, another direction.
+rewards-to-go: it subtracts 1/B of the gradient of the mean reward-to-go, which has another direction.
 
 All arrays are `[T, P, B]`; `mask` is 1 on the steps that were played and 0 after an episode's end.
 """

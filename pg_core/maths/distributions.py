@@ -17,7 +17,7 @@ class Distribution(Protocol):
 
     @property
     def outputs(self) -> tf.Tensor:
-        """What the network said, `[..., K]`."""
+        """The network's outputs, `[..., K]`."""
         ...
 
     def log_prob(self, actions: tf.Tensor) -> tf.Tensor:

@@ -72,7 +72,7 @@ def rmsprop(
 def adam(
     gradient: tf.Tensor, slots: Slots, step: tf.Tensor, learning_rate: tf.Tensor, momentum: tf.Tensor
 ) -> tuple[tf.Tensor, Slots]:
-    """Step by the running mean over the running root mean square, both freed of their start at 0.
+    """Step by the running mean over the running root mean square, both corrected for their start at 0.
 
     m ← 0.9 m + 0.1 g, v ← 0.999 v + 0.001 g², Δθ = -α (m / (1 - 0.9ᵏ)) / (√(v / (1 - 0.999ᵏ)) + 1e-8)
 

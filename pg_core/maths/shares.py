@@ -1,4 +1,4 @@
-"""How much each step counts in the mean over a batch: losses and their gradients are sums of these shares."""
+"""How much each step counts in the mean over a batch: losses and their gradients are sums weighted by these shares."""
 
 import tensorflow as tf
 

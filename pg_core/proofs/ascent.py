@@ -10,12 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from pg_core import maths
+from pg_core.learning.reinforce import State
 from pg_core.proofs import long_runs, mdp, training
 from pg_core.proofs.landscapes import Landscape, descend, norms, shortfall, steps
 from pg_core.proofs.long_runs import BANDIT
 from pg_core.proofs.mdp import Array, Batches, Mdp
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
-from pg_core.reinforce import State
 
 STEPS = 25
 FRACTIONS = np.array([0.1, 0.5, 1.0, 2.0])  # αL of the steps that are tried

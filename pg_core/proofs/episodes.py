@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from pg_core import acting
-from pg_core.acting import initialize_policy
 from pg_core.config import Config
 from pg_core.engines import Trajectories
 from pg_core.engines.compiled import Draws, collect
 from pg_core.engines.gymnasium import GymnasiumEngine
-from pg_core.policies import choice_index
+from pg_core.policies import in_numpy
+from pg_core.policies.in_numpy import initialize_policy
+from pg_core.policies.in_tensorflow import choice_index
 from pg_core.proofs.mdp import Array, softmax
 from pg_core.proofs.verdicts import Comparison, exact
 
@@ -59,7 +59,7 @@ def _gymnasiums(config: Config, policy: dict[str, Array], sutton_barto_reward: b
     spec = Config(sutton_barto_reward=sutton_barto_reward).environment
     engine = GymnasiumEngine(spec, AGENTS, EPISODES, config.seed)
     try:
-        return engine.collect(lambda seen, noise: acting.sample(policy, seen, noise, config.activation), UPDATE)
+        return engine.collect(lambda seen, noise: in_numpy.sample(policy, seen, noise, config.activation), UPDATE)
     finally:
         engine.close()
 

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from pg_core import episode_statistics, maths
-from pg_core.episode_statistics import SOLVED_WINDOW, EpisodeStatistics
+from pg_core import maths
+from pg_core.learning import episode_statistics
+from pg_core.learning.episode_statistics import SOLVED_WINDOW, EpisodeStatistics
 from pg_core.proofs import mdp
 from pg_core.proofs.mdp import Array, Batches
 from pg_core.proofs.verdicts import Check, Picture, Series, exact

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from pg_core import maths
-from pg_core.acting import draw_choice, draw_vector
+from pg_core.policies.in_numpy import draw_choice, draw_vector
 from pg_core.proofs import mdp
 from pg_core.proofs.mdp import Array, softmax
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact

@@ -27,23 +27,25 @@ class Source:
 def sources(statement: str) -> list[Source]:
     """Return the module of a statement, then what it names of the code that trains.
 
-    These are functions and distributions of `pg_core.maths`, and functions of `pg_core.acting`; where it lets the
-    trainer learn, also how that is done, and the update.
+    These are functions and distributions of `pg_core.maths`, and functions of `pg_core.policies.in_numpy`; where it
+    lets the trainer learn, also how that is done, and the update.
 
     Raises:
         ValueError: there is no such statement.
     """
     validated(statement, {})
     code = (PACKAGE / "proofs" / f"{statement}.py").read_text(encoding="utf-8")
-    known = _definitions("maths/*.py", "pg_core.maths") | _definitions("acting.py", "pg_core.acting")
+    in_numpy = "pg_core.policies.in_numpy"
+    known = _definitions("maths/*.py", "pg_core.maths") | _definitions("policies/in_numpy.py", in_numpy)
     nodes = list(ast.walk(ast.parse(code)))
     named = [node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "maths"]
     imported = [(node.module, a.name) for node in nodes if isinstance(node, ast.ImportFrom) for a in node.names]
-    called = [*named, *(name for module, name in imported if module == "pg_core.acting")]
+    called = [*named, *(name for module, name in imported if module == in_numpy)]
     found = [known[name] for name in dict.fromkeys(called) if name in known]
     if ("pg_core.proofs", "training") in imported:
         text = (PACKAGE / "proofs" / "training.py").read_text(encoding="utf-8")
-        found += [Source("pg_core.proofs.training", text), _definitions("reinforce.py", "pg_core.reinforce")["update"]]
+        algorithm = _definitions("learning/reinforce.py", "pg_core.learning.reinforce")
+        found += [Source("pg_core.proofs.training", text), algorithm["update"]]
     return [Source(f"pg_core.proofs.{statement}", code), *found]
 
 

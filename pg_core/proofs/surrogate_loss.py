@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from pg_core import maths
+from pg_core.learning.reinforce import Metrics, State
 from pg_core.proofs import mdp, networks, training
 from pg_core.proofs.mdp import Array, Batches, Mdp, softmax
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
-from pg_core.reinforce import Metrics, State
 
 ENT_COEF = 0.3
 CONSTANT = 2.0  # a baseline

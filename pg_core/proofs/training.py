@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pg_core import reinforce
 from pg_core.config import Config
 from pg_core.engines import Trajectories
-from pg_core.episode_statistics import initial_statistics
+from pg_core.learning import reinforce
+from pg_core.learning.episode_statistics import initial_statistics
+from pg_core.learning.reinforce import Metrics, State
 from pg_core.maths import Slots
-from pg_core.policies import Params
+from pg_core.policies.in_tensorflow import Params
 from pg_core.proofs import mdp
 from pg_core.proofs.mdp import Batches
 from pg_core.proofs.verdicts import Comparison, exact
-from pg_core.reinforce import Metrics, State
 
 # The estimator of statement "discounting", of which every other is a variation.
 PLAIN = {

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from pg_core import maths
-from pg_core.acting import draw_choice
+from pg_core.policies.in_numpy import draw_choice
 from pg_core.proofs import mdp, training
 from pg_core.proofs.mdp import Array, Batches, Mdp
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact, sampled
@@ -16,7 +16,7 @@ SHORT = 2  # steps at most, of the episodes in them
 
 
 def play(process: Mdp, theta: tf.Tensor, horizon: int, num_episodes: int, seed: int) -> Batches:
-    """Draw independent episodes, `[T, N, 1]`, every choice by `acting.draw_choice`."""
+    """Draw independent episodes, `[T, N, 1]`, every choice by `in_numpy.draw_choice`."""
     rng = np.random.default_rng([seed, num_episodes, 2])
 
     def draw(logits: Array) -> Array:

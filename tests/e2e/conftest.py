@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect, sync_playwright
 
 from bench.serving import Server, chromium, serve
-from pg_core.runs.store import Store
+from pg_core.runs.store.store import Store
 
 PATIENCE_MS = 90_000  # a bound for a hung test on a busy machine, not a target
 

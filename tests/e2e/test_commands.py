@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from pg_core.config import Config
-from pg_core.runs.processes import process_name
-from pg_core.runs.store import Store
+from pg_core.runs.store.processes import process_name
+from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
 from tests.e2e.test_journey import button, state
 

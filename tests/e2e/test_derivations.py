@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from pages.widgets.statement import number, text_of
 from pages.widgets.trials import TRIALS
 from pg_core.proofs import GROUPS, STATEMENTS
-from pg_core.runs.store import Store
+from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
 
 FIRST, *_, LAST = STATEMENTS

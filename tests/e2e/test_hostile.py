@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 
 from bench.serving import Server
 from pg_core.config import Config
-from pg_core.runs.schema import ARRAYS, RUNS, UPDATES, write
-from pg_core.runs.store import Store
+from pg_core.runs.store.schema import ARRAYS, RUNS, UPDATES, write
+from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
 from tests.e2e.test_runs import select
 

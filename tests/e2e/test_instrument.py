@@ -11,8 +11,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from bench.scale import add_updates
 from bench.serving import free_port, serve
 from pg_core.config import Config
-from pg_core.runs.processes import process_name
-from pg_core.runs.store import Store
+from pg_core.runs.store.processes import process_name
+from pg_core.runs.store.store import Store
 from tests.e2e.conftest import PATIENCE_MS, Open
 from tests.e2e.test_journey import CHART, button, move_slider, run_id, state, wait_for_points
 

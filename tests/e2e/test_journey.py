@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from bench.serving import Server
 from pg_core.config import Config
-from pg_core.runs.store import Store
+from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
 
 CHART = ".js-plotly-plot"

@@ -9,13 +9,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from bench.serving import Server, free_port, serve
 from pg_core.config import Config
-from pg_core.runs.store import Store
+from pg_core.runs.store.store import Store
 from tests.e2e.conftest import PATIENCE_MS
 from tests.e2e.provider import Provider
 
 PEOPLE: dict[str, dict[str, object]] = {
     "1": {"name": "Ann *A*", "email": "ann@example.org", "email_verified": True},
-    "2": {"name": "Bob", "email": "admin@example.org", "email_verified": False},  # so he says
+    "2": {"name": "Bob", "email": "admin@example.org", "email_verified": False},  # so Bob says
     "3": {"name": "Eve", "email": "admin@example.org", "email_verified": True},
 }
 SECRETS = """
@@ -47,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iter
 
 @contextlib.contextmanager
 def visit(browser: Browser, server: Server, provider: Provider, person: str) -> Iterator[Page]:
-    """Log a person in with a browser of his own."""
+    """Log a person in, in a browser of their own."""
     context = browser.new_context()
     context.add_cookies([{"name": "person", "value": person, "url": provider.url}])
     page = context.new_page()

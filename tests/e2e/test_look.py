@@ -7,8 +7,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from pg_core.config import Config
-from pg_core.runs.processes import process_name
-from pg_core.runs.store import Store
+from pg_core.runs.store.processes import process_name
+from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
 
 PAGES = {"": ".js-plotly-plot", "derivations": ".katex", "runs": "h1"}

@@ -11,10 +11,11 @@ from playwright.sync_api import Page, expect
 from bench.scale import add_updates
 from bench.serving import Server
 from pg_core.config import Config
-from pg_core.runs import archive, library
-from pg_core.runs.processes import process_name
-from pg_core.runs.records import Batch, Snapshot
-from pg_core.runs.store import Store
+from pg_core.runs.exchange import archive
+from pg_core.runs.store import library
+from pg_core.runs.store.processes import process_name
+from pg_core.runs.store.records import Batch, Snapshot
+from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
 
 HOSTILE = "<img src=x onerror=alert(1)> ![x](https://example.org/x.png) $x$"

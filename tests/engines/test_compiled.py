@@ -9,16 +9,17 @@ import pytest
 import tensorflow as tf
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv, CartPoleVectorEnv
 
-from pg_core import acting, learners, reinforce
-from pg_core.acting import initialize_policy
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.engines import Trajectories
 from pg_core.engines.compiled import MAX_ANGLE, MAX_POSITION, SECONDS, Draws, collect, has_failed, step
 from pg_core.engines.gymnasium import GymnasiumEngine
+from pg_core.learning import learners, reinforce
+from pg_core.learning.trainer import Trainer
 from pg_core.maths import OPTIMIZERS
-from pg_core.policies import choice_index
+from pg_core.policies import in_numpy
+from pg_core.policies.in_numpy import initialize_policy
+from pg_core.policies.in_tensorflow import choice_index
 from pg_core.randomness import Stream
-from pg_core.trainer import Trainer
 
 # One shape for all tests that learn: XLA takes seconds to compile another.
 SMALL = {"num_agents": 2, "episodes_per_update": 3, "hidden_layers": (8,), "stop_when_solved": False}
@@ -160,7 +161,7 @@ def test_both_engines_play_the_same_episodes(env_id, sutton_barto_reward):
     policy = {**initialize_policy(config, config.environment)}
     for params in (policy, balancing(2)):
         engine = GymnasiumEngine(config.environment, 2, 3, config.seed)
-        theirs = engine.collect(lambda o, noise, params=params: acting.sample(params, o, noise, "relu"), 4)
+        theirs = engine.collect(lambda o, noise, params=params: in_numpy.sample(params, o, noise, "relu"), 4)
         engine.close()
         ours = play(config, params, update=4)
         length = len(theirs.mask)
@@ -200,7 +201,7 @@ def test_a_failure_at_the_time_limit_is_both_ends(register, sutton_barto_reward)
         short = Config(**{**config.model_dump(), "env_id": f"Limit{limit}-v0"})
         ours = play(short, balancing(2))
         engine = GymnasiumEngine(short.environment, 2, 3, short.seed)
-        theirs = engine.collect(lambda o, noise: acting.sample(balancing(2), o, noise, "tanh"), 0)
+        theirs = engine.collect(lambda o, noise: in_numpy.sample(balancing(2), o, noise, "tanh"), 0)
         engine.close()
         np.testing.assert_array_equal(ours.terminated, lengths <= limit)
         np.testing.assert_array_equal(ours.truncated, lengths >= limit)
@@ -236,7 +237,7 @@ def test_episode_lengths_have_gymnasiums_distribution():
     ours = np.concatenate([play(config, balancing(1), update).mask.sum(axis=0)[0] for update in range(count // 100)])
     spec = config.environment
     engine = GymnasiumEngine(spec, 1, count, seed=99, stream=Stream.EVALUATION)
-    act = functools.partial(acting.sample, balancing(1), activation="tanh")
+    act = functools.partial(in_numpy.sample, balancing(1), activation="tanh")
     theirs = engine.collect(act, 0).mask.sum(axis=0)[0]
     engine.close()
     grid = np.arange(1, spec.max_episode_steps + 1)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pg_core.acting import draw_choice, draw_vector
 from pg_core.maths import Bernoulli, Categorical, Gaussian
+from pg_core.policies.in_numpy import draw_choice, draw_vector
 
 BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 

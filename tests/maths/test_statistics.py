@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pg_core.acting import draw_choice
 from pg_core.maths import (
     Categorical,
     approx_kl,
@@ -17,6 +16,7 @@ from pg_core.maths import (
     interquartile_mean,
     masked_mean,
 )
+from pg_core.policies.in_numpy import draw_choice
 
 # Two agents of two episodes: [T, P, B] = [2, 2, 2]
 MASK = tf.constant([[[1.0, 1], [1, 1]], [[1, 0], [1, 1]]], tf.float64)

@@ -14,7 +14,7 @@ from pages.widgets.figure import PANELS, Shown, X, charts, numbers, rows
 from pages.widgets.traces import MAX_AGENTS, MAX_MARKS, PLOT_WIDTH, plain
 from pg_core.config import Config
 from pg_core.lab import Change, Curves, Progress, Run
-from pg_core.runs.thinning import Chosen
+from pg_core.runs.curves.thinning import Chosen
 
 CHARTS, AXES = ("returns", *PANELS), get_args(X)
 B = 4  # episodes per update

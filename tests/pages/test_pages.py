@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.presets import PRESETS
-from pg_core.runs.processes import process_name
-from pg_core.runs.records import Batch, Snapshot
-from pg_core.runs.store import Store
+from pg_core.runs.store.processes import process_name
+from pg_core.runs.store.records import Batch, Snapshot
+from pg_core.runs.store.store import Store
 
 MEANINGS = ("train", "pause", "resume")
 ROOT = Path(__file__).parents[2]

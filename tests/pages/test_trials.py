@@ -8,8 +8,8 @@ import pytest
 from pages.widgets.figure import PANELS
 from pages.widgets.trials import TRIALS
 from pg_core.config import Config
+from pg_core.learning.trainer import Trainer, Update
 from pg_core.proofs import STATEMENTS
-from pg_core.trainer import Trainer, Update
 
 Run = list[Update]
 

@@ -151,8 +151,9 @@ def test_there_is_no_text_without_a_statement():
 def test_the_code_that_is_shown_is_the_code_that_runs():
     shown = sources.sources("reward_to_go")
     assert [source.name for source in shown][:2] == ["pg_core.proofs.reward_to_go", "pg_core.maths.discounts"]
-    assert [source.name for source in shown][-2:] == ["pg_core.proofs.training", "pg_core.reinforce.update"]
-    assert "pg_core.acting.softmax" not in [source.name for source in sources.sources("entropy")]  # it has its own
+    assert [source.name for source in shown][-2:] == ["pg_core.proofs.training", "pg_core.learning.reinforce.update"]
+    # Entropy has its own softmax.
+    assert "pg_core.policies.in_numpy.softmax" not in [source.name for source in sources.sources("entropy")]
     for source in shown:
         assert source.code.strip() == inspect.getsource(pkgutil.resolve_name(source.name)).strip()
 

@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from pg_core.config import Config
-from pg_core.runs.records import Batch
-from pg_core.runs.schema import ARRAYS, lab_file
-from pg_core.runs.store import Store
+from pg_core.runs.store.records import Batch
+from pg_core.runs.store.schema import ARRAYS, lab_file
+from pg_core.runs.store.store import Store
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

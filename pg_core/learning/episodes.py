@@ -1,0 +1,144 @@
+"""Episodes to watch, as JSON: CartPole as numbers, from which a page draws it; everything else as pictures.
+
+All agents of a population begin in the same state and sample actions as in training, from their own random numbers.
+"""
+
+import base64
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+
+from pg_core import rendering
+from pg_core.config import Config
+from pg_core.environments import Array, make
+from pg_core.learning import evaluation
+from pg_core.policies import in_numpy
+from pg_core.policies.in_numpy import Params
+from pg_core.randomness import Stream, generator
+
+MAX_SHOWN = 16  # agents of a larger population, chosen by rank
+
+
+class Episode(NamedTuple):
+    """One episode of CartPole."""
+
+    states: Array  # [T+1, 4] x, ẋ, θ, θ̇
+    probs: Array  # [T] π(right)
+    episodic_return: float  # undiscounted
+
+
+def start_seed(config: Config, update: int) -> int:
+    """Return the seed of the environment in which all agents play after `update` updates."""
+    return int(generator(config.seed, Stream.STAGE, 0, update).integers(2**31))
+
+
+def play_cart_pole(config: Config, policy: Params, agents: Sequence[int], update: int) -> list[Episode]:
+    """Play one episode of CartPole with each of the given agents, in Gymnasium's own environment.
+
+    Args:
+        config: in force when the policy was taken.
+        policy: parameters of the population, the population axis first.
+        agents: N of them, each in [0, P-1].
+        update: number of updates that the policy has done, the counter of all randomness.
+    """
+    spec, agents = config.environment, list(agents)
+    draws = [generator(config.seed, Stream.EVALUATION, agent, update) for agent in agents]
+    noise = np.stack([draw.random(spec.max_episode_steps, np.float32) for draw in draws])
+    # Without their wrappers, which take as long as the physics; the time limit is the loop's.
+    envs: list[Any] = [make(spec.env_id, **spec.options).unwrapped for _ in agents]
+    observations = np.stack([env.reset(seed=start_seed(config, update))[0] for env in envs])
+    states: list[list[Array]] = [[env.state] for env in envs]
+    thoughts: list[list[tuple[float, float]]] = [[] for _ in envs]  # π(right), reward
+    alive, params = np.arange(len(envs)), {name: array[agents] for name, array in policy.items()}
+    for step in range(spec.max_episode_steps):
+        left, right = in_numpy.softmax(in_numpy.apply(params, observations[:, None], config.activation))[:, 0].T
+        actions = (noise[alive, step] >= left).astype(np.int64)
+        ended = np.zeros(len(alive), bool)
+        for row, i in enumerate(alive):
+            observations[row], reward, ended[row], *_ = envs[i].step(actions[row])
+            states[i].append(envs[i].state)
+            thoughts[i].append((right[row], reward))
+        if ended.any():
+            alive, observations = alive[~ended], observations[~ended]
+            params = {name: array[~ended] for name, array in params.items()}
+        if not len(alive):
+            break
+    return [_episode(*lists) for lists in zip(states, thoughts, strict=True)]
+
+
+def _episode(states: list[Array], thoughts: list[tuple[float, float]]) -> Episode:
+    probs, rewards = np.array(thoughts).T
+    return Episode(np.array(states), probs, float(rewards.sum()))
+
+
+def roles(ranked: Sequence[int]) -> dict[str, int]:
+    """Return the (lower) median, the best and the worst of agents ranked best first."""
+    return {"median": ranked[len(ranked) // 2], "best": ranked[0], "worst": ranked[-1]}
+
+
+def shown(ranked: Sequence[int], agent: int | None = None) -> list[int]:
+    """Return which agents are shown, ascending: all, or of many an even spread from best to worst, and `agent`."""
+    ranks = np.arange(len(ranked))
+    if len(ranked) > MAX_SHOWN:
+        ranks = np.rint(np.linspace(0, len(ranked) - 1, MAX_SHOWN)).astype(int)
+        ranks[MAX_SHOWN // 2] = len(ranked) // 2  # the median
+    return sorted({ranked[rank] for rank in ranks.tolist()} | (set() if agent is None else {agent}))
+
+
+def to_json(
+    config: Config, policy: Params, update: int, ranked: Sequence[int], agent: int | None = None, frames: bool = False
+) -> bytes:
+    """Play episodes with the policies after `update` updates, and return them as a JSON object.
+
+    Args:
+        config: in force when the policy was taken.
+        policy: parameters of the population, the population axis first.
+        update: number of updates that it has done.
+        ranked: all agents, best first.
+        agent: shown too; in pictures the only one shown, None: the median.
+        frames: show even CartPole in pictures.
+
+    Raises:
+        UnsupportedEnvironmentError: the environment cannot be drawn here.
+    """
+    drawn = frames or not config.environment.cart_pole
+    about: dict[str, Any] = {
+        "update": update,
+        "env_id": config.env_id,
+        "num_agents": config.num_agents,
+        "roles": roles(ranked),
+    }
+    if drawn:
+        chosen = roles(ranked)["median"] if agent is None else agent
+        return orjson.dumps(about | {"kind": "frames", "episodes": [_pictures(config, policy, chosen, update)]})
+    agents = shown(ranked, agent)
+    played = zip(agents, play_cart_pole(config, policy, agents, update), strict=True)
+    step_ms = round(1000 / config.environment.steps_per_second)
+    episodes = [{"agent": agent, **_numbers(episode)} for agent, episode in played]
+    return orjson.dumps(about | {"kind": "cart_pole", "step_ms": step_ms, "episodes": episodes})
+
+
+def _numbers(episode: Episode) -> dict[str, Any]:
+    largest = np.abs(episode.states).max(axis=0)
+    scale = np.where(largest > 0, largest / 32767, 1)
+    return {
+        "return": episode.episodic_return, "length": len(episode.probs), "scale": scale.tolist(),
+        "states": _text(np.rint(episode.states / scale).astype("<i2").tobytes()),
+        "probs": _text(np.rint(episode.probs * 65535.0).astype("<u2").tobytes()),
+    }  # fmt: skip
+
+
+def _pictures(config: Config, policy: Params, agent: int, update: int) -> dict[str, Any]:
+    act = evaluation.actor(config, policy, agent, greedy=False, update=update)
+    clip = rendering.play(config.env_id, act, start_seed(config, update), **config.environment.options)
+    return {
+        "agent": agent, "return": clip.episodic_return, "length": clip.length, "frame_ms": clip.frame_ms,
+        "discrete": clip.discrete, "steps": clip.steps, "thoughts": clip.action_probs,
+        "frames": [_text(frame) for frame in clip.frames],
+    }  # fmt: skip
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()

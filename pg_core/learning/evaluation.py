@@ -1,0 +1,104 @@
+"""How well a policy acts: fresh episodes, without learning."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pg_core.config import Config
+from pg_core.engines.gymnasium import GymnasiumEngine
+from pg_core.environments import Array
+from pg_core.policies import in_numpy
+from pg_core.policies.in_numpy import Params
+from pg_core.randomness import Stream, generator
+
+VALIDATION_SEED = 1
+
+
+class Evaluation(NamedTuple):
+    """Fresh episodes of a greedy policy."""
+
+    returns: Array  # [N] undiscounted
+    lengths: Array  # [N]
+    consecutive_successes: int  # episodes, from the first on, that ran to the time limit before one did not
+
+
+def evaluate(config: Config, policy: Params, agent: int, episodes: int, seed: int = 0) -> Evaluation:
+    """Play fresh episodes with one agent's greedy policy.
+
+    Args:
+        config: in force when the policy was taken.
+        policy: parameters of the population, the population axis first.
+        agent: whose policy, in [0, P-1].
+        episodes: N ≥ 1.
+        seed: of the episodes; they are never those of training.
+
+    Returns:
+        Returns and lengths, and how many consecutive episodes the policy held out to the time limit: success where
+        an episode ends in failure, as in CartPole.
+    """
+    params = one_agent(policy, agent)
+    engine = GymnasiumEngine(config.environment, 1, episodes, seed, Stream.EVALUATION)
+    played = engine.collect(lambda observations, _: in_numpy.greedy(params, observations, config.activation), update=0)
+    engine.close()
+    ended_early = np.flatnonzero(~played.truncated[0])
+    return Evaluation(
+        returns=played.rewards.sum(axis=0)[0],
+        lengths=played.mask.sum(axis=0)[0].astype(np.int32),
+        consecutive_successes=int(ended_early[0]) if ended_early.size else episodes,
+    )
+
+
+def best_greedy(config: Config, policy: Params, candidates: Sequence[int], episodes: int) -> int:
+    """Return the candidate whose greedy policy has the highest mean return, the first of those that tie.
+
+    Returns in training are no sure sign: actions are sampled there, and a policy may owe its returns to that.
+    Its episodes are not those that `evaluate` plays with the default seed.
+
+    Args:
+        config: in force when the policy was taken.
+        policy: parameters of the population, the population axis first.
+        candidates: agents, at least one.
+        episodes: that each plays.
+    """
+    means = [evaluate(config, policy, agent, episodes, seed=VALIDATION_SEED).returns.mean() for agent in candidates]
+    return candidates[int(np.argmax(means))]
+
+
+def actor(
+    config: Config, policy: Params, agent: int, greedy: bool, update: int = 0
+) -> Callable[[Array], tuple[Array, Array]]:
+    """Return a function that acts as one agent does, one observation at a time.
+
+    Args:
+        config: in force when the policy was taken.
+        policy: parameters of the population, the population axis first.
+        agent: whose policy, in [0, P-1].
+        greedy: the most probable action, or a sampled one as in training.
+        update: number of updates that the policy has done, the counter of the samples.
+
+    Returns:
+        A function from an encoded observation `[D]` to the policy's action (an integer or `[A]`) and the action
+        probabilities or the mean action, `[A]`.
+    """
+    params = one_agent(policy, agent)
+    draws = generator(config.seed, Stream.EVALUATION, agent, update)
+    discrete = "log_std" not in params
+
+    def act(observation: Array) -> tuple[Array, Array]:
+        row = observation[None, None]
+        outputs = in_numpy.apply(params, row, config.activation)
+        noise = (draws.random if discrete else draws.standard_normal)(outputs.shape[: 2 if discrete else 3], np.float32)
+        action = (
+            in_numpy.greedy(params, row, config.activation)
+            if greedy
+            else in_numpy.sample(params, row, noise, config.activation)
+        )
+        return action[0, 0], (in_numpy.softmax(outputs) if discrete else outputs)[0, 0]
+
+    return act
+
+
+def one_agent(policy: Params, agent: int) -> dict[str, Array]:
+    """Return one agent's parameters, with a population axis of 1."""
+    return {name: array[agent : agent + 1] for name, array in policy.items()}

@@ -1,0 +1,233 @@
+"""One update of REINFORCE, from trajectories to new parameters: the algorithm, written once for every engine.
+
+See Williams, "Simple statistical gradient-following algorithms for connectionist reinforcement learning", 1992, and
+Sutton & Barto, "Reinforcement Learning", 2nd ed., sections 13.3 and 13.4.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from pg_core import maths
+from pg_core.config import HYPERPARAMETERS, Config
+from pg_core.engines import Trajectories
+from pg_core.environments import Array, EnvironmentSpec
+from pg_core.learning.episode_statistics import (
+    EpisodeStatistics,
+    add_episodes,
+    initial_statistics,
+    is_unsolved,
+    mean_return,
+)
+from pg_core.learning.gradients import approx_kl, policy_gradients, value_gradients
+from pg_core.maths import Slots
+from pg_core.policies.in_numpy import initialize_policy, initialize_value
+from pg_core.policies.in_tensorflow import Params, choice_index
+
+
+class State(NamedTuple):
+    """All that learning carries from one update to the next."""
+
+    policy: Params
+    value: Params  # empty without a value network
+    policy_slots: dict[str, Slots]
+    value_slots: dict[str, Slots]
+    step: tf.Tensor  # updates done, float32 scalar
+    statistics: EpisodeStatistics
+
+
+class Hyperparameters(NamedTuple):
+    """The live hyperparameters as tensors: changing one never traces a function again."""
+
+    gamma: tf.Tensor  # [P]
+    ent_coef: tf.Tensor  # [P]
+    learning_rate: tf.Tensor  # [P]
+    momentum: tf.Tensor  # [P]
+    max_grad_norm: tf.Tensor  # [P], 0 for no limit
+    activation: tf.Tensor  # index among the choices of `Config`, as are the next three
+    weights: tf.Tensor
+    baseline: tf.Tensor
+    reduction: tf.Tensor
+    gamma_t: tf.Tensor  # bool
+    normalize_advantages: tf.Tensor  # bool
+    stop_when_solved: tf.Tensor  # bool
+
+
+class Metrics(NamedTuple):
+    """What one update played and measured; each `[P]` but for the first two, NaN where undefined."""
+
+    episodic_returns: tf.Tensor  # [P, B] undiscounted
+    episodic_lengths: tf.Tensor  # [P, B]
+    policy_loss: tf.Tensor
+    value_loss: tf.Tensor
+    entropy_loss: tf.Tensor
+    entropy: tf.Tensor  # nats, mean over steps
+    grad_norm: tf.Tensor  # of the policy's gradient, before the limit
+    grad_snr: tf.Tensor
+    approx_kl: tf.Tensor  # from the policy before to the one after the step
+    explained_variance: tf.Tensor  # of the returns by the baseline
+    mean_return: tf.Tensor  # of the last (at most) 100 episodes
+    env_steps: tf.Tensor  # since the start of the run
+    env_steps_to_solve: tf.Tensor  # -1 where not solved
+    is_finite: tf.Tensor  # whether the gradient and the new policy are
+
+
+def initial_state(config: Config, spec: EnvironmentSpec) -> State:
+    """Draw the parameters of a run that has not learned yet."""
+    policy = initialize_policy(config, spec)
+    value = initialize_value(config, spec) if config.baseline == "value" else {}
+
+    def slots(params: dict[str, Array]) -> dict[str, Slots]:
+        return {name: Slots(np.zeros_like(array), np.zeros_like(array)) for name, array in params.items()}
+
+    state = State(policy, value, slots(policy), slots(value), np.float32(0), initial_statistics(config.num_agents))
+    tensors: State = tf.nest.map_structure(tf.convert_to_tensor, state)
+    return tensors
+
+
+def hyperparameters(config: Config, dtype: tf.DType = tf.float32) -> Hyperparameters:
+    """Return a config's live hyperparameters as tensors."""
+    values = {}
+    for name in Hyperparameters._fields:
+        value = getattr(config, name)
+        if isinstance(value, float):
+            values[name] = tf.fill([config.num_agents], tf.constant(value, dtype))
+        else:
+            values[name] = tf.constant(value) if isinstance(value, bool) else choice_index(config, name)
+    return Hyperparameters(**values)
+
+
+def update(
+    state: State, trajectories: Trajectories, hyper: Hyperparameters, optimizer: str, threshold: float | None
+) -> tuple[State, Metrics]:
+    """Take one gradient step of every agent from its own episodes.
+
+    ĝ = 1/n Σₜᵦ (wₜᵦ ∇log π(aₜᵦ|sₜᵦ) + c_H ∇H(π(·|sₜᵦ))), with w from `estimate_weights`; plain descent makes Δθ = α ĝ
+
+    Args:
+        state: parameters, optimiser slots and statistics before.
+        trajectories: tensors `[T, P, B, ...]`.
+        hyper: hyperparameters in force.
+        optimizer: key of `maths.OPTIMIZERS`, fixed for a run.
+        threshold: mean return that counts as solved, or None.
+
+    Returns:
+        The state after, and what was measured.
+    """
+    mask, step = trajectories.mask, state.step + 1
+    per_episode, per_step = maths.episode_shares(mask), maths.step_shares(mask)  # of each step in a mean: 1/n
+    shares = tf.where(_is(hyper.reduction, "reduction", "step"), per_step, per_episode)
+    returns = estimate_returns(trajectories, hyper)
+    critic = value_gradients(state.value, trajectories, returns, per_step, hyper.activation)
+    baseline, weights = estimate_weights(returns, critic.values, mask, hyper)
+    ent_coefs = shares * hyper.ent_coef[:, None]
+    actor = policy_gradients(state.policy, trajectories, shares * weights, ent_coefs, hyper.activation)
+    gradients = {name: tf.reduce_sum(g, axis=1) for name, g in actor.gradients.items()}
+    # An agent that has solved its environment is left as it is.
+    learns = is_unsolved(state.statistics) | ~hyper.stop_when_solved
+    policy, policy_slots = _step(state.policy, gradients, state.policy_slots, step, hyper, optimizer, learns)
+    value, value_slots = _step(state.value, critic.gradients, state.value_slots, step, hyper, optimizer, learns)
+    episodic_returns, lengths = tf.reduce_sum(trajectories.rewards, axis=0), tf.reduce_sum(mask, axis=0)
+    statistics = add_episodes(state.statistics, episodic_returns, lengths, threshold)
+    metrics = Metrics(
+        episodic_returns=episodic_returns,
+        episodic_lengths=tf.cast(lengths, tf.int32),
+        policy_loss=-tf.reduce_sum(shares * weights * actor.log_probs, axis=(0, 2)),
+        value_loss=_value_loss(state.value, critic.values, returns, per_step),
+        entropy_loss=-tf.reduce_sum(shares * actor.entropies, axis=(0, 2)),
+        entropy=maths.masked_mean(actor.entropies, mask),
+        grad_norm=maths.gradient_norm(list(gradients.values())),
+        grad_snr=maths.gradient_snr(list(actor.gradients.values())),
+        approx_kl=approx_kl(policy, trajectories, actor.log_probs, hyper.activation),
+        explained_variance=maths.explained_variance(baseline, returns, mask),
+        mean_return=mean_return(statistics),
+        env_steps=statistics.env_steps,
+        env_steps_to_solve=statistics.env_steps_to_solve,
+        is_finite=_is_finite({**{f"gradient of {name}": g for name, g in gradients.items()}, **policy}),
+    )
+    return State(policy, value, policy_slots, value_slots, step, statistics), metrics
+
+
+def estimate_returns(trajectories: Trajectories, hyper: Hyperparameters) -> tf.Tensor:
+    """Calculate the return that each step gets credit for, `[T, P, B]`: the whole episode's, or what follows."""
+    rewards, gamma = trajectories.rewards, hyper.gamma[:, None]
+    branches = {
+        "episode_return": lambda: maths.episode_returns(rewards, gamma),
+        "reward_to_go": lambda: maths.discounted_returns(rewards, gamma),
+    }
+    return _switch(hyper.weights, "weights", branches) * trajectories.mask
+
+
+def estimate_weights(
+    returns: tf.Tensor, values: tf.Tensor, mask: tf.Tensor, hyper: Hyperparameters
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Calculate what each score is multiplied with: return, minus baseline, perhaps normalised, perhaps times γᵗ.
+
+    Args:
+        returns: from `estimate_returns`.
+        values: the value network's V(sₜ), `[T, P, B]`; zeros without one.
+        mask: 1 on played steps, `[T, P, B]`.
+        hyper: hyperparameters in force.
+
+    Returns:
+        The baseline and the weights, `[T, P, B]`.
+    """
+    branches = {
+        "none": lambda: tf.zeros_like(returns),
+        "batch_mean": lambda: maths.batch_mean(returns, mask),
+        "step_mean": lambda: maths.step_mean(returns, mask),
+        "leave_one_out": lambda: maths.leave_one_out(returns, mask),
+        "value": lambda: values,
+    }
+    baseline = _switch(hyper.baseline, "baseline", branches)
+    advantages = (returns - baseline) * mask
+    advantages = tf.where(hyper.normalize_advantages, maths.normalize(advantages, mask), advantages)
+    # The whole-episode return counts its discount from the start of the episode: a second γᵗ would be one too many.
+    discounted = hyper.gamma_t & _is(hyper.weights, "weights", "reward_to_go")
+    discounts = maths.discounts(returns, hyper.gamma[:, None])
+    return baseline, tf.where(discounted, discounts * advantages, advantages)
+
+
+def _switch(index: tf.Tensor, name: str, branches: Mapping[str, Callable[[], tf.Tensor]]) -> tf.Tensor:
+    """Return the result of the branch that the hyperparameter chooses."""
+    return tf.switch_case(index, [branches[choice] for choice in HYPERPARAMETERS[name].choices])
+
+
+def _is(index: tf.Tensor, name: str, choice: str) -> tf.Tensor:
+    """Return whether the hyperparameter's choice is this one."""
+    return index == list(HYPERPARAMETERS[name].choices).index(choice)
+
+
+def _value_loss(value: Params, values: tf.Tensor, returns: tf.Tensor, shares: tf.Tensor) -> tf.Tensor:
+    """Calculate half the mean squared error, `[P]`; undefined without value networks."""
+    loss = 0.5 * tf.reduce_sum(shares * (values - returns) ** 2, axis=(0, 2))
+    return loss if value else tf.fill(tf.shape(loss), tf.constant(float("nan"), loss.dtype))
+
+
+def _step(
+    params: Params, gradients: Params, slots: dict[str, Slots], step: tf.Tensor, hyper: Hyperparameters, optimizer: str,
+    learns: tf.Tensor,
+) -> tuple[Params, dict[str, Slots]]:  # fmt: skip
+    """Limit each agent's gradient norm and take the optimiser's step, where the agent learns."""
+    if not params:
+        return {}, {}
+    norm, limit = maths.gradient_norm(list(gradients.values())), hyper.max_grad_norm
+    scale = tf.where((limit > 0) & (norm > limit), limit / norm, 1)  # [P]
+    new_params, new_slots = {}, {}
+    for name, value in params.items():
+        shape = [-1] + [1] * (value.shape.rank - 1)  # [P] against [P, ...]
+        factor, rate, momentum, moves = (
+            tf.reshape(x, shape) for x in (scale, hyper.learning_rate, hyper.momentum, learns)
+        )
+        delta, moved = maths.OPTIMIZERS[optimizer](factor * gradients[name], slots[name], step, rate, momentum)
+        new_params[name] = tf.where(moves, value + delta, value)
+        new_slots[name] = Slots(*(tf.where(moves, new, old) for new, old in zip(moved, slots[name], strict=True)))
+    return new_params, new_slots
+
+
+def _is_finite(params: Params) -> tf.Tensor:
+    """Return for which agents all numbers are finite, bool `[P]`."""
+    each = [tf.reduce_all(tf.math.is_finite(x), axis=range(1, x.shape.rank)) for x in params.values()]
+    return tf.reduce_all(tf.stack(each), axis=0)

@@ -1,0 +1,163 @@
+"""Makes a run from an exported one and believes nothing in it: what the lab would not have written is refused.
+
+All of it is arrays, JSON and text; nothing is executed, and nothing is written but rows of the store.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, BinaryIO
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from pg_core.config import HYPERPARAMETERS, Config, ConfigError
+from pg_core.runs.exchange import archive
+from pg_core.runs.exchange.archive import Manifest, RecordedChange
+from pg_core.runs.exchange.plausibility import check_checkpoint, check_updates
+from pg_core.runs.exchange.untrusted import ImportRefused, Members
+from pg_core.runs.store import library
+from pg_core.runs.store.processes import process_name
+from pg_core.runs.store.records import Array
+from pg_core.runs.store.rows import to_bytes, totals, valid_text
+from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, write
+from pg_core.runs.store.store import Store
+
+ENDED = ("solved", "finished", "failed")
+MAX_REASON, MAX_CHANGES = 2_000, 5_000
+
+
+def import_run(store: Store, file: BinaryIO, owner: str | None = None, session: str | None = None) -> str:
+    """Add the run in an exported zip, and return its new id.
+
+    It has ended as it had when it was exported, or is stopped and can be resumed. It is written in many short
+    transactions, since others train meanwhile, and is out of sight until the last of them.
+
+    Args:
+        store: where it is to be kept.
+        file: seekable.
+        owner: whose it becomes: the id of a log-in.
+        session: of the browser that it came from.
+
+    Raises:
+        ImportRefused: the file is no exported run, or not one that this lab can keep; the store is as before.
+    """
+    members = Members(file)
+    manifest: Manifest = _read(members, "manifest.json", Manifest)
+    config = _config(members)
+    changes = _changes(members, config)
+    with _naming("manifest.json"):
+        valid_text("reason", manifest.reason, 0, MAX_REASON, lines=True)
+        process = process_name()
+        run_id = store.create(config, manifest.name, process, owner, session)
+    try:
+        store.transition(run_id, ["starting"], process, deleted_at=time.time())
+        with _naming("manifest.json"):
+            library.label(store, run_id, note=manifest.note, tags=manifest.tags)
+        _add_changes(store, run_id, changes)
+        summary = _add_updates(store, run_id, members, config, manifest.updates)
+        _add_checkpoints(store, run_id, members, config, manifest)
+        ended = manifest.state in ENDED
+        summary |= {"state": manifest.state, "reason": manifest.reason} if ended else {"state": "stopped"}
+        summary |= {"steps_per_second": manifest.steps_per_second, "arithmetic": manifest.arithmetic}
+        summary |= {"process": None, "deleted_at": None}
+        store.transition(run_id, ["starting"], process, **summary)
+    except BaseException:
+        with write(store.engine, run_id) as connection:
+            connection.execute(RUNS.delete().where(RUNS.c.id == run_id))
+        raise
+    return run_id
+
+
+@contextlib.contextmanager
+def _naming(member: str) -> Iterator[None]:
+    """Have the sentence that refuses something in a member name that member."""
+    try:
+        yield
+    except ImportRefused:
+        raise
+    except ConfigError as error:
+        raise ImportRefused(f"`{member}`: {error}") from None
+
+
+def _read(members: Members, name: str, kind: Any) -> Any:
+    """Return what a JSON file says, as a `kind`."""
+    try:
+        return TypeAdapter(kind).validate_python(members.json(name))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(ascii(part)[:40].strip("'") for part in first["loc"])
+        raise ImportRefused(f"`{name}`: `{place}` is not as an export writes it: {first['msg']}.") from None
+
+
+def _config(members: Members) -> Config:
+    with _naming("config.json"):
+        return Config.from_json(json.dumps(members.json("config.json")))
+
+
+def _changes(members: Members, config: Config) -> list[RecordedChange]:
+    """Return the changes, each of which could be made where it was."""
+    changes: list[RecordedChange] = _read(members, "changes.json", list[RecordedChange])
+    with _naming("changes.json"):
+        if len(changes) > MAX_CHANGES:
+            raise ConfigError(f"There must be at most {MAX_CHANGES:,} changes, got {len(changes):,}.")
+        for change in changes:  # names first: `changed` takes them as arguments
+            if not change.values or not change.values.keys() <= HYPERPARAMETERS.keys():
+                raise ConfigError("Each change must name hyperparameters only, and one at least.")
+            config = config.changed(**change.values)
+        # In the order in which they were asked for; those that wait for the next update come last.
+        for one, after in pairwise(change.update for change in changes):
+            if after is not None and (one is None or one > after):
+                raise ConfigError("The changes are not in the order of their updates.")
+    return changes
+
+
+def _add_changes(store: Store, run_id: str, changes: list[RecordedChange]) -> None:
+    rows = [{"run_id": run_id, **change.model_dump(), "values": json.dumps(change.values)} for change in changes]
+    if rows:
+        with write(store.engine, run_id) as connection:
+            connection.execute(CHANGES.insert(), rows)
+
+
+def _add_updates(store: Store, run_id: str, members: Members, config: Config, count: int) -> dict[str, Any]:
+    """Keep the updates, a file at a time, and return the columns of the run that follow from them."""
+    files = archive.update_members(config, count)
+    if superfluous := {name for name in members.names - files.keys() if name.startswith("updates/")}:
+        raise ImportRefused(f"`{min(superfluous)}` holds none of the run's {count:,} updates.")
+    last, best_return = np.zeros((), archive.update_type(config)), -np.inf
+    last["update"], last["env_steps_to_solve"] = -1, -1
+    for name, indices in files.items():
+        updates = members.array(name, archive.update_type(config), (len(indices),))
+        with _naming(name):
+            check_updates(config, last, updates)
+        with write(store.engine, run_id) as connection:
+            connection.execute(UPDATES.insert(), [_row(run_id, update) for update in updates])
+        last, best_return = updates[-1], max(best_return, float(updates["episodic_returns"].max()))
+    arrays = {name: last[name] for name in ARRAYS}
+    return totals(count - 1, float(last["seconds"]), arrays, best_return) if count else {}
+
+
+def _row(run_id: str, update: Array) -> dict[str, Any]:
+    arrays = {name: update[name].tobytes() for name in ARRAYS}
+    return {"run_id": run_id, "update": int(update["update"]), "seconds": float(update["seconds"]), **arrays}
+
+
+def _add_checkpoints(store: Store, run_id: str, members: Members, config: Config, manifest: Manifest) -> None:
+    """Keep policies and checkpoints, one at a time."""
+    count, numbered = manifest.updates, manifest.format_version == 1
+    seen: set[int] = set()
+    for name in sorted(name for name in members.names if not name.startswith("updates/") and name.endswith(".npy")):
+        folder, _, file = name.partition("/")
+        at, full = int(file.removesuffix(".npy")), folder == "checkpoints"
+        if at > count or at in seen:
+            raise ImportRefused(f"`{name}` is beyond the run's {count:,} updates, or a second of its update.")
+        seen.add(at)
+        policy, checkpoint = archive.split(members.array(name, archive.checkpoint_type(config, at, full, numbered), ()))
+        before = store.updates(run_id, ["env_steps", "env_steps_to_solve"], at - 1, 1) if at else []
+        with _naming(name):
+            check_checkpoint(config, at, policy, checkpoint, before[0] if before else None)
+        data = {"policy": to_bytes(policy), "checkpoint": to_bytes(checkpoint) if full else None}
+        with write(store.engine, run_id) as connection:
+            connection.execute(CHECKPOINTS.insert(), {"run_id": run_id, "update": at, **data})

@@ -1,0 +1,134 @@
+"""A run's episodes as CSV and its updates as Parquet, a batch of rows at a time."""
+
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from pg_core.config import HYPERPARAMETERS, Config
+from pg_core.runs.exchange.exports import updates_of
+from pg_core.runs.store.records import Array, Run
+from pg_core.runs.store.store import Store
+
+EPISODES = pa.schema({
+    "update": pa.int32(), "agent": pa.int16(), "episode": pa.int32(), "episodic_return": pa.float32(),
+    "episodic_length": pa.int32(), "env_steps": pa.int64(), "seconds": pa.float64(),
+})  # fmt: skip
+MEASURED = {  # of each agent in each update: unit and meaning
+    "policy_loss": ("", "surrogate loss; no measure of performance"),
+    "value_loss": ("return²", "half the mean squared error of the value network"),
+    "entropy_loss": ("nats", "minus the entropy of the steps, reduced as the policy loss"),
+    "entropy": ("nats", "of the policy, mean over the steps played"),
+    "grad_norm": ("", "of the policy's gradient, before the limit"),
+    "grad_snr": ("", "signal-to-noise ratio of the gradient"),
+    "approx_kl": ("nats", "from the policy before to the one after the step"),
+    "explained_variance": ("", "of the returns by the baseline"),
+    "mean_return": ("return", "of the agent's last 100 episodes at most"),
+}
+COUNTED = {
+    "update": ("", "index of the update", pa.int32()),
+    "agent": ("", "index in the population", pa.int16()),
+    "seconds": ("s", "of training since the start of the run", pa.float64()),
+    "episodes": ("episodes", "of the agent since the start of the run", pa.int64()),
+    "env_steps": ("steps", "of the agent since the start of the run", pa.int64()),
+    "env_steps_to_solve": ("steps", "null where not solved", pa.int64()),
+    "episodic_return": ("return", "mean over the episodes of this update", pa.float32()),
+    "episodic_length": ("steps", "mean over the episodes of this update", pa.float32()),
+}
+POPULATION = {
+    "iqm": ("return", "interquartile mean of mean_return over the agents"),
+    "iqm_low": ("return", "lower end of its 95 % bootstrap interval"),
+    "iqm_high": ("return", "upper end of its 95 % bootstrap interval"),
+}
+_TYPES = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string(), tuple: pa.string()}
+
+
+def write_episodes(store: Store, run: Run, file: BinaryIO) -> None:
+    """Write a row an episode: update, agent, number of the agent's episode, return, length, steps, seconds."""
+    with pa.csv.CSVWriter(
+        file, EPISODES, write_options=pa.csv.WriteOptions(quoting_style="none", quoting_header="none")
+    ) as writer:
+        for updates in updates_of(store, run):
+            writer.write_batch(_batch(_episodes(updates), updates["episodic_returns"].shape, EPISODES))
+
+
+def _episodes(updates: Array) -> dict[str, Array]:
+    lengths = updates["episodic_lengths"].astype(np.int64)  # [n, P, B]
+    before = updates["env_steps"] - lengths.sum(axis=2)  # [n, P]
+    _, agents, batch = lengths.shape
+    return {
+        "update": updates["update"][:, None, None],
+        "agent": np.arange(agents)[:, None],
+        "episode": updates["update"][:, None, None] * batch + np.arange(batch),
+        "episodic_return": updates["episodic_returns"],
+        "episodic_length": lengths,
+        "env_steps": before[:, :, None] + lengths.cumsum(axis=2),
+        "seconds": updates["seconds"][:, None, None],
+    }
+
+
+def write_updates(store: Store, run: Run, file: BinaryIO) -> None:
+    """Write a row an update and agent: all that was measured, and the hyperparameters that were in force."""
+    about = {"run": run.id, "name": run.name, "config": run.config.model_dump_json()}
+    schema = pa.schema([*_fields()], metadata=about)
+    configs = _in_force(store, run)
+    with pa.parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        for updates in updates_of(store, run):
+            writer.write_batch(_batch(_rows(updates, configs), updates["env_steps"].shape, schema))
+
+
+def _fields() -> Iterator[pa.Field]:
+    def field(name: str, dtype: pa.DataType, unit: str, description: str) -> pa.Field:
+        return pa.field(name, dtype, metadata={"unit": unit, "description": description})
+
+    for name, (unit, description, dtype) in COUNTED.items():
+        yield field(name, dtype, unit, description)
+    for name, (unit, description) in {**MEASURED, **POPULATION}.items():
+        yield field(name, pa.float32(), unit, f"{description}; NaN where undefined")
+    for name, parameter in HYPERPARAMETERS.items():
+        yield field(name, _TYPES[parameter.kind], "", f"{parameter.label}, in force in this update")
+
+
+def _rows(updates: Array, configs: list[tuple[int, Config]]) -> dict[str, Array | pa.Array]:
+    batch = updates["episodic_returns"].shape[2]
+    rows: dict[str, Array | pa.Array] = {
+        "update": updates["update"][:, None],
+        "agent": np.arange(updates["env_steps"].shape[1]),
+        "seconds": updates["seconds"][:, None],
+        "episodes": (updates["update"][:, None] + 1) * batch,
+        "env_steps": updates["env_steps"],
+        "episodic_return": updates["episodic_returns"].mean(axis=2),
+        "episodic_length": updates["episodic_lengths"].mean(axis=2),
+        **{name: updates[name] for name in MEASURED},
+        **{name: updates["iqm"][:, None, i] for i, name in enumerate(POPULATION)},
+    }
+    solved = updates["env_steps_to_solve"].reshape(-1)
+    rows["env_steps_to_solve"] = pa.array(solved, mask=solved < 0)
+    each = np.searchsorted([first for first, _ in configs], updates["update"], side="right") - 1  # [n]
+    each = np.repeat(each, updates["env_steps"].shape[1])
+    for name, parameter in HYPERPARAMETERS.items():
+        values = [getattr(config, name) for _, config in configs]
+        shown = list(map(parameter.show, values)) if parameter.kind is tuple else values
+        rows[name] = pa.array(shown, _TYPES[parameter.kind]).take(each)
+    return rows
+
+
+def _in_force(store: Store, run: Run) -> list[tuple[int, Config]]:
+    """Return the configs of a run, each with the first update in which it was in force."""
+    configs = [(0, run.config)]
+    for request in store.requests(run.id):
+        if request.update is not None:
+            configs.append((request.update, configs[-1][1].changed(**request.values)))
+    return configs
+
+
+def _batch(columns: Mapping[str, Array | pa.Array], shape: tuple[int, ...], schema: pa.Schema) -> pa.RecordBatch:
+    """Return columns, of `shape` or broadcast to it, as rows."""
+
+    def flat(values: Array | pa.Array) -> pa.Array:
+        return pa.array(np.broadcast_to(values, shape).reshape(-1)) if isinstance(values, np.ndarray) else values
+
+    return pa.record_batch([flat(columns[field.name]).cast(field.type) for field in schema], schema=schema)

@@ -1,0 +1,34 @@
+"""Where the project is, and where the lab keeps what it writes: a folder, and a database."""
+
+import os
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from pg_core.runs.store.schema import StoreError, lab_file
+
+ROOT = Path(__file__).parents[2]  # of the project
+
+
+def data_folder() -> Path:
+    """Return the folder of all that the lab writes: `$PG_LAB_DATA`, else `.lab` in the project."""
+    return Path(os.environ.get("PG_LAB_DATA") or ROOT / ".lab").absolute()
+
+
+def database() -> sa.URL:
+    """Return where the runs are: in the PostgreSQL of `$PG_LAB_DATABASE_URL`, else in a file of the lab's folder.
+
+    Raises:
+        StoreError: the variable holds no such URL.
+    """
+    given = os.environ.get("PG_LAB_DATABASE_URL")
+    if not given:
+        return lab_file(data_folder())
+    try:
+        url = sa.make_url(given)
+    except (SQLAlchemyError, ValueError):
+        url = sa.URL.create("nothing")
+    if url.get_backend_name() not in ("postgresql", "postgres"):  # the URL is not quoted: it has a password
+        raise StoreError("`PG_LAB_DATABASE_URL` must be like postgresql://user:password@127.0.0.1/database.")
+    return url.set(drivername="postgresql+psycopg")

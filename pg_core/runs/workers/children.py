@@ -1,0 +1,113 @@
+"""Worker processes as their parent sees them: it talks to them through pipes, and they end when it does."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import psutil
+
+from pg_core.runs.paths import ROOT
+from pg_core.runs.store.processes import process_name
+
+SHUTDOWN_SECONDS = 3.0
+
+
+class Child:
+    """One worker process and the thread that reads its answers.
+
+    Args:
+        folder: the lab's.
+        on_answer: is called, in that thread, with each message of the process.
+        role: what the process is for: "train", "studio" or "prover".
+        on_end: is called there when nothing more is heard of the process, whatever the cause.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        on_answer: Callable[[Mapping[str, Any]], None],
+        role: str = "train",
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        with _log(folder) as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pg_core.runs.workers.worker", role],
+                cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
+                env={**os.environ, "PG_LAB_DATA": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"},
+            )  # fmt: skip
+        self.name = process_name(self._process.pid)
+        self.leaving = False
+        self.claim = 0  # bytes that its run may take, TensorFlow included
+        self._on_answer, self._on_end = on_answer, on_end
+        self._heard = False
+        threading.Thread(target=self._read, name=f"worker {self.name}", daemon=True).start()
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, None while the process runs."""
+        return self._process.returncode
+
+    def is_alive(self) -> bool:
+        """Return whether the process runs; one that has ended is reaped."""
+        return self._process.poll() is None
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Write one message; a child that has just died, or was told to end, is found by whoever watches it."""
+        assert self._process.stdin
+        with contextlib.suppress(OSError, ValueError):  # the latter if its input is closed
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def close(self) -> None:
+        """Tell the process, by the end of its input, to keep what it has and end."""
+        if not (self._heard or self.claim):
+            self._process.kill()  # it does not listen yet, and has no run
+        assert self._process.stdin
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def memory(self) -> int:
+        """Return the bytes that the process has taken, 0 if it has ended."""
+        with contextlib.suppress(psutil.Error):
+            return int(psutil.Process(self._process.pid).memory_info().rss)
+        return 0
+
+    def kill(self) -> None:
+        """End the process at once; it is reaped when somebody asks whether it is alive."""
+        self._process.kill()
+
+    def end(self) -> None:
+        """Wait until the process has ended; make it, if it does not."""
+        try:
+            self._process.wait(SHUTDOWN_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        try:
+            with self._process.stdout as lines:
+                for line in lines:
+                    self._heard = True
+                    try:
+                        message = json.loads(line)
+                    except ValueError:  # it died amid a line
+                        return
+                    self._on_answer(message)
+        finally:
+            self._on_end()
+
+
+def _log(folder: Path) -> BinaryIO:
+    """Open what workers complain to; in a folder that cannot be written, they complain to nobody."""
+    try:
+        return (folder / "workers.log").open("ab")
+    except OSError:
+        return open(os.devnull, "ab")

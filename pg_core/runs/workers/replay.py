@@ -1,0 +1,145 @@
+"""Trains a run again from its config and its changes: to compare it with what is stored, or for a policy it had."""
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from pg_core.runs.store.records import ARITHMETIC, Array, NoPolicy
+from pg_core.runs.store.rows import update_row
+from pg_core.runs.store.schema import ARRAYS
+from pg_core.runs.store.store import Store
+from pg_core.runs.workers.worker import prepare_tensorflow
+
+if TYPE_CHECKING:
+    from pg_core.learning.trainer import Trainer, Update
+
+_Changes = deque[tuple[int, dict[str, Any]]]  # live values by the update from which on they were in force
+
+
+@dataclass(frozen=True)
+class Replay:
+    """How far a run was trained again.
+
+    Attributes:
+        updates: of the run.
+        identical: of these, from the first on, as far as they were compared.
+        arrays: names of those that differ in the next one; all if only one of the two has that update.
+        arithmetic: version of the trainer's with which the run began.
+    """
+
+    updates: int
+    identical: int = 0
+    arrays: tuple[str, ...] = ()
+    arithmetic: int = ARITHMETIC
+
+    @property
+    def differs_at(self) -> int | None:
+        """The first update that differs, None if none does."""
+        return self.identical if self.arrays else None
+
+
+def compare(store: Store, run_id: str) -> Iterator[Replay]:
+    """Train a run again up to the updates that it has now, and yield how far it is; the last one is the result.
+
+    Only as many updates as are trained at once are in memory.
+
+    Raises:
+        UnknownRun: there is no such run.
+        ConfigError: this lab cannot train it.
+    """
+    run = store.run(run_id)
+    # Read after the run: all that was in force in its updates is there.
+    changes = deque(
+        (request.update, request.values) for request in store.requests(run_id) if request.update is not None
+    )
+    replay = Replay(run.updates, arithmetic=run.arithmetic)
+    yield replay
+    prepare_tensorflow(store.folder)
+    from pg_core.learning.trainer import Trainer
+
+    trainer = Trainer(run.config)
+    try:
+        trainer.compile()
+        while replay.identical < replay.updates and not replay.arrays:
+            trained = _advance(trainer, changes, replay.identical, replay.updates)
+            stored = store.updates(run_id, list(ARRAYS), replay.identical, len(trained))
+            replay = _compared(replay, trained, stored)
+            yield replay
+    finally:
+        trainer.close()
+
+
+def kept_policy(store: Store, run_id: str, update: int) -> dict[str, Array]:
+    """Return the policy of a run after `update` updates, if it is kept; this never trains.
+
+    Raises:
+        NoPolicy: it is not.
+    """
+    kept = store.policy(run_id, update)
+    if kept is None or kept[0] != update:
+        raise NoPolicy(f"The policy at update {update:,} was thinned meanwhile; ask again.")
+    return kept[1]
+
+
+def policy_at(store: Store, run_id: str, update: int) -> dict[str, Array]:
+    """Return the policy of a run after `update` updates, bit for bit.
+
+    It is the one that was kept, or trained again from the last checkpoint before it, with the recorded changes.
+
+    Raises:
+        UnknownRun: there is no such run.
+        NoPolicy: the run has not come so far, or cannot be trained so far again, as by another arithmetic.
+        ConfigError: this lab cannot train it.
+    """
+    with contextlib.suppress(NoPolicy):
+        return kept_policy(store, run_id, update)
+    checkpoint, run = store.checkpoint(run_id, update), store.run(run_id)
+    if checkpoint is None or update > run.updates:
+        raise NoPolicy(f"`update` must be in [0, {run.updates}], of which a policy can be had, got {update}.")
+    if run.arithmetic != ARITHMETIC:
+        raise NoPolicy("An earlier lab trained this run: a policy that is not kept cannot be had exactly again.")
+    prepare_tensorflow(store.folder)
+    from pg_core.learning.trainer import Trainer
+
+    done = int(checkpoint["update"])
+    recorded = [(request.update, request.values) for request in store.requests(run_id) if request.update is not None]
+    changes = deque(change for change in recorded if change[0] >= done)
+    trainer = Trainer(store.config_after(run_id, done), checkpoint)
+    try:
+        while done < update and (trained := _advance(trainer, changes, done, update)):
+            done += len(trained)
+        if done < update:
+            raise NoPolicy(f"Training the run again ended after {done:,} updates, before update {update:,}.")
+        return trainer.policy()
+    finally:
+        trainer.close()
+
+
+def _advance(trainer: "Trainer", changes: _Changes, done: int, updates: int) -> "list[Update]":
+    """Train up to the next change at most, with all changes before it in force; return nothing where training ends."""
+    from pg_core.learning.learners import TrainingError
+
+    while changes and changes[0][0] <= done:
+        trainer.change(trainer.config.changed(**changes.popleft()[1]))
+    until = min([updates, *(update for update, _ in changes)])
+    try:
+        return trainer.advance(until - done)
+    except TrainingError:  # the run has got beyond this update, so that is a difference like any other
+        return []
+
+
+def _compared(replay: Replay, trained: "Sequence[Update]", stored: Sequence[sa.Row[Any]]) -> Replay:
+    """Return how far a replay is after some more updates."""
+    if not trained:
+        return replace(replay, arrays=tuple(ARRAYS))
+    rows = {row.update: row for row in stored}
+    for update in trained:
+        row, again = rows.get(update.index), update_row("", update, seconds=0.0)
+        different = tuple(name for name in ARRAYS if row is None or getattr(row, name) != again[name])
+        if different:
+            return replace(replay, identical=update.index, arrays=different)
+    return replace(replay, identical=replay.identical + len(trained))

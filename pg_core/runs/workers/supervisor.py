@@ -1,0 +1,168 @@
+"""Owns the worker processes of one server: starts queued runs, sees when a worker dies, ends them all at the end.
+
+The server itself never imports TensorFlow. A spare worker has it imported and waits, so that a click becomes
+a first update at once. All decisions are taken in one thread.
+"""
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from pg_core.config import ConfigError
+from pg_core.learning import memory
+from pg_core.runs.store.records import WORKED_ON
+from pg_core.runs.store.schema import StoreError
+from pg_core.runs.store.store import Store
+from pg_core.runs.workers.children import Child
+
+TICK_SECONDS = 0.25
+RUNS_A_PROCESSOR = 2
+RETRY_SECONDS = 5.0  # before a worker that failed to start is replaced
+CALM_SECONDS = 2.0  # that a run begins in before the next spare takes a processor to import TensorFlow
+STOP_SECONDS = 10.0  # after which a worker that was told to stop, and has not, is ended
+
+HUNG = f"Its worker did not obey within {STOP_SECONDS:.0f} seconds and was ended; resume continues from what was kept."
+NO_WORKER = "it starts when a worker is free"
+NO_MEMORY = "it starts when other runs leave enough memory"
+MAKE_ROOM = "It was paused while another run waited for a worker; resume the run to continue it."
+
+_log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """The workers of one server, from `start` to `shutdown`.
+
+    Args:
+        store: whose runs are to be worked on.
+        max_training: runs that are trained at once; None: two a processor, which most leave idle between updates.
+    """
+
+    def __init__(self, store: Store, max_training: int | None = None) -> None:
+        self._store = store
+        self._max_training = max_training or RUNS_A_PROCESSOR * (os.cpu_count() or 1)
+        self._training: list[Child] = []  # longest first; some may be about to end
+        self._spare: Child | None = None
+        self._not_before = self._spare_not_before = 0.0
+        self._told: dict[tuple[str, str], float] = {}  # since when a run's process has been told to stop
+        self._trouble = ""  # that the log knows of already
+        self._wake, self._closing = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Start the spare and the watch over all workers."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Poll the queue now."""
+        self._wake.set()
+
+    def shutdown(self) -> None:
+        """End every worker: those that train keep what they have and leave their runs interrupted."""
+        self._closing.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        children = [*self._training, *filter(None, [self._spare])]
+        for child in children:
+            child.close()
+        for child in children:
+            child.end()
+        with contextlib.suppress(StoreError):
+            self._store.interrupt_dead()
+
+    def _watch(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._reap()
+                self._staff()
+                self._store.interrupt_dead({child.name for child in self._training})
+                self._end_hung()
+                self._start_queued()
+                self._trouble = ""
+            except StoreError as error:
+                self._complain(error)
+            except Exception as error:  # whatever it is, the workers still need someone who watches
+                self._complain(error, exc_info=error)
+            self._wake.wait(TICK_SECONDS)
+            self._wake.clear()
+
+    def _complain(self, error: Exception, **more: Any) -> None:
+        """Log a trouble once, however many ticks it lasts."""
+        if self._trouble != str(error):
+            _log.warning("The supervisor goes on: %s", error, **more)
+            self._trouble = str(error)
+
+    def _reap(self) -> None:
+        self._training = [child for child in self._training if child.is_alive()]
+        if self._spare and not self._spare.is_alive():
+            _log.warning("A worker ended with exit status %s; see workers.log in the lab's folder.", self._spare.status)
+            self._not_before = time.monotonic() + RETRY_SECONDS
+            self._spare = None
+
+    def _staff(self) -> None:
+        now = time.monotonic()
+        if now < self._not_before:
+            return
+        wanted = self._spare is None and (now >= self._spare_not_before or self._store.queue())
+        if wanted and (not self._training or self._unclaimed() >= memory.WORKER_BYTES):
+            self._spare = Child(self._store.folder, self._on_answer)
+
+    def _unclaimed(self) -> int:
+        """Return the bytes that are free, less what the runs in training may still take of them."""
+        return memory.free() - sum(max(0, child.claim - child.memory()) for child in self._training)
+
+    def _end_hung(self) -> None:
+        """Take the runs that were to be stopped long ago from their workers, which hang or are in a long update."""
+        now = time.monotonic()
+        self._told = {told: self._told.get(told, now) for told in self._store.told_to_stop()}
+        for (run_id, process), since in self._told.items():
+            if now - since >= STOP_SECONDS:
+                self._store.transition(run_id, WORKED_ON, process, state="stopped", reason=HUNG)
+                for child in self._training:
+                    if child.name == process:
+                        child.kill()
+
+    def _start_queued(self) -> None:
+        queue = self._store.queue()
+        for place, run_id in enumerate(queue):
+            claim = self._claim(run_id)
+            full = len(self._training) >= self._max_training
+            if full or not self._fits(claim):
+                self._store.explain([run_id], NO_WORKER if full else NO_MEMORY)
+                self._store.explain(queue[place + 1 :], NO_WORKER)
+                self._make_room()
+                return
+            if self._spare is None:
+                return
+            state = {"state": "starting", "reason": ""}
+            if self._store.transition(run_id, ["queued"], process=self._spare.name, **state):
+                self._spare.claim = claim
+                self._spare.send({"train": run_id, "process": self._spare.name})
+                self._training.append(self._spare)
+                self._spare, self._spare_not_before = None, time.monotonic() + CALM_SECONDS
+
+    def _claim(self, run_id: str) -> int:
+        with contextlib.suppress(ConfigError):  # which its worker will tell
+            return memory.WORKER_BYTES + memory.needed(self._store.run(run_id).current)
+        return memory.WORKER_BYTES
+
+    def _fits(self, claim: int) -> bool:
+        """Return whether there is memory for one more run; one always may train."""
+        has = self._spare.memory() if self._spare else 0
+        return not self._training or claim - has <= self._unclaimed()
+
+    def _make_room(self) -> None:
+        """Have one paused run's worker leave, if none is leaving yet: pausing must not block the queue."""
+        paused = {process for _, state, process in self._store.worked_on() if state == "paused"}
+        waiting = [child for child in self._training if child.name in paused]
+        if waiting and not any(child.leaving for child in self._training):
+            waiting[0].leaving = True
+            waiting[0].send({"leave": MAKE_ROOM})
+
+    def _on_answer(self, message: Mapping[str, Any]) -> None:
+        if "gone" in message:
+            self._store.gone[message["gone"]] = message["reason"]

@@ -1,0 +1,214 @@
+"""Trains one run from claim to end: in a process of its own, or in that of the command line.
+
+As a process (`python -m pg_core.runs.workers.worker train|studio|prover`) it reads one JSON object a line on
+standard input: `{"train": run id, "process": its name in the store}`, `{"leave": reason}`, or a question, `{"ask": key,
+"check": {}}` or `{"ask": key, "episode": {}}`, answered on standard output by `{"answer": key, "error":
+sentence or null}`, with the "check" or the "episode". Where the store cannot even be told that a run has ended, it says
+`{"gone": process, "reason": sentence}`. When its server is gone, however that ended, standard input ends: it keeps what
+it has and exits.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import queue
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from pg_core import proofs, runtime
+from pg_core.config import Config, ConfigError
+from pg_core.environments import UnsupportedEnvironmentError
+from pg_core.learning import episodes
+from pg_core.policies import in_numpy
+from pg_core.runs.paths import data_folder, database
+from pg_core.runs.store.records import LostRun, NoPolicy, UnknownRun
+from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS, StoreError
+from pg_core.runs.store.store import Store
+from pg_core.runs.workers import error_log
+from pg_core.runs.workers.session import Leave, Outcome, Session
+
+if TYPE_CHECKING:
+    from pg_core.learning.trainer import Update
+
+NICENESS = 10  # pages and their server come first, which need little
+LEAVE_SECONDS = 2.0
+
+DISK_FULL = "The disk is full: free some space, then resume the run or ask again."
+
+
+def work(store: Store, run_id: str, process: str, leave: Leave | None = None) -> Iterator["Update"]:
+    """Train a run that is starting in `process`, and yield each update when it is trained.
+
+    Continues from the newest checkpoint if there is one, exactly. What ended the run is in its state and reason;
+    it is stopped if the caller stops iterating.
+
+    Raises:
+        StoreError: that cannot be written.
+    """
+    prepare_tensorflow(store.folder)
+    if not store.transition(run_id, ["starting"], process, state="starting"):
+        return  # it is another's by now
+    session = None
+    try:
+        session = Session(store, run_id, process, leave or Leave())
+        if not store.transition(run_id, ["starting"], process, state="running"):
+            return
+        outcome = yield from session.train()
+        session.commit(checkpoint=True)
+    except GeneratorExit:
+        if session:
+            session.commit(checkpoint=True)
+        store.transition(run_id, ["running", "paused"], process, state="stopped")
+        raise
+    except KeyboardInterrupt:
+        # It may have struck in the middle of an update: the trainer's state may be half of one and half of the next.
+        with contextlib.suppress(StoreError, LostRun):
+            if session:
+                session.commit(checkpoint=False, policy=False)
+        store.transition(run_id, ["starting", "running", "paused"], process, state="stopped")
+        raise
+    except LostRun:
+        return
+    except Exception as error:
+        outcome = _failure(store.folder, error)
+        with contextlib.suppress(StoreError, LostRun):
+            if session:
+                session.commit(checkpoint=False, policy=False)
+    finally:
+        if session:
+            session.close()
+    store.transition(run_id, ["starting", "running", "paused"], process, state=outcome[0], reason=outcome[1])
+
+
+def prepare_tensorflow(folder: Path) -> None:
+    """Import TensorFlow and what trains, so that a spare has done it before it is needed."""
+    runtime.keep_programs(folder / "programs")
+    with runtime.muted_stderr():
+        runtime.import_tensorflow()
+        import pg_core.learning.trainer  # noqa: F401
+
+
+def _warm_up() -> None:
+    """Train the default config for an update, in a store of its own: when a run comes, all is compiled and set up."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        run_id = store.create(Config(num_updates=1, pace=0), process="warm-up")
+        session = Session(store, run_id, "warm-up", Leave())
+        store.transition(run_id, ["starting"], "warm-up", state="running")
+        deque(session.train(), maxlen=0)
+        session.commit(checkpoint=True)
+        session.close()
+        store.close()
+
+
+def _failure(folder: Path, error: Exception) -> Outcome:
+    """Return how a run ends after an error: with the sentence it carries, or with the number of its log entry."""
+    from pg_core.learning.learners import TrainingError
+
+    if isinstance(error, StoreError):
+        return "interrupted", str(error)
+    if _is_full(error):
+        return "interrupted", DISK_FULL
+    if isinstance(error, (TrainingError, ConfigError, UnsupportedEnvironmentError)):
+        return "failed", str(error)
+    return "failed", _log(folder, error)
+
+
+def _is_full(error: Exception) -> bool:
+    """Return whether the disk has no room: TensorFlow, which keeps programs there, says so in the system's words."""
+    return os.strerror(errno.ENOSPC) in str(error)
+
+
+def _log(folder: Path, error: Exception) -> str:
+    number = error_log.note(folder, error)
+    return f"An unexpected {type(error).__name__} ended this; see incident {number} in errors.log in the lab's folder."
+
+
+def main() -> None:
+    """Serve one supervisor: train the run or answer the questions that arrive on standard input."""
+    # What libraries print must not end up between the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    leave = Leave()
+    threading.Thread(target=_listen, args=(inbox, leave), daemon=True).start()
+    [role] = sys.argv[1:] or ["train"]
+    if role != "studio":  # which plays and draws episodes for those who wait at a page: NumPy is enough
+        prepare_tensorflow(data_folder())
+    if role == "train" and inbox.empty():
+        _warm_up()
+    store = Store(data_folder(), database(), PATIENT_LOCK_SECONDS)
+    print(json.dumps({"ready": True}), file=answers)
+    while not leave.is_set():
+        message = inbox.get()
+        if "train" in message:
+            updates = work(store, message["train"], message["process"], leave)
+            try:
+                next(updates, None)  # somebody waits for it
+                os.nice(NICENESS)
+                deque(updates, maxlen=0)
+            except StoreError as error:
+                print(json.dumps({"gone": message["process"], "reason": str(error)}), file=answers)
+            return
+        if "ask" in message:
+            _answer(store, message, answers, trains=role != "studio")
+
+
+def _listen(inbox: "queue.SimpleQueue[dict[str, Any]]", leave: Leave) -> None:
+    # Unbuffered: a buffered reader's lock, held by a thread that waits, makes Python abort when it exits.
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as lines:
+        for line in lines:
+            message = json.loads(line)
+            if "leave" in message:
+                leave.reason = message["leave"]
+                break
+            inbox.put(message)
+    leave.set()
+    inbox.put({})
+    time.sleep(LEAVE_SECONDS)
+    os._exit(1)  # an update takes too long: its run continues from the newest checkpoint
+
+
+def _answer(store: Store, message: dict[str, Any], answers: TextIO, *, trains: bool) -> None:
+    answer: dict[str, Any] = {"answer": message["ask"], "error": None}
+    try:
+        if "episode" in message:
+            answer["episode"] = _play(store, trains, **message["episode"]).decode()
+        else:
+            answer["check"] = proofs.run(message["check"]["name"], **message["check"]["parameters"]).to_json()
+    except (StoreError, ConfigError, UnsupportedEnvironmentError, UnknownRun, NoPolicy) as known:
+        answer["error"] = str(known)
+    except Exception as error:
+        answer["error"] = DISK_FULL if _is_full(error) else _log(store.folder, error)
+    with contextlib.suppress(BrokenPipeError):
+        print(json.dumps(answer), file=answers)
+
+
+def _play(
+    store: Store, trains: bool, run_id: str | None, config: dict[str, Any] | None, update: int, **shown: Any
+) -> bytes:
+    """Play what a run had learned after `update` updates, or the policies with which a config begins.
+
+    A policy that is not kept is trained again if this process `trains`: the studio has no TensorFlow.
+    """
+    if run_id is None:
+        start = Config(**config or {})
+        policy = in_numpy.initialize_policy(start, start.environment)
+        return episodes.to_json(start, policy, 0, range(start.num_agents), **shown)
+    from pg_core.runs.workers.replay import kept_policy, policy_at
+
+    start = store.config_after(run_id, update)
+    policy = (policy_at if trains else kept_policy)(store, run_id, update)
+    return episodes.to_json(start, policy, update, store.ranking(run_id, update), **shown)
+
+
+if __name__ == "__main__":
+    main()
+    os._exit(0)  # all is kept, and TensorFlow takes a second to take itself down
