@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 
-from pg_core import proofs
+from pg_core import proofs, runtime
 from pg_core.proofs.verdicts import Check
 
 PROCESSES = 2  # each takes seconds to import TensorFlow, and half a gigabyte of memory
@@ -34,6 +34,7 @@ def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     atexit.register(os._exit, 0)  # Python would take seconds to free what TensorFlow holds
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    runtime.skip_optimization()
 
 
 def _end_with_parent() -> None:
