@@ -90,6 +90,14 @@ def prepare() -> None:
         tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
+def skip_optimization() -> None:
+    """Have TensorFlow run programs as they are traced: to optimise one takes longer than to run it a few times."""
+    with muted_stderr():
+        import_tensorflow()
+        import tensorflow as tf
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
 def _note_of(program: Path) -> Path:
     return program.with_suffix(".sha256")
 

@@ -5,7 +5,10 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -214,10 +217,20 @@ def test_check_prints_an_object_for_each_statement(capsys: pytest.CaptureFixture
     assert {"claim", "left", "right", "difference", "bound", "wrong", "passed"} <= first["comparisons"][0].keys()
 
 
+def answered(result: Check | Exception) -> Callable[[Mapping[str, Any]], list[Future[Check]]]:
+    """What stands for `lab.check_each`: every check gives this result, or fails with it."""
+    answer: Future[Check] = Future()
+    if isinstance(result, Exception):
+        answer.set_exception(result)
+    else:
+        answer.set_result(result)
+    return lambda questions: [answer for _ in questions]
+
+
 def test_check_ends_with_1_if_a_verdict_is_wrong(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lab, "check", lambda name, **_: Check((exact("1 = 2", 1.0, 2.0),)))
+    monkeypatch.setattr(lab, "check_each", answered(Check((exact("1 = 2", 1.0, 2.0),))))
     assert cli.main(["check", "returns"]) == 1
     said = capsys.readouterr()
     assert said.err == "A verdict is wrong: returns.\n"
@@ -227,12 +240,12 @@ def test_check_ends_with_1_if_a_verdict_is_wrong(
 def test_a_check_that_cannot_be_computed_is_wrong(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lab, "check", lambda name, **_: exact("a lost axis", 1.0, [1.0, 1.0]))
+    monkeypatch.setattr(lab, "check_each", answered(ValueError("A lost axis.")))
     assert cli.main(["check", "returns", "--json"]) == 1
     said = capsys.readouterr()
     assert said.err == "A verdict is wrong: returns.\n"
     assert json.loads(said.out)["passed"] is False
-    assert json.loads(said.out)["error"].startswith("ValueError: ")
+    assert json.loads(said.out)["error"] == "ValueError: A lost axis."
 
 
 @pytest.mark.parametrize(

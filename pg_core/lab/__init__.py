@@ -6,7 +6,7 @@ a run and there is none.
 """
 
 from pg_core.lab.access import NotAllowed, Visitor, identify, may_control
-from pg_core.lab.checks import ask_check, check, checked, prepare_checks
+from pg_core.lab.checks import ask_check, checked, prepare_checks
 from pg_core.lab.control import Training, change, fork, pause, resume, start, step, stop, train, twin
 from pg_core.lab.exchange import FORMATS, export, export_formats, import_run
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
@@ -28,6 +28,7 @@ from pg_core.lab.viewing import (
     runs,
     stamp,
 )  # fmt: skip
+from pg_core.proofs.processes import check_each
 from pg_core.proofs.sources import Source, sources
 from pg_core.runs.curves.curves import Curves
 from pg_core.runs.curves.progress import Change, Progress
@@ -56,7 +57,7 @@ __all__ = [
     "ask_check",
     "backup",
     "change",
-    "check",
+    "check_each",
     "check_limits",
     "check_store",
     "checked",

@@ -1,18 +1,8 @@
-"""Check the proofs, here or in another process."""
+"""Check the proofs in another process, which the pages share."""
 
 from pg_core import proofs
 from pg_core.lab import state
-from pg_core.proofs.verdicts import Check
 from pg_core.runs.workers.prover import Answer
-
-
-def check(name: str, **parameters: int | float) -> Check:
-    """Check a proof in this process.
-
-    Raises:
-        ValueError: there is no such statement or parameter, or a value is out of bounds.
-    """
-    return proofs.run(name, **parameters)
 
 
 def prepare_checks() -> None:
@@ -24,7 +14,7 @@ def ask_check(name: str, **parameters: int | float) -> None:
     """Have a proof checked in another process; `checked` has the answer.
 
     Raises:
-        ValueError: as `check`.
+        ValueError: there is no such statement or parameter, or a value is out of bounds.
     """
     state.prover().ask(name, proofs.validated(name, parameters))
 

@@ -30,7 +30,9 @@ def accumulate(slice_gradients: SliceGradients, params: Any, batch: Any, lengths
     Returns:
         The gradients `[P, ...]` and the values `[P, B, T]`, 0 in slices that no episode of the agent reaches.
     """
-    num_agents, num_episodes, num_steps = tf.nest.flatten(batch)[0].shape[:3]
+    first = tf.nest.flatten(batch)[0]
+    num_agents, num_episodes, num_steps = first.shape[:3]
+    num_agents = num_agents or tf.shape(first)[0]  # where a trace is for any number of them
     num_slices = math.ceil(num_steps / min(max(1, SLICE_ROWS // num_episodes), MAX_SLICE_STEPS))
     size = math.ceil(num_steps / num_slices)
     longest = tf.cast(tf.reduce_max(lengths, axis=1), tf.int32)  # [P]
@@ -57,7 +59,8 @@ def accumulate(slice_gradients: SliceGradients, params: Any, batch: Any, lengths
         return total, tf.nest.map_structure(tf.TensorArray.stack, written)
 
     def join(slices: tf.Tensor) -> tf.Tensor:  # [P, slices, B, C]
-        return tf.reshape(tf.transpose(slices, [0, 2, 1, 3]), [num_agents, num_episodes, -1])[..., :num_steps]
+        shape = [num_agents, num_episodes, num_slices * size]
+        return tf.reshape(tf.transpose(slices, [0, 2, 1, 3]), shape)[..., :num_steps]
 
     stacked = tf.nest.map_structure(lambda spec: tf.TensorSpec([num_slices, *spec.shape], spec.dtype), values)
     all_sums, all_values = tf.map_fn(

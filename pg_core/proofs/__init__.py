@@ -85,6 +85,7 @@ def run(name: str, **parameters: int | float) -> Check:
     """
     values = validated(name, parameters)
     with runtime.muted_stderr():
+        runtime.import_tensorflow()
         module = importlib.import_module(f"{__name__}.{name}")
     check: Check = module.check(**values)
     return check

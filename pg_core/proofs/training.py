@@ -27,7 +27,7 @@ PLAIN = {
     "stop_when_solved": False,
 }  # fmt: skip
 MAX_TRACED = 16
-_traced: dict[Any, Any] = {}  # `reinforce.update` by the shapes of what it is given: a check asks for the same again
+_traced: dict[Any, Any] = {}  # `reinforce.update` by what it is given: checks ask for the same again; oldest first
 
 
 def start(policy: Params, count: int, value: Params | None = None) -> State:
@@ -65,17 +65,29 @@ def update(state: State, observations: Any, batches: Batches, **settings: Any) -
     ended = np.ones(batches.mask.shape[1:], bool)
     arrays = observations, batches.actions, batches.rewards, batches.mask, ended, ended
     played = Trajectories(*map(tf.constant, arrays))
-    key = config.optimizer, *(tuple(x.shape) for x in tf.nest.flatten((state, played)))
+    steps, ends = _for_any_number(played[:4], axis=1), _for_any_number(played[4:], axis=0)
+    signature = _for_any_number(state, axis=0), Trajectories(*steps, *ends)
+    key = config.optimizer, *tf.nest.flatten(signature)
     if key not in _traced:
         if len(_traced) == MAX_TRACED:
-            _traced.clear()
+            del _traced[next(iter(_traced))]
         step = tf.function(
             lambda state, played, hyper: reinforce.update(state, played, hyper, config.optimizer, None),
             autograph=False,
         )
-        _traced[key] = step.get_concrete_function(state, played, hyper)
+        _traced[key] = step.get_concrete_function(*signature, hyper)
     learned: tuple[State, Metrics] = _traced[key](state, played, hyper)
     return learned
+
+
+def _for_any_number(tensors: Any, axis: int) -> Any:
+    """Return the types and shapes of a structure of tensors, with any number of agents on this axis."""
+
+    def spec(tensor: tf.Tensor) -> tf.TensorSpec:
+        shape = [None if i == axis else size for i, size in enumerate(tensor.shape)]
+        return tf.TensorSpec(shape, tensor.dtype)
+
+    return tf.nest.map_structure(spec, tensors)
 
 
 def one_hot(theta: tf.Tensor, batches: Batches) -> Any:

@@ -44,7 +44,7 @@ class Comparison:
     @property
     def agrees(self) -> bool:
         """Whether the sides are equal, as far as can be told; numbers that are not finite never are."""
-        return math.isfinite(self.difference) and self.difference <= self.bound
+        return bool(math.isfinite(self.difference) and self.difference <= self.bound)
 
     @property
     def passed(self) -> bool:
@@ -124,7 +124,7 @@ def exact(
     found = Comparison(claim, _numbers(ours), _numbers(theirs), EXACT * scale, bool(wrong), spread)
     if 0 < wrong < FAINT:
         told = found.bound < found.difference < found.bound + STEEPEST * wrong * scale
-        return dataclasses.replace(found, wrong=told)
+        return dataclasses.replace(found, wrong=bool(told))
     return found
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 from pathlib import Path
@@ -38,8 +39,10 @@ def content(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_a_check_has_something_to_find_out_and_says_it_briefly(name):
-    rows = proofs.run(name).comparisons
+def test_a_check_has_something_to_find_out_and_says_it_briefly_as_plain_data(name):
+    check = proofs.run(name)
+    rows = check.comparisons
+    assert json.loads(json.dumps(check.to_json()))["passed"]
     assert any(not row.wrong for row in rows) and any(row.wrong for row in rows)
     assert len({row.claim for row in rows}) == len(rows)
     assert all(0 < len(row.claim) <= 90 and row.left for row in rows)
