@@ -50,24 +50,24 @@ STATEMENTS: dict[str, tuple[str, ...]] = {
     "expected_score": ("states", "seed"),
     "reward_to_go": ("gamma", "horizon", "states", "seed"),
     "discounting": ("gamma", "horizon", "states", "seed"),
+    "scores": ("seed",),
     "baselines": ("gamma", "horizon", "states", "seed"),
     "optimal_baseline": ("gamma", "horizon", "states", "seed"),
     "leave_one_out": ("gamma", "states", "seed"),
     "normalization": ("gamma", "states", "seed"),
-    "policy_gradient_theorem": ("gamma", "states", "seed"),
-    "proportionality": ("horizon", "states", "seed"),
-    "performance_difference": ("gamma", "states", "seed"),
-    "scores": ("seed",),
     "entropy": ("seed",),
-    "reparameterization": ("seed",),
     "surrogate_loss": ("gamma", "horizon", "states", "seed"),
     "default_estimator": ("states", "seed"),
     "gradient_clipping": ("gamma", "horizon", "states", "seed"),
+    "reparameterization": ("seed",),
+    "variance": ("gamma", "horizon", "states", "samples", "seed"),
+    "policy_gradient_theorem": ("gamma", "states", "seed"),
+    "proportionality": ("horizon", "states", "seed"),
+    "performance_difference": ("gamma", "states", "seed"),
     "gradient_domination": ("gamma", "horizon", "states", "seed"),
     "trust_region": ("gamma", "horizon", "states", "seed"),
     "importance_weights": ("gamma", "horizon", "states", "seed"),
     "natural_gradient": ("gamma", "horizon", "states", "seed"),
-    "variance": ("gamma", "horizon", "states", "samples", "seed"),
     "ascent": ("gamma", "horizon", "states", "seed"),
     "cart_pole": ("seed",),
 }
@@ -117,19 +117,19 @@ def _in_bounds(name: str, value: Any) -> int | float:
 
 # As the page of derivations shows them; a number is the place in `STATEMENTS`.
 GROUPS = {
-    "World": ("problem", "cart_pole"),
     "Core": (
-        "trajectory", "returns", "objective", "log_derivative", "dynamics", "reinforce", "expected_score",
-        "reward_to_go", "discounting", "scores", "surrogate_loss",
+        "problem", "trajectory", "returns", "objective", "log_derivative", "dynamics", "reinforce", "expected_score",
+        "reward_to_go", "discounting", "scores",
     ),
     "Estimators": (
-        "baselines", "optimal_baseline", "leave_one_out", "normalization", "default_estimator", "entropy",
-        "gradient_clipping", "importance_weights", "reparameterization", "variance",
+        "baselines", "optimal_baseline", "leave_one_out", "normalization", "entropy", "surrogate_loss",
+        "default_estimator", "gradient_clipping", "reparameterization", "variance",
     ),
     "Theory": (
         "policy_gradient_theorem", "proportionality", "performance_difference", "gradient_domination", "trust_region",
-        "natural_gradient", "ascent",
+        "importance_weights", "natural_gradient", "ascent",
     ),
+    "World": ("cart_pole",),
 }  # fmt: skip
 FIRST_EVENING = (
     "trajectory", "objective", "log_derivative", "reinforce", "reward_to_go", "baselines", "variance",
