@@ -49,7 +49,8 @@ class Bernoulli(NamedTuple):
 
     def score(self, actions: tf.Tensor) -> tf.Tensor:
         """Calculate ∂ log π(a) / ∂z = a - σ(z), with σ(z) = π(1)."""
-        return tf.cast(actions, self.outputs.dtype)[..., None] - tf.sigmoid(self.outputs)
+        z = self.outputs[..., 0]
+        return (tf.cast(actions, z.dtype) - tf.sigmoid(z))[..., None]
 
     def entropy(self) -> tf.Tensor:
         """Calculate H = log(1 + exp z) - z σ(z), in [0, ln 2]."""
@@ -58,7 +59,8 @@ class Bernoulli(NamedTuple):
 
     def entropy_gradient(self) -> tf.Tensor:
         """Calculate ∂H/∂z = -z σ(z) (1 - σ(z))."""
-        return -self.outputs * tf.sigmoid(self.outputs) * tf.sigmoid(-self.outputs)
+        z = self.outputs[..., 0]
+        return -(z * tf.sigmoid(z) * tf.sigmoid(-z))[..., None]
 
 
 class Categorical(NamedTuple):
