@@ -5,7 +5,7 @@
     python replay.py --play 3 --render
 
 It needs tensorflow and gymnasium, nothing of the lab. The random numbers are the lab's: training begins with the very
-episodes of the run, until a rounding error turns an action; what follows is as good as another seed. It trains one
+episodes of the run, until a rounding error changes an action; what follows is as good as another seed. It trains one
 agent, at the speed of NumPy whatever the run's engine was, and keeps nothing.
 """
 

@@ -24,7 +24,7 @@ class OnePage:
         if scope["type"] != "websocket":
             await self._app(scope, receive, send)
             return
-        page = ""  # the hash of its script, which Streamlit tells pages apart by
+        page = ""  # the hash of its script, which Streamlit tells pages apart by; not known yet
 
         async def receive_of_page() -> Message:
             nonlocal page
@@ -33,7 +33,7 @@ class OnePage:
                 asked = _parsed(BackMsg(), message).rerun_script
                 if not asked.fragment_id:
                     page = asked.page_script_hash or page
-                elif asked.page_script_hash != page:
+                elif page not in ("", asked.page_script_hash):
                     continue
                 return message
 
@@ -45,7 +45,7 @@ class OnePage:
             elif told.HasField("new_session"):
                 if not told.metadata.run.fragment_ids:
                     page = told.new_session.page_script_hash
-                elif told.new_session.page_script_hash != page:  # it was asked for before the page was left
+                elif page not in ("", told.new_session.page_script_hash):  # it was asked for before the page was left
                     return
             await send(message)
 

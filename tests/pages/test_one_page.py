@@ -64,6 +64,11 @@ def test_a_fragment_of_the_page_that_is_shown_runs() -> None:
     assert passed(*told) == told
 
 
+def test_a_connection_that_comes_back_may_begin_with_a_fragment() -> None:
+    told = [("<", runs("a", "f")), (">", asks("a", "f"))]
+    assert passed(*told) == told
+
+
 @pytest.mark.parametrize("left", [(">", asks("b")), ("<", runs("b")), ("<", navigates("b"))], ids=str)
 def test_a_fragment_of_a_page_that_was_left_does_not_run(left: tuple[str, bytes]) -> None:
     told = [("<", navigates("a")), left, (">", asks("a", "f")), (">", asks("b", "g"))]
