@@ -59,8 +59,9 @@ class Landscape(NamedTuple):
         In units of α‖∇J‖², so that it is seen however flat J is there; `fractions` are αL.
         """
         rises = self.objectives(after) - self.objectives(before)
-        units = np.sum((after - before) ** 2, axis=(-2, -1)) * self.smoothness() / fractions
-        return shortfall(rises / units, 1 - np.asarray(fractions) / 2)
+        alpha_l: Array = np.asarray(fractions, float)
+        units = np.sum((after - before) ** 2, axis=(-2, -1)) * self.smoothness() / alpha_l
+        return shortfall(rises / units, 1 - alpha_l / 2)
 
 
 def _directions(thetas: Array) -> Array:

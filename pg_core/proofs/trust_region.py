@@ -170,7 +170,7 @@ def _curves() -> tuple[Array, Array, Array]:
 def _best_point() -> tuple[Array, Array]:
     """Return the gain and the bound, and the bound and 0, where the bound is greatest."""
     gain, _, bound = _curves()
-    k = int(bound.argmax())
+    k = int(np.argmax(bound))
     return np.array([gain[k], bound[k]]), np.array([bound[k], 0.0])
 
 
