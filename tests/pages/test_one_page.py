@@ -1,6 +1,7 @@
 """What is asked of a page that was left is not run, and nothing else is touched."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -54,7 +55,8 @@ def passed(*messages: tuple[str, bytes]) -> list[tuple[str, bytes]]:
         scope: dict[str, Any] = {"type": "websocket"}
         await OnePage(server)(scope, receive, send)
 
-    asyncio.run(conversation())
+    with ThreadPoolExecutor() as other:  # a browser's loop runs in this thread if one of its tests came before
+        other.submit(asyncio.run, conversation()).result()
     return through
 
 

@@ -26,9 +26,9 @@ MUTATIONS = [
     ("maths.shares", "mask, tf.reduce_sum(mask, axis=(0, 2)", "mask, 1 + tf.reduce_sum(mask, axis=(0, 2)", "default_estimator"),
     # Distributions
     ("maths.distributions", "z.dtype) * z - tf.nn.softplus(z)", "z.dtype) * z + tf.nn.softplus(z)", "scores"),
-    ("maths.distributions", "[..., None] - tf.sigmoid(self.outputs)", "[..., None] - tf.sigmoid(-self.outputs)", "scores"),
+    ("maths.distributions", "(actions, z.dtype) - tf.sigmoid(z)", "(actions, z.dtype) - tf.sigmoid(-z)", "scores"),
     ("maths.distributions", "softplus(z) - z * tf.sigmoid(z)", "softplus(z) + z * tf.sigmoid(z)", "entropy"),
-    ("maths.distributions", "return -self.outputs * tf.sigmoid", "return self.outputs * tf.sigmoid", "entropy"),
+    ("maths.distributions", "return -(z * tf.sigmoid", "return (z * tf.sigmoid", "entropy"),
     ("maths.distributions", "return -tf.nn.sparse", "return tf.nn.sparse", "scores"),
     ("maths.distributions", "dtype=z.dtype) - tf.nn.softmax(z)", "dtype=z.dtype) + tf.nn.softmax(z)", "expected_score"),
     ("maths.distributions", "return -tf.reduce_sum(tf.nn.softmax", "return tf.reduce_sum(tf.nn.softmax", "entropy"),
