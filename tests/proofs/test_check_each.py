@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import types
 
 import psutil
 import pytest
@@ -10,6 +11,12 @@ from pg_core import proofs
 from pg_core.proofs import processes
 
 QUESTIONS = {"returns": {"gamma": 0.5}, "trajectory": {}, "expected_score": {"states": 3}}
+
+
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no script as the main module: a spawned process would run it, and `AppTest` leaves its own behind."""
+    monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
 
 
 def test_checks_come_in_order_with_what_they_give_anywhere():
