@@ -56,8 +56,7 @@ def test_a_longer_step_and_noise_on_a_parabola():
 
 def test_the_bounds_notice_the_wrong_direction(monkeypatch):
     assert long_runs.beyond_the_sum().max() == 0
-    turned = lambda *arguments: -statement.steps(*arguments)  # noqa: E731
-    monkeypatch.setattr(long_runs, "steps", turned)
+    monkeypatch.setattr(long_runs, "steps", lambda *arguments: -statement.steps(*arguments))
     assert long_runs.beyond_the_sum().min() > 0
     slopes = np.stack([EVEN, EVEN, EVEN])  # never moves: ‖∇J‖² = ½, and J_max - J₀ = 1, c = 1/(2L) = 1/6
     assert long_runs.beyond_the_rate(BANDIT, slopes, 1.0).tolist() == [0, 0]
