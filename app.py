@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from pages.widgets import gate, instrument
 from pages.widgets.document import Document
+from pages.widgets.drawn import keep_what_is_drawn
 from pages.widgets.one_page import OnePage
 from pages.widgets.text import plain
 from pg_core import lab
@@ -55,6 +56,8 @@ def explain(error: Exception) -> bool:
 
 if problem := gate.problem():
     sys.exit(problem)
+
+keep_what_is_drawn()
 
 app = st.App(
     ROOT / "pages" / "navigation.py",
