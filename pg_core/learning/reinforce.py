@@ -117,13 +117,13 @@ def update(
         The state after, and what was measured.
     """
     mask, step = trajectories.mask, state.step + 1
-    per_episode, per_step = maths.episode_shares(mask), maths.step_shares(mask)  # of each step in a mean: 1/n
-    shares = tf.where(_is(hyper.reduction, "reduction", "step"), per_step, per_episode)
+    per_episode, per_step = maths.episode_share(mask), maths.step_share(mask)
+    share = tf.where(_is(hyper.reduction, "reduction", "step"), per_step, per_episode)  # 1/n, [P, 1]
     returns = estimate_returns(trajectories, hyper)
-    critic = value_gradients(state.value, trajectories, returns, per_step, hyper.activation)
+    critic = value_gradients(state.value, trajectories, returns, per_step * mask, hyper.activation)
     baseline, weights = estimate_weights(returns, critic.values, mask, hyper)
-    ent_coefs = shares * hyper.ent_coef[:, None]
-    actor = policy_gradients(state.policy, trajectories, shares * weights, ent_coefs, hyper.activation)
+    ent_coefs = share * hyper.ent_coef[:, None] * mask
+    actor = policy_gradients(state.policy, trajectories, share * weights, ent_coefs, hyper.activation)
     gradients = {name: tf.reduce_sum(g, axis=1) for name, g in actor.gradients.items()}
     # An agent that has solved its environment is left as it is.
     learns = is_unsolved(state.statistics) | ~hyper.stop_when_solved
@@ -134,9 +134,9 @@ def update(
     metrics = Metrics(
         episodic_returns=episodic_returns,
         episodic_lengths=tf.cast(lengths, tf.int32),
-        policy_loss=-tf.reduce_sum(shares * weights * actor.log_probs, axis=(0, 2)),
-        value_loss=_value_loss(state.value, critic.values, returns, per_step),
-        entropy_loss=-tf.reduce_sum(shares * actor.entropies, axis=(0, 2)),
+        policy_loss=-tf.reduce_sum(share * weights * actor.log_probs, axis=(0, 2)),
+        value_loss=_value_loss(state.value, critic.values, returns, per_step * mask),
+        entropy_loss=-tf.reduce_sum(share * mask * actor.entropies, axis=(0, 2)),
         entropy=maths.masked_mean(actor.entropies, mask),
         grad_norm=maths.gradient_norm(list(gradients.values())),
         grad_snr=maths.gradient_snr(list(actor.gradients.values())),

@@ -4,7 +4,7 @@ from pg_core.maths.advantages import batch_mean, leave_one_out, normalize, step_
 from pg_core.maths.distributions import Bernoulli, Categorical, Distribution, Gaussian
 from pg_core.maths.optimizers import OPTIMIZERS, Slots
 from pg_core.maths.returns import discounted_returns, discounts, episode_returns
-from pg_core.maths.shares import episode_shares, step_shares
+from pg_core.maths.shares import episode_share, step_share
 from pg_core.maths.statistics import (
     approx_kl,
     bootstrap_interval,
@@ -28,7 +28,7 @@ __all__ = [
     "discounted_returns",
     "discounts",
     "episode_returns",
-    "episode_shares",
+    "episode_share",
     "explained_variance",
     "gradient_norm",
     "gradient_snr",
@@ -37,5 +37,5 @@ __all__ = [
     "masked_mean",
     "normalize",
     "step_mean",
-    "step_shares",
+    "step_share",
 ]

@@ -61,8 +61,8 @@ def default_steps(theta: tf.Tensor, batches: Batches, *, normalize: bool = True,
     mask, to_go = tf.constant(batches.mask), maths.discounted_returns(tf.constant(batches.rewards), 1.0)
     weights = (to_go - maths.leave_one_out(to_go, mask)) * mask
     weights = maths.normalize(weights, mask) if normalize else weights
-    shares = maths.step_shares(mask) if per_step else maths.episode_shares(mask)
-    return tf.reduce_sum((shares * weights)[..., None, None] * mdp.scores(theta, batches), axis=(0, 2))
+    share = maths.step_share(mask) if per_step else maths.episode_share(mask)
+    return tf.reduce_sum((share * weights)[..., None, None] * mdp.scores(theta, batches), axis=(0, 2))
 
 
 def unordered_batches(process: Mdp, horizon: int, num_episodes: int) -> Batches:

@@ -16,10 +16,10 @@ from pg_core.maths import (
     discounted_returns,
     discounts,
     episode_returns,
-    episode_shares,
+    episode_share,
     leave_one_out,
     step_mean,
-    step_shares,
+    step_share,
 )
 
 # Two agents with two episodes each, of two steps and one, and of two steps both: [T, P, B] = [2, 2, 2]
@@ -27,17 +27,15 @@ MASK = tf.constant([[[1.0, 1.0], [1.0, 1.0]], [[1.0, 0.0], [1.0, 1.0]]], tf.floa
 
 
 def test_a_step_counts_once_for_each_episode():
-    np.testing.assert_array_equal(episode_shares(MASK), MASK / 2)
+    np.testing.assert_array_equal(episode_share(MASK), [[1 / 2], [1 / 2]])
 
 
 def test_a_step_counts_once_for_all_steps_of_its_agent():
-    np.testing.assert_allclose(step_shares(MASK), MASK / [[[3], [4]]], rtol=1e-15)
-    np.testing.assert_allclose(tf.reduce_sum(step_shares(MASK), axis=(0, 2)), [1, 1], rtol=1e-15)
+    np.testing.assert_allclose(step_share(MASK), [[1 / 3], [1 / 4]], rtol=1e-15)
 
 
 def test_no_played_step_gives_zero_rather_than_no_number():
-    np.testing.assert_array_equal(step_shares(tf.zeros_like(MASK)), tf.zeros_like(MASK))
-    np.testing.assert_array_equal(episode_shares(tf.zeros_like(MASK)), tf.zeros_like(MASK))
+    np.testing.assert_array_equal(step_share(tf.zeros_like(MASK)), [[0], [0]])
 
 
 # The mean of the estimate, by enumeration of a decision process of two steps:
@@ -92,7 +90,7 @@ def mean_estimate(unequal: bool, weights_of) -> np.ndarray:
         log_probs = Categorical(tf.gather(logits, states)).log_prob(actions)
         probability = tf.exp(tf.reduce_sum(log_probs * mask, axis=(0, 2)))  # [P]
         weights = weights_of(tf.constant(rewards), tf.constant(mask), states)
-        loss = -tf.reduce_sum(episode_shares(tf.constant(mask)) * weights * log_probs, axis=(0, 2))
+        loss = -tf.reduce_sum(episode_share(tf.constant(mask)) * tf.constant(mask) * weights * log_probs, axis=(0, 2))
         mean = tf.reduce_sum(tf.stop_gradient(probability) * loss)
     np.testing.assert_allclose(tf.reduce_sum(probability), 1, rtol=1e-14)  # no batch was forgotten
     return -tf.convert_to_tensor(tape.gradient(mean, logits)).numpy()

@@ -22,8 +22,8 @@ MUTATIONS = [
     ("maths.advantages", "return centered / (std", "return centered / (0.1 + std", "default_estimator"),
     # Shares of a mean
     ("maths.shares", "tf.shape(mask)[2]", "tf.shape(mask)[0]", "reinforce"),
-    ("maths.shares", "tf.reduce_sum(mask, axis=(0, 2), keepdims=True)", "tf.reduce_sum(mask, axis=2, keepdims=True)", "surrogate_loss"),
-    ("maths.shares", "mask, tf.reduce_sum(mask, axis=(0, 2)", "mask, 1 + tf.reduce_sum(mask, axis=(0, 2)", "default_estimator"),
+    ("maths.shares", "tf.reduce_sum(mask, axis=(0, 2))[:, None]", "tf.reduce_max(tf.reduce_sum(mask, axis=0), axis=1)[:, None]", "surrogate_loss"),
+    ("maths.shares", "tf.reduce_sum(mask, axis=(0, 2))", "1 + tf.reduce_sum(mask, axis=(0, 2))", "default_estimator"),
     # Distributions
     ("maths.distributions", "z.dtype) * z - tf.nn.softplus(z)", "z.dtype) * z + tf.nn.softplus(z)", "scores"),
     ("maths.distributions", "(actions, z.dtype) - tf.sigmoid(z)", "(actions, z.dtype) - tf.sigmoid(-z)", "scores"),
