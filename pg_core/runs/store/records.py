@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
 
 Array = npt.NDArray[Any]
 
-ARITHMETIC = 2  # of the trainer: a run of another is the same again until a rounding error changes an action
+ARITHMETIC = 3  # of the trainer: a run of another is the same again until a rounding error changes an action
 
 ACTIVE = ("queued", "starting", "running", "paused")
 WORKED_ON = ("starting", "running", "paused")
