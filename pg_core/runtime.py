@@ -25,8 +25,22 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 _kept: Path | None = None  # where this process keeps programs
 
 
+@contextlib.contextmanager
+def muted_stderr() -> Iterator[None]:
+    """Keep off the terminal what TensorFlow's libraries print while they are loaded, before they can be silenced."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@muted_stderr()
 def import_tensorflow() -> None:
-    """Import TensorFlow without Keras, half a second sooner: `tf.keras` is imported when it is used.
+    """Import TensorFlow in silence and without Keras, half a second sooner: `tf.keras` is imported when it is used.
 
     TensorFlow imports Keras 3 at once but legacy Keras only when it is used, and asks only then which one is meant.
     """
@@ -92,9 +106,9 @@ def prepare() -> None:
 
 def skip_optimization() -> None:
     """Have TensorFlow run programs as they are traced: to optimise one takes longer than to run it a few times."""
-    with muted_stderr():
-        import_tensorflow()
-        import tensorflow as tf
+    import_tensorflow()
+    import tensorflow as tf
+
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
@@ -105,19 +119,6 @@ def _note_of(program: Path) -> Path:
 def _checksum(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def muted_stderr() -> Iterator[None]:
-    """Keep off the terminal what TensorFlow's libraries print while they are loaded, before they can be silenced."""
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _add_flag(variable: str, flag: str) -> None:

@@ -84,9 +84,8 @@ def run(name: str, **parameters: int | float) -> Check:
         ValueError: there is no such statement or parameter, or a value is out of bounds.
     """
     values = validated(name, parameters)
-    with runtime.muted_stderr():
-        runtime.import_tensorflow()
-        module = importlib.import_module(f"{__name__}.{name}")
+    runtime.import_tensorflow()
+    module = importlib.import_module(f"{__name__}.{name}")
     check: Check = module.check(**values)
     return check
 

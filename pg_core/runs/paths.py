@@ -8,12 +8,26 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pg_core.runs.store.schema import StoreError, lab_file
 
-ROOT = Path(__file__).parents[2]  # of the project
+ROOT = Path(__file__).parents[2]  # of the project, or where the package is installed
 
 
 def data_folder() -> Path:
-    """Return the folder of all that the lab writes: `$PG_LAB_DATA`, else `.lab` in the project."""
-    return Path(os.environ.get("PG_LAB_DATA") or ROOT / ".lab").absolute()
+    """Return the folder of all that the lab writes.
+
+    It is `$PG_LAB_DATA`, else `.lab` in the project; where the package is installed without the pages, `.pg-lab` in
+    the person's home.
+
+    Raises:
+        StoreError: there is no home.
+    """
+    if given := os.environ.get("PG_LAB_DATA"):
+        return Path(given).absolute()
+    if (ROOT / "app.py").exists():
+        return ROOT / ".lab"
+    try:
+        return Path.home() / ".pg-lab"
+    except RuntimeError as error:
+        raise StoreError("The lab's folder cannot be found without a home: set PG_LAB_DATA to a folder.") from error
 
 
 def database() -> sa.URL:

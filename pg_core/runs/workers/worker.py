@@ -90,9 +90,8 @@ def work(store: Store, run_id: str, process: str, leave: Leave | None = None) ->
 def prepare_tensorflow(folder: Path) -> None:
     """Import TensorFlow and what trains, so that a spare has done it before it is needed."""
     runtime.keep_programs(folder / "programs")
-    with runtime.muted_stderr():
-        runtime.import_tensorflow()
-        import pg_core.learning.trainer  # noqa: F401
+    runtime.import_tensorflow()
+    import pg_core.learning.trainer  # noqa: F401
 
 
 def _warm_up() -> None:
