@@ -16,30 +16,46 @@ VALIDATION_SEED = 1
 
 
 class Evaluation(NamedTuple):
-    """Fresh episodes of a greedy policy."""
+    """Fresh episodes of a policy."""
 
     returns: Array  # [N] undiscounted
     lengths: Array  # [N]
     consecutive_successes: int  # episodes, from the first on, that ran to the time limit before one did not
 
 
-def evaluate(config: Config, policy: Params, agent: int, episodes: int, seed: int = 0) -> Evaluation:
-    """Play fresh episodes with one agent's greedy policy.
+def evaluate(
+    config: Config, policy: Params, agent: int, episodes: int, seed: int = 0, greedy: bool = True
+) -> Evaluation:
+    """Play fresh episodes with one agent's policy.
 
     Args:
         config: in force when the policy was taken.
         policy: parameters of the population, the population axis first.
         agent: whose policy, in [0, P-1].
-        episodes: N ≥ 1.
+        episodes: N, at least 1.
         seed: of the episodes; they are never those of training.
+        greedy: the most probable actions, or sampled ones as in training.
 
     Returns:
         Returns and lengths, and how many consecutive episodes the policy held out to the time limit: success where
         an episode ends in failure, as in CartPole.
+
+    Raises:
+        ValueError: there is no such agent, or `episodes` is not positive.
     """
+    if episodes < 1:
+        raise ValueError(f"`episodes` must be at least 1, got {episodes}.")
     params = one_agent(policy, agent)
+    draws = generator(seed, Stream.EVALUATION, agent, update=1)  # update 0 has the episodes' seeds
+    draw = draws.standard_normal if "log_std" in params else draws.random
+
+    def act(observations: Array, noise: Array) -> Array:
+        if greedy:
+            return in_numpy.greedy(params, observations, config.activation)
+        return in_numpy.sample(params, observations, draw(noise.shape, np.float32), config.activation)
+
     engine = GymnasiumEngine(config.environment, 1, episodes, seed, Stream.EVALUATION)
-    played = engine.collect(lambda observations, _: in_numpy.greedy(params, observations, config.activation), update=0)
+    played = engine.collect(act, update=0)
     engine.close()
     ended_early = np.flatnonzero(~played.truncated[0])
     return Evaluation(
@@ -49,10 +65,10 @@ def evaluate(config: Config, policy: Params, agent: int, episodes: int, seed: in
     )
 
 
-def best_greedy(config: Config, policy: Params, candidates: Sequence[int], episodes: int) -> int:
-    """Return the candidate whose greedy policy has the highest mean return, the first of those that tie.
+def best_agent(config: Config, policy: Params, candidates: Sequence[int], episodes: int, greedy: bool = True) -> int:
+    """Return the candidate whose policy has the highest mean return, the first of those that tie.
 
-    Returns in training are no sure sign: actions are sampled there, and a policy may owe its returns to that.
+    Returns in training are no sure sign of a greedy policy: actions are sampled there, and it may owe them to that.
     Its episodes are not those that `evaluate` plays with the default seed.
 
     Args:
@@ -60,9 +76,10 @@ def best_greedy(config: Config, policy: Params, candidates: Sequence[int], episo
         policy: parameters of the population, the population axis first.
         candidates: agents, at least one.
         episodes: that each plays.
+        greedy: as for `evaluate`.
     """
-    means = [evaluate(config, policy, agent, episodes, seed=VALIDATION_SEED).returns.mean() for agent in candidates]
-    return candidates[int(np.argmax(means))]
+    played = [evaluate(config, policy, agent, episodes, VALIDATION_SEED, greedy) for agent in candidates]
+    return candidates[int(np.argmax([each.returns.mean() for each in played]))]
 
 
 def actor(
@@ -100,5 +117,12 @@ def actor(
 
 
 def one_agent(policy: Params, agent: int) -> dict[str, Array]:
-    """Return one agent's parameters, with a population axis of 1."""
+    """Return one agent's parameters, with a population axis of 1.
+
+    Raises:
+        ValueError: there is no such agent.
+    """
+    agents = len(policy["kernel_0"])
+    if not 0 <= agent < agents:
+        raise ValueError(f"`agent` must be in [0, {agents - 1}], got {agent}.")
     return {name: array[agent : agent + 1] for name, array in policy.items()}

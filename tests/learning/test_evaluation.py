@@ -6,7 +6,7 @@ import pytest
 
 from pg_core.config import Config
 from pg_core.environments import describe
-from pg_core.learning.evaluation import actor, best_greedy, evaluate, one_agent
+from pg_core.learning.evaluation import actor, best_agent, evaluate, one_agent
 from pg_core.policies import in_numpy
 from pg_core.policies.in_numpy import initialize_policy
 
@@ -123,13 +123,40 @@ def test_an_actor_of_a_box_says_its_mean_and_takes_it_when_greedy():
     assert sampled.std() == pytest.approx(0.1, abs=0.01)
 
 
-def test_the_best_greedy_agent_is_found_whatever_the_order():
+def test_the_best_agent_agent_is_found_whatever_the_order():
     """Agent 1 goes right when the pole leans right, which holds longer than always the same way."""
     config = Config(num_agents=3, hidden_layers=())
     kernel = np.zeros((3, 4, 2), np.float32)
     kernel[1, 2] = [-1, 1]  # the pole's angle
     bias = np.float32([[[0, 1]], [[0, 0]], [[1, 0]]])
     policy = {"kernel_0": kernel, "bias_0": bias}
-    assert best_greedy(config, policy, [0, 1, 2], episodes=5) == 1
-    assert best_greedy(config, policy, [2, 1], episodes=5) == 1
-    assert best_greedy(config, policy, [2], episodes=5) == 2
+    assert best_agent(config, policy, [0, 1, 2], episodes=5) == 1
+    assert best_agent(config, policy, [2, 1], episodes=5) == 1
+    assert best_agent(config, policy, [2], episodes=5) == 2
+
+
+@pytest.mark.parametrize("env_id", ["FrozenLake-v1", "Pendulum-v1"])
+def test_sampled_actions_are_the_policys_own_and_the_same_again(env_id):
+    config = Config(env_id=env_id, num_agents=2)
+    policy = initialize_policy(config, config.environment)
+    first, again, greedy = (evaluate(config, policy, 1, 20, greedy=mode) for mode in (False, False, True))
+    for ours, theirs in zip(first, again, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not np.array_equal(first.returns + first.lengths, greedy.returns + greedy.lengths)
+
+
+def test_sampled_actions_come_as_often_as_the_policy_says(fragile):
+    """Of actions with equal probability, that pay 2 and 3, six steps pay 15 in the mean, with variance 6 / 4."""
+    config, _ = fragile
+    policy = {"kernel_0": np.zeros((1, 1, 2), np.float32), "bias_0": np.zeros((1, 1, 2), np.float32)}
+    returns = evaluate(config, policy, 0, 400, greedy=False).returns
+    assert returns.mean() == pytest.approx(15, abs=4 * np.sqrt(1.5 / 400))
+    assert returns.var() == pytest.approx(1.5, rel=0.3)
+
+
+def test_whom_or_what_cannot_be_evaluated_gets_a_sentence(fragile):
+    config, policy = fragile
+    with pytest.raises(ValueError, match=r"`agent` must be in \[0, 1\], got 2\."):
+        evaluate(config, policy, 2, 5)
+    with pytest.raises(ValueError, match=r"`episodes` must be at least 1, got 0\."):
+        evaluate(config, policy, 0, 0)
