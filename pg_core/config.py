@@ -217,10 +217,7 @@ class Config(BaseModel):
         Raises:
             ConfigError: as the constructor.
         """
-        return cls(**{
-            name: HYPERPARAMETERS[name].parse(text) if name in HYPERPARAMETERS else text
-            for name, text in values.items()
-        })  # fmt: skip
+        return cls(**parsed(values))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -268,6 +265,13 @@ class Config(BaseModel):
 
 
 HYPERPARAMETERS = {name: Hyperparameter.of(name, field) for name, field in Config.model_fields.items()}
+
+
+def parsed(texts: Mapping[str, str]) -> dict[str, Any]:
+    """Read values of hyperparameters from text; what is none, or not of its type, stays for `Config` to refuse."""
+    return {
+        name: HYPERPARAMETERS[name].parse(text) if name in HYPERPARAMETERS else text for name, text in texts.items()
+    }
 
 
 def _sentence(error: ValidationError) -> str:

@@ -1,5 +1,7 @@
 """The command line as a shell runs it: options, JSON lines, exit status, one sentence for bad input."""
 
+import contextlib
+import io
 import json
 import os
 import sqlite3
@@ -10,11 +12,16 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 
 from pg_core import cli, lab
-from pg_core.config import HYPERPARAMETERS
+from pg_core.config import HYPERPARAMETERS, Config
+from pg_core.hyperparameters import GROUPS
 from pg_core.proofs.verdicts import Check, exact
+from pg_core.runs.store.processes import process_name
+from pg_core.runs.store.store import Store
 from pg_core.runs.workers.replay import Replay
 from tests.postgresql import PostgreSQL
 
@@ -43,12 +50,15 @@ def trained(folder: Path) -> list[dict]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def test_every_hyperparameter_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_hyperparameter_is_an_option_in_its_group(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["train", "--help"])
-    words = capsys.readouterr().out.split()
-    for name in HYPERPARAMETERS:
-        assert any(word.strip("[],") == f"--{name.replace('_', '-')}" for word in words), name
+    said = capsys.readouterr().out
+    starts = [said.index(f"\n{group}:\n") for group in GROUPS]
+    parts = dict(zip(GROUPS, map(slice, starts, [*starts[1:], None]), strict=True))
+    for name, parameter in HYPERPARAMETERS.items():
+        words = said[parts[parameter.group]].split()
+        assert any(word.strip(",") == f"--{name.replace('_', '-')}" for word in words), name
 
 
 def test_train_prints_an_object_a_line_and_the_summary_last(trained: list[dict]) -> None:
@@ -82,6 +92,105 @@ def test_evaluate(folder: Path, trained: list[dict]) -> None:
     assert answer["returns"] == answer["lengths"]  # CartPole pays 1 a step
 
 
+def test_evaluate_by_sampled_actions(folder: Path, trained: list[dict], monkeypatch, capsys) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    run_id, returns = trained[-1]["run_id"], {}
+    for mode in ("--sampled", "--json"):  # greedily without the first
+        assert cli.main(["evaluate", run_id, "--episodes", "20", "--agent", "0", "--json", mode]) == 0
+        returns[mode] = json.loads(capsys.readouterr().out)["returns"]
+    assert returns["--sampled"] == lab.evaluate(run_id, 20, 0, greedy=False).returns.tolist() != returns["--json"]
+
+
+@pytest.fixture(scope="module")
+def forked(folder: Path, trained: list[dict]) -> list[dict]:
+    """What `fork` prints, for a fork after an update of which no checkpoint was kept."""
+    run_id = trained[-1]["run_id"]
+    arguments = ["--update", "1", "--set", "learning-rate=0.5", "--set", "num_updates=4", "--name", "other"]
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as said:
+        patch.setenv("PG_LAB_DATA", str(folder))
+        assert cli.main(["fork", run_id, *arguments, "--json"]) == 0
+    return [json.loads(line) for line in said.getvalue().splitlines()]
+
+
+def test_a_fork_goes_on_from_any_update(folder: Path, trained: list[dict], forked: list[dict], monkeypatch) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    parent, child = (lab.run(each[-1]["run_id"]) for each in (trained, forked))
+    assert 1 not in lab.checkpoints(parent.id)
+    assert [update["index"] for update in forked[:-1]] == [1, 2, 3]
+    assert forked[0]["episodic_returns"] == trained[1]["episodic_returns"]  # played before the first step that differs
+    assert forked[1]["episodic_returns"] != trained[2]["episodic_returns"]
+    assert (child.name, child.state, child.updates, child.parent_id, child.parent_update) == (
+        "other", "finished", 4, parent.id, 1
+    )  # fmt: skip
+    assert lab.differences([parent, child]) == {"num_updates": [3, 4], "learning_rate": [0.025, 0.5]}
+
+
+def test_a_stopped_run_is_resumed_and_a_finished_one_is_not(
+    folder: Path, trained: list[dict], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    run_id = lab.fork(trained[-1]["run_id"], 0, "resumed", resumed=False)
+    assert cli.main(["resume", run_id, "--set", "num_updates=2"]) == 0
+    assert capsys.readouterr().out.startswith(f"resumed ({run_id}): 2 updates, ")
+    assert (lab.run(run_id).state, lab.run(run_id).updates) == ("finished", 2)
+    assert cli.main(["resume", run_id]) == 2
+    assert capsys.readouterr().err == (
+        "A run that is finished cannot go on; fork it to go on from one of its updates.\n"
+    )
+    lab.delete(run_id)
+
+
+def test_a_run_that_another_process_has_goes_on_there(folder: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    store = Store(folder)
+    run_id = store.create(Config(), "elsewhere", process_name(os.getppid()))
+    store.transition(run_id, ["starting"], state="paused", target="pause")
+    assert cli.main(["resume", run_id, "--set", "gamma=0.5"]) == 0
+    assert capsys.readouterr().out == "elsewhere goes on in the process that trains it\n"
+    assert (lab.run(run_id).target, lab.run(run_id).current.gamma) == ("run", 0.5)
+    store.transition(run_id, ["paused"], state="stopped")
+    lab.delete(run_id)
+
+
+def test_runs_are_compared(folder: Path, trained: list[dict], forked: list[dict], monkeypatch, capsys) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    ids = [trained[-1]["run_id"], forked[-1]["run_id"]]
+    assert cli.main(["compare", *ids, "--by", "env_steps", "--json"]) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["name"], second["name"], second["updates"]) == ("small", "other", 4)
+    assert [row["env_steps"] for row in first["curve"]] == [sum(u["env_steps"]) / 2 for u in trained[:-1]]
+    assert [[row[name] for name in ("iqm", "low", "high")] for row in second["curve"][1:]] == [
+        update["iqm"] for update in forked[:-1]
+    ]
+    assert second["settings"] == {"num_updates": 4, "learning_rate": 0.5}
+    assert cli.main(["compare", *ids]) == 0
+    curves, settings = capsys.readouterr().out.split("\n\n")
+    assert len(curves.splitlines()) == 1 + 3 + 4
+    assert [line.split() for line in settings.splitlines()] == [
+        ["run", "num_updates", "learning_rate"], ["small", "3", "0.025"], ["other", "4", "0.5"]
+    ]  # fmt: skip
+    assert cli.main(["compare", ids[0]]) == 0
+    assert capsys.readouterr().out.endswith("\ntheir settings are the same\n")
+
+
+def test_several_runs_are_exported_to_one_table(
+    folder: Path, trained: list[dict], forked: list[dict], tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    ids = [trained[-1]["run_id"], forked[-1]["run_id"]]
+    for ending, read in ((".parquet", pyarrow.parquet.read_table), (".csv", pyarrow.csv.read_csv)):
+        paths = [tmp_path / f"{name}{ending}" for name in ("one", "other", "both")]
+        for path, wanted in zip(paths, (ids[:1], ids[1:], ids), strict=True):
+            assert cli.main(["export", *wanted, "-o", str(path)]) == 0
+        one, other, both = map(read, paths)
+        assert both.column_names == ["run", *one.column_names]
+        assert both["run"].to_pylist() == [ids[0]] * len(one) + [ids[1]] * len(other)
+        assert repr(both.drop_columns("run").to_pylist()) == repr(one.to_pylist() + other.to_pylist())  # with NaN
+    assert cli.main(["export", *ids, "-o", str(tmp_path / "both.npz")]) == 2
+    assert capsys.readouterr().err == "Several runs go into one file as csv or parquet, got 'npz'.\n"
+    assert not (tmp_path / "both.npz").exists()
+
+
 @pytest.mark.parametrize("suffix", ["webp", "gif", "mp4"])
 def test_render(folder: Path, trained: list[dict], tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"clip.{suffix}"
@@ -92,7 +201,7 @@ def test_render(folder: Path, trained: list[dict], tmp_path: Path, suffix: str) 
 
 
 def test_runs_lists_the_run(folder: Path, trained: list[dict]) -> None:
-    [listed] = map(json.loads, run(folder, "runs", "--json").stdout.splitlines())
+    *_, listed = map(json.loads, run(folder, "runs", "--json").stdout.splitlines())
     assert (listed["run_id"], listed["name"], listed["state"]) == (trained[-1]["run_id"], "small", "finished")
 
 
@@ -125,9 +234,16 @@ def test_a_run_is_exported_and_imported(
         (["export", "RUN", "--format", "keras", "--agent", "2", "-o", "FILE"], "`agent` must be in [0, 1], got 2."),
         (["export", "RUN", "--format", "npz", "--update", "-1", "-o", "FILE"], "No policy of the run is kept"),
         (["export", "nothing", "--format", "zip", "-o", "FILE"], "No run has the id 'nothing'"),
+        (["resume", "nothing"], "No run has the id 'nothing'"),
+        (["fork", "nothing", "--update", "1"], "No run has the id 'nothing'"),
+        (["fork", "RUN", "--update", "4"], "`update` must be in [0, 3], of which a policy can be had, got 4."),
+        (["fork", "RUN", "--set", "seed=1"], "`seed` is fixed during a run, got 1"),
+        (["fork", "RUN", "--set", "gama=1"], "did you mean `gamma`?"),
+        (["compare", "RUN", "nothing"], "No run has the id 'nothing'"),
+        (["export", "RUN", "-o", "FILE"], "`--format` must be one of csv, parquet, json, npz, zip, tensorboard, keras"),
     ],
 )
-def test_what_cannot_be_exported_or_imported_gets_a_sentence_and_no_file(
+def test_what_cannot_be_gets_a_sentence_and_no_file(
     folder: Path, trained: list[dict], tmp_path: Path, monkeypatch, capsys, arguments: list[str], words: str
 ) -> None:
     monkeypatch.setenv("PG_LAB_DATA", str(folder))
@@ -158,6 +274,7 @@ def test_what_cannot_be_exported_or_imported_gets_a_sentence_and_no_file(
         (["evaluate", "nothing", "--episodes", "0"], "must be a whole number in [1, 10000], got '0'"),
         (["render", "nothing", "-o", "clip.webp"], "No run has the id 'nothing'"),
         (["replay", "nothing"], "No run has the id 'nothing'"),
+        (["fork", "nothing", "--set", "gamma"], "must be NAME=VALUE, got 'gamma'"),
         (["store"], "required: ACTION"),
         (["store", "backup"], "required: FILE"),
         (["store", "restore"], "required: FILE"),

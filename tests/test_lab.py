@@ -15,7 +15,7 @@ from pg_core.config import Config
 from pg_core.lab import state
 from pg_core.learning.evaluation import VALIDATION_SEED, evaluate
 from pg_core.runs.store.records import Batch
-from pg_core.runs.store.schema import CHECKPOINTS, write
+from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, write
 from pg_core.runs.store.store import Store
 
 SMALL = Config(num_agents=2, episodes_per_update=2, hidden_layers=(8,), num_updates=8, pace=0, stop_when_solved=False)
@@ -57,6 +57,26 @@ def test_breaking_the_loop_stops_the_run():
     for _ in training:
         break
     assert (lab.run(training.run_id).state, lab.run(training.run_id).updates) == ("stopped", 1)
+
+
+def test_a_fork_after_any_update_without_changes_is_the_same_run(trained, folder):
+    fork = lab.train_fork(trained, 3)
+    assert 3 not in lab.checkpoints(trained) and [update.index for update in fork] == [3, 4, 5, 6, 7]
+    columns = list(ARRAYS)
+    ours, theirs = (
+        [row[:1] + row[2:] for row in Store(folder).updates(r, columns, 0, 8)] for r in (fork.run_id, trained)
+    )
+    assert ours == theirs
+    assert (lab.run(fork.run_id).parent_id, lab.run(fork.run_id).parent_update) == (trained, 3)
+    with pytest.raises(LookupError, match=r"`update` must be in \[0, 8\]"):
+        lab.train_fork(trained, 9)
+
+
+def test_a_deleted_run_is_not_trained_on(trained):
+    run_id = lab.fork(trained, 0, resumed=False)
+    lab.delete(run_id)
+    with pytest.raises(lab.RunEnded, match="A run that is deleted cannot go on"):
+        lab.train_on(run_id)
 
 
 def test_progress_holds_curves_and_no_time_left_when_finished(trained):

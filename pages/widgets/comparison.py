@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-import numpy as np
 import streamlit as st
 
 from pages.widgets import traces
@@ -16,7 +15,6 @@ from pg_core.config import HYPERPARAMETERS
 AXES = {"episodes": "episodes", "env_steps": "env steps", "seconds": "seconds"}
 MAX_COMPARED = 8  # as many as the theme has colours
 RUN_COLUMN = st.column_config.TextColumn(width="medium")  # beside which a phone still shows another
-MAX_NUMBERS = 10  # rows of a run in the table
 
 
 def comparison(runs: Sequence[lab.Run]) -> None:
@@ -63,13 +61,10 @@ def figure(
 
 def numbers(runs: Sequence[lab.Run], curves: Mapping[str, lab.Curves], axis: X) -> list[dict[str, Any]]:
     """Return what the chart shows as a table, with rows evenly spread over each run."""
-    table = []
+    names, table = (AXES[axis], "IQM", "95 % low", "95 % high"), []
     for run in runs:
-        own = curves[run.id]
-        rows = np.unique(np.linspace(0, len(own.update) - 1, MAX_NUMBERS).round().astype(int))
-        columns = (getattr(own, axis), *own.iqm.T)
-        names = (AXES[axis], "IQM", "95 % low", "95 % high")
-        for row in zip(*(traces.plain(column[rows]) for column in columns), strict=True):
+        columns = lab.curve_rows(curves[run.id], axis)
+        for row in zip(*map(traces.plain, columns), strict=True):
             table.append({"run": run.name, **dict(zip(names, row, strict=True))})
     return table
 
@@ -85,16 +80,13 @@ def _colors(runs: Sequence[lab.Run]) -> dict[str, str]:
 
 
 def _differences(runs: Sequence[lab.Run]) -> None:
-    values = {
-        parameter.label: [parameter.show(getattr(run.current, name)) for run in runs]
-        for name, parameter in HYPERPARAMETERS.items()
-    }
-    different = {label: shown for label, shown in values.items() if len(set(shown)) > 1}
+    different = lab.differences(runs)
     if not different:
         st.caption("Their settings are the same.")
         return
-    rows = zip([run.name for run in runs], *different.values(), strict=True)
+    shown = {HYPERPARAMETERS[name].label: map(HYPERPARAMETERS[name].show, values) for name, values in different.items()}
+    rows = zip([run.name for run in runs], *shown.values(), strict=True)
     st.dataframe(
-        [dict(zip(("run", *different), row, strict=True)) for row in rows],
+        [dict(zip(("run", *shown), row, strict=True)) for row in rows],
         hide_index=True, alt="Settings in which the runs differ", column_config={"run": RUN_COLUMN},
     )  # fmt: skip

@@ -8,10 +8,10 @@ import numpy as np
 
 from pages.widgets import traces
 from pages.widgets.text import legend
-from pg_core.lab import Curves, Progress
+from pg_core.lab import Axis, Curves, Progress
 
 Panel = Literal["gradient", "entropy", "noise", "kl", "baseline"]
-X = Literal["episodes", "env_steps", "seconds"]
+X = Axis
 Json = dict[str, Any]
 
 MAX_NUMBERS = 20

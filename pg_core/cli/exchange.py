@@ -10,13 +10,26 @@ from pg_core.cli.output import summary_of
 
 
 def export(options: argparse.Namespace) -> None:
-    """Write a run to a file, which is there only when it is complete."""
+    """Write one run or several to a file, which is there only when it is complete."""
+    kind = options.format or _format_of(options.output)
     with tempfile.TemporaryDirectory(dir=options.output.absolute().parent, prefix=".export-") as folder:
         path = Path(folder, "export")
         with path.open("wb") as file:
-            lab.export(options.run, options.format, file, options.agent, options.update)
+            if len(options.runs) > 1:
+                lab.export_together(options.runs, kind, file)
+            else:
+                lab.export(options.runs[0], kind, file, options.agent, options.update)
         path.replace(options.output)
     print(json.dumps({"output": str(options.output)}) if options.json else f"written: {options.output}")
+
+
+def _format_of(path: Path) -> str:
+    """Return the first format whose files end as this one does."""
+    suffix = path.suffix.lower()
+    fitting = [kind for kind, (ending, _) in lab.FORMATS.items() if suffix and ending.endswith(suffix)]
+    if not fitting:
+        raise ValueError(f"`--format` must be one of {', '.join(lab.FORMATS)}: {path.name!r} does not say which.")
+    return fitting[0]
 
 
 def import_run(options: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """What the commands print, and the errors with which they end."""
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -30,13 +31,22 @@ def progress_bar(text: str) -> Progress:
 def update_of(update: "Update") -> dict[str, Any]:
     """Return one update as JSON data, null for what is undefined."""
     fields = {name: value for name, value in vars(update).items() if name != "config"}
-    return {name: _plain(value.tolist() if hasattr(value, "tolist") else value) for name, value in fields.items()}
+    return {name: plain(value.tolist() if hasattr(value, "tolist") else value) for name, value in fields.items()}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a number, or a list of numbers, as JSON has it: null where not finite."""
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows below the names of their columns, each column as wide as it must be."""
+    lines = [names, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 def summary_of(run: lab.Run) -> dict[str, Any]:

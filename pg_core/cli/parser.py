@@ -1,17 +1,20 @@
 """The commands and their options."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from pg_core import lab
-from pg_core.cli import checking, exchange, keeping, training
+from pg_core.cli import checking, comparing, exchange, keeping, training
 from pg_core.config import HYPERPARAMETERS
+from pg_core.hyperparameters import GROUPS
 from pg_core.presets import PRESETS
 from pg_core.proofs import PARAMETERS, STATEMENTS
 
 BAD_INPUT, MAX_EVALUATED = 2, 10_000
+RUN = "id of a run, as `runs` lists it"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -23,21 +26,30 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; what it returns has the function to call as `command`."""
-    result = _Parser(prog="python -m pg_core", description="Policy gradients without a browser.")
+    called = Path(sys.argv[0]).stem
+    prog = called if called == "pg-lab" else "python -m pg_core"
+    result = _Parser(prog=prog, description="Policy gradients without a browser.")
     commands = result.add_subparsers(required=True, metavar="COMMAND")
     train = _command(commands, "train", training.train, "train a population and keep the run")
     train.add_argument("--preset", choices=PRESETS, default="best", help="settings to start from (default: best)")
     train.add_argument("--name", help="name of the run")
     _add_hyperparameters(train)
+    _add_going_on(commands)
     evaluate = _command(commands, "evaluate", training.evaluate, "play fresh episodes with a run's greedy policy")
     _add_run(evaluate)
     evaluate.add_argument("--episodes", type=_count, default=200, metavar="N", help="how many (default: 200)")
+    evaluate.add_argument("--sampled", action="store_true", help="draw actions by their probabilities, as in training")
     render = _command(
         commands, "render", training.render, "write an episode of a run's greedy policy as a picture that moves"
     )
     _add_run(render)
     render.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="a .webp, .gif or .mp4 file")
     _command(commands, "runs", keeping.runs, "list all runs, newest first")
+    compare = _command(
+        commands, "compare", comparing.compare, "print runs' curves and the settings in which they differ"
+    )
+    compare.add_argument("runs", nargs="+", metavar="RUN", help=RUN)
+    compare.add_argument("--by", choices=get_args(lab.Axis), default="episodes", help="axis (default: episodes)")
     check = _command(commands, "check", checking.check, "check the proofs by running the code that trains")
     check.add_argument("names", nargs="*", metavar="NAME", help=f"all, or of {', '.join(STATEMENTS)}")
     for name, parameter in PARAMETERS.items():
@@ -47,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     replay = _command(
         commands, "replay", training.replay, "train a run again and compare it with what is stored, bit for bit"
     )
-    replay.add_argument("run", metavar="RUN", help="id of a run, as `runs` lists it")
+    replay.add_argument("run", metavar="RUN", help=RUN)
     store = commands.add_parser("store", help="look after the database of all runs")
     actions = store.add_subparsers(required=True, metavar="ACTION")
     _command(actions, "check", keeping.check_store, "look for damage and gaps, also while runs train")
@@ -58,13 +70,26 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
+def _add_going_on(commands: Any) -> None:
+    resume = _command(commands, "resume", training.resume, "train a run that was stopped or interrupted on")
+    fork = _command(commands, "fork", training.fork, "train a new run that shares the past of another")
+    for command in (resume, fork):
+        command.add_argument("run", metavar="RUN", help=RUN)
+        command.add_argument(
+            "--set", type=_setting, action="append", default=[], metavar="NAME=VALUE",
+            help="a live hyperparameter from here on; may be given several times",
+        )  # fmt: skip
+    fork.add_argument("--update", type=int, metavar="N", help="updates to share (default: up to the newest checkpoint)")
+    fork.add_argument("--name", help="name of the new run")
+
+
 def _add_exchange(commands: Any) -> None:
     formats = "; ".join(f"{name}: {meaning}" for name, (_, meaning) in lab.FORMATS.items())
     export = _command(
         commands, "export", exchange.export, "write a run to a file for other programs, or for another lab"
     )
-    export.add_argument("run", metavar="RUN", help="id of a run, as `runs` lists it")
-    export.add_argument("--format", choices=lab.FORMATS, required=True, help=formats)
+    export.add_argument("runs", nargs="+", metavar="RUN", help=f"{RUN}; several become one csv or parquet")
+    export.add_argument("--format", choices=lab.FORMATS, help=f"{formats} (default: by the ending of FILE)")
     export.add_argument(
         "--agent", type=int, metavar="K", help="keras, replay: whose policy (default: highest mean return)"
     )
@@ -84,21 +109,31 @@ def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], None]
 
 
 def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
-    """Add an option for each hyperparameter; their texts are parsed and checked by `Config`."""
+    """Add an option for each hyperparameter, grouped as on the page; `Config` checks their texts."""
+    groups = {group: parser.add_argument_group(group) for group in GROUPS}
     for name, parameter in HYPERPARAMETERS.items():
+        group = groups[parameter.group]
         option = f"--{name.replace('_', '-')}"
-        help = f"{parameter.help} {parameter.rule.capitalize()}.".replace("%", "%%")
+        help = f"{parameter.help} {parameter.rule[0].upper()}{parameter.rule[1:]}.".replace("%", "%%")
         if parameter.kind is bool:
-            parser.add_argument(option, action=argparse.BooleanOptionalAction, help=help, default=argparse.SUPPRESS)
+            group.add_argument(option, action=argparse.BooleanOptionalAction, help=help, default=argparse.SUPPRESS)
         else:
-            parser.add_argument(option, metavar=parameter.kind.__name__.upper(), help=help, default=argparse.SUPPRESS)
+            group.add_argument(option, metavar=parameter.kind.__name__.upper(), help=help, default=argparse.SUPPRESS)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="id of a run, as `runs` lists it")
+    parser.add_argument("run", metavar="RUN", help=RUN)
     parser.add_argument(
         "--agent", type=int, metavar="K", help="whose policy (default: the best greedy one, found in other episodes)"
     )
+
+
+def _setting(text: str) -> tuple[str, str]:
+    """Read `NAME=VALUE`."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, got {text!r}")
+    return name.replace("-", "_"), value
 
 
 def _count(text: str) -> int:

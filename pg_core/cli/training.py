@@ -1,14 +1,16 @@
-"""Commands that train and play: train, evaluate, render, replay."""
+"""Commands that train and play: train, resume, fork, evaluate, render, replay."""
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pg_core import lab
 from pg_core.cli.output import TrainingFailedError, WrongVerdictError, progress_bar, summary_of, update_of
-from pg_core.config import HYPERPARAMETERS, Config
+from pg_core.config import HYPERPARAMETERS, Config, parsed
 from pg_core.presets import PRESETS
+
+UNWATCHED = {"pace": 0}  # as fast as possible, unless a pace is asked for
 
 if TYPE_CHECKING:
     from pg_core.learning.trainer import Update
@@ -16,40 +18,60 @@ if TYPE_CHECKING:
 
 def train(options: argparse.Namespace) -> None:
     """Train a population in this process."""
-    texts = {name: str(value) for name, value in vars(options).items() if name in HYPERPARAMETERS}
-    given = {name: HYPERPARAMETERS[name].parse(text) for name, text in texts.items()}
-    # Nobody watches, unless a pace is asked for: as fast as possible.
-    config = Config(**{"pace": 0, **PRESETS[options.preset].values, **given})
-    training = lab.train(config, options.name)
-    for update in training if options.json else _with_progress(config, training):
-        if options.json:
+    given = parsed({name: str(value) for name, value in vars(options).items() if name in HYPERPARAMETERS})
+    config = Config(**{**UNWATCHED, **PRESETS[options.preset].values, **given})
+    _follow(lab.train(config, options.name), options.json)
+
+
+def resume(options: argparse.Namespace) -> None:
+    """Train a run on in this process, or have the process that has it go on."""
+    training = lab.train_on(options.run, **{**UNWATCHED, **parsed(dict(options.set))})
+    if training:
+        _follow(training, options.json)
+        return
+    run = lab.run(options.run)
+    summary = {"name": run.name, "state": run.state, **summary_of(run)}
+    print(json.dumps(summary) if options.json else f"{run.name} goes on in the process that trains it")
+
+
+def fork(options: argparse.Namespace) -> None:
+    """Train a fork of a run in this process."""
+    values = {**UNWATCHED, **parsed(dict(options.set))}
+    _follow(lab.train_fork(options.run, options.update, options.name, **values), options.json)
+
+
+def _follow(training: lab.Training, as_json: bool) -> None:
+    """Train, print each update or a bar, and at last what the run has come to."""
+    for update in training if as_json else _with_progress(training):
+        if as_json:
             print(json.dumps(update_of(update)), flush=True)
     run = lab.run(training.run_id)
     if run.state in ("failed", "interrupted"):
         raise TrainingFailedError(run.reason)
     summary = summary_of(run)
-    if options.json:
+    if as_json:
         print(json.dumps(summary))
         return
-    solved = sum(summary["solved"])
     print(
         f"{run.name} ({run.id}): {run.updates} updates, {run.env_steps:,} steps at {run.steps_per_second:,.0f} steps/s"
     )
-    print(f"solved by {solved} of {config.num_agents} agents, final mean return {summary['final_mean_return']:.1f}")
+    if run.mean_return is not None:
+        solved, agents = sum(summary["solved"]), run.config.num_agents
+        print(f"solved by {solved} of {agents} agents, final mean return {run.mean_return:.1f}")
 
 
-def _with_progress(config: Config, updates: "Iterable[Update]") -> "Iterator[Update]":
+def _with_progress(training: lab.Training) -> "Iterator[Update]":
     """Pass updates on while a bar on standard error follows them."""
     with progress_bar("updates, mean return {task.fields[mean_return]}") as bar:
-        task = bar.add_task("", total=config.num_updates, mean_return="–")
-        for update in updates:
+        task = bar.add_task("", total=lab.run(training.run_id).current.num_updates, mean_return="–")
+        for update in training:
             bar.update(task, completed=update.index + 1, mean_return=f"{update.mean_return.mean():.1f}")
             yield update
 
 
 def evaluate(options: argparse.Namespace) -> None:
     """Play fresh episodes."""
-    result = lab.evaluate(options.run, options.episodes, options.agent)
+    result = lab.evaluate(options.run, options.episodes, options.agent, greedy=not options.sampled)
     returns, lengths = result.returns.tolist(), result.lengths.tolist()
     if options.json:
         print(

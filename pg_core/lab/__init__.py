@@ -1,17 +1,19 @@
 """The one door to the lab, for pages and command line: start runs, steer them, see what they learn, keep them.
 
 Nothing that this package imports imports TensorFlow: training happens in worker processes, or in this one when
-`train` is called. Every function raises StoreError when the store cannot be used, and UnknownRun if it takes the id of
-a run and there is none.
+`train`, `train_on` or `train_fork` is called. Every function raises StoreError when the store cannot be used, and
+UnknownRun if it takes the id of a run and there is none.
 """
 
 from pg_core.lab.access import NotAllowed, Visitor, identify, may_control
 from pg_core.lab.checks import ask_check, checked, prepare_checks
-from pg_core.lab.control import Training, change, fork, pause, resume, start, step, stop, train, twin
-from pg_core.lab.exchange import FORMATS, export, export_formats, import_run
+from pg_core.lab.comparing import Axis, curve_rows, differences
+from pg_core.lab.control import change, fork, pause, resume, start, step, stop, twin
+from pg_core.lab.exchange import FORMATS, export, export_formats, export_together, import_run
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
 from pg_core.lab.limits import check_limits
 from pg_core.lab.state import shutdown, startup
+from pg_core.lab.training import Training, train, train_fork, train_on
 from pg_core.lab.viewing import (
     BEGINNING,
     checkpoints,
@@ -42,6 +44,7 @@ __all__ = [
     "BEGINNING",
     "FORMATS",
     "Answer",
+    "Axis",
     "Change",
     "Curves",
     "EpisodeError",
@@ -62,11 +65,14 @@ __all__ = [
     "check_store",
     "checked",
     "checkpoints",
+    "curve_rows",
     "delete",
+    "differences",
     "episode",
     "evaluate",
     "export",
     "export_formats",
+    "export_together",
     "fork",
     "identify",
     "import_run",
@@ -95,5 +101,7 @@ __all__ = [
     "step",
     "stop",
     "train",
+    "train_fork",
+    "train_on",
     "twin",
 ]  # fmt: skip

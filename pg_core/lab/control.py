@@ -5,38 +5,17 @@ Every function here that takes the id of a run raises UnknownRun, and NotAllowed
 
 import re
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pg_core.config import Config
 from pg_core.lab import access, limits, state
 from pg_core.learning import memory
-from pg_core.runs.paths import data_folder, database
 from pg_core.runs.store import library
-from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.records import ACTIVE, RESUMABLE
-from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS
-from pg_core.runs.store.store import Store
-
-if TYPE_CHECKING:
-    from pg_core.learning.trainer import Update
-
 
 RUN_ID = re.compile("[0-9a-f]{32}")
 
 _starting = threading.Lock()  # of two that ask for the same run at once, the second finds that of the first
-
-
-class Training:
-    """A run that is trained in this process: iterate to train it."""
-
-    def __init__(self, run_id: str, updates: "Iterator[Update]") -> None:
-        self.run_id = run_id
-        self._updates = updates
-
-    def __iter__(self) -> "Iterator[Update]":
-        # A generator of its own: it is closed when the caller leaves its loop, which stops the run.
-        yield from self._updates
 
 
 def start(config: Config, name: str | None = None, run_id: str | None = None) -> str:
@@ -170,17 +149,6 @@ def twin(run_id: str, update: int) -> str:
         store.request(child, {"pace": 0})
         _enqueue(child, "run")
     return child
-
-
-def train(config: Config, name: str | None = None) -> Training:
-    """Train a new run in this process: it goes on while the caller iterates, and stops when the caller does."""
-    from pg_core.runs.workers.worker import work
-
-    memory.check(config)
-    process = process_name()
-    store = Store(data_folder(), database(), PATIENT_LOCK_SECONDS)
-    run_id = store.create(config, name, process)
-    return Training(run_id, work(store, run_id, process))
 
 
 def _direct(run_id: str, **orders: Any) -> bool:

@@ -1,5 +1,6 @@
 """Runs that leave the lab as files, and runs that come in."""
 
+from collections.abc import Sequence
 from typing import BinaryIO
 
 from pg_core.lab import limits, state
@@ -17,6 +18,7 @@ FORMATS = {  # what follows a run's name in that of its file, and what is in it
     "replay": ("-replay.py", "a script that trains one agent again, or plays what it had learned, without the lab"),
 }
 OF_ONE_AGENT = ("keras", "replay")
+TABLES = {"csv": tables.write_episodes, "parquet": tables.write_updates}  # which may hold several runs
 
 
 def export_formats() -> dict[str, tuple[str, str]]:
@@ -46,11 +48,29 @@ def export(run_id: str, kind: str, file: BinaryIO, agent: int | None = None, upd
         write(store, run, file, chosen_agent(run, agent))
     elif kind == "npz":
         exports.write_params(store, run, file, update)
+    elif kind in TABLES:
+        TABLES[kind](store, run, file)
     else:
-        {
-            "csv": tables.write_episodes, "parquet": tables.write_updates, "json": exports.write_config,
-            "zip": exports.write_zip, "tensorboard": events.write_events,
-        }[kind](store, run, file)  # fmt: skip
+        others = {"json": exports.write_config, "zip": exports.write_zip, "tensorboard": events.write_events}
+        others[kind](store, run, file)
+
+
+def export_together(run_ids: Sequence[str], kind: str, file: BinaryIO) -> None:
+    """Write several runs to one table, whose column `run` has their ids.
+
+    Args:
+        run_ids: of at least two runs; they may be in training.
+        kind: a key of `TABLES`.
+        file: open for writing bytes.
+
+    Raises:
+        ValueError: there is no such table.
+    """
+    if kind not in TABLES:
+        raise ValueError(f"Several runs go into one file as {' or '.join(TABLES)}, got {kind!r}.")
+    store = state.store()
+    first, *others = map(store.run, run_ids)
+    TABLES[kind](store, first, file, *others)
 
 
 def import_run(file: BinaryIO) -> str:

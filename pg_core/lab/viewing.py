@@ -141,13 +141,13 @@ def _check_bounds(name: str, value: int, high: int) -> None:
         raise LookupError(f"`{name}` must be in [0, {high}], got {value}.")
 
 
-def evaluate(run_id: str, episodes: int, agent: int | None = None) -> Evaluation:
-    """Play fresh episodes with the greedy policy of one agent.
+def evaluate(run_id: str, episodes: int, agent: int | None = None, greedy: bool = True) -> Evaluation:
+    """Play fresh episodes with the policy of one agent: its most probable actions, or sampled ones as in training.
 
-    By default, of the five agents with the highest mean return, the one that acts best greedily in other episodes.
+    By default, of the five agents with the highest mean return, the one that acts so best in other episodes.
     """
-    config, policy, chosen = _newest_policy(run_id, agent)
-    return evaluation.evaluate(config, policy, chosen, episodes)
+    config, policy, chosen = _newest_policy(run_id, agent, greedy)
+    return evaluation.evaluate(config, policy, chosen, episodes, greedy=greedy)
 
 
 def render(run_id: str, path: Path, agent: int | None = None) -> None:
@@ -186,7 +186,9 @@ def chosen_agent(found: Run, agent: int | None) -> int:
     return agent
 
 
-def _newest_policy(run_id: str, agent: int | None) -> tuple[Config, dict[str, npt.NDArray[Any]], int]:
+def _newest_policy(
+    run_id: str, agent: int | None, greedy: bool = True
+) -> tuple[Config, dict[str, npt.NDArray[Any]], int]:
     found, newest = run(run_id), state.store().policy(run_id)
     if newest is None:
         raise LookupError(f"No policy of run {run_id!r} is kept yet; wait until it has begun.")
@@ -195,4 +197,4 @@ def _newest_policy(run_id: str, agent: int | None) -> tuple[Config, dict[str, np
     if agent is not None:
         return config, policy, chosen_agent(found, agent)
     candidates = state.store().ranking(run_id)[:CANDIDATES]
-    return config, policy, evaluation.best_greedy(config, policy, candidates, VALIDATION_EPISODES)
+    return config, policy, evaluation.best_agent(config, policy, candidates, VALIDATION_EPISODES, greedy)

@@ -1,5 +1,6 @@
-"""A run's episodes as CSV and its updates as Parquet, a batch of rows at a time."""
+"""Episodes as CSV and updates as Parquet, of one run or of several, a batch of rows at a time."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
@@ -43,16 +44,22 @@ POPULATION = {
     "iqm_low": ("return", "lower end of its 95 % bootstrap interval"),
     "iqm_high": ("return", "upper end of its 95 % bootstrap interval"),
 }
+RUN = pa.field("run", pa.string(), metadata={"unit": "", "description": "id of the run; only where there are several"})
 _TYPES = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string(), tuple: pa.string()}
 
 
-def write_episodes(store: Store, run: Run, file: BinaryIO) -> None:
-    """Write a row an episode: update, agent, number of the agent's episode, return, length, steps, seconds."""
-    with pa.csv.CSVWriter(
-        file, EPISODES, write_options=pa.csv.WriteOptions(quoting_style="none", quoting_header="none")
-    ) as writer:
-        for updates in updates_of(store, run):
-            writer.write_batch(_batch(_episodes(updates), updates["episodic_returns"].shape, EPISODES))
+def write_episodes(store: Store, run: Run, file: BinaryIO, *others: Run) -> None:
+    """Write a row an episode: update, agent, number of the agent's episode, return, length, steps, seconds.
+
+    Those of other runs follow, and `run` comes first.
+    """
+    schema = pa.schema([RUN, *EPISODES]) if others else EPISODES
+    options = pa.csv.WriteOptions(quoting_style="none", quoting_header="none")
+    with pa.csv.CSVWriter(file, schema, write_options=options) as writer:
+        for each in (run, *others):
+            for updates in updates_of(store, each):
+                rows = {RUN.name: np.array(each.id), **_episodes(updates)}
+                writer.write_batch(_batch(rows, updates["episodic_returns"].shape, schema))
 
 
 def _episodes(updates: Array) -> dict[str, Array]:
@@ -70,14 +77,22 @@ def _episodes(updates: Array) -> dict[str, Array]:
     }
 
 
-def write_updates(store: Store, run: Run, file: BinaryIO) -> None:
-    """Write a row an update and agent: all that was measured, and the hyperparameters that were in force."""
+def write_updates(store: Store, run: Run, file: BinaryIO, *others: Run) -> None:
+    """Write a row an update and agent: all that was measured, and the hyperparameters that were in force.
+
+    Those of other runs follow, `run` comes first, and the file's metadata has the runs' names by their ids.
+    """
     about = {"run": run.id, "name": run.name, "config": run.config.model_dump_json()}
-    schema = pa.schema([*_fields()], metadata=about)
-    configs = _in_force(store, run)
+    schema = pa.schema(_fields(), metadata=about)
+    if others:
+        names = {each.id: each.name for each in (run, *others)}
+        schema = pa.schema([RUN, *_fields()], metadata={"names": json.dumps(names)})
     with pa.parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-        for updates in updates_of(store, run):
-            writer.write_batch(_batch(_rows(updates, configs), updates["env_steps"].shape, schema))
+        for each in (run, *others):
+            configs = _in_force(store, each)
+            for updates in updates_of(store, each):
+                rows = {RUN.name: np.array(each.id), **_rows(updates, configs)}
+                writer.write_batch(_batch(rows, updates["env_steps"].shape, schema))
 
 
 def _fields() -> Iterator[pa.Field]:

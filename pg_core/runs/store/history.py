@@ -8,7 +8,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from pg_core.runs.store.records import WORKED_ON, Array, Batch, LostRun, Snapshot
-from pg_core.runs.store.rows import from_bytes, to_bytes, update_row
+from pg_core.runs.store.rows import from_bytes, snapshot_row, update_row
 from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, read, write
 
 MAX_ASKED = 1_000  # values in one statement
@@ -156,7 +156,7 @@ def _keep(connection: sa.Connection, run_id: str, snapshots: Sequence[Snapshot],
         snapshots: to be kept, in order.
         recent: updates done at the newest snapshots of earlier commits, in order, of which the last ones stay too.
     """
-    rows = [_snapshot_row(run_id, snapshot) for snapshot in snapshots]
+    rows = [snapshot_row(run_id, snapshot) for snapshot in snapshots]
     of_run, newest = CHECKPOINTS.c.run_id == run_id, rows[-1]
     connection.execute(CHECKPOINTS.delete().where(of_run, CHECKPOINTS.c.update >= rows[0]["update"]))
     connection.execute(CHECKPOINTS.insert(), rows)
@@ -168,11 +168,6 @@ def _keep(connection: sa.Connection, run_id: str, snapshots: Sequence[Snapshot],
     unshown = CHECKPOINTS.c.update.not_in(shown)
     stride = policy_stride(newest["update"], size)
     connection.execute(CHECKPOINTS.delete().where(*past, unshown, CHECKPOINTS.c.update % stride != 0))
-
-
-def _snapshot_row(run_id: str, snapshot: Snapshot) -> dict[str, Any]:
-    checkpoint = None if snapshot.checkpoint is None else to_bytes(snapshot.checkpoint)
-    return {"run_id": run_id, "update": snapshot.update, "policy": to_bytes(snapshot.policy), "checkpoint": checkpoint}
 
 
 def _drop_surplus(connection: sa.Connection, run_id: str, size: int) -> None:

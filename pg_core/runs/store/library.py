@@ -10,8 +10,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from pg_core.config import ConfigError
-from pg_core.runs.store.records import ACTIVE, ARITHMETIC
-from pg_core.runs.store.rows import name_of, totals, valid_text
+from pg_core.runs.store.records import ACTIVE, ARITHMETIC, Snapshot
+from pg_core.runs.store.rows import name_of, snapshot_row, totals, valid_text
 from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, MAX_NAME, RUNS, UPDATES, read, write
 from pg_core.runs.store.store import Store
 
@@ -73,9 +73,9 @@ def purge(store: Store) -> None:
 
 def fork(
     store: Store, run_id: str, update: int | None = None, name: str | None = None,
-    owner: str | None = None, session: str | None = None, child: str | None = None,
+    owner: str | None = None, session: str | None = None, child: str | None = None, snapshot: Snapshot | None = None,
 ) -> str:  # fmt: skip
-    """Add a stopped run that shares another's past up to a kept checkpoint; return its id.
+    """Add a stopped run that shares another's past up to a kept checkpoint, or up to a snapshot; return its id.
 
     Args:
         store: of both.
@@ -85,16 +85,13 @@ def fork(
         owner: of the child, whoever has the parent.
         session: of the browser that forks.
         child: its id, None: one is made; if there is such a run, it is left as it is.
+        snapshot: of the parent: all updates before it are shared, whether a checkpoint was kept there or not.
 
     Raises:
         UnknownRun: there is no such run.
         ConfigError: there is no checkpoint there, or the name is not valid.
     """
-    kept = store.checkpoints(store.run(run_id).id)
-    at = (kept[-1] if kept else None) if update is None else update
-    if at not in kept:
-        shown = ", ".join(map(str, kept[-8:])) or "none yet"
-        raise ConfigError(f"`update` must be one after which a checkpoint was kept ({shown}), got {update}.")
+    at = snapshot.update if snapshot else _checkpoint_at(store.checkpoints(store.run(run_id).id), update)
     child = child or uuid.uuid4().hex
     with write(store.engine) as connection:
         if connection.scalar(sa.select(RUNS.c.id).where(RUNS.c.id == child)):
@@ -104,9 +101,21 @@ def fork(
         row |= _fresh(child, name) | by | _summary(connection, row, at)
         row |= {} if at else {"arithmetic": ARITHMETIC}  # it shares nothing that was trained
         connection.execute(RUNS.insert(), row)
-        for table, limit in ((UPDATES, at), (CHANGES, at), (CHECKPOINTS, at + 1)):
+        for table, limit in ((UPDATES, at), (CHANGES, at), (CHECKPOINTS, at if snapshot else at + 1)):
             _copy(connection, table, run_id, child, limit)
+        if snapshot:
+            connection.execute(CHECKPOINTS.insert(), snapshot_row(child, snapshot))
     return child
+
+
+def _checkpoint_at(kept: Sequence[int], update: int | None) -> int:
+    """Return `update`, or for None the last of the updates after which a checkpoint was kept."""
+    if kept and update is None:
+        return kept[-1]
+    if update is None or update not in kept:
+        shown = ", ".join(map(str, kept[-8:])) or "none yet"
+        raise ConfigError(f"`update` must be one after which a checkpoint was kept ({shown}), got {update}.")
+    return update
 
 
 def twin_id(store: Store, run_id: str, update: int, visitor: str) -> str:

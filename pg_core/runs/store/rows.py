@@ -12,7 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from pg_core.config import Config, ConfigError
-from pg_core.runs.store.records import Array, Request, Run
+from pg_core.runs.store.records import Array, Request, Run, Snapshot
 from pg_core.runs.store.schema import ARRAYS, MAX_NAME
 
 if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
@@ -53,6 +53,12 @@ def update_row(run_id: str, update: "Update", seconds: float) -> dict[str, Any]:
     """Return the row of `updates` of one update, `seconds` of training after the start of the run."""
     arrays = {name: getattr(update, name).astype(dtype).tobytes() for name, dtype in ARRAYS.items()}
     return {"run_id": run_id, "update": update.index, "seconds": seconds, **arrays}
+
+
+def snapshot_row(run_id: str, snapshot: Snapshot) -> dict[str, Any]:
+    """Return the row of `checkpoints` of a snapshot."""
+    checkpoint = None if snapshot.checkpoint is None else to_bytes(snapshot.checkpoint)
+    return {"run_id": run_id, "update": snapshot.update, "policy": to_bytes(snapshot.policy), "checkpoint": checkpoint}
 
 
 def totals(update: int, seconds: float, arrays: Mapping[str, Array], best_return: float) -> dict[str, Any]:

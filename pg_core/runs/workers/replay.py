@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from pg_core.runs.store.records import ARITHMETIC, Array, NoPolicy
+from pg_core.runs.store.records import ARITHMETIC, Array, NoPolicy, Snapshot
 from pg_core.runs.store.rows import update_row
 from pg_core.runs.store.schema import ARRAYS
 from pg_core.runs.store.store import Store
@@ -97,15 +97,32 @@ def policy_at(store: Store, run_id: str, update: int) -> dict[str, Array]:
     """
     with contextlib.suppress(NoPolicy):
         return kept_policy(store, run_id, update)
+    with _again(store, run_id, update) as trainer:
+        return trainer.policy()
+
+
+def snapshot_at(store: Store, run_id: str, update: int) -> Snapshot:
+    """Return all that the trainer of a run was after `update` updates, bit for bit.
+
+    Raises:
+        UnknownRun, NoPolicy, ConfigError: as `policy_at`.
+    """
+    with _again(store, run_id, update) as trainer:
+        return Snapshot(update, trainer.policy(), trainer.checkpoint())
+
+
+@contextlib.contextmanager
+def _again(store: Store, run_id: str, update: int) -> "Iterator[Trainer]":
+    """Train a run again from the last checkpoint at or before `update` updates up to there."""
     checkpoint, run = store.checkpoint(run_id, update), store.run(run_id)
     if checkpoint is None or update > run.updates:
         raise NoPolicy(f"`update` must be in [0, {run.updates}], of which a policy can be had, got {update}.")
-    if run.arithmetic != ARITHMETIC:
+    done = int(checkpoint["update"])
+    if done < update and run.arithmetic != ARITHMETIC:
         raise NoPolicy("An earlier lab trained this run: a policy that is not kept cannot be had exactly again.")
     prepare_tensorflow(store.folder)
     from pg_core.learning.trainer import Trainer
 
-    done = int(checkpoint["update"])
     recorded = [(request.update, request.values) for request in store.requests(run_id) if request.update is not None]
     changes = deque(change for change in recorded if change[0] >= done)
     trainer = Trainer(store.config_after(run_id, done), checkpoint)
@@ -114,7 +131,7 @@ def policy_at(store: Store, run_id: str, update: int) -> dict[str, Array]:
             done += len(trained)
         if done < update:
             raise NoPolicy(f"Training the run again ended after {done:,} updates, before update {update:,}.")
-        return trainer.policy()
+        yield trainer
     finally:
         trainer.close()
 

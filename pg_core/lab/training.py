@@ -1,0 +1,112 @@
+"""Train runs in this process, as the command line and notebooks do, which have no workers."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pg_core.config import Config
+from pg_core.lab import access
+from pg_core.learning import memory
+from pg_core.runs.paths import data_folder, database
+from pg_core.runs.store import library
+from pg_core.runs.store.processes import process_name
+from pg_core.runs.store.records import RESUMABLE, WORKED_ON, RunEnded
+from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS
+from pg_core.runs.store.store import Store
+
+if TYPE_CHECKING:
+    from pg_core.learning.trainer import Update
+
+
+class Training:
+    """A run that is trained in this process: iterate to train it."""
+
+    def __init__(self, run_id: str, updates: "Iterator[Update]") -> None:
+        self.run_id = run_id
+        self._updates = updates
+
+    def __iter__(self) -> "Iterator[Update]":
+        # A generator of its own: it is closed when the caller leaves its loop, which stops the run.
+        yield from self._updates
+
+
+def train(config: Config, name: str | None = None) -> Training:
+    """Train a new run: it goes on while the caller iterates, and stops when the caller does.
+
+    Raises:
+        ConfigError: the name is not valid, or training does not fit into the free memory.
+    """
+    memory.check(config)
+    store = _store()
+    return _training(store, store.create(config, name, process_name()))
+
+
+def train_on(run_id: str, **live_values: Any) -> Training | None:
+    """Train a run that was stopped or interrupted, or waits in the queue, from its newest checkpoint on.
+
+    Args:
+        run_id: of the run.
+        live_values: in force from its next update on.
+
+    Returns:
+        What `train` does; None if another process has the run, which now goes on there.
+
+    Raises:
+        RunEnded: the run has ended, or was deleted.
+        ConfigError: a value is not valid or not live, or training does not fit into the free memory.
+    """
+    store = _store()
+    store.interrupt_dead()
+    run = access.controlled(run_id)
+    config = run.current.changed(**live_values)
+    if not run.changeable:
+        state = "deleted" if run.deleted else run.state
+        raise RunEnded(f"A run that is {state} cannot go on; fork it to go on from one of its updates.")
+    elsewhere = store.transition(run_id, WORKED_ON, target="run", until=0)
+    if not elsewhere:
+        memory.check(config)
+        elsewhere = not _take(store, run_id, (*RESUMABLE, "queued"))
+    store.request(run_id, live_values)
+    return None if elsewhere else _training(store, run_id)
+
+
+def train_fork(run_id: str, update: int | None = None, name: str | None = None, **live_values: Any) -> Training:
+    """Fork a run after any of its updates, and train the child.
+
+    What the parent was then is trained again, exactly, where no checkpoint was kept.
+
+    Args:
+        run_id: of the parent.
+        update: how many updates to share; None: as many as were done at the newest checkpoint.
+        name: of the child.
+        live_values: in force from the child's first own update on.
+
+    Raises:
+        LookupError: the parent has not come so far, or cannot be trained so far again.
+        ConfigError: as `train`, or a value is not valid or not live.
+    """
+    from pg_core.runs.workers.replay import snapshot_at
+
+    store = _store()
+    memory.check(store.run(run_id).current.changed(**live_values))
+    snapshot = None if update is None else snapshot_at(store, run_id, update)
+    child = library.fork(store, run_id, name=name, snapshot=snapshot)
+    store.request(child, live_values)
+    _take(store, child, RESUMABLE)
+    return _training(store, child)
+
+
+def _store() -> Store:
+    """Open the store for a process that trains: it waits for the database longer than a page may."""
+    return Store(data_folder(), database(), PATIENT_LOCK_SECONDS)
+
+
+def _take(store: Store, run_id: str, sources: tuple[str, ...]) -> bool:
+    """Have this process work on a run, if its state is one of `sources`; return whether it does."""
+    orders: dict[str, Any] = {"target": "run", "until": 0, "reason": ""}
+    return store.transition(run_id, sources, state="starting", process=process_name(), **orders)
+
+
+def _training(store: Store, run_id: str) -> Training:
+    from pg_core.runs.workers.worker import work
+
+    return Training(run_id, work(store, run_id, process_name()))
