@@ -147,7 +147,7 @@ def test_a_run_that_another_process_has_goes_on_there(folder: Path, monkeypatch,
     store.transition(run_id, ["starting"], state="paused", target="pause")
     assert cli.main(["resume", run_id, "--set", "gamma=0.5"]) == 0
     assert capsys.readouterr().out == "elsewhere goes on in the process that trains it\n"
-    assert (lab.run(run_id).target, lab.run(run_id).current.gamma) == ("run", 0.5)
+    assert lab.run(run_id).target == "run" and lab.run(run_id).current == Config(gamma=0.5)
     store.transition(run_id, ["paused"], state="stopped")
     lab.delete(run_id)
 

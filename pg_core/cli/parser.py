@@ -71,8 +71,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_going_on(commands: Any) -> None:
-    resume = _command(commands, "resume", training.resume, "train a run that was stopped or interrupted on")
-    fork = _command(commands, "fork", training.fork, "train a new run that shares the past of another")
+    resume = _command(commands, "resume", training.resume, "go on with a run that was stopped or interrupted")
+    fork = _command(commands, "fork", training.fork, "go on from an update of a run, as a new run")
     for command in (resume, fork):
         command.add_argument("run", metavar="RUN", help=RUN)
         command.add_argument(

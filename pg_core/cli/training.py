@@ -10,8 +10,6 @@ from pg_core.cli.output import TrainingFailedError, WrongVerdictError, progress_
 from pg_core.config import HYPERPARAMETERS, Config, parsed
 from pg_core.presets import PRESETS
 
-UNWATCHED = {"pace": 0}  # as fast as possible, unless a pace is asked for
-
 if TYPE_CHECKING:
     from pg_core.learning.trainer import Update
 
@@ -19,13 +17,13 @@ if TYPE_CHECKING:
 def train(options: argparse.Namespace) -> None:
     """Train a population in this process."""
     given = parsed({name: str(value) for name, value in vars(options).items() if name in HYPERPARAMETERS})
-    config = Config(**{**UNWATCHED, **PRESETS[options.preset].values, **given})
+    config = Config(**{**lab.UNWATCHED, **PRESETS[options.preset].values, **given})
     _follow(lab.train(config, options.name), options.json)
 
 
 def resume(options: argparse.Namespace) -> None:
     """Train a run on in this process, or have the process that has it go on."""
-    training = lab.train_on(options.run, **{**UNWATCHED, **parsed(dict(options.set))})
+    training = lab.train_on(options.run, **parsed(dict(options.set)))
     if training:
         _follow(training, options.json)
         return
@@ -36,8 +34,7 @@ def resume(options: argparse.Namespace) -> None:
 
 def fork(options: argparse.Namespace) -> None:
     """Train a fork of a run in this process."""
-    values = {**UNWATCHED, **parsed(dict(options.set))}
-    _follow(lab.train_fork(options.run, options.update, options.name, **values), options.json)
+    _follow(lab.train_fork(options.run, options.update, options.name, **parsed(dict(options.set))), options.json)
 
 
 def _follow(training: lab.Training, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from pg_core.lab.exchange import FORMATS, export, export_formats, export_togethe
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
 from pg_core.lab.limits import check_limits
 from pg_core.lab.state import shutdown, startup
-from pg_core.lab.training import Training, train, train_fork, train_on
+from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_on
 from pg_core.lab.viewing import (
     BEGINNING,
     checkpoints,
@@ -43,6 +43,7 @@ __all__ = [
     "ARITHMETIC",
     "BEGINNING",
     "FORMATS",
+    "UNWATCHED",
     "Answer",
     "Axis",
     "Change",

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pg_core.learning.trainer import Update
 
 
+UNWATCHED = {"pace": 0}  # of what goes on in this process: as fast as possible, unless a pace is asked for
+
+
 class Training:
     """A run that is trained in this process: iterate to train it."""
 
@@ -45,7 +48,7 @@ def train_on(run_id: str, **live_values: Any) -> Training | None:
 
     Args:
         run_id: of the run.
-        live_values: in force from its next update on.
+        live_values: in force from its next update on; in this process also a pace of 0, unless one is given.
 
     Returns:
         What `train` does; None if another process has the run, which now goes on there.
@@ -61,12 +64,14 @@ def train_on(run_id: str, **live_values: Any) -> Training | None:
     if not run.changeable:
         state = "deleted" if run.deleted else run.state
         raise RunEnded(f"A run that is {state} cannot go on; fork it to go on from one of its updates.")
-    elsewhere = store.transition(run_id, WORKED_ON, target="run", until=0)
-    if not elsewhere:
+    if run.state not in WORKED_ON:
         memory.check(config)
-        elsewhere = not _take(store, run_id, (*RESUMABLE, "queued"))
+    if _take(store, run_id, (*RESUMABLE, "queued")):
+        store.request(run_id, {**UNWATCHED, **live_values})
+        return _training(store, run_id)
     store.request(run_id, live_values)
-    return None if elsewhere else _training(store, run_id)
+    store.transition(run_id, WORKED_ON, target="run", until=0)
+    return None
 
 
 def train_fork(run_id: str, update: int | None = None, name: str | None = None, **live_values: Any) -> Training:
@@ -78,7 +83,7 @@ def train_fork(run_id: str, update: int | None = None, name: str | None = None, 
         run_id: of the parent.
         update: how many updates to share; None: as many as were done at the newest checkpoint.
         name: of the child.
-        live_values: in force from the child's first own update on.
+        live_values: in force from the child's first own update on, and a pace of 0, unless one is given.
 
     Raises:
         LookupError: the parent has not come so far, or cannot be trained so far again.
@@ -90,7 +95,7 @@ def train_fork(run_id: str, update: int | None = None, name: str | None = None, 
     memory.check(store.run(run_id).current.changed(**live_values))
     snapshot = None if update is None else snapshot_at(store, run_id, update)
     child = library.fork(store, run_id, name=name, snapshot=snapshot)
-    store.request(child, live_values)
+    store.request(child, {**UNWATCHED, **live_values})
     _take(store, child, RESUMABLE)
     return _training(store, child)
 
