@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import gymnasium as gym
 import pytest
 
-from pg_core import runtime
+from pg_core import lab, runtime
+from pg_core.runs.workers.supervisor import Supervisor
 from tests.postgresql import PostgreSQL
 
 
@@ -19,6 +21,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure() -> None:
     """Have the next run trust what this one compiled."""
     runtime.note_programs()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a test a lab of its own without workers: what is queued stays there."""
+    monkeypatch.setenv("PG_LAB_DATA", str(tmp_path))
+    monkeypatch.setattr(Supervisor, "start", lambda self: None)
+    yield tmp_path
+    lab.shutdown()
 
 
 @pytest.fixture

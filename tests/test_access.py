@@ -19,13 +19,9 @@ CONFIG = Config(num_agents=1)
 
 
 @pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    """A lab without workers: what is queued stays there."""
-    monkeypatch.setenv("PG_LAB_DATA", str(tmp_path))
-    monkeypatch.setattr("pg_core.runs.workers.supervisor.Supervisor.start", lambda self: None)
-    yield Store(tmp_path)
+def store(folder):
+    yield Store(folder)
     lab.identify(lambda: COMMAND_LINE)
-    lab.shutdown()
 
 
 def acts(visitor: lab.Visitor) -> None:

@@ -1,6 +1,5 @@
 """The page of derivations: every statement, its check with controls, and what the check said."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,14 +36,6 @@ def view(name: str | None = None) -> AppTest:
     page.run()
     assert not page.exception
     return page
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch) -> Iterator[None]:
-    """Give a test a store of its own, in which runs wait for ever."""
-    monkeypatch.setenv("PG_LAB_DATA", str(tmp_path))
-    yield
-    lab.shutdown()
 
 
 def answer(*rows: dict, **more) -> tuple[lab.Answer, bool]:

@@ -28,12 +28,7 @@ OTHER = {  # for each hyperparameter a value that is not its default, as a link 
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Give each test a store of its own; no worker is needed to draw a page."""
-    monkeypatch.setenv("PG_LAB_DATA", str(tmp_path))
-    yield tmp_path
-    lab.shutdown()
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def page(path: str = "train.py", **link: str) -> AppTest:
@@ -116,7 +111,7 @@ def test_train_with_impossible_controls_says_why_and_starts_nothing() -> None:
 
 @pytest.fixture
 def queued(folder: Path) -> str:
-    """An active run that no worker takes up: the supervisor of this process is not started by reading pages."""
+    """An active run."""
     return Store(folder).create(Config(num_agents=2), "waiting")
 
 
@@ -157,7 +152,7 @@ def test_the_runs_page_finds_runs(folder: Path) -> None:
     store = Store(folder)
     first, second = (store.create(Config(num_agents=n), f"run {n}") for n in (1, 2))
     other = store.create(Config(env_id="Acrobot-v1"), "swing")
-    for run_id, state in ((first, "solved"), (second, "failed"), (other, "stopped")):  # that no worker takes up
+    for run_id, state in ((first, "solved"), (second, "failed"), (other, "stopped")):
         store.transition(run_id, ["queued"], state=state)
     lab.label(first, note="The one with the *bug*", tags=["slow"], pinned=True)
 
