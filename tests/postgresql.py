@@ -14,6 +14,8 @@ from typing import Self
 import pytest
 import sqlalchemy as sa
 
+from pg_core.runs.store.schema import lab_file
+
 PASSWORD = "se cret/@:"  # has what a URL must escape
 OPTIONS = (
     "fsync=off", "full_page_writes=off", "shared_buffers=32MB",  # fast; what is committed survives a SIGKILL
@@ -21,8 +23,17 @@ OPTIONS = (
     "listen_addresses=127.0.0.1", "unix_socket_directories=",
 )  # fmt: skip
 
-# For tests of what SQLite alone has: its file.
+# The store's tests run on both. Of those only for what SQLite alone has: its file.
 only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+# The others run on SQLite. Of those for what writes in another order than the store's own tests.
+on_both = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+
+
+def empty_database(request: pytest.FixtureRequest, folder: Path) -> sa.URL:
+    """Return where an empty database is, of the kind that a fixture has for a parameter; without one, SQLite's."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return lab_file(folder)
+    return request.getfixturevalue("postgresql").empty()
 
 
 def _program(name: str) -> str | None:

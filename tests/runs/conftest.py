@@ -10,14 +10,15 @@ import sqlalchemy as sa
 
 from pg_core.config import Config
 from pg_core.runs.store.records import Batch
-from pg_core.runs.store.schema import ARRAYS, lab_file
+from pg_core.runs.store.schema import ARRAYS
 from pg_core.runs.store.store import Store
+from tests.postgresql import empty_database
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> sa.URL:
-    """Where an empty database is; `only_sqlite` has a test run on that alone."""
-    return request.getfixturevalue("postgresql").empty() if request.param == "postgresql" else lab_file(tmp_path)
+    """Where an empty database is, SQLite's; `on_both` has a test run on PostgreSQL, too."""
+    return empty_database(request, tmp_path)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pg_core.runs.store.maintenance import RESTORED, backup, problems, restore
 from pg_core.runs.store.records import Snapshot
 from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, StoreError, lab_file, open_engine, write
 from pg_core.runs.store.store import Store
-from tests.postgresql import only_sqlite
+from tests.postgresql import empty_database, only_sqlite
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def backed_up(store, run_id, small, make_update, keep, tmp_path):
 def other(request, tmp_path):
     """Another store, which is empty."""
     folder = tmp_path / "other"
-    store = Store(folder, request.getfixturevalue("postgresql").empty() if request.param == "postgresql" else None)
+    store = Store(folder, empty_database(request, folder))
     yield store
     store.close()
 

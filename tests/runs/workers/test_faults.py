@@ -19,7 +19,6 @@ from pg_core.runs.workers.session import Leave
 from pg_core.runs.workers.supervisor import Supervisor
 from pg_core.runs.workers.worker import DISK_FULL, work
 from tests.disks import fill, make_room, small_disk
-from tests.postgresql import only_sqlite
 
 
 @pytest.fixture
@@ -127,7 +126,6 @@ def test_a_read_only_store_is_shown_and_refuses_in_a_sentence(disk, small):
         writable(disk)
 
 
-@only_sqlite
 def test_a_database_that_is_deleted_or_replaced_is_told(store, small):
     run_id = store.create(small)
     (store.folder / "lab.db").unlink()
@@ -138,7 +136,6 @@ def test_a_database_that_is_deleted_or_replaced_is_told(store, small):
             store.transition(run_id, ["queued"], target="pause")
 
 
-@only_sqlite
 def test_a_damaged_database_is_told(store, small):
     for _ in range(50):
         store.create(small)
@@ -161,7 +158,6 @@ def locked(store):
         yield holder
 
 
-@only_sqlite
 def test_a_page_says_that_the_store_is_held_and_training_waits(store, small, locked):
     page = Store(store.folder, lock_seconds=0.05)
     with pytest.raises(StoreError, match="another program, such as a backup, holds it; wait until that has ended"):

@@ -11,6 +11,7 @@ from pg_core.runs.workers import session
 from pg_core.runs.workers.replay import Replay, compare, policy_at
 from pg_core.runs.workers.session import Leave
 from pg_core.runs.workers.worker import work
+from tests.postgresql import on_both
 from tests.runs.environments import One
 
 pytestmark = pytest.mark.usefixtures("sixteen_at_once")
@@ -66,6 +67,7 @@ def test_only_what_is_trained_at_once_is_read_at_once(store, trained, monkeypatc
     assert pages == [(0, 16), (16, 16), (32, 8)]
 
 
+@on_both
 def test_a_run_that_was_left_resumed_and_rewound_is_identical(store, small):
     run_id = store.create(small, process="me")
     train(store, run_id, {3: {"learning_rate": 0.5}}, leave_after=9)

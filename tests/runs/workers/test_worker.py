@@ -16,7 +16,7 @@ from pg_core.runs.workers import session
 from pg_core.runs.workers.replay import compare
 from pg_core.runs.workers.session import Leave
 from pg_core.runs.workers.worker import work
-from tests.postgresql import only_sqlite
+from tests.postgresql import on_both
 from tests.runs.environments import Line, One
 
 pytestmark = pytest.mark.usefixtures("sixteen_at_once")
@@ -72,6 +72,7 @@ def twelve(small):
     return small.changed(num_updates=12)
 
 
+@on_both
 def test_a_run_is_trained_to_its_end_and_kept_complete(store, twelve):
     run_id = begin(store, twelve)
     updates = list(work(store, run_id, "me", Leave()))
@@ -97,6 +98,7 @@ def test_a_run_whose_agents_have_all_solved_is_solved(store, small, register):
     assert run.env_steps_to_solve == (100, 100)
 
 
+@on_both
 def test_a_run_left_and_resumed_equals_one_never_left(store, twelve):
     run_id, leave = begin(store, twelve), Leave()
     for update in work(store, run_id, "me", leave):
@@ -163,6 +165,7 @@ def test_changes_are_replayed_in_their_own_updates_as_fast_as_possible(store, sm
     assert stored(store, run_id) == trained(small, {5: {"learning_rate": 0.125}, 11: {"learning_rate": 0.05}})
 
 
+@on_both
 def test_each_policy_is_kept_and_the_state_before_each_change_at_any_speed(store, small, monkeypatch):
     monkeypatch.setattr(session, "AT_ONCE_SECONDS", 1e9)
     monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 1e9)
@@ -184,6 +187,7 @@ def test_each_policy_is_kept_and_the_state_before_each_change_at_any_speed(store
     assert int(store.checkpoint(run_id, 39)["update"]) == changed
 
 
+@on_both
 def test_of_a_long_run_every_nth_policy_is_kept(store, small, monkeypatch):
     for name in ("AT_ONCE_SECONDS", "CHECKPOINT_SECONDS", "COMMIT_SECONDS"):
         monkeypatch.setattr(session, name, 1e9)  # the last policy of a commit stays for a while
@@ -196,6 +200,7 @@ def test_of_a_long_run_every_nth_policy_is_kept(store, small, monkeypatch):
     assert last.identical == 40
 
 
+@on_both
 def test_changes_beyond_the_checkpoint_come_into_force_where_they_were(store, twelve):
     run_id = begin(store, twelve)
     for update in work(store, run_id, "me", Leave()):
@@ -300,7 +305,6 @@ class Patient(Leave):
         return False
 
 
-@only_sqlite
 def test_each_update_of_a_slow_pace_is_kept_at_once_and_waiting_is_no_training(store, twelve, monkeypatch):
     clock, advance = Clock(), Trainer.advance
 
@@ -369,7 +373,6 @@ def test_an_error_ends_the_run_with_a_sentence(store, small, register, env, reas
         assert not log.exists()
 
 
-@only_sqlite
 def test_a_full_disk_keeps_what_was_committed_and_lets_the_run_resume(store, small):
     run_id = begin(store, small)
     training = work(store, run_id, "me", Leave())
@@ -387,6 +390,7 @@ def test_a_full_disk_keeps_what_was_committed_and_lets_the_run_resume(store, sma
     assert stored(store, run_id) == trained(small)
 
 
+@on_both
 def test_a_worker_that_lost_its_run_writes_no_more(store, twelve):
     run_id = begin(store, twelve)
     training = work(store, run_id, "me", Leave())
@@ -411,10 +415,7 @@ def process(store):
     def start(*arguments):
         command = [sys.executable, "-m", "pg_core.runs.workers.worker", *arguments]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
-        where = {"PG_LAB_DATA": str(store.folder)}
-        if store.engine.dialect.name == "postgresql":
-            where["PG_LAB_DATABASE_URL"] = store.engine.url.render_as_string(hide_password=False)
-        child = subprocess.Popen(command, env=os.environ | where, **pipes)
+        child = subprocess.Popen(command, env=os.environ | {"PG_LAB_DATA": str(store.folder)}, **pipes)
         started.append(child)
         assert json.loads(child.stdout.readline()) == {"ready": True}
         return child
@@ -437,14 +438,12 @@ def test_end_of_input_ends_a_worker_that_trains(store, small, process, wait):
     assert child.stdout.read() == ""
 
 
-@only_sqlite  # as the next: the run is not asked for
 def test_a_worker_keeps_its_programs_in_the_labs_folder(store, process, monkeypatch):
     monkeypatch.delenv("TF_XLA_FLAGS")  # by which these tests keep theirs
     process()
     assert list((store.folder / "programs").glob("*/*"))
 
 
-@only_sqlite
 def test_studio_answers_and_ends_with_its_input(store, small, process):
     child = process("studio")
 
