@@ -12,7 +12,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.measure import say
-from bench.serving import chromium, serve
+from tests.serving import chromium, serve
 
 SETTLE_SECONDS = 9  # until a spare worker is ready again
 # Notes when the button was pressed, and when the chart had an episode, frame by frame.

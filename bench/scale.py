@@ -10,19 +10,17 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 from playwright.sync_api import Page, Request, sync_playwright
 
 from bench.measure import say
-from bench.serving import chromium, serve
 from pg_core.config import Config
 from pg_core.runs.store.processes import process_name
-from pg_core.runs.store.rows import totals, update_row
-from pg_core.runs.store.schema import ARRAYS, CHANGES, RUNS, UPDATES, write
+from pg_core.runs.store.schema import CHANGES, RUNS, write
 from pg_core.runs.store.store import Store
+from tests.serving import chromium, serve
+from tests.updates import add_updates
 
 RUNS_LISTED, CHANGES_EACH = 1_000, 10
 EPISODES = (1_000, 1_000_000)
@@ -68,25 +66,6 @@ def add_long_run(store: Store, episodes: int) -> str:
         add_updates(store, run_id, config, first, last)
     store.transition(run_id, ["starting"], state="running")
     return run_id
-
-
-def add_updates(store: Store, run_id: str, config: Config, first: int, last: int) -> None:
-    """Add the updates from index `first` up to `last` to a run, as if it had trained them."""
-    rng = np.random.default_rng(first)
-    updates = [SimpleNamespace(index=index, **_arrays(rng, index, config)) for index in range(first, last)]
-    with write(store.engine) as connection:
-        connection.execute(UPDATES.insert(), [update_row(run_id, update, update.index / 100) for update in updates])
-        summary = totals(last - 1, last / 100, vars(updates[-1]), 500.0)
-        connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(**summary))
-
-
-def _arrays(rng: np.random.Generator, index: int, config: Config) -> dict[str, np.ndarray[Any, Any]]:
-    agents, batch = config.num_agents, config.episodes_per_update
-    shapes: dict[str, tuple[int, ...]] = {"iqm": (3,)}
-    shapes |= dict.fromkeys(("episodic_returns", "episodic_lengths"), (agents, batch))
-    arrays = {name: rng.uniform(1, 500, shapes.get(name, (agents,))).astype(kind) for name, kind in ARRAYS.items()}
-    steps = np.full(agents, (index + 1) * batch * 500, np.int64)
-    return arrays | {"env_steps": steps, "env_steps_to_solve": np.full(agents, -1), "iqm": np.sort(arrays["iqm"])}
 
 
 def seconds_until_shown(page: Page, address: str) -> float:

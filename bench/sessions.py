@@ -32,8 +32,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from bench.markdown import number, table
 from bench.measure import say
-from bench.serving import Server, chromium, serve
 from pg_core.config import Config
+from tests.serving import Server, chromium, serve
 
 LINK = "num_updates=1000000&stop_when_solved=False&learning_rate=0.0001&pace=10"  # learns for as long as it is watched
 POLL_SECONDS, SAMPLE_SECONDS, LAST_SECONDS = 0.02, 5.0, 3.0

@@ -7,11 +7,11 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import BrowserContext, BrowserType, Page, expect
 
-from bench.serving import chromium, start
 from pg_core.config import Config
 from pg_core.runs.store.records import ACTIVE
 from pg_core.runs.store.schema import ARRAYS
 from pg_core.runs.store.store import Store
+from tests.serving import chromium, start
 
 # Some seconds of training, and checkpoints of 5 MB, which take long enough to be caught.
 CONFIG = Config(

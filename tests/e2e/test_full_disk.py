@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from bench.serving import Server, serve
 from pg_core.runs.store import maintenance
 from pg_core.runs.store.schema import lab_file
 from pg_core.runs.store.store import Store
 from tests.disks import fill, make_room, small_disk
 from tests.e2e.conftest import Open
 from tests.e2e.test_journey import button, run_id, state, wait_for_points
+from tests.serving import Server, serve
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from bench.serving import Server
 from pg_core.config import Config
 from pg_core.runs.store.schema import ARRAYS, RUNS, UPDATES, write
 from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
 from tests.e2e.test_runs import select
+from tests.serving import Server
 
 NAMES = [
     "<img src=http://127.0.0.1:9/x onerror=\"window.__xss=1\"> <b>bold</b> <a href='javascript:window.__xss=1'>a</a>",

@@ -8,13 +8,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from bench.scale import add_updates
-from bench.serving import free_port, serve
 from pg_core.config import Config
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.store import Store
 from tests.e2e.conftest import PATIENCE_MS, Open
 from tests.e2e.test_journey import CHART, button, move_slider, run_id, state, wait_for_points
+from tests.serving import free_port, serve
+from tests.updates import add_updates
 
 # Notes when each policy came onto the stage.
 WATCH = """() => {

@@ -6,10 +6,10 @@ import urllib.parse
 import psutil
 from playwright.sync_api import Page, expect
 
-from bench.serving import Server
 from pg_core.config import Config
 from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
+from tests.serving import Server
 
 CHART = ".js-plotly-plot"
 NUM_TICKS = 20

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from bench.serving import Server, free_port, serve
 from pg_core.config import Config
 from pg_core.runs.store.store import Store
 from tests.e2e.conftest import PATIENCE_MS
 from tests.e2e.provider import Provider
+from tests.serving import Server, free_port, serve
 
 PEOPLE: dict[str, dict[str, object]] = {
     "1": {"name": "Ann *A*", "email": "ann@example.org", "email_verified": True},

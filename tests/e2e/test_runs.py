@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from bench.scale import add_updates
-from bench.serving import Server
 from pg_core.config import Config
 from pg_core.runs.exchange import archive
 from pg_core.runs.store import library
@@ -17,6 +15,8 @@ from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.records import Batch, Snapshot
 from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
+from tests.serving import Server
+from tests.updates import add_updates
 
 HOSTILE = "<img src=x onerror=alert(1)> ![x](https://example.org/x.png) $x$"
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from bench.measure import ROOT
+from pg_core.runs.paths import ROOT
 from tests.e2e.conftest import PATIENCE_MS
 
 Json = dict[str, Any]

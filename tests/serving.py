@@ -1,4 +1,4 @@
-"""A server of the lab, and the browser that visits it: for what measures them, and for the tests in a browser."""
+"""A server of the lab, and the browser that visits it: for the tests in a browser, and for what measures them."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.measure import ROOT
+from pg_core.runs.paths import ROOT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")

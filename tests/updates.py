@@ -1,0 +1,30 @@
+"""Updates that nobody has trained, for runs that only have to be shown."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from pg_core.config import Config
+from pg_core.runs.store.rows import totals, update_row
+from pg_core.runs.store.schema import ARRAYS, RUNS, UPDATES, write
+from pg_core.runs.store.store import Store
+
+
+def add_updates(store: Store, run_id: str, config: Config, first: int, last: int) -> None:
+    """Add the updates from index `first` up to `last` to a run, as if it had trained them."""
+    rng = np.random.default_rng(first)
+    updates = [SimpleNamespace(index=index, **_arrays(rng, index, config)) for index in range(first, last)]
+    with write(store.engine) as connection:
+        connection.execute(UPDATES.insert(), [update_row(run_id, update, update.index / 100) for update in updates])
+        summary = totals(last - 1, last / 100, vars(updates[-1]), 500.0)
+        connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(**summary))
+
+
+def _arrays(rng: np.random.Generator, index: int, config: Config) -> dict[str, np.ndarray[Any, Any]]:
+    agents, batch = config.num_agents, config.episodes_per_update
+    shapes: dict[str, tuple[int, ...]] = {"iqm": (3,)}
+    shapes |= dict.fromkeys(("episodic_returns", "episodic_lengths"), (agents, batch))
+    arrays = {name: rng.uniform(1, 500, shapes.get(name, (agents,))).astype(kind) for name, kind in ARRAYS.items()}
+    steps = np.full(agents, (index + 1) * batch * 500, np.int64)
+    return arrays | {"env_steps": steps, "env_steps_to_solve": np.full(agents, -1), "iqm": np.sort(arrays["iqm"])}
