@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pg_core.environments import EnvironmentSpec, UnsupportedEnvironmentError, describe
+from pg_core.faults import EnvironmentFault
 from pg_core.hyperparameters import Hyperparameter, hyperparameter
 
 MAX_NUMBERS = 2**30  # over all steps of one update, or of all episodes' gradients: 2³⁰ float32 are 4 GiB
@@ -168,7 +169,7 @@ class Config(BaseModel):
     def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
-        except UnsupportedEnvironmentError as error:
+        except (UnsupportedEnvironmentError, EnvironmentFault) as error:
             raise ConfigError(str(error)) from error
         except ValidationError as error:
             raise ConfigError(_sentence(error)) from None

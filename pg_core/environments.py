@@ -19,6 +19,9 @@ from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
+from pg_core import faults, isolation, sandbox
+from pg_core.watched import Watched
+
 Array = npt.NDArray[Any]
 
 # Some environments (CliffWalking) have no time limit of their own and an untrained policy never ends them.
@@ -107,7 +110,7 @@ def describe(env_id: str, sutton_barto_reward: bool = False) -> EnvironmentSpec:
     _check_registered(env_id)
     registration, known = gym.registry[env_id], _described.get(env_id)
     if known is None or known[0] is not registration:
-        known = _described[env_id] = registration, _describe(env_id)
+        known = _described[env_id] = registration, isolation.apart(env_id, _describe, env_id)
     if sutton_barto_reward and not known[1].cart_pole:
         raise UnsupportedEnvironmentError(f"`sutton_barto_reward` must be off but for CartPole, got {env_id!r}")
     return _with_other_reward(known[1]) if sutton_barto_reward else known[1]
@@ -154,15 +157,16 @@ def _describe(env_id: str) -> EnvironmentSpec:
         env.close()
 
 
-def make(env_id: str, **options: Any) -> gym.Env[Any, Any]:
-    """Make one environment, with the lab's time limit where it has none.
+def make(env_id: str, **options: Any) -> Watched:
+    """Make one environment, with the lab's time limit where it has none, that says what is wrong with it.
 
     Raises:
         UnsupportedEnvironmentError: the id is not registered, or the environment cannot be made here.
     """
     _check_registered(env_id)
     with _one_sentence(env_id):
-        return gym.make(env_id, max_episode_steps=_time_limit(env_id), disable_env_checker=True, **options)
+        env = gym.make(env_id, max_episode_steps=_time_limit(env_id), disable_env_checker=True, **options)
+        return Watched(env, env_id)
 
 
 def make_vector(env_id: str, num_envs: int, **options: Any) -> gym.vector.VectorEnv[Any, Any, Any]:
@@ -187,10 +191,14 @@ def make_vector(env_id: str, num_envs: int, **options: Any) -> gym.vector.Vector
 @contextlib.contextmanager
 def _one_sentence(env_id: str) -> Iterator[None]:
     """Turn whatever an environment raises while it is made into one sentence."""
+    sandbox.note("while it is made")
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        line = faults.line_of(faults.lines(error), isolation.package(env_id))
         reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
+        if line:
+            reason = f"{faults.said(error)} ({line})"
         if isinstance(error, ModuleNotFoundError) and error.name:
             reason += f"; install it with `pip install {error.name}`"
         raise UnsupportedEnvironmentError(f"`env_id` {env_id!r} cannot be made here: {reason}.") from error

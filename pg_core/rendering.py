@@ -63,21 +63,23 @@ class _Episode:
         return len(self.actions)
 
 
-def play(env_id: str, act: Act, seed: int, max_frames: int = 200, **options: Any) -> Clip:
+def play(env_id: str, act: Act, seed: int, place: str = "", max_frames: int = 200, **options: Any) -> Clip:
     """Play one episode and keep at most `max_frames` pictures of it.
 
     Args:
         env_id: a registered Gymnasium id.
         act: maps a network input `[D]` to a policy action and to probabilities or mean `[A]`.
         seed: of the environment's first state and dynamics.
+        place: where the episode belongs, for the sentence on an environment that fails.
         max_frames: at least 2.
         options: of the environment, see `EnvironmentSpec`.
 
     Raises:
         UnsupportedEnvironmentError: the environment cannot be drawn here.
+        EnvironmentFault: it fails.
     """
     spec = describe(env_id, **options)
-    with _open(env_id, **options) as env:
+    with _open(env_id, place, **options) as env:
         episode = _play(env, spec, act, seed)
         every = math.ceil(episode.length / (max_frames - 1))
         steps = [*range(0, episode.length, every), episode.length]
@@ -92,13 +94,13 @@ def play(env_id: str, act: Act, seed: int, max_frames: int = 200, **options: Any
         )
 
 
-def record(env_id: str, act: Act, seed: int) -> tuple[list[Array], float]:
+def record(env_id: str, act: Act, seed: int, place: str = "") -> tuple[list[Array], float]:
     """Play one episode and return a picture of each of its states, uint8 `[height, width, 3]`, and frames per second.
 
     Args and Raises: as `play`.
     """
     spec = describe(env_id)
-    with _open(env_id) as env:
+    with _open(env_id, place) as env:
         episode = _play(env, spec, act, seed)
         return list(_draw(env, episode, seed, range(episode.length + 1))), spec.steps_per_second
 
@@ -118,7 +120,7 @@ def save(path: Path, frames: Sequence[Array], fps: float) -> None:
 
 
 @contextlib.contextmanager
-def _open(env_id: str, **options: Any) -> Iterator[gym.Env[Any, Any]]:
+def _open(env_id: str, place: str, **options: Any) -> Iterator[gym.Env[Any, Any]]:
     # pygame reads these when it is imported, at the first render: no window, no greeting on standard output.
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
@@ -130,6 +132,7 @@ def _open(env_id: str, **options: Any) -> Iterator[gym.Env[Any, Any]]:
             f"got {env_id!r} with {', '.join(map(repr, modes)) or 'none'}; its curves are all there is to see."
         )
     with contextlib.closing(make(env_id, render_mode="rgb_array", **options)) as env:
+        env.set_wrapper_attr("place", place)
         try:
             yield env
         except gym.error.DependencyNotInstalled as error:

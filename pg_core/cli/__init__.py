@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pg_core import lab
 from pg_core.cli.output import TrainingFailedError, WrongVerdictError
 from pg_core.cli.parser import BAD_INPUT, parser
+from pg_core.faults import EnvironmentFault
 
 WRONG, INTERRUPTED, CLOSED_PIPE = 1, 130, 141
 
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WrongVerdictError as error:
         print(error, file=sys.stderr)
         return WRONG
-    except (ValueError, LookupError, lab.StoreError, TrainingFailedError) as error:
+    except (ValueError, LookupError, lab.StoreError, EnvironmentFault, TrainingFailedError) as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
     except BrokenPipeError:  # whoever read has left; nothing is to be written when Python ends, either

@@ -1,11 +1,17 @@
 """Plays whole episodes in any registered Gymnasium environment."""
 
+import functools
 from collections.abc import Callable
+from typing import Any, NoReturn
 
+import gymnasium as gym
 import numpy as np
 
+from pg_core import faults, sandbox
 from pg_core.engines import Trajectories
 from pg_core.environments import Array, EnvironmentSpec, make_vector
+from pg_core.faults import EnvironmentFault
+from pg_core.isolation import Isolated, is_known
 from pg_core.randomness import Stream, generator
 
 NOISE_ROWS = 64  # steps of action noise drawn at once
@@ -26,14 +32,20 @@ class GymnasiumEngine:
         num_episodes: B.
         seed: the run's seed.
         stream: what the episodes are for: training and evaluation draw different ones.
+        first_agent: the number of the first of the P agents.
     """
 
     def __init__(
-        self, spec: EnvironmentSpec, num_agents: int, num_episodes: int, seed: int, stream: Stream = Stream.EPISODES
-    ) -> None:
-        self._spec, self._seed, self._stream = spec, seed, stream
+        self, spec: EnvironmentSpec, num_agents: int, num_episodes: int, seed: int, stream: Stream = Stream.EPISODES,
+        first_agent: int = 0,
+    ) -> None:  # fmt: skip
+        self._spec, self._seed, self._stream, self._first_agent = spec, seed, stream, first_agent
         self._shape = (num_agents, num_episodes)
-        self._envs = [make_vector(spec.env_id, num_episodes, **spec.options) for _ in range(num_agents)]
+
+    @functools.cached_property
+    def _envs(self) -> list[gym.vector.VectorEnv[Any, Any, Any]]:
+        # Made when they are needed, which may be in another process than the engine.
+        return [make_vector(self._spec.env_id, self._shape[1], **self._spec.options) for _ in range(self._shape[0])]
 
     def collect(self, act: Act, update: int) -> Trajectories:
         """Play one episode in every environment.
@@ -41,16 +53,21 @@ class GymnasiumEngine:
         Args:
             act: gives actions `[P, B]` or `[P, B, A]` for observations `[P, B, D]` and noise of the actions' shape.
             update: index of the update, the counter of all randomness.
+
+        Raises:
+            EnvironmentFault: the environment raised something, or returned what cannot be learned from.
+            UnsupportedEnvironmentError: it cannot be made.
         """
+        self._update = update
         noise = _Noise(self._spec, self._shape, self._seed, update)
-        observations = np.stack([self._reset(agent, update) for agent in range(self._shape[0])])
+        observations = np.stack([self._reset(agent) for agent in range(self._shape[0])])
         alive = np.ones(self._shape, bool)
         terminated, truncated = np.zeros(self._shape, bool), np.zeros(self._shape, bool)
         rows = []
         for step in range(self._spec.max_episode_steps):
             observations = np.where(alive[..., None], observations, 0)
             actions = act(observations, noise[step])
-            ahead, rewards, ended, cut = self._step(actions, alive)
+            ahead, rewards, ended, cut = self._step(actions, alive, step + 1)
             rows.append((observations, _where(alive, actions), np.where(alive, rewards, 0), alive))
             terminated |= alive & ended
             truncated |= alive & cut
@@ -59,7 +76,7 @@ class GymnasiumEngine:
             if not alive.any():
                 break
         columns = [np.stack(column) for column in zip(*rows, strict=True)]
-        return Trajectories(
+        played = Trajectories(
             observations=columns[0],
             actions=columns[1],
             rewards=columns[2].astype(np.float32),
@@ -67,28 +84,90 @@ class GymnasiumEngine:
             terminated=terminated,
             truncated=truncated | alive,  # a vector environment without a time limit is cut at ours
         )
+        self._check_finite(played)
+        return played
 
     def close(self) -> None:
         """Close the environments."""
-        for env in self._envs:
+        for env in vars(self).get("_envs", ()):
             env.close()
 
-    def _reset(self, agent: int, update: int) -> Array:
-        seed = int(generator(self._seed, self._stream, agent, update).integers(2**31))
-        return self._spec.encode(self._envs[agent].reset(seed=seed)[0])
+    def _reset(self, agent: int) -> Array:
+        for episode, env in enumerate(getattr(self._envs[agent], "envs", ())):
+            env.set_wrapper_attr("place", self._place(agent, episode))
+        seed = int(generator(self._seed, self._stream, agent, self._update).integers(2**31))
+        return self._spec.encode(self._call(agent, "reset", 0, seed=seed)[0])
 
-    def _step(self, actions: Array, alive: Array) -> tuple[Array, Array, Array, Array]:
+    def _step(self, actions: Array, alive: Array, step: int) -> tuple[Array, Array, Array, Array]:
         """Step the environments of every agent that still has an episode to play."""
         ahead = np.zeros((*self._shape, self._spec.observation_size), np.float32)
         rewards = np.zeros(self._shape)
         terminated, truncated = np.zeros(self._shape, bool), np.zeros(self._shape, bool)
         decoded = self._spec.decode(actions)
-        for agent in np.flatnonzero(alive.any(axis=1)):
-            observations, rewards[agent], terminated[agent], truncated[agent], _ = self._envs[agent].step(
-                decoded[agent]
+        for agent in np.flatnonzero(alive.any(axis=1)).tolist():
+            observations, rewards[agent], terminated[agent], truncated[agent], _ = self._call(
+                agent, "step", step, decoded[agent]
             )
             ahead[agent] = self._spec.encode(observations)
         return ahead, rewards, terminated, truncated
+
+    def _call(self, agent: int, method: str, step: int, *args: Any, **options: Any) -> Any:
+        """Call a vector environment: of one's own nobody else says where it was when it failed."""
+        place = f"{self._place(agent)}, step {step}"
+        sandbox.note(place)
+        try:
+            return getattr(self._envs[agent], method)(*args, **options)
+        except EnvironmentFault:
+            raise
+        except (Exception, SystemExit) as error:
+            raise faults.raised(error, self._spec.env_id, self._envs[agent].unwrapped, method, place) from error
+
+    def _place(self, agent: int, episode: int | None = None) -> str:
+        purpose = "evaluation" if self._stream == Stream.EVALUATION else f"update {self._update + 1}"
+        which = "" if episode is None else f", episode {episode + 1} of {self._shape[1]}"
+        return f"agent {self._first_agent + agent}, {purpose}{which}"
+
+    def _check_finite(self, played: Trajectories) -> None:
+        """Refuse numbers that are not finite, but for those with which it answers the actions of a diverged policy."""
+        arrays = played.observations, played.rewards, played.actions
+        observations, rewards, actions = (
+            np.logical_not(np.isfinite(array).reshape(*played.mask.shape, -1).all(axis=-1)) for array in arrays
+        )
+        diverged = np.logical_or.accumulate(actions)  # in this step or before it
+        observations[1:] &= ~diverged[:-1]
+        found = np.argwhere(observations | (rewards & ~diverged))
+        if len(found):
+            step, agent, episode = found[0]
+            seen = observations[step, agent, episode]
+            self._tell_not_finite("an observation" if seen else "a reward", step + (not seen), agent, episode)
+
+    def _tell_not_finite(self, what: str, step: int, agent: int, episode: int) -> NoReturn:
+        envs: Any = self._envs[agent].unwrapped
+        env = envs.envs[episode].unwrapped if isinstance(envs, gym.vector.SyncVectorEnv) else envs
+        method, place = ("step", f"step {step}") if step else ("reset", "reset")
+        where = self._spec.env_id, env, method, f"{self._place(agent, episode)}, {place}"
+        raise faults.returned(f"{what} that is not finite", *where)
+
+
+class IsolatedEngine:
+    """A `GymnasiumEngine` whose environments are played in a process of their own; arguments and methods as there."""
+
+    def __init__(self, spec: EnvironmentSpec, *args: Any) -> None:
+        self._engine = Isolated(spec.env_id, GymnasiumEngine(spec, *args))
+
+    def collect(self, act: Act, update: int) -> Trajectories:
+        """Play one episode in every environment."""
+        played: Trajectories = self._engine.call("collect", act, update)
+        return played
+
+    def close(self) -> None:
+        """Close the environments, and end their process."""
+        self._engine.close()
+
+
+def make_engine(spec: EnvironmentSpec, *args: Any) -> GymnasiumEngine | IsolatedEngine:
+    """Return an engine for an environment, in this process if it is known; arguments as of `GymnasiumEngine`."""
+    return (GymnasiumEngine if is_known(spec.env_id) else IsolatedEngine)(spec, *args)
 
 
 class _Noise:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from pg_core import rendering
 from pg_core.config import Config
 from pg_core.lab import state
-from pg_core.learning import evaluation, memory
+from pg_core.learning import episodes, evaluation, memory
 from pg_core.learning.evaluation import Evaluation
 from pg_core.runs.curves.progress import Progress, changes_of, seconds_left
 from pg_core.runs.store.records import Run, UnknownRun
@@ -157,8 +156,7 @@ def render(run_id: str, path: Path, agent: int | None = None) -> None:
         ValueError: another suffix.
     """
     config, policy, chosen = _newest_policy(run_id, agent)
-    act = evaluation.actor(config, policy, chosen, greedy=True)
-    rendering.save(path, *rendering.record(config.env_id, act, seed=config.seed))
+    episodes.save(config, policy, chosen, path)
 
 
 def replay(run_id: str) -> "Iterator[Replay]":

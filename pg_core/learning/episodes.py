@@ -5,12 +5,13 @@ All agents of a population begin in the same state and sample actions as in trai
 
 import base64
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 
-from pg_core import rendering
+from pg_core import isolation, rendering
 from pg_core.config import Config
 from pg_core.environments import Array, make
 from pg_core.learning import evaluation
@@ -102,6 +103,7 @@ def to_json(
 
     Raises:
         UnsupportedEnvironmentError: the environment cannot be drawn here.
+        EnvironmentFault: it fails.
     """
     drawn = frames or not config.environment.cart_pole
     about: dict[str, Any] = {
@@ -112,7 +114,8 @@ def to_json(
     }
     if drawn:
         chosen = roles(ranked)["median"] if agent is None else agent
-        return orjson.dumps(about | {"kind": "frames", "episodes": [_pictures(config, policy, chosen, update)]})
+        pictures = isolation.apart(config.env_id, _pictures, config, policy, chosen, update)
+        return orjson.dumps(about | {"kind": "frames", "episodes": [pictures]})
     agents = shown(ranked, agent)
     played = zip(agents, play_cart_pole(config, policy, agents, update), strict=True)
     step_ms = round(1000 / config.environment.steps_per_second)
@@ -130,9 +133,26 @@ def _numbers(episode: Episode) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def save(config: Config, policy: Params, agent: int, path: Path) -> None:
+    """Write an episode of one agent's greedy policy as a picture that moves: .webp, .gif or .mp4.
+
+    Raises:
+        ValueError: another suffix.
+        UnsupportedEnvironmentError: the environment cannot be drawn here.
+        EnvironmentFault: it fails.
+    """
+    isolation.apart(config.env_id, _save, config, policy, agent, path)
+
+
+def _save(config: Config, policy: Params, agent: int, path: Path) -> None:
+    act = evaluation.actor(config, policy, agent, greedy=True)
+    rendering.save(path, *rendering.record(config.env_id, act, config.seed, f"agent {agent}"))
+
+
 def _pictures(config: Config, policy: Params, agent: int, update: int) -> dict[str, Any]:
     act = evaluation.actor(config, policy, agent, greedy=False, update=update)
-    clip = rendering.play(config.env_id, act, start_seed(config, update), **config.environment.options)
+    place = f"agent {agent}, after {update} updates"
+    clip = rendering.play(config.env_id, act, start_seed(config, update), place, **config.environment.options)
     return {
         "agent": agent, "return": clip.episodic_return, "length": clip.length, "frame_ms": clip.frame_ms,
         "discrete": clip.discrete, "steps": clip.steps, "thoughts": clip.action_probs,

@@ -1,12 +1,14 @@
 """How well a policy acts: fresh episodes, without learning."""
 
+import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from pg_core.config import Config
-from pg_core.engines.gymnasium import GymnasiumEngine
+from pg_core.engines.gymnasium import make_engine
 from pg_core.environments import Array
 from pg_core.policies import in_numpy
 from pg_core.policies.in_numpy import Params
@@ -46,23 +48,26 @@ def evaluate(
     if episodes < 1:
         raise ValueError(f"`episodes` must be at least 1, got {episodes}.")
     params = one_agent(policy, agent)
-    draws = generator(seed, Stream.EVALUATION, agent, update=1)  # update 0 has the episodes' seeds
-    draw = draws.standard_normal if "log_std" in params else draws.random
-
-    def act(observations: Array, noise: Array) -> Array:
-        if greedy:
-            return in_numpy.greedy(params, observations, config.activation)
-        return in_numpy.sample(params, observations, draw(noise.shape, np.float32), config.activation)
-
-    engine = GymnasiumEngine(config.environment, 1, episodes, seed, Stream.EVALUATION)
-    played = engine.collect(act, update=0)
-    engine.close()
+    # Both can be sent to the process where an environment of one's own is played.
+    act = _greedy if greedy else functools.partial(_sampled, generator(seed, Stream.EVALUATION, agent, update=1))
+    with contextlib.closing(make_engine(config.environment, 1, episodes, seed, Stream.EVALUATION, agent)) as engine:
+        played = engine.collect(functools.partial(act, params, config.activation), 0)
     ended_early = np.flatnonzero(~played.truncated[0])
     return Evaluation(
         returns=played.rewards.sum(axis=0)[0],
         lengths=played.mask.sum(axis=0)[0].astype(np.int32),
         consecutive_successes=int(ended_early[0]) if ended_early.size else episodes,
     )
+
+
+def _greedy(params: Params, activation: str, observations: Array, noise: Array) -> Array:
+    return in_numpy.greedy(params, observations, activation)
+
+
+def _sampled(draws: np.random.Generator, params: Params, activation: str, observations: Array, noise: Array) -> Array:
+    """Sample with numbers of its own: the engine's are those of training, and update 0 of `draws` seeds the episodes."""
+    draw = draws.standard_normal if "log_std" in params else draws.random
+    return in_numpy.sample(params, observations, draw(noise.shape, np.float32), activation)
 
 
 def best_agent(config: Config, policy: Params, candidates: Sequence[int], episodes: int, greedy: bool = True) -> int:

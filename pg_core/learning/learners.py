@@ -16,7 +16,7 @@ from pg_core import runtime
 from pg_core.config import Config
 from pg_core.engines import Trajectories
 from pg_core.engines.compiled import Draws, collect
-from pg_core.engines.gymnasium import GymnasiumEngine
+from pg_core.engines.gymnasium import make_engine
 from pg_core.environments import Array, EnvironmentSpec
 from pg_core.learning import reinforce
 from pg_core.learning.accumulate import arrays_of
@@ -66,7 +66,7 @@ class GymnasiumLearner:
     def __init__(self, config: Config, state: State) -> None:
         self.state = self._before = state
         self._spec = config.environment
-        self._engine = GymnasiumEngine(self._spec, config.num_agents, config.episodes_per_update, config.seed)
+        self._engine = make_engine(self._spec, config.num_agents, config.episodes_per_update, config.seed)
 
     def compile(self, config: Config) -> None:
         """Compile by running one update on zeros and discarding it."""
@@ -80,9 +80,8 @@ class GymnasiumLearner:
         """Do one update."""
         policy = {name: array.numpy() for name, array in self.state.policy.items()}
         played = self._engine.collect(
-            lambda observations, noise: in_numpy.sample(policy, observations, noise, config.activation), first_update
+            functools.partial(in_numpy.sample, policy, activation=config.activation), first_update
         )
-        self._check_finite(played, first_update)
         self._before = self.state
         # Padded to the time limit, so that the program is compiled once; it reads no further than the longest episode.
         missing = self._spec.max_episode_steps - len(played.mask)
@@ -103,15 +102,6 @@ class GymnasiumLearner:
         hyper, threshold = reinforce.hyperparameters(config), self._spec.reward_threshold
         learned: tuple[State, Metrics] = learn_program(self.state, trajectories, hyper, config.optimizer, threshold)
         return learned
-
-    def _check_finite(self, played: Trajectories, update: int) -> None:
-        # A diverged policy's actions are not finite; an environment may answer these with rewards that are not either.
-        acted = np.isfinite(played.actions).all()
-        if acted and not (np.isfinite(played.observations).all() and np.isfinite(played.rewards).all()):
-            raise TrainingError(
-                f"{self._spec.env_id} gave an observation or a reward that is not finite at update {update}; "
-                "mend the environment or choose another."
-            )
 
 
 class CompiledLearner:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from pg_core import proofs, runtime
 from pg_core.config import Config, ConfigError
 from pg_core.environments import UnsupportedEnvironmentError
+from pg_core.faults import EnvironmentFault
 from pg_core.learning import episodes
 from pg_core.policies import in_numpy
 from pg_core.runs.paths import data_folder, database
@@ -115,7 +116,7 @@ def _failure(folder: Path, error: Exception) -> Outcome:
         return "interrupted", str(error)
     if _is_full(error):
         return "interrupted", DISK_FULL
-    if isinstance(error, (TrainingError, ConfigError, UnsupportedEnvironmentError)):
+    if isinstance(error, (TrainingError, ConfigError, UnsupportedEnvironmentError, EnvironmentFault)):
         return "failed", str(error)
     return "failed", _log(folder, error)
 
@@ -182,7 +183,7 @@ def _answer(store: Store, message: dict[str, Any], answers: TextIO, *, trains: b
             answer["episode"] = _play(store, trains, **message["episode"]).decode()
         else:
             answer["check"] = proofs.run(message["check"]["name"], **message["check"]["parameters"]).to_json()
-    except (StoreError, ConfigError, UnsupportedEnvironmentError, UnknownRun, NoPolicy) as known:
+    except (StoreError, ConfigError, UnsupportedEnvironmentError, EnvironmentFault, UnknownRun, NoPolicy) as known:
         answer["error"] = str(known)
     except Exception as error:
         answer["error"] = DISK_FULL if _is_full(error) else _log(store.folder, error)

@@ -1,0 +1,246 @@
+"""Code that the lab does not know, in a process of its own: it may hang, end or print there, and this one goes on.
+
+An object is sent there, and its methods are called from here; what one raises is raised here. Who runs there says
+where it is (`note`), which is all that is known of one that ends without a word. A step that takes too long ends the
+process, in any state and without its parent; so does the parent's end.
+"""
+
+import contextlib
+import faulthandler
+import math
+import mmap
+import os
+import pickle
+import queue
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+from pg_core.faults import Line
+
+PLACE_BYTES = 256
+MAX_PRINTED = 2**20  # bytes
+# By the environment variable that sets it: for one step, and for all that the process has.
+LIMITS = {"PG_LAB_ENVIRONMENT_SECONDS": 30.0, "PG_LAB_ENVIRONMENT_GB": 4.0}
+
+
+class SandboxEnded(RuntimeError):
+    """Raised when the process has ended, or had to be.
+
+    Attributes:
+        reason: what became of it, a predicate such as "printed more than 1 MiB".
+        remedy: what its author is to do, an imperative.
+        place: what it noted last.
+        lines: that it was in, as far as they are known, innermost first.
+    """
+
+    def __init__(self, reason: str, remedy: str, place: str, lines: list[Line]) -> None:
+        super().__init__(f"The process {reason}.")
+        self.reason, self.remedy, self.place, self.lines = reason, remedy, place, lines
+
+
+class Sandbox:
+    """A process with one object, which lives until `close`.
+
+    Args:
+        target: the object; it is pickled, as arguments and results are.
+    """
+
+    def __init__(self, target: Any) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="pg-lab-")
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folder or os.getcwd() for folder in sys.path)}
+        _place(self._folder.name).write_bytes(bytes(PLACE_BYTES))
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from pg_core.sandbox import serve; serve()", self._folder.name],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+        )  # fmt: skip
+        assert self._process.stdin and self._process.stdout and self._process.stderr
+        self._requests, self._answers = self._process.stdin, self._process.stdout
+        self._loud = self._busy = False
+        threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True).start()
+        self._send(target)
+
+    def call(self, method: str, *args: Any) -> Any:
+        """Call one of the object's methods there.
+
+        Raises:
+            SandboxEnded: the process has ended, or had to be.
+        """
+        self._busy = True
+        self._send((method, args))
+        try:
+            result, error = pickle.load(self._answers)
+        except (EOFError, OSError, pickle.UnpicklingError):
+            self._ended()
+        self._busy = False
+        if error is not None:
+            raise error
+        return result
+
+    def close(self, farewell: str = "") -> None:
+        """End the process, after a call of the method `farewell`, unless it is amid another."""
+        if farewell and not self._busy:
+            with contextlib.suppress(SandboxEnded):
+                self.call(farewell)
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._requests, self._answers):
+            with contextlib.suppress(OSError):
+                pipe.close()
+        self._folder.cleanup()
+
+    def _send(self, message: Any) -> None:
+        with contextlib.suppress(OSError):  # one that has ended is found when it is to answer
+            pickle.dump(pickle.dumps(message), self._requests)
+            self._requests.flush()
+
+    def _listen(self, printed: BinaryIO) -> None:
+        """Read and drop what the process prints; end it where that is too much, so that it leaves its traceback."""
+        count = 0
+        with printed:
+            while chunk := os.read(printed.fileno(), 2**16):
+                count += len(chunk)
+                if count > MAX_PRINTED and not self._loud:
+                    self._loud = True
+                    self._process.send_signal(getattr(signal, "SIGABRT", signal.SIGTERM))
+
+    def _ended(self) -> NoReturn:
+        self._answers.close()  # who still lives without it has closed its own
+        self._process.wait()
+        trace = _trace(self._folder.name).read_text(errors="replace")
+        place = _place(self._folder.name).read_bytes().rstrip(b"\0").decode(errors="replace")
+        raise SandboxEnded(*self._became(trace), place, _main_thread(trace))
+
+    def _became(self, trace: str) -> tuple[str, str]:
+        """Return what became of the process, and what is to be done about it."""
+        status = self._process.returncode
+        if self._loud:
+            return f"printed more than {MAX_PRINTED // 2**20} MiB", "remove what it prints"
+        if trace.startswith("Timeout"):
+            seconds = f"{limit('PG_LAB_ENVIRONMENT_SECONDS'):g} seconds"
+            return f"did not come back within {seconds}", "have it wait for nothing, or set PG_LAB_ENVIRONMENT_SECONDS"
+        if fatal := re.match("Fatal Python error: (.*)", trace):
+            return f"crashed with {fatal[1]!r}", "look for native code in it that fails"
+        if status < 0:
+            return f"was ended by signal {-status}", "see whether it takes too much memory"
+        return f"ended its process with exit status {status}", "raise an error there instead"
+
+
+def limit(name: str) -> float:
+    """Return one of `LIMITS`: what its environment variable says, else its default."""
+    with contextlib.suppress(ValueError):
+        value = float(os.environ.get(name, ""))
+        if 0 < value < math.inf:
+            return value
+    return LIMITS[name]
+
+
+# What follows is for the process itself.
+
+
+class _Inside:
+    """What a process of its own knows of itself."""
+
+    def __init__(self, folder: str) -> None:
+        self._trace = _trace(folder).open("w")
+        with _place(folder).open("r+b") as place:
+            self._place = mmap.mmap(place.fileno(), PLACE_BYTES)
+        self._seconds, self._armed = limit("PG_LAB_ENVIRONMENT_SECONDS"), -math.inf
+        faulthandler.enable(self._trace)
+
+    def note(self, place: str) -> None:
+        self._place[:] = place.encode()[:PLACE_BYTES].ljust(PLACE_BYTES, b"\0")
+        self.arm()
+
+    def arm(self) -> None:
+        """Have the process end if it says nothing for the time of a step; that costs a thread, so not each time."""
+        now = time.monotonic()
+        if now - self._armed > self._seconds / 10:
+            self._armed = now
+            faulthandler.dump_traceback_later(self._seconds, exit=True, file=self._trace)
+
+    def rest(self) -> None:
+        """Have it wait for the next call as long as that takes."""
+        self._armed = -math.inf
+        faulthandler.cancel_dump_traceback_later()
+
+
+_inside: _Inside | None = None
+
+
+def is_inside() -> bool:
+    """Return whether this process is one."""
+    return _inside is not None
+
+
+def note(place: str) -> None:
+    """Say where this process is, before it does what may end it; nothing outside of a sandbox."""
+    if _inside:
+        _inside.note(place)
+
+
+def serve() -> NoReturn:
+    """Do what the parent asks, until it is gone."""
+    global _inside
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the parent
+    _inside = _Inside(sys.argv[1])
+    requests, answers = (os.fdopen(os.dup(fd), mode) for fd, mode in ((0, "rb"), (1, "wb")))
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    _limit_memory()
+    inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(requests, inbox), daemon=True).start()
+    _inside.arm()
+    target = pickle.loads(inbox.get())
+    while True:
+        _inside.rest()
+        message = inbox.get()
+        _inside.arm()
+        answer = _answer(target, *pickle.loads(message))
+        answers.write(pickle.dumps(answer))
+        answers.flush()
+
+
+def _answer(target: Any, method: str, args: tuple[Any, ...]) -> tuple[Any, BaseException | None]:
+    try:
+        return getattr(target, method)(*args), None
+    except Exception as error:
+        # Nothing but ours is unpickled in the parent, which must not import what this process is for.
+        return None, error if type(error).__module__.startswith("pg_core.") else RuntimeError(repr(error))
+
+
+def _receive(requests: BinaryIO, inbox: "queue.SimpleQueue[bytes]") -> None:
+    while True:
+        try:
+            inbox.put(pickle.load(requests))
+        except EOFError:
+            os._exit(0)  # the parent has ended
+
+
+def _limit_memory() -> None:
+    with contextlib.suppress(ImportError, ValueError, OSError):  # not everywhere, and never more than is allowed
+        import resource
+
+        most = int(limit("PG_LAB_ENVIRONMENT_GB") * 10**9)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+def _main_thread(trace: str) -> list[Line]:
+    """Return the lines of the thread that serves, of those in what `faulthandler` wrote."""
+    threads = trace.split("\n\n")
+    mine = next((thread for thread in threads if thread.rstrip().endswith("in <module>")), trace)
+    return [(path, int(number)) for path, number in re.findall(r'File "(.*)", line (\d+)', mine)]
+
+
+def _trace(folder: str) -> Path:
+    return Path(folder, "trace")
+
+
+def _place(folder: str) -> Path:
+    return Path(folder, "place")
