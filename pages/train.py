@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.widgets import bar, beside, controls, link, view
+from pages.widgets.doctor import doctor
 from pages.widgets.history import history
 from pages.widgets.instrument import READ_SECONDS, instrument
 from pages.widgets.news import token
@@ -53,6 +54,7 @@ def whole() -> None:
                 st.caption(plain(controls.for_the_next_run(run)) or "​")
             beside.comparisons(progress, bar.start)
             controls.more()
+            doctor(controls.valid_config())
             history(progress)
 
 

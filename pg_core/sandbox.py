@@ -50,14 +50,19 @@ class Sandbox:
 
     Args:
         target: the object; it is pickled, as arguments and results are.
+
+    Raises:
+        ValueError: as `limit`.
     """
 
     def __init__(self, target: Any) -> None:
+        self._seconds, gigabytes = map(limit, LIMITS)
         self._folder = tempfile.TemporaryDirectory(prefix="pg-lab-")
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folder or os.getcwd() for folder in sys.path)}
         _place(self._folder.name).write_bytes(bytes(PLACE_BYTES))
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from pg_core.sandbox import serve; serve()", self._folder.name],
+            [sys.executable, "-c", "from pg_core.sandbox import serve; serve()",
+             self._folder.name, str(self._seconds), str(gigabytes)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
         )  # fmt: skip
         assert self._process.stdin and self._process.stdout and self._process.stderr
@@ -123,8 +128,8 @@ class Sandbox:
         if self._loud:
             return f"printed more than {MAX_PRINTED // 2**20} MiB", "remove what it prints"
         if trace.startswith("Timeout"):
-            seconds = f"{limit('PG_LAB_ENVIRONMENT_SECONDS'):g} seconds"
-            return f"did not come back within {seconds}", "have it wait for nothing, or set PG_LAB_ENVIRONMENT_SECONDS"
+            remedy = "have it wait for nothing, or set PG_LAB_ENVIRONMENT_SECONDS"
+            return f"did not come back within {self._seconds:g} seconds", remedy
         if fatal := re.match("Fatal Python error: (.*)", trace):
             return f"crashed with {fatal[1]!r}", "look for native code in it that fails"
         if status < 0:
@@ -133,12 +138,16 @@ class Sandbox:
 
 
 def limit(name: str) -> float:
-    """Return one of `LIMITS`: what its environment variable says, else its default."""
+    """Return one of `LIMITS`: what its environment variable says, else its default.
+
+    Raises:
+        ValueError: it says something else than a number above 0.
+    """
+    text = os.environ.get(name) or str(LIMITS[name])
     with contextlib.suppress(ValueError):
-        value = float(os.environ.get(name, ""))
-        if 0 < value < math.inf:
+        if 0 < (value := float(text)) < math.inf:
             return value
-    return LIMITS[name]
+    raise ValueError(f"`{name}` must be a number above 0, got {text!r}.")
 
 
 # What follows is for the process itself.
@@ -147,11 +156,11 @@ def limit(name: str) -> float:
 class _Inside:
     """What a process of its own knows of itself."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, seconds: float) -> None:
         self._trace = _trace(folder).open("w")
         with _place(folder).open("r+b") as place:
             self._place = mmap.mmap(place.fileno(), PLACE_BYTES)
-        self._seconds, self._armed = limit("PG_LAB_ENVIRONMENT_SECONDS"), -math.inf
+        self._seconds, self._armed = seconds, -math.inf
         faulthandler.enable(self._trace)
 
     def note(self, place: str) -> None:
@@ -189,14 +198,14 @@ def serve() -> NoReturn:
     """Do what the parent asks, until it is gone."""
     global _inside
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the parent
-    _inside = _Inside(sys.argv[1])
+    folder, seconds, gigabytes = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
+    _inside = _Inside(folder, seconds)
     requests, answers = (os.fdopen(os.dup(fd), mode) for fd, mode in ((0, "rb"), (1, "wb")))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    _limit_memory()
+    _limit_memory(int(gigabytes * 10**9))
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests, inbox), daemon=True).start()
-    _inside.arm()
     target = pickle.loads(inbox.get())
     while True:
         _inside.rest()
@@ -223,11 +232,10 @@ def _receive(requests: BinaryIO, inbox: "queue.SimpleQueue[bytes]") -> None:
             os._exit(0)  # the parent has ended
 
 
-def _limit_memory() -> None:
+def _limit_memory(most: int) -> None:
     with contextlib.suppress(ImportError, ValueError, OSError):  # not everywhere, and never more than is allowed
         import resource
 
-        most = int(limit("PG_LAB_ENVIRONMENT_GB") * 10**9)
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 

@@ -12,7 +12,6 @@ from streamlit.errors import StreamlitSecretNotFoundError
 
 from pages.widgets.visitor import has_login
 from pg_core import lab
-from pg_core.config import ConfigError
 
 MIN_SECRET = 32  # characters of `cookie_secret`: whoever guesses it can pass for anyone
 # Streamlit's own page has scripts and styles in it, and loads components from blobs; nothing comes from elsewhere.
@@ -35,7 +34,7 @@ def problem() -> str | None:
         lab.check_limits()
         if has_login():
             return _login_problem()
-    except (ConfigError, StreamlitSecretNotFoundError) as error:
+    except (ValueError, StreamlitSecretNotFoundError) as error:
         return str(error)
     address = st.get_option("server.address")
     if is_loopback(address) or os.environ.get("PG_LAB_ALLOW_ANYONE") == "1":

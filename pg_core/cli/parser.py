@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from pg_core import lab
-from pg_core.cli import checking, comparing, exchange, keeping, training
+from pg_core.cli import checking, comparing, examining, exchange, keeping, training
 from pg_core.config import HYPERPARAMETERS
 from pg_core.hyperparameters import GROUPS
 from pg_core.presets import PRESETS
@@ -55,6 +55,10 @@ def parser() -> argparse.ArgumentParser:
     for name, parameter in PARAMETERS.items():
         rule = f"in [{parameter.low:g}, {parameter.high:g}], default {parameter.default:g}"
         check.add_argument(f"--{name}", type=type(parameter.default), help=f"{parameter.label.lower()}, {rule}")
+    doctor = _command(
+        commands, "doctor", examining.doctor, "play an environment a little and say what is wrong with it"
+    )
+    doctor.add_argument("environment", metavar="ENV", help="as for --env-id")
     _add_exchange(commands)
     replay = _command(
         commands, "replay", training.replay, "train a run again and compare it with what is stored, bit for bit"

@@ -5,10 +5,12 @@ Nothing that this package imports imports TensorFlow: training happens in worker
 UnknownRun if it takes the id of a run and there is none.
 """
 
+from pg_core.doctor import Report
 from pg_core.lab.access import NotAllowed, Visitor, identify, may_control
 from pg_core.lab.checks import ask_check, checked, prepare_checks
 from pg_core.lab.comparing import Axis, curve_rows, differences
 from pg_core.lab.control import change, fork, pause, resume, start, step, stop, twin
+from pg_core.lab.examining import ask_examination, examination, examine
 from pg_core.lab.exchange import FORMATS, export, export_formats, export_together, import_run
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
 from pg_core.lab.limits import check_limits
@@ -51,6 +53,7 @@ __all__ = [
     "EpisodeError",
     "NotAllowed",
     "Progress",
+    "Report",
     "Run",
     "RunEnded",
     "Source",
@@ -59,6 +62,7 @@ __all__ = [
     "UnknownRun",
     "Visitor",
     "ask_check",
+    "ask_examination",
     "backup",
     "change",
     "check_each",
@@ -71,6 +75,8 @@ __all__ = [
     "differences",
     "episode",
     "evaluate",
+    "examination",
+    "examine",
     "export",
     "export_formats",
     "export_together",

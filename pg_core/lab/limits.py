@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from pg_core import sandbox
 from pg_core.config import ConfigError
 from pg_core.lab import access, state
 from pg_core.lab.access import NotAllowed, Visitor
@@ -42,10 +43,12 @@ def check_limits() -> None:
     """Check that every limit can be read.
 
     Raises:
-        ConfigError: as `limit`.
+        ValueError: as `limit`.
     """
     for name in DEFAULTS:
         limit(name)
+    for name in sandbox.LIMITS:
+        sandbox.limit(name)
 
 
 @contextlib.contextmanager

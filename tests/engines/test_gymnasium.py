@@ -1,6 +1,7 @@
 """Whole episodes, exactly: environments that count say what must come out of the engine."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -9,8 +10,9 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from pg_core.engines import Trajectories
-from pg_core.engines.gymnasium import GymnasiumEngine
+from pg_core.engines.gymnasium import GymnasiumEngine, IsolatedEngine, make_engine
 from pg_core.environments import describe
+from pg_core.faults import EnvironmentFault
 from pg_core.randomness import Stream
 
 JUNK = -1e6  # reward of any step that is not part of a first episode
@@ -75,6 +77,31 @@ class UnevenCounter(gym.vector.VectorEnv):
 
 class UnevenSameStep(UnevenCounter):
     mode = AutoresetMode.SAME_STEP
+
+
+class FailsAt(Counter):
+    """Fails in one step of the environment that was seeded with an odd number."""
+
+    def reset(self, *, seed=None, options=None):
+        self.odd = seed % 2
+        return super().reset(seed=seed, options=options)
+
+    def step(self, action):
+        observation, reward, *ends = super().step(action)
+        return observation, self.fail(reward) if self.odd and self.step_number == 2 else reward, *ends
+
+    def fail(self, reward):
+        raise KeyError("left")
+
+
+class Infinite(FailsAt):
+    def fail(self, reward):
+        return np.inf
+
+
+class FailingVector(UnevenCounter):
+    def step(self, actions):
+        raise KeyError("right")
 
 
 class Endless(Counter):
@@ -301,3 +328,42 @@ def test_episodes_are_a_function_of_seed_agent_update_and_purpose():
         other.close()
     assert len(starts) == 4
     assert len(np.unique(first.observations[0, 0, :, 0])) == 3  # the episodes of a batch differ too
+
+
+@pytest.mark.parametrize(
+    ("environment", "what", "line"),
+    [
+        (FailsAt, "raised KeyError: 'left'", FailsAt.fail.__code__.co_firstlineno + 1),
+        (Infinite, "returned a reward that is not finite", FailsAt.step.__code__.co_firstlineno),
+    ],
+)
+def test_a_fault_is_told_with_agent_update_episode_and_step(register, environment, what, line):
+    register("Fails-v0", environment, max_episode_steps=5)
+    engine = GymnasiumEngine(describe("Fails-v0"), 2, 3, seed=0)
+    told = rf"^Fails-v0 {what} \(.*test_gymnasium\.py:{line}; agent 0, update 5, episode [12] of 3, step 2\): mend "
+    with pytest.raises(EnvironmentFault, match=told):
+        engine.collect(always(0), 4)
+    evaluation = GymnasiumEngine(describe("Fails-v0"), 1, 3, 0, Stream.EVALUATION, 7)
+    with pytest.raises(EnvironmentFault, match=r"; agent 7, evaluation, episode [12] of 3, step 2\)"):
+        evaluation.collect(always(0), 0)
+
+
+def test_a_fault_of_a_vector_environment_of_ones_own_is_told_without_the_episode(register):
+    register("FailsTogether-v0", Counter, vector_entry_point=FailingVector, max_episode_steps=5)
+    with pytest.raises(EnvironmentFault, match=r"KeyError: 'right' \(.*; agent 0, update 1, step 1\)"):
+        collect("FailsTogether-v0", always(0), num_episodes=2)
+
+
+def test_an_environment_of_ones_own_plays_the_same_episodes_in_a_process_of_its_own(register, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "own")
+    register("Apart-v0", "faulty_environments:Plain", max_episode_steps=8)
+    spec = describe("Apart-v0")
+    apart, here = make_engine(spec, 2, 3, 1), GymnasiumEngine(spec, 2, 3, 1)
+    assert isinstance(apart, IsolatedEngine) and isinstance(
+        make_engine(describe("CartPole-v1"), 1, 1, 0), GymnasiumEngine
+    )
+    for update in range(2):
+        for ours, theirs in zip(apart.collect(random_half, update), here.collect(random_half, update), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    apart.close()
+    here.close()

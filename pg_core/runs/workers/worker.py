@@ -32,7 +32,7 @@ from pg_core.runs.paths import data_folder, database
 from pg_core.runs.store.records import LostRun, NoPolicy, UnknownRun
 from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS, StoreError
 from pg_core.runs.store.store import Store
-from pg_core.runs.workers import error_log
+from pg_core.runs.workers import error_log, examinations
 from pg_core.runs.workers.session import Leave, Outcome, Session
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def work(store: Store, run_id: str, process: str, leave: Leave | None = None) ->
         return  # it is another's by now
     session = None
     try:
+        examinations.check(store.folder, store.run(run_id).config.environment)
         session = Session(store, run_id, process, leave or Leave())
         if not store.transition(run_id, ["starting"], process, state="running"):
             return

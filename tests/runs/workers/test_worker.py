@@ -3,7 +3,9 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -18,6 +20,8 @@ from pg_core.runs.workers.session import Leave
 from pg_core.runs.workers.worker import work
 from tests.postgresql import on_both
 from tests.runs.environments import Line, One
+
+OWN = Path(__file__).parents[2] / "own"
 
 pytestmark = pytest.mark.usefixtures("sixteen_at_once")
 
@@ -352,25 +356,54 @@ class Infinite(Line):
 
 class Broken(Line):
     def step(self, action):
-        raise OSError("the password is 1234")
+        raise OSError("no device")
 
 
 @pytest.mark.parametrize(
-    ("env", "reason"), [(Infinite, "Lab/Own-v0 gave an observation or a reward that is not finite"), (Broken, "inc")]
+    ("env", "reason"), [(Infinite, "returned a reward that is not finite"), (Broken, "raised OSError: no device")]
 )
-def test_an_error_ends_the_run_with_a_sentence(store, small, register, env, reason):
+def test_a_fault_of_its_environment_ends_the_run_with_a_sentence(store, small, register, env, reason):
     register("Lab/Own-v0", env, max_episode_steps=5)
     run_id = begin(store, Config(**{**small.model_dump(), "env_id": "Lab/Own-v0"}))
     assert list(work(store, run_id, "me", Leave())) == []
     run = store.run(run_id)
-    assert run.state == "failed" and reason in run.reason
-    log = store.folder / "errors.log"
-    if env is Broken:
-        incident = run.reason.split("incident ")[1].split(" ")[0]
-        assert "1234" not in run.reason
-        assert f"incident {incident}" in log.read_text() and "1234" in log.read_text()
-    else:
-        assert not log.exists()
+    assert run.state == "failed" and run.reason.startswith(f"Lab/Own-v0 {reason} (")
+    assert f"test_worker.py:{env.step.__code__.co_firstlineno + (env is Broken)}" in run.reason
+    assert "agent 0, update 1, episode 1 of 2, step 1" in run.reason
+    assert not (store.folder / "errors.log").exists()
+
+
+def test_an_environment_that_ends_its_process_ends_its_run_alone(store, small, register, monkeypatch):
+    """It passed the doctor as it was then, and is another when its run is resumed."""
+    monkeypatch.syspath_prepend(OWN)
+    register("Lab/Own-v0", "faulty_environments:Plain", max_episode_steps=20)
+    run_id = begin(store, Config(**{**small.model_dump(), "env_id": "Lab/Own-v0"}))
+    training = work(store, run_id, "me", Leave())
+    assert next(training).index == 0
+    training.close()
+    assert store.run(run_id).state == "stopped"
+    gym.registry["Lab/Own-v0"].entry_point = "faulty_environments:Exits"
+    again(store, run_id)
+    assert list(work(store, run_id, "me", Leave())) == []
+    run = store.run(run_id)
+    assert (run.state, run.updates) == ("failed", 1)
+    assert run.reason == (
+        "Lab/Own-v0 ended its process with exit status 3 (agent 0, update 2, episode 1 of 2, step 7): raise an error "
+        "there instead."
+    )
+
+
+def test_an_error_of_the_lab_ends_the_run_with_an_incident(store, small, monkeypatch):
+    def broken(*_):
+        raise OSError("the password is 1234")
+
+    monkeypatch.setattr("pg_core.learning.trainer.Trainer.advance", broken)
+    run_id = begin(store, small)
+    assert list(work(store, run_id, "me", Leave())) == []
+    run, log = store.run(run_id), store.folder / "errors.log"
+    incident = run.reason.split("incident ")[1].split(" ")[0]
+    assert run.state == "failed" and "1234" not in run.reason
+    assert f"incident {incident}" in log.read_text() and "1234" in log.read_text()
 
 
 def test_a_full_disk_keeps_what_was_committed_and_lets_the_run_resume(store, small):

@@ -1,0 +1,118 @@
+"""A process of its own: what happens there does not happen here, and what ended it is told."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pg_core import sandbox
+from pg_core.faults import EnvironmentFault
+from pg_core.sandbox import Sandbox, SandboxEnded
+
+
+class Target:
+    """What is sent there."""
+
+    def __init__(self) -> None:
+        self.sum = 0
+
+    def add(self, number):
+        self.sum += number
+        return self.sum
+
+    def pid(self):
+        return os.getpid()
+
+    def tell(self):
+        raise EnvironmentFault("It is ill.")
+
+    def err(self):
+        raise KeyError("not ours")
+
+    def exit(self):
+        sandbox.note("step 7")
+        os._exit(3)
+
+    def hang(self):
+        threading.Event().wait()
+
+    def crash(self):
+        ctypes.string_at(0)
+
+    def shout(self):
+        while True:
+            os.write(1, bytes(2**16))
+
+    def be_killed(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture
+def target(monkeypatch):
+    monkeypatch.setenv("PG_LAB_ENVIRONMENT_SECONDS", "1")
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])
+    with contextlib.closing(Sandbox(Target())) as process:
+        yield process
+
+
+def test_an_object_lives_there_and_is_called_from_here(target):
+    assert [target.call("add", number) for number in (1, 2, 3)] == [1, 3, 6]
+    assert target.call("pid") != os.getpid()
+    with pytest.raises(EnvironmentFault, match=r"^It is ill\.$"):
+        target.call("tell")
+    with pytest.raises(RuntimeError, match="KeyError"):
+        target.call("err")
+    assert target.call("add", 4) == 10  # it goes on
+
+
+@pytest.mark.parametrize(
+    ("method", "reason"),
+    [
+        ("exit", "ended its process with exit status 3"),
+        ("hang", "did not come back within 1 seconds"),
+        ("crash", "crashed with 'Segmentation fault'"),
+        ("shout", "printed more than 1 MiB"),
+        ("be_killed", "was ended by signal 9"),
+    ],
+)
+def test_what_ended_it_is_told(target, method, reason):
+    with pytest.raises(SandboxEnded) as ended:
+        target.call(method)
+    assert ended.value.reason == reason
+    assert ended.value.place == ("step 7" if method == "exit" else "")
+    here = [Path(path).name for path, _ in ended.value.lines if path == __file__]
+    assert bool(here) == (method in ("hang", "crash", "shout"))
+
+
+def test_it_ends_with_its_parent():
+    """Even amid a call, and however the parent ends."""
+    code = (
+        "import threading; from pg_core.sandbox import Sandbox; from tests.test_sandbox import Target\n"
+        "sandbox = Sandbox(Target()); print(sandbox.call('pid'), flush=True); sandbox.call('hang')"
+    )
+    root = Path(__file__).parents[1]
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root)
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.communicate()
+    psutil.wait_procs([child])
+
+
+@pytest.mark.parametrize(("text", "value"), [("", 30.0), ("2.5", 2.5)])
+def test_limits_come_from_the_environment(monkeypatch, text, value):
+    monkeypatch.setenv("PG_LAB_ENVIRONMENT_SECONDS", text)
+    assert sandbox.limit("PG_LAB_ENVIRONMENT_SECONDS") == value
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon"])
+def test_a_limit_that_is_none_is_refused(monkeypatch, text):
+    monkeypatch.setenv("PG_LAB_ENVIRONMENT_GB", text)
+    with pytest.raises(ValueError, match=f"^`PG_LAB_ENVIRONMENT_GB` must be a number above 0, got '{text}'.$"):
+        sandbox.limit("PG_LAB_ENVIRONMENT_GB")

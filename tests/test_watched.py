@@ -1,0 +1,135 @@
+"""What an environment may return and what not, and whose line is named."""
+
+import json
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from pg_core import faults
+from pg_core.faults import EnvironmentFault
+from pg_core.watched import Watched, misfit
+
+BOX, INTS = spaces.Box(-1, 1, (2,)), spaces.Box(-9, 9, (2,), np.int32)
+CHOICE, DIALS, LAMPS = spaces.Discrete(3, start=5), spaces.MultiDiscrete([2, 3]), spaces.MultiBinary(2)
+PARTS = spaces.Dict({"place": CHOICE, "speed": BOX})
+
+
+@pytest.mark.parametrize(
+    ("space", "value"),
+    [
+        (BOX, np.zeros(2)), (BOX, np.full(2, 5, np.float32)), (BOX, [0, 1]), (INTS, np.zeros(2, np.int64)),
+        (CHOICE, 5), (CHOICE, np.int64(7)), (CHOICE, np.array(6)), (DIALS, np.array([1, 2])), (LAMPS, [0, 1]),
+        (PARTS, {"place": 5, "speed": np.zeros(2)}), (spaces.Tuple((CHOICE, BOX)), (5, np.zeros(2))),
+    ],
+)  # fmt: skip
+def test_what_can_be_learned_from_fits(space, value):
+    assert misfit(space, value) == ""
+
+
+@pytest.mark.parametrize(
+    ("space", "value", "problem"),
+    [
+        (BOX, np.zeros(3), "has shape (3,), where its space has (2,)"),
+        (BOX, None, "has shape (), where its space has (2,)"),
+        (BOX, [[1], [2, 3]], "is list [[1], [2, 3]], which is no array"),
+        (BOX, np.array(["a", "b"]), "has dtype <U1, where its space has float32"),
+        (INTS, np.zeros(2), "has dtype float64, where its space has int32"),
+        (CHOICE, 4, "is 4, outside of Discrete(3, start=5)"),
+        (CHOICE, 8, "is 8, outside of Discrete(3, start=5)"),
+        (CHOICE, 5.0, "is float 5.0, where Discrete(3, start=5) has whole numbers"),
+        (CHOICE, np.array([5]), "is an array of shape (1,), where Discrete(3, start=5) has whole numbers"),
+        (DIALS, np.array([2, 0]), "is [2 0], outside of MultiDiscrete([2 3])"),
+        (LAMPS, np.array([0.5, 1]), "has dtype float64, where its space has int8"),
+        (PARTS, {"place": 5}, "is dict {'place': 5}, where its space is Dict("),
+        (PARTS, {"place": 5, "sped": 0}, "lacks 'speed', which its space has"),
+        (PARTS, {"place": 9, "speed": np.zeros(2)}, "at 'place' is 9, outside of Discrete(3, start=5)"),
+        (spaces.Tuple((CHOICE, BOX)), (5, np.zeros(1)), "at 1 has shape (1,), where its space has (2,)"),
+    ],
+)
+def test_what_cannot_is_named(space, value, problem):
+    assert misfit(space, value).startswith(problem)
+
+
+class Returns(gym.Env):
+    observation_space, action_space = BOX, CHOICE
+
+    def __init__(self, reset=(np.zeros(2), {}), step=(np.zeros(2), 1.0, False, False, {})):  # noqa: B008
+        self.returns = reset, step
+
+    def reset(self, *, seed=None, options=None):
+        return self.returns[0]
+
+    def step(self, action):
+        return self.returns[1]
+
+
+@pytest.mark.parametrize(
+    ("reset", "told"),
+    [
+        (np.zeros(2), "an array of shape (2,), not (observation, info)"),
+        ((np.zeros(3), {}), "an observation that has shape (3,)"),
+    ],
+)
+def test_a_wrong_reset_is_told(reset, told):
+    with pytest.raises(EnvironmentFault) as fault:
+        Watched(Returns(reset=reset), "Own-v0").reset(seed=0)
+    line = Returns.reset.__code__.co_firstlineno
+    assert str(fault.value).startswith(f"Own-v0 returned {told}")
+    assert str(fault.value).endswith(f"test_watched.py:{line}; reset): mend its `reset`.")
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        ((np.zeros(2), None, False, False, {}), "returned a reward that is no number, NoneType None"),
+        ((np.zeros(2), [1.0], False, False, {}), "returned a reward that is no number, list [1.0]"),
+        ((np.zeros(2), 1, None, False, {}), "returned a `terminated` that is neither True nor False, NoneType None"),
+        ((np.zeros(2), 1, False, 0.5, {}), "returned a `truncated` that is neither True nor False, float 0.5"),
+        ((np.zeros(2), 1, False, {}), "raised ValueError: not enough values to unpack (expected 5, got 4)"),
+    ],
+)
+def test_a_wrong_step_is_told(step, told):
+    env = Watched(Returns(step=step), "Own-v0")
+    env.reset(seed=0)
+    with pytest.raises(EnvironmentFault) as fault:
+        env.step(5)
+    assert str(fault.value).startswith(f"Own-v0 {told}")
+    assert f"test_watched.py:{Returns.step.__code__.co_firstlineno}; step 1)" in str(fault.value)
+
+
+def test_an_episode_is_not_played_beyond_its_end():
+    env = Watched(Returns(step=(np.ones(2), np.float64(2), np.True_, 0, {"more": 1})), "Own-v0")
+    env.reset(seed=0)
+    assert env.step(5)[1:] == (2.0, True, False, {})
+    env.env.returns = None
+    np.testing.assert_array_equal(env.step(5)[0], np.ones(2))
+    np.testing.assert_array_equal(env.reset()[0], np.ones(2))
+
+
+def test_the_innermost_line_that_is_the_authors_is_named():
+    installed, shadow = np.__file__.replace("numpy", "theirs"), np.__file__
+    lines = [(shadow, 1), (installed, 2), (json.__file__, 3), (faults.__file__, 4), ("<string>", 5), (__file__, 6)]
+    assert faults.line_of(lines, "") == "tests/test_watched.py:6"
+    assert faults.line_of(lines, "theirs") == "theirs/__init__.py:2"  # the environment itself is an installed package
+    assert faults.line_of([("/elsewhere/mine.py", 7)], "") == "mine.py:7"
+    assert faults.line_of(lines[:-1], "") == ""
+
+
+def test_the_line_is_that_of_the_error_that_led_to_another():
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError as error:
+            line = error.__traceback__.tb_lineno
+            np.zeros(2).reshape(error)
+    except TypeError as error:
+        error.__traceback__ = None
+        assert faults.line_of(faults.lines(error), "") == f"tests/test_watched.py:{line}"
+
+
+def test_a_long_message_is_cut_and_on_one_line():
+    assert faults.said(ValueError("two\nlines")) == "ValueError: two lines"
+    assert faults.said(ValueError()) == "ValueError"
+    assert len(faults.said(ValueError("x" * 10_000))) == len("ValueError: ") + faults.MAX_MESSAGE
