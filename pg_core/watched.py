@@ -10,6 +10,7 @@ from gymnasium import spaces
 from pg_core import faults, sandbox
 
 Result = tuple[Any, float, bool, bool, dict[str, Any]]
+REWARDS, FLAGS = {float, int, np.float32, np.float64}, {bool, np.bool_}  # types of which no more is asked
 
 
 class Watched(gym.Wrapper[Any, Any, Any, Any]):
@@ -27,7 +28,7 @@ class Watched(gym.Wrapper[Any, Any, Any, Any]):
     def __init__(self, env: gym.Env[Any, Any], env_id: str) -> None:
         super().__init__(env)
         self._env_id, self._steps, self._over = env_id, 0, False
-        self._observation: Any = None
+        self._space, self._observation = env.observation_space, None  # a wrapper's property asks all that are below
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode; without a seed, a vector environment only resets what has ended."""
@@ -49,16 +50,18 @@ class Watched(gym.Wrapper[Any, Any, Any, Any]):
         if self._over:
             return self._observation, 0.0, True, False, {}
         self._steps += 1
-        sandbox.note(self._place("step"))
+        if sandbox.is_inside():
+            sandbox.note(self._place("step"))
         try:
-            observation, reward, terminated, truncated, _ = self.env.step(action)
+            result: tuple[Any, Any, Any, Any, Any] = self.env.step(action)
+            observation, reward, terminated, truncated, _ = result
         except (Exception, SystemExit) as error:
             raise faults.raised(error, *self.at("step")) from error
         self._look_at(observation, "step")
-        if np.ndim(reward) or not isinstance(reward, SupportsFloat):  # type: ignore[arg-type]
+        if type(reward) not in REWARDS and (np.ndim(reward) or not isinstance(reward, SupportsFloat)):
             raise faults.returned(f"a reward that is no number, {_kind(reward)}", *self.at("step"))
         for name, flag in (("terminated", terminated), ("truncated", truncated)):
-            if np.ndim(flag) or flag not in (0, 1):
+            if type(flag) not in FLAGS and (np.ndim(flag) or flag not in (0, 1)):
                 raise faults.returned(f"a `{name}` that is neither True nor False, {_kind(flag)}", *self.at("step"))
         self._over = bool(terminated or truncated)
         return observation, float(reward), bool(terminated), bool(truncated), {}
@@ -83,7 +86,7 @@ class Watched(gym.Wrapper[Any, Any, Any, Any]):
 
     def _look_at(self, observation: Any, method: str) -> None:
         self._observation = observation
-        if problem := misfit(self.observation_space, observation):
+        if problem := misfit(self._space, observation):
             raise faults.returned(f"an observation that {problem}", *self.at(method))
 
     def at(self, method: str) -> tuple[str, Any, str, str]:
@@ -102,7 +105,7 @@ def misfit(space: gym.Space[Any], value: Any) -> str:
     if isinstance(space, spaces.Box):
         return _no_array(value, space.shape, space.dtype)
     if isinstance(space, spaces.Discrete):
-        if np.ndim(value) or not np.issubdtype(np.asarray(value).dtype, np.integer):
+        if not isinstance(value, int | np.integer) and (np.ndim(value) or np.asarray(value).dtype.kind not in "iu"):
             return f"is {_kind(value)}, where {space} has whole numbers"
         return "" if space.start <= value < space.start + space.n else f"is {value}, outside of {space}"
     if isinstance(space, spaces.MultiDiscrete | spaces.MultiBinary):

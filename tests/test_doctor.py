@@ -125,7 +125,7 @@ class Endless(Fine):
 
 
 class Undrawn(Fine):
-    metadata = {}  # noqa: RUF012
+    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012
 
 
 class DrawsNothing(Fine):
