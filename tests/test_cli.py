@@ -18,6 +18,7 @@ import pytest
 
 from pg_core import cli, lab
 from pg_core.config import HYPERPARAMETERS, Config
+from pg_core.faults import EnvironmentFault
 from pg_core.hyperparameters import GROUPS
 from pg_core.proofs.verdicts import Check, exact
 from pg_core.runs.store.processes import process_name
@@ -450,3 +451,31 @@ def test_store_moves_to_postgresql(
 
 def problem_of(line: str) -> str:
     return json.loads(line)["problem"]
+
+
+def test_doctor_ends_with_1_if_something_must_be_mended(
+    register: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli.main(["doctor", "Acrobot-v1", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["env_id"] == "Acrobot-v1"
+    assert {finding["level"] for finding in report["findings"]} <= {"fact", "warning"}
+    monkeypatch.syspath_prepend(Path(__file__).parent / "own")
+    register("Faulty-v0", "faulty_environments:Raises", max_episode_steps=20)
+    assert cli.main(["doctor", "Faulty-v0"]) == 1
+    said = capsys.readouterr()
+    assert "FAULT    Faulty-v0 raised ValueError: bad shape (faulty_environments.py:" in said.out
+    assert said.err == "Faulty-v0 cannot be trained before it is mended.\n"
+
+
+def test_a_fault_of_an_environment_is_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> None:
+        raise EnvironmentFault("Faulty-v0 raised ValueError: bad shape (mine.py:42; agent 0, evaluation, step 7).")
+
+    monkeypatch.setattr(lab, "evaluate", fails)
+    assert cli.main(["evaluate", "0" * 32]) == 2
+    assert capsys.readouterr().err == (
+        "Faulty-v0 raised ValueError: bad shape (mine.py:42; agent 0, evaluation, step 7).\n"
+    )

@@ -316,3 +316,17 @@ print([name for name in ("tensorflow", "sqlalchemy") if name in sys.modules])
 """
     result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert result.stdout == "['sqlalchemy']\n", result.stderr
+
+
+def test_the_doctor_is_asked_on_the_page_and_what_it_finds_is_kept() -> None:
+    app = page(env_id="Acrobot-v1")
+    assert "Nobody has examined Acrobot" in " ".join(caption.value for caption in app.caption)
+    control(app, "examine").click().run()
+    while lab.examination(Config(env_id="Acrobot-v1"))[1]:
+        pass
+    for drawn in (app.run(), page(env_id="Acrobot-v1")):
+        findings = [text.value for text in drawn.markdown if "material/check" in text.value]
+        assert any("3 episodes of" in text for text in findings)
+        assert control(drawn, "examine").label == "Examine"
+    report, _ = lab.examination(Config(env_id="Pendulum-v1"))
+    assert report is None
