@@ -7,7 +7,9 @@ units (0 is the middle of the box, ±1 its edges) to the environment's.
 import contextlib
 import difflib
 import functools
+import math
 import reprlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +22,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
 from pg_core import faults, isolation, sandbox
+from pg_core.faults import EnvironmentFault
 from pg_core.watched import Watched
 
 Array = npt.NDArray[Any]
@@ -27,6 +30,7 @@ Array = npt.NDArray[Any]
 # Some environments (CliffWalking) have no time limit of their own and an untrained policy never ends them.
 FALLBACK_EPISODE_STEPS = 1_000
 FALLBACK_FPS = 30
+HELD = 10  # times as long as it took to fail, an environment that has failed is not asked again
 UNBOUNDED = 1e10  # an action bound beyond this means that there is none
 
 
@@ -110,7 +114,8 @@ def describe(env_id: str, sutton_barto_reward: bool = False) -> EnvironmentSpec:
     _check_registered(env_id)
     registration, known = gym.registry[env_id], _described.get(env_id)
     if known is None or known[0] is not registration:
-        known = _described[env_id] = registration, isolation.apart(env_id, _describe, env_id)
+        spec = _describe(env_id) if isolation.is_known(env_id) else _described_apart(env_id)
+        known = _described[env_id] = registration, spec
     if sutton_barto_reward and not known[1].cart_pole:
         raise UnsupportedEnvironmentError(f"`sutton_barto_reward` must be off but for CartPole, got {env_id!r}")
     return _with_other_reward(known[1]) if sutton_barto_reward else known[1]
@@ -124,6 +129,27 @@ def _with_other_reward(spec: EnvironmentSpec) -> EnvironmentSpec:
 
 # By id: what was registered under it, and its description, which takes making the environment once.
 _described: dict[str, tuple[EnvSpec, EnvironmentSpec]] = {}
+
+
+def _described_apart(env_id: str) -> EnvironmentSpec:
+    """Describe an environment in a process of its own; one that fails is not asked again all the time.
+
+    A page asks several times whenever anything on it changes, and one that hangs takes half a minute.
+    """
+    start = time.monotonic()
+    until, failure = _failed.get(env_id, (-math.inf, UnsupportedEnvironmentError()))
+    if start < until:
+        raise type(failure)(*failure.args)
+    try:
+        spec: EnvironmentSpec = isolation.apart(env_id, _describe, env_id)
+    except (UnsupportedEnvironmentError, EnvironmentFault) as error:
+        now = time.monotonic()
+        _failed[env_id] = now + HELD * (now - start), error
+        raise
+    return spec
+
+
+_failed: dict[str, tuple[float, Exception]] = {}  # until when the environment is not asked, and how it failed
 
 
 def _describe(env_id: str) -> EnvironmentSpec:

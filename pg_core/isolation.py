@@ -6,6 +6,7 @@ process, print without end: see `sandbox`.
 """
 
 import contextlib
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,8 +18,8 @@ from pg_core.faults import EnvironmentFault
 
 
 def is_known(env_id: str) -> bool:
-    """Return whether an environment may be played in this process."""
-    return _is_of_this_process(env_id) or _entry_point(env_id).startswith("gymnasium.")
+    """Return whether an environment may be played in this process, which may be one of its own already."""
+    return sandbox.is_inside() or _is_of_this_process(env_id) or _entry_point(env_id).startswith("gymnasium.")
 
 
 def package(env_id: str) -> str:
@@ -34,10 +35,42 @@ def apart(env_id: str, function: Callable[..., Any], *args: Any) -> Any:
     Raises:
         EnvironmentFault: the process had to be ended, or has ended.
     """
-    if sandbox.is_inside() or is_known(env_id):
+    if is_known(env_id):
         return function(*args)
     with contextlib.closing(Isolated(env_id, function)) as isolated:
         return isolated.call("__call__", *args)
+
+
+class Keeper:
+    """Calls a function as `apart` does, in the same process for as long as the same environment is asked for."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function, self._lock = function, threading.Lock()
+        self._kept: tuple[str, Isolated] | None = None
+
+    def call(self, env_id: str, *args: Any) -> Any:
+        """Call the function.
+
+        Raises:
+            EnvironmentFault: as `apart`.
+        """
+        if is_known(env_id):
+            return self._function(*args)
+        with self._lock:
+            if self._kept is None or self._kept[0] != env_id:
+                self.close()
+                self._kept = env_id, Isolated(env_id, self._function)
+            try:
+                return self._kept[1].call("__call__", *args)
+            except EnvironmentFault:
+                self.close()  # it may be mended by the next time
+                raise
+
+    def close(self) -> None:
+        """End the process, if there is one."""
+        if self._kept:
+            self._kept[1].close()
+        self._kept = None
 
 
 class Isolated:

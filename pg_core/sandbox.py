@@ -26,6 +26,7 @@ from pg_core.faults import Line
 
 PLACE_BYTES = 256
 MAX_PRINTED = 2**20  # bytes
+NICENESS = 10  # pages and their server come first
 # By the environment variable that sets it: for one step, and for all that the process has.
 LIMITS = {"PG_LAB_ENVIRONMENT_SECONDS": 30.0, "PG_LAB_ENVIRONMENT_GB": 4.0}
 
@@ -203,6 +204,8 @@ def serve() -> NoReturn:
     requests, answers = (os.fdopen(os.dup(fd), mode) for fd, mode in ((0, "rb"), (1, "wb")))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
+    with contextlib.suppress(AttributeError):  # not everywhere
+        os.nice(NICENESS)
     _limit_memory(int(gigabytes * 10**9))
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests, inbox), daemon=True).start()

@@ -1,5 +1,6 @@
 """What the trainer is told of environments, and how observations and actions cross the border."""
 
+from types import SimpleNamespace
 from typing import ClassVar
 
 import gymnasium as gym
@@ -8,6 +9,7 @@ import pytest
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 
 from pg_core.environments import FALLBACK_EPISODE_STEPS, UnsupportedEnvironmentError, describe, make, make_vector
+from pg_core.faults import EnvironmentFault
 
 
 def test_cartpole():
@@ -222,3 +224,21 @@ def test_a_box_of_no_numbers_is_refused(register):
     register("Lab/Nothing-v0", type("Nothing", (Odd2,), {"observation_space": gym.spaces.Box(-1, 1, (0,))}))
     with pytest.raises(UnsupportedEnvironmentError, match=r"got 'Lab/Nothing-v0' with Box of shape \(0,\)"):
         describe("Lab/Nothing-v0")
+
+
+def test_one_of_somebodys_own_that_fails_is_not_asked_again_all_the_time(register, monkeypatch):
+    register("Lab/Ill-v0", "ill:Ill", max_episode_steps=5)
+    asked, clock = [], [0.0]
+
+    def takes_two_seconds(*_):
+        clock[0] += 2
+        asked.append(clock[0])
+        raise EnvironmentFault("It is ill.")
+
+    monkeypatch.setattr("pg_core.isolation.apart", takes_two_seconds)
+    monkeypatch.setattr("pg_core.environments.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    for now, times in ((0, 1), (2, 1), (21.5, 1), (22, 2)):  # it has failed at 2, and is asked again 10 × 2 later
+        clock[0] = now
+        with pytest.raises(EnvironmentFault, match=r"^It is ill\.$"):
+            describe("Lab/Ill-v0")
+        assert len(asked) == times

@@ -114,7 +114,7 @@ def to_json(
     }
     if drawn:
         chosen = roles(ranked)["median"] if agent is None else agent
-        pictures = isolation.apart(config.env_id, _pictures, config, policy, chosen, update)
+        pictures = _painter.call(config.env_id, config, policy, chosen, update)
         return orjson.dumps(about | {"kind": "frames", "episodes": [pictures]})
     agents = shown(ranked, agent)
     played = zip(agents, play_cart_pole(config, policy, agents, update), strict=True)
@@ -158,6 +158,9 @@ def _pictures(config: Config, policy: Params, agent: int, update: int) -> dict[s
         "discrete": clip.discrete, "steps": clip.steps, "thoughts": clip.action_probs,
         "frames": [_text(frame) for frame in clip.frames],
     }  # fmt: skip
+
+
+_painter = isolation.Keeper(_pictures)  # who watches a run asks for the next policy in a moment
 
 
 def _text(data: bytes) -> str:
