@@ -116,7 +116,7 @@ class Examination:
 
     def _play(self, seed: int, actions: list[Any] | None = None) -> Episode:
         """Play by chance, or as many actions as are given."""
-        self._env.place = f"episode {seed + 1}"
+        self._env.place = f"examination, episode {seed + 1}"
         self._env.action_space.seed(seed)
         observations = [self._seen(self._env.reset(seed=seed)[0], "reset")]
         taken: list[Any] = []

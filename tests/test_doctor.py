@@ -1,5 +1,6 @@
 """The doctor names what is wrong with an environment, where, and what to do; a fault is told from a peculiarity."""
 
+import os
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from pg_core.doctor import Report, examine
 from pg_core.environments import describe
 from pg_core.faults import EnvironmentFault
+from pg_core.isolation import Keeper
 from pg_core.runs.workers import examinations
 
 OWN = Path(__file__).parent / "own"
@@ -38,21 +40,22 @@ def faulty(monkeypatch, register):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("Raises", "raised ValueError: bad shape ({}; episode 1, step 7): mend the environment."),
-        ("Quits", "raised SystemExit: no licence ({}; episode 1, step 7): mend the environment."),
-        ("Asks", "raised EOFError: EOF when reading a line ({}; episode 1, step 7): mend the environment."),
-        ("Hoards", "raised MemoryError: .* ({}; episode 1, step 7): mend the environment."),
-        ("Hangs", "did not come back within 2 seconds ({}; episode 1, step 7): have it wait for nothing, .*"),
-        ("Exits", "ended its process with exit status 3 (episode 1, step 7): raise an error there instead."),
-        ("Crashes", "crashed with 'Segmentation fault' ({}; episode 1, step 7): look for native code .*"),
-        ("Prints", "printed more than 1 MiB ({}; episode 1, step 7): remove what it prints."),
-        ("HangsWhenMade", "did not come back within 2 seconds ({}; while it is made): have it wait for nothing, .*"),
+        ("Raises", "raised ValueError: bad shape ({}): mend the environment."),
+        ("Quits", "raised SystemExit: no licence ({}): mend the environment."),
+        ("Asks", "raised EOFError: EOF when reading a line ({}): mend the environment."),
+        ("Hoards", "raised MemoryError: .* ({}): mend the environment."),
+        ("Hangs", "did not come back within 2 seconds ({}): have it wait for nothing, .*"),
+        ("Exits", "ended its process with exit status 3 ({}): raise an error there instead."),
+        ("Crashes", "crashed with 'Segmentation fault' ({}): look for native code .*"),
+        ("Prints", "printed more than 1 MiB ({}): remove what it prints."),
+        ("HangsWhenMade", "did not come back within 2 seconds ({}): have it wait for nothing, .*"),
     ],
 )
 def test_what_an_environment_does_is_told_with_its_line(faulty, name, said):
     report = examine(faulty(name))
-    line = "" if name == "Exits" else f"faulty_environments.py:{line_of(name)}"
-    expected = said.replace("{}", line).replace("(", r"\(").replace(")", r"\)")
+    line = "" if name == "Exits" else f"faulty_environments.py:{line_of(name)}; "
+    place = "while it is made" if name == "HangsWhenMade" else "examination, episode 1, step 7"
+    expected = said.replace("({})", rf"\({line}{place}\)")
     assert_matches(report.fault, f"Faulty-v0 {expected}")
     assert len(report.findings) == (1 if name == "HangsWhenMade" else 3)  # the spaces are told all the same
 
@@ -206,6 +209,22 @@ def test_what_cannot_be_learned_from_is_a_fault(register, environment, fault):
     [sentence] = found(register, environment)["fault"]
     assert_matches(sentence, f"Own-v0 returned {fault}.*")
     assert "test_doctor.py:" in sentence
+
+
+def test_what_is_drawn_for_those_who_watch_comes_from_one_process_until_it_fails(faulty):
+    env_id, keeper = faulty("Plain"), Keeper(pid)
+    here, there = keeper.call("CartPole-v1"), keeper.call(env_id)
+    assert here == os.getpid() != there == keeper.call(env_id)
+    with pytest.raises(EnvironmentFault):
+        keeper.call(env_id, True)
+    assert keeper.call(env_id) != there
+    keeper.close()
+
+
+def pid(fails=False):
+    if fails:
+        raise EnvironmentFault("It is ill.")
+    return os.getpid()
 
 
 def test_what_is_no_environment_is_a_fault():
