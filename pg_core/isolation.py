@@ -93,6 +93,11 @@ class Isolated:
         except sandbox.SandboxEnded as ended:
             where = faults.in_parentheses(faults.line_of(ended.lines, package(self._env_id)), ended.place)
             raise EnvironmentFault(f"{self._env_id} {ended.reason}{where}: {ended.remedy}.") from None
+        except MemoryError:
+            raise EnvironmentFault(
+                f"{self._env_id} and its episodes need more memory than {sandbox.limit('PG_LAB_ENVIRONMENT_GB'):g} GB: "
+                "play fewer at a time, or set PG_LAB_ENVIRONMENT_GB."
+            ) from None
 
     def close(self) -> None:
         """Close the object, if it can be closed, and end its process."""

@@ -19,13 +19,14 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from pg_core.faults import Line
 
 PLACE_BYTES = 256
-MAX_PRINTED = 2**20  # bytes
+MAX_PRINTED = 2**20  # bytes, in one call
 NICENESS = 10  # pages and their server come first
 # By the environment variable that sets it: for one step, and for all that the process has.
 LIMITS = {"PG_LAB_ENVIRONMENT_SECONDS": 30.0, "PG_LAB_ENVIRONMENT_GB": 4.0}
@@ -68,7 +69,7 @@ class Sandbox:
         )  # fmt: skip
         assert self._process.stdin and self._process.stdout and self._process.stderr
         self._requests, self._answers = self._process.stdin, self._process.stdout
-        self._loud = self._busy = False
+        self._loud, self._busy, self._printed = False, False, 0
         threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True).start()
         self._send(target)
 
@@ -77,8 +78,9 @@ class Sandbox:
 
         Raises:
             SandboxEnded: the process has ended, or had to be.
+            MemoryError: what it may have is not enough.
         """
-        self._busy = True
+        self._busy, self._printed = True, 0
         self._send((method, args))
         try:
             result, error = pickle.load(self._answers)
@@ -108,13 +110,14 @@ class Sandbox:
 
     def _listen(self, printed: BinaryIO) -> None:
         """Read and drop what the process prints; end it where that is too much, so that it leaves its traceback."""
-        count = 0
         with printed:
             while chunk := os.read(printed.fileno(), 2**16):
-                count += len(chunk)
-                if count > MAX_PRINTED and not self._loud:
+                self._printed += len(chunk)
+                if self._printed > 2 * MAX_PRINTED:  # and it goes on
+                    self._process.kill()
+                elif self._printed > MAX_PRINTED and not self._loud:
                     self._loud = True
-                    self._process.send_signal(getattr(signal, "SIGABRT", signal.SIGTERM))
+                    self._process.send_signal(signal.SIGABRT)
 
     def _ended(self) -> NoReturn:
         self._answers.close()  # who still lives without it has closed its own
@@ -222,9 +225,15 @@ def serve() -> NoReturn:
 def _answer(target: Any, method: str, args: tuple[Any, ...]) -> tuple[Any, BaseException | None]:
     try:
         return getattr(target, method)(*args), None
+    except MemoryError:
+        return None, MemoryError()
     except Exception as error:
-        # Nothing but ours is unpickled in the parent, which must not import what this process is for.
-        return None, error if type(error).__module__.startswith("pg_core.") else RuntimeError(repr(error))
+        if type(error).__module__.startswith("pg_core."):
+            return None, error
+        # The parent must not import what this process is for, which unpickling the error might.
+        unexpected = RuntimeError(repr(error))
+        unexpected.add_note(traceback.format_exc())
+        return None, unexpected
 
 
 def _receive(requests: BinaryIO, inbox: "queue.SimpleQueue[bytes]") -> None:

@@ -36,6 +36,9 @@ class Target:
     def err(self):
         raise KeyError("not ours")
 
+    def hoard(self):
+        bytearray(10**11)
+
     def exit(self):
         sandbox.note("step 7")
         os._exit(3)
@@ -67,8 +70,11 @@ def test_an_object_lives_there_and_is_called_from_here(target):
     assert target.call("pid") != os.getpid()
     with pytest.raises(EnvironmentFault, match=r"^It is ill\.$"):
         target.call("tell")
-    with pytest.raises(RuntimeError, match="KeyError"):
+    with pytest.raises(RuntimeError, match="KeyError") as unexpected:
         target.call("err")
+    assert "in err" in unexpected.value.__notes__[0]
+    with pytest.raises(MemoryError):
+        target.call("hoard")
     assert target.call("add", 4) == 10  # it goes on
 
 
