@@ -65,7 +65,7 @@ def _greedy(params: Params, activation: str, observations: Array, noise: Array) 
 
 
 def _sampled(draws: np.random.Generator, params: Params, activation: str, observations: Array, noise: Array) -> Array:
-    """Sample with numbers of its own: the engine's are those of training, and update 0 of `draws` seeds the episodes."""
+    """Sample with numbers of its own: the engine's are those of training."""
     draw = draws.standard_normal if "log_std" in params else draws.random
     return in_numpy.sample(params, observations, draw(noise.shape, np.float32), activation)
 

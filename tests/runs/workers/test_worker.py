@@ -359,7 +359,6 @@ class Broken(Line):
         raise OSError("no device")
 
 
-@only_sqlite
 @pytest.mark.parametrize(
     ("env", "reason"), [(Infinite, "returned a reward that is not finite"), (Broken, "raised OSError: no device")]
 )
@@ -374,7 +373,6 @@ def test_a_fault_of_its_environment_ends_the_run_with_a_sentence(store, small, r
     assert not (store.folder / "errors.log").exists()
 
 
-@only_sqlite
 def test_an_environment_that_ends_its_process_ends_its_run_alone(store, small, register, monkeypatch):
     """It passed the doctor as it was then, and is another when its run is resumed."""
     monkeypatch.syspath_prepend(OWN)
