@@ -113,14 +113,15 @@ class GymnasiumEngine:
 
     def _call(self, agent: int, method: str, step: int, *args: Any, **options: Any) -> Any:
         """Call a vector environment: of one's own nobody else says where it was when it failed."""
-        place = f"{self._place(agent)}, step {step}"
-        sandbox.note(place)
+        if sandbox.is_inside():
+            sandbox.note(f"{self._place(agent)}, step {step}")
         try:
             return getattr(self._envs[agent], method)(*args, **options)
         except EnvironmentFault:
             raise
         except (Exception, SystemExit) as error:
-            raise faults.raised(error, self._spec.env_id, self._envs[agent].unwrapped, method, place) from error
+            where = self._spec.env_id, self._envs[agent].unwrapped, method, f"{self._place(agent)}, step {step}"
+            raise faults.raised(error, *where) from error
 
     def _place(self, agent: int, episode: int | None = None) -> str:
         purpose = "evaluation" if self._stream == Stream.EVALUATION else f"update {self._update + 1}"
@@ -129,6 +130,8 @@ class GymnasiumEngine:
 
     def _check_finite(self, played: Trajectories) -> None:
         """Refuse numbers that are not finite, but for those with which it answers the actions of a diverged policy."""
+        if np.isfinite(played.observations).all() and np.isfinite(played.rewards).all():
+            return
         arrays = played.observations, played.rewards, played.actions
         observations, rewards, actions = (
             np.logical_not(np.isfinite(array).reshape(*played.mask.shape, -1).all(axis=-1)) for array in arrays
