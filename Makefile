@@ -9,7 +9,7 @@ run: .venv/run.stamp
 	$(BIN)/streamlit run app.py
 
 test: check chromium postgresql
-	$(BIN)/pytest --numprocesses auto --dist loadfile -m "not alone"
+	$(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder -m "not alone"
 	$(BIN)/pytest -m alone
 
 check: .venv/dev.stamp

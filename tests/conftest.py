@@ -10,12 +10,28 @@ import pytest
 from pg_core import lab, runtime
 from pg_core.runs.workers.supervisor import Supervisor
 from tests.postgresql import PostgreSQL
+from tests.serving import Server, serve
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep compiled programs from one run of the tests to the next, and for the processes that tests start."""
     os.environ.pop("PG_LAB_DATABASE_URL", None)  # tests never touch anybody's runs
     runtime.keep_programs(config.cache.mkdir("programs"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have one process run all tests that need the server or Chromium, and one each file's, which share programs.
+
+    Those in a browser come first: they take longest, and leave half a processor to the others.
+    """
+
+    def file_or_browser(item: pytest.Item) -> str:
+        return item.nodeid.split("::")[0] if {"server", "browser"}.isdisjoint(item.fixturenames) else "browser"
+
+    items.sort(key=lambda item: file_or_browser(item) != "browser")
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(file_or_browser(item)))
 
 
 def pytest_unconfigure() -> None:
@@ -52,6 +68,13 @@ def register() -> Iterator[Callable[..., None]]:
     yield register_one
     for env_id in ids:
         del gym.registry[env_id]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serve the lab as the README says, on a free port, for all tests that need no other."""
+    with serve(tmp_path_factory.mktemp("lab")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

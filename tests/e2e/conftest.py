@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect, sync_playwright
 
-from bench.serving import Server, chromium, serve
 from pg_core.runs.store.store import Store
+from tests.serving import Server, chromium
 
 PATIENCE_MS = 90_000  # a bound for a hung test on a busy machine, not a target
 
@@ -24,13 +24,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         data = item.funcargs["server"].data if "server" in item.funcargs else item.funcargs["tmp_path"]
         report.sections.append(("server.log", (data / "server.log").read_text()[-4000:]))
     return report
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serve the lab as the README says, on a free port, for all tests that need no other."""
-    with serve(tmp_path_factory.mktemp("lab")) as server:
-        yield server
 
 
 @pytest.fixture

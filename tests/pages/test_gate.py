@@ -6,16 +6,15 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from bench.measure import ROOT
-from bench.serving import Server, free_port, serve
 from pages.widgets import gate
+from pg_core.runs.paths import ROOT
+from tests.serving import Server, free_port
 
 
 @pytest.mark.parametrize(
@@ -51,12 +50,6 @@ def test_a_lab_that_is_not_safe_does_not_start(tmp_path: Path, options, environm
     assert re.search(sentence, ended.stderr.strip().splitlines()[-1])
     assert "Traceback" not in ended.stderr
     assert not (tmp_path / "data").exists()  # nor a worker
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("lab")) as server:
-        yield server
 
 
 def answer(server: Server, path: str, host: str) -> http.client.HTTPResponse:
