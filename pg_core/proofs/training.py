@@ -16,8 +16,8 @@ from pg_core.learning.episode_statistics import initial_statistics
 from pg_core.learning.reinforce import Metrics, State
 from pg_core.maths import Slots
 from pg_core.policies.in_tensorflow import Params
-from pg_core.proofs import mdp
-from pg_core.proofs.mdp import Batches
+from pg_core.proofs import PARAMETERS, mdp
+from pg_core.proofs.mdp import Array, Batches
 from pg_core.proofs.verdicts import Comparison, exact
 
 # The estimator of statement "discounting", of which every other is a variation.
@@ -26,6 +26,7 @@ PLAIN = {
     "reduction": "episode", "ent_coef": 0.0, "optimizer": "sgd", "learning_rate": 1.0, "momentum": 0.0,
     "stop_when_solved": False,
 }  # fmt: skip
+LONGEST = int(PARAMETERS["horizon"].high)
 MAX_TRACED = 16
 _traced: dict[Any, Any] = {}  # `reinforce.update` by what it is given: checks ask for the same again; oldest first
 
@@ -63,10 +64,10 @@ def update(state: State, observations: Any, batches: Batches, **settings: Any) -
     # One agent's settings do for all: they are broadcast.
     hyper = tf.nest.map_structure(lambda x: x[:1] if x.shape.rank else x, reinforce.hyperparameters(config, tf.float64))
     ended = np.ones(batches.mask.shape[1:], bool)
-    arrays = observations, batches.actions, batches.rewards, batches.mask, ended, ended
-    played = Trajectories(*map(tf.constant, arrays))
-    steps, ends = _for_any_number(played[:4], axis=1), _for_any_number(played[4:], axis=0)
-    signature = _for_any_number(state, axis=0), Trajectories(*steps, *ends)
+    steps = map(_padded, (observations, batches.actions, batches.rewards, batches.mask))
+    played = Trajectories(*map(tf.constant, (*steps, ended, ended)))
+    trajectories = Trajectories(*_for_any_number(played[:4], axis=1), *_for_any_number(played[4:], axis=0))
+    signature = _for_any_number(state, axis=0), trajectories
     key = config.optimizer, *tf.nest.flatten(signature)
     if key not in _traced:
         if len(_traced) == MAX_TRACED:
@@ -78,6 +79,13 @@ def update(state: State, observations: Any, batches: Batches, **settings: Any) -
         _traced[key] = step.get_concrete_function(*signature, hyper)
     learned: tuple[State, Metrics] = _traced[key](state, played, hyper)
     return learned
+
+
+def _padded(array: Any) -> Array:
+    """Append zeros to `[T, ...]` up to the longest time limit, as the trainer does: one trace is for every horizon."""
+    missing = max(0, LONGEST - len(array))
+    padded: Array = np.pad(array, [(0, missing)] + [(0, 0)] * (np.ndim(array) - 1))
+    return padded
 
 
 def _for_any_number(tensors: Any, axis: int) -> Any:
