@@ -283,11 +283,18 @@ def test_what_cannot_be_gets_a_sentence_and_no_file(
         ([], "required: COMMAND"),
     ],
 )
-def test_bad_input_gets_one_sentence_and_status_2(folder: Path, arguments: list[str], words: str) -> None:
-    result = run(folder, *arguments)
-    assert result.returncode == 2
-    assert result.stdout == ""
-    assert words in result.stderr and result.stderr.count("\n") == 1
+@pytest.mark.filterwarnings("error", "ignore::DeprecationWarning")  # a terminal would show them beside the sentence
+def test_bad_input_gets_one_sentence_and_status_2(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    try:
+        status = cli.main(arguments)
+    except SystemExit as parsed:
+        status = parsed.code
+    said = capfd.readouterr()
+    assert (status, said.out) == (2, "")
+    assert words in said.err and said.err.count("\n") == 1
 
 
 def test_a_wrong_suffix_or_agent_gets_one_sentence(folder: Path, trained: list[dict], tmp_path: Path) -> None:
@@ -377,11 +384,14 @@ def test_check_of_what_cannot_be_gets_a_sentence(
     assert sentence in capsys.readouterr().err
 
 
-def test_replay_of_a_run_is_identical(folder: Path, trained: list[dict]) -> None:
+def test_replay_of_a_run_is_identical(
+    folder: Path, trained: list[dict], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was trained by another process."""
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
     run_id = trained[-1]["run_id"]
-    result = run(folder, "replay", run_id, "--json")
-    assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout) == {
+    assert cli.main(["replay", run_id, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
         "run_id": run_id, "identical": True, "updates": 3, "differs_at": None, "arrays": []
     }  # fmt: skip
 
