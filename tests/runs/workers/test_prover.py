@@ -10,9 +10,10 @@ from pg_core.runs.workers.prover import Prover
 QUESTION = ("expected_score", {"states": 1, "seed": 3})
 
 
-@pytest.fixture
-def checking(tmp_path):
-    prover = Prover(tmp_path)
+@pytest.fixture(scope="module")
+def checking(tmp_path_factory):
+    """One for all tests, for its process takes seconds to start; an answer is forgotten when it is asked for again."""
+    prover = Prover(tmp_path_factory.mktemp("lab"))
     yield prover
     prover.shutdown()
 

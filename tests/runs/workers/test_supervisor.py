@@ -159,22 +159,17 @@ def test_a_run_waits_for_memory_unless_it_is_the_only_one(lab, begin, slow, smal
     monkeypatch.setattr(supervisor, "_max_training", 2)
     monkeypatch.setattr(module.memory, "free", lambda: 0)
     first = begin(slow)
+    [child] = supervisor._training
+    assert child.claim == module.memory.WORKER_BYTES + module.memory.needed(slow)
+    with monkeypatch.context() as patch:
+        patch.setattr(child, "memory", lambda: child.claim - 300)
+        assert supervisor._unclaimed() == -300  # what it may still take is not free
     second = store.create(small.changed(num_updates=5))
     wait(lambda: store.run(second).reason == module.NO_MEMORY)
     assert (store.run(first).state, store.run(second).state) == ("running", "queued")
     monkeypatch.setattr(module.memory, "free", lambda: 2**40)
     wait(lambda: store.run(second).state == "finished")
     assert store.run(first).state == "running" and store.run(second).reason == ""
-
-
-def test_what_runs_in_training_may_still_take_is_not_free(lab, begin, slow, monkeypatch):
-    _, supervisor = lab
-    begin(slow)
-    monkeypatch.setattr(module.memory, "free", lambda: 1000)
-    [child] = supervisor._training
-    monkeypatch.setattr(child, "memory", lambda: child.claim - 300)
-    assert child.claim == module.memory.WORKER_BYTES + module.memory.needed(slow)
-    assert supervisor._unclaimed() == 700
 
 
 def test_a_trouble_is_logged_once_however_long_it_lasts(store, caplog):
