@@ -68,6 +68,9 @@ class Metrics(NamedTuple):
     grad_snr: tf.Tensor
     approx_kl: tf.Tensor  # from the policy before to the one after the step
     explained_variance: tf.Tensor  # of the returns by the baseline
+    cut: tf.Tensor  # share of the episodes that the environment did not end
+    at_bounds: tf.Tensor  # share of the actions' components outside (-1, 1)
+    max_reward: tf.Tensor  # of a single step
     mean_return: tf.Tensor  # of the last (at most) 100 episodes
     env_steps: tf.Tensor  # since the start of the run
     env_steps_to_solve: tf.Tensor  # -1 where not solved
@@ -142,6 +145,9 @@ def update(
         grad_snr=maths.gradient_snr(list(actor.gradients.values())),
         approx_kl=approx_kl(policy, trajectories, actor.log_probs, hyper.activation),
         explained_variance=maths.explained_variance(baseline, returns, mask),
+        cut=tf.reduce_mean(tf.cast(~trajectories.terminated, mask.dtype), axis=1),
+        at_bounds=_at_bounds(trajectories.actions, mask),
+        max_reward=tf.reduce_max(tf.where(mask > 0, trajectories.rewards, mask.dtype.min), axis=(0, 2)),
         mean_return=mean_return(statistics),
         env_steps=statistics.env_steps,
         env_steps_to_solve=statistics.env_steps_to_solve,
@@ -204,6 +210,13 @@ def _value_loss(value: Params, values: tf.Tensor, returns: tf.Tensor, shares: tf
     """Calculate half the mean squared error, `[P]`; undefined without value networks."""
     loss = 0.5 * tf.reduce_sum(shares * (values - returns) ** 2, axis=(0, 2))
     return loss if value else tf.fill(tf.shape(loss), tf.constant(float("nan"), loss.dtype))
+
+
+def _at_bounds(actions: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Calculate which share of the components of actions `[T, P, B, A]` the action box cuts, `[P]`; NaN for choices."""
+    if actions.dtype.is_integer:
+        return tf.fill(tf.shape(mask)[1:2], tf.constant(float("nan"), mask.dtype))
+    return maths.masked_mean(tf.reduce_mean(tf.cast(tf.abs(actions) >= 1, mask.dtype), axis=-1), mask)
 
 
 def _step(

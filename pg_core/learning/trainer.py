@@ -37,6 +37,9 @@ class Update:
     grad_snr: Array  # NaN for one episode per update
     approx_kl: Array
     explained_variance: Array  # NaN if all returns are the same
+    cut: Array  # share of the episodes that the environment did not end: the time limit did
+    at_bounds: Array  # share of the actions' components at an edge of their box, or beyond; NaN for choices
+    max_reward: Array  # of a single step
     mean_return: Array  # of the last (at most) 100 training episodes
     iqm: Array  # [3] interquartile mean of mean_return over agents, and its 95 % bootstrap interval
     env_steps: Array  # [P] since the start of the run

@@ -383,3 +383,25 @@ def test_hyperparameters_become_tensors():
     np.testing.assert_array_equal(hyper.gamma, [1, 1, 1])
     assert (int(hyper.baseline), int(hyper.reduction), bool(hyper.gamma_t)) == (3, 1, True)
     assert {tensor.dtype for tensor in hyper} == {tf.float32, tf.int32, tf.bool}
+
+
+def test_what_was_played_is_measured():
+    """Two agents of two episodes, of 3, 1, 2 and 2 steps."""
+    mask = np.array([[[1, 1], [1, 1]], [[1, 0], [1, 1]], [[1, 0], [0, 0]]], np.float32)
+    rewards = np.array([[[-1, -2], [0, 3]], [[-4, 0], [-1, 5]], [[-3, 0], [0, 0]]], np.float32)
+    actions = np.zeros((*mask.shape, 1), np.float32)
+    actions[:, 0, 0, 0], actions[0, 0, 1], actions[1, 1, 1] = (1, 0, 0.9), -1.5, -1
+    ends = np.array([[False, True], [False, False]])
+    trajectories = Trajectories(np.zeros((*mask.shape, 3), np.float32), actions, rewards, mask, ends, ~ends)
+    config = Config(env_id="Pendulum-v1", num_agents=2, episodes_per_update=2, hidden_layers=())
+    state = reinforce.initial_state(config, config.environment)
+    _, measured = run(config, state, Trajectories(*map(tf.constant, trajectories)))
+    assert measured.cut.numpy().tolist() == [0.5, 1]
+    np.testing.assert_allclose(measured.at_bounds, [2 / 4, 1 / 4])
+    assert measured.max_reward.numpy().tolist() == [-1, 5]  # what was not played has reward 0
+
+
+def test_choices_have_no_bounds():
+    config = Config(num_agents=2, episodes_per_update=B, hidden_layers=())
+    _, measured = run(config, reinforce.initial_state(config, config.environment), trajectories_of(config))
+    assert np.isnan(measured.at_bounds).all()

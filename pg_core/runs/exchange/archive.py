@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pg_core.config import Config
 from pg_core.runs.store.leaves import leaf_names, named
 from pg_core.runs.store.records import ARITHMETIC, Array
-from pg_core.runs.store.schema import ARRAYS
+from pg_core.runs.store.schema import ARRAYS, MEASURED_LATER
 
 MAX_FILE = 200 * 2**20  # bytes of a zip; `server.maxUploadSize` in .streamlit/config.toml is the same in MB
 MAX_BYTES = 2 * 2**30  # of all that is in it
@@ -33,7 +33,7 @@ class Manifest(_Strict):
     """What a run is beside its config, its changes and its arrays."""
 
     format: Literal["policy-gradient-lab run"] = "policy-gradient-lab run"
-    format_version: Literal[1, 2] = 2  # 1: a checkpoint's arrays have numbers
+    format_version: Literal[1, 2, 3] = 3  # 1: a checkpoint's arrays have numbers; 1, 2: without `MEASURED_LATER`
     name: str
     note: str
     tags: list[str]
@@ -54,19 +54,29 @@ class RecordedChange(_Strict):
     requested_at: Annotated[float, Field(ge=0)]
 
 
-def update_type(config: Config) -> np.dtype[Any]:
-    """Return the type of one update: index, seconds of training, and the arrays of an `Update`."""
+def update_type(config: Config, version: int = 3) -> np.dtype[Any]:
+    """Return the type of one update in archives of a version: index, seconds of training, arrays of an `Update`."""
     agents, batch = config.num_agents, config.episodes_per_update
     shapes = dict.fromkeys(("episodic_returns", "episodic_lengths"), (agents, batch)) | {"iqm": (3,)}
     arrays = [(name, dtype, shapes.get(name, (agents,))) for name, dtype in ARRAYS.items()]
+    if version < 3:
+        arrays = [array for array in arrays if array[0] not in MEASURED_LATER]
     return np.dtype([("update", "<i8"), ("seconds", "<f8"), *arrays])
 
 
-def update_members(config: Config, count: int) -> dict[str, range]:
-    """Return which of `count` updates are in which file."""
-    most = max(1, min(MAX_CHUNK, CHUNK_BYTES // update_type(config).itemsize))
+def update_members(config: Config, count: int, version: int = 3) -> dict[str, range]:
+    """Return which of `count` updates are in which file of an archive of a version."""
+    most = max(1, min(MAX_CHUNK, CHUNK_BYTES // update_type(config, version).itemsize))
     starts = range(0, count, most)
     return {f"updates/{first:07}.npy": range(first, min(first + most, count)) for first in starts}
+
+
+def completed(updates: Array, config: Config) -> Array:
+    """Return updates of any version in the type of this one: what was not measured is undefined."""
+    result = np.zeros(updates.shape, update_type(config))
+    for name in result.dtype.names or ():
+        result[name] = updates[name] if name in (updates.dtype.names or ()) else np.nan
+    return result
 
 
 def checkpoint_member(update: int, full: bool) -> str:

@@ -57,7 +57,7 @@ def import_run(store: Store, file: BinaryIO, owner: str | None = None, session: 
         with _naming("manifest.json"):
             library.label(store, run_id, note=manifest.note, tags=manifest.tags)
         _add_changes(store, run_id, changes)
-        summary = _add_updates(store, run_id, members, config, manifest.updates)
+        summary = _add_updates(store, run_id, members, config, manifest)
         _add_checkpoints(store, run_id, members, config, manifest)
         ended = manifest.state in ENDED
         summary |= {"state": manifest.state, "reason": manifest.reason} if ended else {"state": "stopped"}
@@ -121,15 +121,16 @@ def _add_changes(store: Store, run_id: str, changes: list[RecordedChange]) -> No
             connection.execute(CHANGES.insert(), rows)
 
 
-def _add_updates(store: Store, run_id: str, members: Members, config: Config, count: int) -> dict[str, Any]:
+def _add_updates(store: Store, run_id: str, members: Members, config: Config, manifest: Manifest) -> dict[str, Any]:
     """Keep the updates, a file at a time, and return the columns of the run that follow from them."""
-    files = archive.update_members(config, count)
+    count, stored = manifest.updates, archive.update_type(config, manifest.format_version)
+    files = archive.update_members(config, count, manifest.format_version)
     if superfluous := {name for name in members.names - files.keys() if name.startswith("updates/")}:
         raise ImportRefused(f"`{min(superfluous)}` holds none of the run's {count:,} updates.")
     last, best_return = np.zeros((), archive.update_type(config)), -np.inf
     last["update"], last["env_steps_to_solve"] = -1, -1
     for name, indices in files.items():
-        updates = members.array(name, archive.update_type(config), (len(indices),))
+        updates = archive.completed(members.array(name, stored, (len(indices),)), config)
         with _naming(name):
             check_updates(config, last, updates)
         with write(store.engine, run_id) as connection:

@@ -28,6 +28,9 @@ MEASURED = {  # of each agent in each update: unit and meaning
     "approx_kl": ("nats", "from the policy before to the one after the step"),
     "explained_variance": ("", "of the returns by the baseline"),
     "mean_return": ("return", "of the agent's last 100 episodes at most"),
+    "cut": ("", "share of the episodes that the time limit ended, not the environment"),
+    "at_bounds": ("", "share of the actions' components at an edge of their box, or beyond"),
+    "max_reward": ("reward", "highest of a single step"),
 }
 COUNTED = {
     "update": ("", "index of the update", pa.int32()),

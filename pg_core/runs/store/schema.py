@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,7 +20,7 @@ from pg_core.runs.store import postgresql
 from pg_core.runs.store.leaves import named
 from pg_core.runs.store.records import ARITHMETIC
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 MAX_NAME = 80
 LOCK_SECONDS, PATIENT_LOCK_SECONDS = 5.0, 60.0  # a page had better say something; training had better wait
 
@@ -29,7 +30,9 @@ ARRAYS = {
     **dict.fromkeys(("entropy", "grad_norm", "grad_snr", "approx_kl", "explained_variance"), "<f4"),
     "episodic_lengths": "<i4",
     **dict.fromkeys(("env_steps", "env_steps_to_solve"), "<i8"),
+    **dict.fromkeys(("cut", "at_bounds", "max_reward"), "<f4"),
 }
+MEASURED_LATER = ("cut", "at_bounds", "max_reward")  # NaN in updates that were trained before version 7
 
 _METADATA = sa.MetaData()
 _VERSION = sa.Table("schema_version", _METADATA, sa.Column("version", sa.Integer, primary_key=True))
@@ -199,13 +202,25 @@ def _name_leaves(connection: sa.Connection) -> None:
         connection.execute(CHECKPOINTS.update().where(here).values(checkpoint=renamed))
 
 
+def _add_measures(connection: sa.Connection) -> None:
+    """Bring a store of version 6 to version 7: what its updates did not measure is undefined there."""
+    for name in MEASURED_LATER:
+        kind = UPDATES.c[name].type.compile(connection.dialect)
+        connection.execute(sa.text(f"ALTER TABLE updates ADD COLUMN {name} {kind}"))
+    for run in list(connection.execute(sa.select(RUNS.c.id, RUNS.c.env_steps_to_solve))):
+        undefined = np.full(len(json.loads(run.env_steps_to_solve)), np.nan, "<f4").tobytes()
+        values = dict.fromkeys(MEASURED_LATER, undefined)
+        connection.execute(UPDATES.update().where(UPDATES.c.run_id == run.id).values(**values))
+
+
 def _add_columns(connection: sa.Connection, *names: str) -> None:
     for name in names:
         declaration = sa.schema.CreateColumn(RUNS.c[name]).compile(dialect=connection.dialect)
         connection.execute(sa.text(f"ALTER TABLE runs ADD COLUMN {declaration}"))
 
 
-MIGRATIONS = (_add_engine, _add_library, _add_owners, _add_until, _name_leaves)  # from version 1 on, each to the next
+# From version 1 on, each to the next.
+MIGRATIONS = (_add_engine, _add_library, _add_owners, _add_until, _name_leaves, _add_measures)
 
 
 @contextlib.contextmanager

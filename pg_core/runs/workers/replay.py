@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import sqlalchemy as sa
 
 from pg_core.runs.store.records import ARITHMETIC, Array, NoPolicy, Snapshot
 from pg_core.runs.store.rows import update_row
-from pg_core.runs.store.schema import ARRAYS
+from pg_core.runs.store.schema import ARRAYS, MEASURED_LATER
 from pg_core.runs.store.store import Store
 from pg_core.runs.workers.worker import prepare_tensorflow
 
@@ -156,7 +157,13 @@ def _compared(replay: Replay, trained: "Sequence[Update]", stored: Sequence[sa.R
     rows = {row.update: row for row in stored}
     for update in trained:
         row, again = rows.get(update.index), update_row("", update, seconds=0.0)
-        different = tuple(name for name in ARRAYS if row is None or getattr(row, name) != again[name])
+        different = tuple(name for name in ARRAYS if row is None or _differs(name, getattr(row, name), again[name]))
         if different:
             return replace(replay, identical=update.index, arrays=different)
     return replace(replay, identical=replay.identical + len(trained))
+
+
+def _differs(name: str, stored: bytes, again: bytes) -> bool:
+    """Return whether an array is another; what an earlier lab did not measure is not."""
+    unknown = name in MEASURED_LATER and np.isnan(np.frombuffer(stored, ARRAYS[name])).all()
+    return stored != again and not unknown

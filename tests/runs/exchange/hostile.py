@@ -143,7 +143,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "other updates": (lambda p: {**p, "updates/0000001.npy": p[UPDATES_FILE]}, "holds none of the run's 6 updates"),
     "manifest no object": (lambda p: {**p, "manifest.json": b"[]"}, "`manifest.json`"),
     "more in manifest": (lambda p: with_json(p, "manifest.json", id="mine"), "`id` is not as an export writes it"),
-    "other format": (lambda p: with_json(p, "manifest.json", format_version=3), "`format_version`"),
+    "other format": (lambda p: with_json(p, "manifest.json", format_version=4), "`format_version`"),
     "bool for a number": (lambda p: with_json(p, "manifest.json", updates=True), "`updates`"),
     "huge count": (lambda p: with_json(p, "manifest.json", updates=HUGE), "`updates`"),
     "many digits": (lambda p: {**p, "manifest.json": b"[" + b"9" * 5000 + b"]"}, "is not JSON that can be read"),

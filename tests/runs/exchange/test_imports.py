@@ -11,13 +11,15 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.lib import recfunctions
 
 from pg_core.config import Config
 from pg_core.runs.exchange import archive, exports, imports, untrusted
 from pg_core.runs.exchange.untrusted import ImportRefused
 from pg_core.runs.store.records import ARITHMETIC, Run
-from pg_core.runs.store.schema import CHANGES, CHECKPOINTS, RUNS, UPDATES, read
+from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, MEASURED_LATER, RUNS, UPDATES, read
 from pg_core.runs.store.store import Store
+from pg_core.runs.workers.replay import Replay, compare
 from pg_core.runs.workers.session import Leave
 from pg_core.runs.workers.worker import work
 from tests.runs.exchange.hostile import HOSTILE, NAN, UPDATES_FILE, Parts, pack, saved, with_array, with_json
@@ -238,7 +240,7 @@ def test_members_with_other_bytes_are_refused_or_a_run(store: Store, parts: Part
 
 
 def as_version_1(parts: Parts) -> Parts:
-    """The members as the lab of format version 1 wrote them: a state's arrays have numbers, in the order of names."""
+    """The members as the lab of format version 1 wrote them: numbered arrays of a state, fewer measurements."""
     old = {name: data for name, data in parts.items()}
     for name in [name for name in parts if name.startswith("checkpoints/")]:
         array = np.load(io.BytesIO(parts[name]))
@@ -247,6 +249,10 @@ def as_version_1(parts: Parts) -> Parts:
             f"state_{next(numbers)}" if "/" in field or field == "step" else field for field in array.dtype.names
         )
         old[name] = saved(array)
+    for name in [name for name in parts if name.startswith("updates/")]:
+        array = np.load(io.BytesIO(parts[name]))
+        known = [field for field in array.dtype.names if field not in MEASURED_LATER]
+        old[name] = saved(recfunctions.repack_fields(array[known]))
     manifest = json.loads(parts["manifest.json"]) | {"format_version": 1}
     del manifest["arithmetic"]
     return {**old, "manifest.json": json.dumps(manifest).encode()}
@@ -258,3 +264,10 @@ def test_an_archive_of_version_1_comes_in_and_says_that_its_arithmetic_was_anoth
     kept, theirs = store.checkpoint(run_id), store.checkpoint(left)
     assert kept.keys() == theirs.keys() and "policy_slots/kernel_0/first" in kept
     assert all(kept[name].tobytes() == theirs[name].tobytes() for name in kept)
+    *_, replayed = compare(store, run_id)
+    assert replayed == Replay(updates=6, identical=6, arithmetic=1)
+    rows, known = (store.updates(one, list(ARRAYS), 0, 9) for one in (run_id, left))
+    for row, other in zip(rows, known, strict=True):
+        for name, kind in ARRAYS.items():
+            undefined = np.isnan(np.frombuffer(getattr(row, name), kind)).all()
+            assert undefined if name in MEASURED_LATER else getattr(row, name) == getattr(other, name)
