@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages.widgets import controls, link
 from pages.widgets.comparison import MAX_COMPARED, comparison
+from pages.widgets.diagnosis import diagnosis
 from pages.widgets.exchange import export, importing
 from pages.widgets.run_table import found, table
 from pages.widgets.text import NOT_YOURS, REFUSALS, plain
@@ -41,6 +42,8 @@ def actions(runs: Sequence[lab.Run]) -> None:
             st.text(f"{one.state.capitalize()}: {one.reason}")
         export(one)
         fork(one)
+        if diagnosis(one):
+            st.switch_page("train.py")
         describe(one)
     elif len(runs) <= MAX_COMPARED:
         comparison(runs)

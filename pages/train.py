@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.widgets import bar, beside, controls, link, view
+from pages.widgets.diagnosis import diagnosis
 from pages.widgets.doctor import doctor
 from pages.widgets.history import history
 from pages.widgets.instrument import READ_SECONDS, instrument
@@ -55,6 +56,7 @@ def whole() -> None:
             beside.comparisons(progress, bar.start)
             controls.more()
             doctor(controls.valid_config())
+            diagnosis(run)
             history(progress)
 
 

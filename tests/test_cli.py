@@ -1,9 +1,11 @@
 """The command line as a shell runs it: options, JSON lines, exit status, one sentence for bad input."""
 
+import argparse
 import contextlib
 import io
 import json
 import os
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -12,15 +14,19 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
 from pg_core import cli, lab
-from pg_core.config import HYPERPARAMETERS, Config
+from pg_core.cli import diagnosing
+from pg_core.cli.parser import parser
+from pg_core.config import HYPERPARAMETERS, Config, parsed
 from pg_core.faults import EnvironmentFault
 from pg_core.hyperparameters import GROUPS
 from pg_core.proofs.verdicts import Check, exact
+from pg_core.runs.diagnosis import Cause
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.store import Store
 from pg_core.runs.workers.replay import Replay
@@ -124,6 +130,59 @@ def test_a_fork_goes_on_from_any_update(folder: Path, trained: list[dict], forke
         "other", "finished", 4, parent.id, 1
     )  # fmt: skip
     assert lab.differences([parent, child]) == {"num_updates": [3, 4], "learning_rate": [0.025, 0.5]}
+
+
+def test_the_best_policy_is_evaluated_exported_and_forked(
+    folder: Path, trained: list[dict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    run_id = trained[-1]["run_id"]
+    best = {agent: lab.best(run_id, agent) for agent in (None, 0, 1)}
+    assert cli.main(["evaluate", run_id, "--episodes", "5", "--agent", "1", "--update", "best", "--json"]) == 0
+    returns = json.loads(capsys.readouterr().out)["returns"]
+    assert returns == lab.evaluate(run_id, 5, 1, update=best[1]).returns.tolist()
+    path = tmp_path / "best.npz"
+    assert cli.main(["export", run_id, "--update", "best", "-o", str(path)]) == 0
+    with np.load(path) as params:
+        assert params["update"] == best[None]
+    assert cli.main(["fork", run_id, "--update", "best", "--set", "num_updates=4", "--name", "from best"]) == 0
+    [child] = [run for run in lab.runs() if run.name == "from best"]
+    assert (child.parent_id, child.parent_update) == (run_id, best[None])
+    lab.delete(child.id)
+
+
+def test_diagnose(folder: Path, trained: list[dict], monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    run_id = trained[-1]["run_id"]
+    assert cli.main(["diagnose", run_id, "--json"]) == 0
+    verdict = "It is too early to tell: 3 updates of at least 10."
+    assert json.loads(capsys.readouterr().out) == {"run_id": run_id, "verdict": verdict, "causes": [], "best": None}
+    assert cli.main(["diagnose", run_id]) == 0
+    assert capsys.readouterr().out == f"{verdict}\n"
+
+
+def test_what_to_type_for_a_remedy_is_understood(folder: Path, trained: list[dict], monkeypatch) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    parent = lab.run(trained[-1]["run_id"])
+    cause = Cause("name", "sentence", "evidence", "variance", "advice")
+
+    def typed(values: dict[str, Any], fork_at: int | None) -> argparse.Namespace:
+        text = diagnosing.command(parent, lab.Finding(cause, values, fork_at))
+        return parser().parse_args(shlex.split(text)[3:])
+
+    fork = typed({"learning_rate": 0.005, "normalize_advantages": False}, 2)
+    assert (fork.run, fork.update) == (parent.id, 2)
+    assert parsed(dict(fork.set)) == {"learning_rate": 0.005, "normalize_advantages": False}
+    new = vars(typed({"episodes_per_update": 8, "stop_when_solved": False}, None))
+    given = parsed({name: str(value) for name, value in new.items() if name in HYPERPARAMETERS})
+    expected = {
+        **dict(parent.config),
+        "episodes_per_update": 8,
+        "stop_when_solved": False,
+        "pace": given.get("pace", 0),
+    }
+    assert Config(**{"pace": 0, **given}) == Config(**expected)
+    assert diagnosing.command(parent, lab.Finding(cause, {}, 2)) is None
 
 
 def test_a_stopped_run_is_resumed_and_a_finished_one_is_not(

@@ -89,7 +89,7 @@ function drawHeads(instrument) {
   selects.left = select("Curve on the left", told.panels, choose)
   selects.right = select("Curve on the right", told.panels, choose)
   places.returns.append(element("div", "lab-head", {}, element("span", "", {}, "Return of each episode"), selects.over))
-  instrument.meanings = { left: element("span"), right: element("span") }
+  instrument.meanings = { left: element("a"), right: element("a") }
   for (const side of ["left", "right"]) {
     places[side].append(element("div", "lab-head", {}, selects[side], instrument.meanings[side]))
   }
@@ -102,8 +102,10 @@ function drawHeads(instrument) {
 function showView({ told, selects, meanings }) {
   const [over, left, right] = told.view
   Object.entries({ over, left, right }).forEach(([name, value]) => (selects[name].value = value))
-  write(meanings.left, told.meanings[left])
-  write(meanings.right, told.meanings[right])
+  for (const [side, panel] of Object.entries({ left, right })) {
+    write(meanings[side], told.meanings[panel])
+    meanings[side].href = `derivations?statement=${told.statements[panel]}`
+  }
 }
 
 // Asks what is new. What does not come is asked for again: it is a function of the version that the browser has.

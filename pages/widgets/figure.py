@@ -10,7 +10,7 @@ from pages.widgets import traces
 from pages.widgets.text import legend
 from pg_core.lab import Axis, Curves, Progress
 
-Panel = Literal["gradient", "entropy", "noise", "kl", "baseline"]
+Panel = Literal["gradient", "entropy", "noise", "kl", "baseline", "loss"]
 X = Axis
 Json = dict[str, Any]
 
@@ -25,11 +25,12 @@ X_TITLES = {
 
 @dataclass(frozen=True)
 class Measure:
-    """One pair of axes: the curve it shows, its name, what its numbers mean, and why there may be none."""
+    """One pair of axes: the curve it shows, its name, what its numbers mean and where that is derived, why none."""
 
     curve: str
     name: str
     meaning: str = ""
+    statement: str = ""
     undefined: str = ""
     axis: Json = field(default_factory=dict)
 
@@ -37,16 +38,19 @@ class Measure:
 RETURNS = Measure("mean_return", "episode return")
 PANELS: dict[Panel, Measure] = {
     "gradient": Measure(
-        "grad_norm", "gradient norm ‖ĝ‖", "log scale", "zero in every update",
+        "grad_norm", "gradient norm ‖ĝ‖", "log scale", "reinforce", "zero in every update",
         {"type": "log", "tickformat": "~g", "dtick": "D2"},
     ),
-    "entropy": Measure("entropy", "policy entropy", "nats; 0 = certain"),
-    "noise": Measure("grad_snr", "signal-to-noise", "1 = pure noise", "undefined with one episode per update"),
-    "kl": Measure("approx_kl", "approx. KL of a step", "nats", axis={"rangemode": "tozero"}),
+    "entropy": Measure("entropy", "policy entropy", "nats; 0 = certain", "entropy"),
+    "noise": Measure(
+        "grad_snr", "signal-to-noise", "1 = pure noise", "variance", "undefined with one episode per update"
+    ),
+    "kl": Measure("approx_kl", "approx. KL of a step", "nats", "entropy", axis={"rangemode": "tozero"}),
     "baseline": Measure(
-        "explained_variance", "explained variance", "1 = perfect, 0 = useless baseline",
+        "explained_variance", "explained variance", "1 = perfect, 0 = useless baseline", "baselines",
         "undefined while all returns are the same", {"range": [-1, 1]},
     ),
+    "loss": Measure("policy_loss", "surrogate loss", "no measure of progress", "surrogate_loss"),
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from pg_core import lab
+from pg_core.cli.diagnosing import chosen_update
 from pg_core.cli.output import summary_of
 
 
@@ -18,7 +19,8 @@ def export(options: argparse.Namespace) -> None:
             if len(options.runs) > 1:
                 lab.export_together(options.runs, kind, file)
             else:
-                lab.export(options.runs[0], kind, file, options.agent, options.update)
+                [run] = options.runs
+                lab.export(run, kind, file, options.agent, chosen_update(run, options.update, options.agent))
         path.replace(options.output)
     print(json.dumps({"output": str(options.output)}) if options.json else f"written: {options.output}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from pg_core import lab
-from pg_core.cli import checking, comparing, examining, exchange, keeping, training
+from pg_core.cli import checking, comparing, diagnosing, examining, exchange, keeping, training
 from pg_core.config import HYPERPARAMETERS
 from pg_core.hyperparameters import GROUPS
 from pg_core.presets import PRESETS
@@ -44,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_run(render)
     render.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="a .webp, .gif or .mp4 file")
+    diagnose = _command(commands, "diagnose", diagnosing.diagnose, "say why a run is not learning, and what to try")
+    diagnose.add_argument("run", metavar="RUN", help=RUN)
     _command(commands, "runs", keeping.runs, "list all runs, newest first")
     compare = _command(
         commands, "compare", comparing.compare, "print runs' curves and the settings in which they differ"
@@ -83,7 +85,7 @@ def _add_going_on(commands: Any) -> None:
             "--set", type=_setting, action="append", default=[], metavar="NAME=VALUE",
             help="a live hyperparameter from here on; may be given several times",
         )  # fmt: skip
-    fork.add_argument("--update", type=int, metavar="N", help="updates to share (default: up to the newest checkpoint)")
+    _add_update(fork, "updates to share (default: up to the newest checkpoint)")
     fork.add_argument("--name", help="name of the new run")
 
 
@@ -97,9 +99,7 @@ def _add_exchange(commands: Any) -> None:
     export.add_argument(
         "--agent", type=int, metavar="K", help="keras, replay: whose policy (default: highest mean return)"
     )
-    export.add_argument(
-        "--update", type=int, metavar="N", help="npz: parameters at or before N updates (default: the newest)"
-    )
+    _add_update(export, "npz, keras, replay: the policy at or before N updates (default: the newest)")
     export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="is replaced if it exists")
     bring = _command(commands, "import", exchange.import_run, "add a run that was exported as a zip")
     bring.add_argument("file", type=Path, metavar="FILE", help="as `export --format zip` writes it")
@@ -130,6 +130,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--agent", type=int, metavar="K", help="whose policy (default: the best greedy one, found in other episodes)"
     )
+    _add_update(parser, "the policy at or before N updates (default: the newest)")
+
+
+def _add_update(parser: argparse.ArgumentParser, help: str) -> None:
+    best = "best: where the mean return around a kept policy was highest"
+    parser.add_argument("--update", type=diagnosing.update, metavar="N", help=f"{help}; {best}")
 
 
 def _setting(text: str) -> tuple[str, str]:

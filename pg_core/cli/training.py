@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pg_core import lab
+from pg_core.cli.diagnosing import chosen_update
 from pg_core.cli.output import TrainingFailedError, WrongVerdictError, progress_bar, summary_of, update_of
 from pg_core.config import HYPERPARAMETERS, Config, parsed
 from pg_core.presets import PRESETS
@@ -34,7 +35,8 @@ def resume(options: argparse.Namespace) -> None:
 
 def fork(options: argparse.Namespace) -> None:
     """Train a fork of a run in this process."""
-    _follow(lab.train_fork(options.run, options.update, options.name, **parsed(dict(options.set))), options.json)
+    at, values = chosen_update(options.run, options.update), parsed(dict(options.set))
+    _follow(lab.train_fork(options.run, at, options.name, **values), options.json)
 
 
 def _follow(training: lab.Training, as_json: bool) -> None:
@@ -68,7 +70,8 @@ def _with_progress(training: lab.Training) -> "Iterator[Update]":
 
 def evaluate(options: argparse.Namespace) -> None:
     """Play fresh episodes."""
-    result = lab.evaluate(options.run, options.episodes, options.agent, greedy=not options.sampled)
+    update = chosen_update(options.run, options.update, options.agent)
+    result = lab.evaluate(options.run, options.episodes, options.agent, not options.sampled, update)
     returns, lengths = result.returns.tolist(), result.lengths.tolist()
     if options.json:
         print(
@@ -81,7 +84,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
 def render(options: argparse.Namespace) -> None:
     """Write an episode as an animation."""
-    lab.render(options.run, options.output, options.agent)
+    lab.render(options.run, options.output, options.agent, chosen_update(options.run, options.update, options.agent))
     print(json.dumps({"output": str(options.output)}) if options.json else f"written: {options.output}")
 
 

@@ -10,6 +10,7 @@ from pg_core.lab.access import NotAllowed, Visitor, identify, may_control
 from pg_core.lab.checks import ask_check, checked, prepare_checks
 from pg_core.lab.comparing import Axis, curve_rows, differences
 from pg_core.lab.control import change, fork, pause, resume, start, step, stop, twin
+from pg_core.lab.diagnosing import Diagnosis, Finding, diagnose
 from pg_core.lab.examining import ask_examination, examination, examine
 from pg_core.lab.exchange import FORMATS, export, export_formats, export_together, import_run
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
@@ -18,6 +19,7 @@ from pg_core.lab.state import shutdown, startup
 from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_on
 from pg_core.lab.viewing import (
     BEGINNING,
+    best,
     checkpoints,
     episode,
     evaluate,
@@ -50,7 +52,9 @@ __all__ = [
     "Axis",
     "Change",
     "Curves",
+    "Diagnosis",
     "EpisodeError",
+    "Finding",
     "NotAllowed",
     "Progress",
     "Report",
@@ -64,6 +68,7 @@ __all__ = [
     "ask_check",
     "ask_examination",
     "backup",
+    "best",
     "change",
     "check_each",
     "check_limits",
@@ -72,6 +77,7 @@ __all__ = [
     "checkpoints",
     "curve_rows",
     "delete",
+    "diagnose",
     "differences",
     "episode",
     "evaluate",

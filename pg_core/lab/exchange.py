@@ -33,8 +33,8 @@ def export(run_id: str, kind: str, file: BinaryIO, agent: int | None = None, upd
         run_id: of the run; it may be in training.
         kind: a key of `FORMATS`.
         file: open for writing bytes.
-        agent: whose policy, for "keras" and "replay"; None: of the highest mean return now.
-        update: for "npz": the last policy kept at or before it; None: the newest.
+        agent: whose policy, for "keras" and "replay"; None: of the highest mean return then.
+        update: for "npz", "keras" and "replay": the last policy kept at or before it; None: the newest.
 
     Raises:
         ValueError: there is no such format or agent, or the run has nothing to be exported yet.
@@ -45,7 +45,7 @@ def export(run_id: str, kind: str, file: BinaryIO, agent: int | None = None, upd
         raise ValueError(f"`kind` must be one of {', '.join(FORMATS)}, got {kind!r}.")
     if kind in OF_ONE_AGENT:
         write = models.write_keras if kind == "keras" else scripts.write_replay
-        write(store, run, file, chosen_agent(run, agent))
+        write(store, run, file, chosen_agent(run, agent, update), update)
     elif kind == "npz":
         exports.write_params(store, run, file, update)
     elif kind in TABLES:

@@ -14,6 +14,7 @@ from pg_core.lab import state
 from pg_core.learning import episodes, evaluation, memory
 from pg_core.learning.evaluation import Evaluation
 from pg_core.runs.curves.progress import Progress, changes_of, seconds_left
+from pg_core.runs.diagnosis.best import best_kept
 from pg_core.runs.store.records import Run, UnknownRun
 from pg_core.runs.store.schema import StoreError
 
@@ -140,22 +141,33 @@ def _check_bounds(name: str, value: int, high: int) -> None:
         raise LookupError(f"`{name}` must be in [0, {high}], got {value}.")
 
 
-def evaluate(run_id: str, episodes: int, agent: int | None = None, greedy: bool = True) -> Evaluation:
+def best(run_id: str, agent: int | None = None) -> int:
+    """Return after how many updates the best policy was kept, see `best_kept`; of all agents together, or of one."""
+    found, store = run(run_id), state.store()
+    if agent is not None:
+        chosen_agent(found, agent)
+    return best_kept(store, found, policies(run_id) or [0], agent)[0]
+
+
+def evaluate(
+    run_id: str, episodes: int, agent: int | None = None, greedy: bool = True, update: int | None = None
+) -> Evaluation:
     """Play fresh episodes with the policy of one agent: its most probable actions, or sampled ones as in training.
 
-    By default, of the five agents with the highest mean return, the one that acts so best in other episodes.
+    By default, of the five agents with the highest mean return, the one that acts so best in other episodes; with the
+    last policy kept at or before `update` updates, by default the newest.
     """
-    config, policy, chosen = _newest_policy(run_id, agent, greedy)
+    config, policy, chosen = _kept_policy(run_id, agent, greedy, update)
     return evaluation.evaluate(config, policy, chosen, episodes, greedy=greedy)
 
 
-def render(run_id: str, path: Path, agent: int | None = None) -> None:
-    """Write an episode of the greedy policy of one agent, chosen as by `evaluate`, as .webp, .gif or .mp4.
+def render(run_id: str, path: Path, agent: int | None = None, update: int | None = None) -> None:
+    """Write an episode of the greedy policy of one agent, both chosen as by `evaluate`, as .webp, .gif or .mp4.
 
     Raises:
         ValueError: another suffix.
     """
-    config, policy, chosen = _newest_policy(run_id, agent)
+    config, policy, chosen = _kept_policy(run_id, agent, update=update)
     episodes.save(config, policy, chosen, path)
 
 
@@ -171,28 +183,28 @@ def replay(run_id: str) -> "Iterator[Replay]":
     return compare(state.store(), run_id)
 
 
-def chosen_agent(found: Run, agent: int | None) -> int:
-    """Return an agent of a run; None: that with the highest mean return now.
+def chosen_agent(found: Run, agent: int | None, update: int | None = None) -> int:
+    """Return an agent of a run; None: that with the highest mean return after `update` updates, now by default.
 
     Raises:
         ValueError: there is no such agent.
     """
     if agent is None:
-        return state.store().ranking(found.id)[0]
+        return state.store().ranking(found.id, update)[0]
     if not 0 <= agent < found.config.num_agents:
         raise ValueError(f"`agent` must be in [0, {found.config.num_agents - 1}], got {agent}.")
     return agent
 
 
-def _newest_policy(
-    run_id: str, agent: int | None, greedy: bool = True
+def _kept_policy(
+    run_id: str, agent: int | None, greedy: bool = True, update: int | None = None
 ) -> tuple[Config, dict[str, npt.NDArray[Any]], int]:
-    found, newest = run(run_id), state.store().policy(run_id)
-    if newest is None:
+    found, kept = run(run_id), state.store().policy(run_id, update)
+    if kept is None:
         raise LookupError(f"No policy of run {run_id!r} is kept yet; wait until it has begun.")
-    update, policy = newest
-    config = state.store().config_after(run_id, update)
+    at, policy = kept
+    config = state.store().config_after(run_id, at)
     if agent is not None:
         return config, policy, chosen_agent(found, agent)
-    candidates = state.store().ranking(run_id)[:CANDIDATES]
+    candidates = state.store().ranking(run_id, None if update is None else at)[:CANDIDATES]
     return config, policy, evaluation.best_agent(config, policy, candidates, VALIDATION_EPISODES, greedy)

@@ -147,7 +147,7 @@ def update(
         explained_variance=maths.explained_variance(baseline, returns, mask),
         cut=tf.reduce_mean(tf.cast(~trajectories.terminated, mask.dtype), axis=1),
         at_bounds=_at_bounds(trajectories.actions, mask),
-        max_reward=tf.reduce_max(tf.where(mask > 0, trajectories.rewards, mask.dtype.min), axis=(0, 2)),
+        max_reward=tf.reduce_max(tf.where(mask > 0, trajectories.rewards, -np.inf), axis=(0, 2)),
         mean_return=mean_return(statistics),
         env_steps=statistics.env_steps,
         env_steps_to_solve=statistics.env_steps_to_solve,

@@ -17,7 +17,7 @@ import numpy as np
 
 from pg_core.runs.curves.thinning import NOTHING, Chosen, extremes, min_max, width
 from pg_core.runs.store.records import Array, Run
-from pg_core.runs.store.schema import ARRAYS
+from pg_core.runs.store.rows import array_of
 from pg_core.runs.store.store import Store
 
 _Columns = dict[str, Array]
@@ -163,10 +163,10 @@ def _outlined(outline: Sequence[Any], shape: tuple[int, int], updates: int) -> t
     """
     each = math.prod(shape)
     update = np.array([row.update for row in outline])
-    mean_return = _array(outline, "mean_return", shape[0]).mean(axis=1)
+    mean_return = array_of(outline, "mean_return", shape[0]).mean(axis=1)
     chosen = update[extremes(update, mean_return, width(0, updates, MAX_ROWS * CACHED_TIMES))]
     ordinals = (update[:, None] * each + np.arange(each)).reshape(-1)
-    returns = _array(outline, "episodic_returns", each).reshape(-1)
+    returns = array_of(outline, "episodic_returns", each).reshape(-1)
     ordinals = ordinals[extremes(ordinals, returns, width(0, updates * each, MAX_EPISODES * CACHED_TIMES))]
     return np.union1d(chosen, ordinals // each).tolist(), ordinals
 
@@ -188,12 +188,6 @@ def _joined(ours: _Columns, new: _Columns) -> _Columns:
     return {name: np.concatenate([ours[name], new[name]]) for name in ours}
 
 
-def _array(stored: Sequence[Any], name: str, *each: int) -> Array:
-    """Return an array of n stored updates, `[n, *each]`."""
-    data = b"".join(getattr(row, name) for row in stored)
-    return np.frombuffer(data, ARRAYS[name]).reshape(len(stored), *each)
-
-
 def _rows(stored: Sequence[Any], shape: tuple[int, int]) -> _Columns:
     """Return n stored updates of `shape` (P, B) as columns `[n, ...]`."""
     agents, batch = shape
@@ -201,10 +195,10 @@ def _rows(stored: Sequence[Any], shape: tuple[int, int]) -> _Columns:
     return {
         "update": update,
         "episodes": (update + 1) * batch,
-        "env_steps": _array(stored, "env_steps", agents).mean(axis=1),
+        "env_steps": array_of(stored, "env_steps", agents).mean(axis=1),
         "seconds": np.array([row.seconds for row in stored], np.float64),
-        "iqm": _array(stored, "iqm", 3),
-        **{name: _array(stored, name, agents) for name in _PER_AGENT},
+        "iqm": array_of(stored, "iqm", 3),
+        **{name: array_of(stored, name, agents) for name in _PER_AGENT},
     }
 
 
@@ -220,12 +214,12 @@ def _episodes(stored: Sequence[Any], shape: tuple[int, int], ordinals: Array) ->
     update, rest = np.divmod(ordinals, agents * batch)
     agent, episode = np.divmod(rest, batch)
     row = np.searchsorted(np.array([row.update for row in stored], np.int64), update)
-    lengths = _array(stored, "episodic_lengths", *shape).astype(np.int64)  # [n, P, B]
-    before = _array(stored, "env_steps", agents) - lengths.sum(axis=2)  # [n, P]
+    lengths = array_of(stored, "episodic_lengths", *shape).astype(np.int64)  # [n, P, B]
+    before = array_of(stored, "env_steps", agents) - lengths.sum(axis=2)  # [n, P]
     return {
         "ordinal": ordinals,
         "update": update,
-        "return": _array(stored, "episodic_returns", *shape)[row, agent, episode],
+        "return": array_of(stored, "episodic_returns", *shape)[row, agent, episode],
         "agent": agent,
         "number": update * batch + episode,
         "env_steps": before[row, agent] + lengths.cumsum(axis=2)[row, agent, episode],

@@ -17,15 +17,15 @@ from pg_core.runs.store.rows import to_bytes
 from pg_core.runs.store.store import Store
 
 
-def write_keras(store: Store, run: Run, file: BinaryIO, agent: int) -> None:
-    """Write one agent's newest policy as a `.keras` file.
+def write_keras(store: Store, run: Run, file: BinaryIO, agent: int, update: int | None = None) -> None:
+    """Write one agent's kept policy, see `newest_policy`, as a `.keras` file.
 
     Raises:
         ExportError: no policy is kept, or Keras cannot write it.
     """
-    update, policy = newest_policy(store, run)
+    at, policy = newest_policy(store, run, update)
     arrays = {name: array[0] for name, array in one_agent(policy, agent).items()}
-    arrays["activation"] = np.array(store.config_after(run.id, update).activation)
+    arrays["activation"] = np.array(store.config_after(run.id, at).activation)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.keras")
         command = [sys.executable, "-m", "pg_core.runs.exchange.keras_model", str(path)]

@@ -16,20 +16,20 @@ from pg_core.runs.store.store import Store
 PACKAGE = Path(__file__).parents[2]
 
 
-def write_replay(store: Store, run: Run, file: BinaryIO, agent: int) -> None:
-    """Write a script that trains one agent again, or plays what it had learned.
+def write_replay(store: Store, run: Run, file: BinaryIO, agent: int, update: int | None = None) -> None:
+    """Write a script that trains one agent again, or plays what it had learned, up to a policy as `newest_policy` says.
 
     Raises:
         ExportError: no policy is kept.
     """
-    update, policy = newest_policy(store, run)
+    at, policy = newest_policy(store, run, update)
     spec = run.config.environment
     about = {
         "run": run.id,
         "name": run.name,
         "agent": agent,
-        "updates": update,
-        "activation": store.config_after(run.id, update).activation,
+        "updates": at,
+        "activation": store.config_after(run.id, at).activation,
         "config": run.config.model_dump(mode="json"),
         "changes": [{"update": r.update, "values": r.values} for r in store.requests(run.id) if r.update is not None],
         "environment": {

@@ -61,6 +61,12 @@ def snapshot_row(run_id: str, snapshot: Snapshot) -> dict[str, Any]:
     return {"run_id": run_id, "update": snapshot.update, "policy": to_bytes(snapshot.policy), "checkpoint": checkpoint}
 
 
+def array_of(stored: Sequence[Any], name: str, *each: int) -> Array:
+    """Return an array of n stored updates, `[n, *each]`."""
+    data = b"".join(getattr(row, name) for row in stored)
+    return np.frombuffer(data, ARRAYS[name]).reshape(len(stored), *each)
+
+
 def totals(update: int, seconds: float, arrays: Mapping[str, Array], best_return: float) -> dict[str, Any]:
     """Return the columns of a run that follow from its last update, whose index is `update`."""
     return {

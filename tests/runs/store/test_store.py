@@ -21,7 +21,15 @@ from pg_core.runs.store.processes import is_alive, process_name
 from pg_core.runs.store.records import ARITHMETIC, LostRun, Snapshot, UnknownRun
 from pg_core.runs.store.rows import to_bytes
 from pg_core.runs.store.schema import (
-    ARRAYS, CHECKPOINTS, MEASURED_LATER, RUNS, SCHEMA_VERSION, StoreError, open_engine, read, write,
+    ARRAYS,
+    CHECKPOINTS,
+    MEASURED_LATER,
+    RUNS,
+    SCHEMA_VERSION,
+    StoreError,
+    open_engine,
+    read,
+    write,
 )  # fmt: skip
 from pg_core.runs.store.store import Store
 from tests.postgresql import only_sqlite
