@@ -192,8 +192,11 @@ def estimate_weights(
     advantages = tf.where(hyper.normalize_advantages, maths.normalize(advantages, mask), advantages)
     # The whole-episode return counts its discount from the start of the episode: a second γᵗ would be one too many.
     discounted = hyper.gamma_t & _is(hyper.weights, "weights", "reward_to_go")
-    discounts = maths.discounts(returns, hyper.gamma[:, None])
-    return baseline, tf.where(discounted, discounts * advantages, advantages)
+
+    def discount() -> tf.Tensor:
+        return maths.discounts(returns, hyper.gamma[:, None]) * advantages
+
+    return baseline, tf.cond(discounted, discount, lambda: advantages)
 
 
 def _switch(index: tf.Tensor, name: str, branches: Mapping[str, Callable[[], tf.Tensor]]) -> tf.Tensor:
