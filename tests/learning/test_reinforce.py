@@ -168,12 +168,15 @@ def test_a_population_learns_as_its_agents_do_alone(optimizer):
         3, optimizer=optimizer, baseline="value", normalize_advantages=True, ent_coef=0.1, max_grad_norm=0.5
     )
     state, alone = state_of(config), setting(1, **config.model_dump(exclude={"num_agents"}))
+    update = tf.function(reinforce.update, autograph=False)  # traced only: to compile it for one agent takes seconds
+    hyper = reinforce.hyperparameters(alone)
     singles = [of_agent(agent, state) for agent in range(P)]
     for seed in range(P):
         trajectories = trajectories_of(config, seed)
         state, metrics = run(config, state, trajectories)
         for agent in range(P):
-            singles[agent], one = run(alone, singles[agent], trajectories_of_agent(agent, trajectories))
+            mine = trajectories_of_agent(agent, trajectories)
+            singles[agent], one = update(singles[agent], mine, hyper, optimizer, 500.0)
             assert_same(of_agent(agent, state.policy), singles[agent].policy, atol=2e-5)
             assert_same(of_agent(agent, state.value), singles[agent].value, atol=2e-5)
             assert_same(of_agent(agent, metrics), one, rtol=1e-4, atol=1e-5)

@@ -55,6 +55,10 @@ class Corridor(gym.Env):
         return np.ones(1, np.float32), self.spoilt if self.steps > self.lasts else 1.0, self.steps == 2, False, {}
 
 
+class Poor(Corridor):
+    spoilt = 0.999
+
+
 class Spoilt(Corridor):
     spoilt, lasts = math.nan, 1
 
@@ -260,7 +264,7 @@ def test_solved_is_the_mean_of_a_full_window_at_the_threshold(register):
 
 
 def test_a_mean_just_below_the_threshold_solves_nothing(register):
-    register("Corridor-v0", Corridor, max_episode_steps=5, reward_threshold=2.001)
+    register("Corridor-v0", Poor, max_episode_steps=5, reward_threshold=2.0)
     updates = train(small(env_id="Corridor-v0", episodes_per_update=40))
     np.testing.assert_array_equal(updates[-1].env_steps_to_solve, [-1, -1])
 
@@ -364,11 +368,15 @@ def test_other_environments_train(env_id):
 
 
 @pytest.mark.parametrize(
-    ("engine", "optimizer"), [*(("compiled", name) for name in maths.OPTIMIZERS), ("gymnasium", "adam")]
-)
-@pytest.mark.parametrize("value_network", [False, True])
+    ("engine", "optimizer", "value_network"),
+    [("compiled", "adam", False), ("compiled", "adam", True), ("compiled", "sgd", False), ("compiled", "rmsprop", True),
+     ("gymnasium", "adam", False), ("gymnasium", "adam", True)],
+)  # fmt: skip
 def test_every_estimator_trains(engine, optimizer, value_network):
-    """Every baseline × weights × reduction × normalisation × γᵗ, two updates each, in one run: all of them are live."""
+    """Every baseline × weights × reduction × normalisation × γᵗ, two updates each, in one run: all of them are live.
+
+    An optimiser takes the gradients of policy and value network apart: each need not meet both.
+    """
     choices = [HYPERPARAMETERS[name].choices for name in ("weights", "reduction")]
     baselines = ["value"] if value_network else ["none", "batch_mean", "step_mean", "leave_one_out"]
     start = small(engine=engine, baseline=baselines[0], optimizer=optimizer, num_updates=1000, learning_rate=0.001)

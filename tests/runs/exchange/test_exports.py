@@ -217,7 +217,7 @@ def test_a_run_that_has_not_begun_has_no_params_but_everything_else(store: Store
 
 
 def test_a_run_that_lacks_an_update_is_not_exported(store: Store) -> None:
-    run_id = store.create(Config(**SMALL), process="me")
+    run_id = store.create(Config(**SMALL, **CONFIGS["CartPole-v1"]), process="me")
     list(work(store, run_id, "me"))
     with write(store.engine) as connection:
         connection.execute(UPDATES.delete().where(UPDATES.c.run_id == run_id, UPDATES.c.update == 1))
