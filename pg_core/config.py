@@ -12,11 +12,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from pg_core.environments import EnvironmentSpec, UnsupportedEnvironmentError, describe
 from pg_core.faults import EnvironmentFault
-from pg_core.hyperparameters import Hyperparameter, hyperparameter
+from pg_core.hyperparameters import Hyperparameter, hyperparameter, object_of
 
 MAX_NUMBERS = 2**30  # over all steps of one update, or of all episodes' gradients: 2³⁰ float32 are 4 GiB
 MAX_PARAMETERS = 2**25  # of the population: a checkpoint has six times as many, and a row of SQLite at most 1 GB
 MAX_EPISODES = 50_000_000
+RESERVED = {  # arguments of Gymnasium's `make` and `make_vec`, and of environments that make another by its id
+    "id", "env_id", "make_kwargs", "entry_point", "render_mode", "max_episode_steps", "disable_env_checker", "num_envs",
+    "vectorization_mode", "vector_kwargs", "wrappers",
+}  # fmt: skip
 
 
 class ConfigError(ValueError):
@@ -31,6 +35,13 @@ def _layers(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _printable(value: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what is no name, and texts that no database or page could show."""
+    if not all(name.isidentifier() and str(given).isprintable() for name, given in value.items()):
+        raise ValueError
+    return value
+
+
 def _pace(value: int) -> int:
     """Refuse what is no choice; `Literal` would take True for 1."""
     if value not in HYPERPARAMETERS["pace"].choices:
@@ -38,6 +49,11 @@ def _pace(value: int) -> int:
     return value
 
 
+EnvKwargs = Annotated[
+    dict[Annotated[str, Field(max_length=64)], bool | int | float | Annotated[str, Field(max_length=200)] | None],
+    Field(max_length=16), BeforeValidator(lambda value: object_of(value) if isinstance(value, str) else value),
+    AfterValidator(_printable),
+]  # fmt: skip
 LayerSizes = Annotated[tuple[Annotated[int, Field(ge=1, le=512)], ...], Field(max_length=3), BeforeValidator(_layers)]
 
 
@@ -51,13 +67,20 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     env_id: str = hyperparameter(
-        "CartPole-v1", "Environment", "", "Any registered Gymnasium environment with flat Box or Discrete "
-        "observations and Discrete or Box actions.", group="Run", live=False,
-    )  # fmt: skip
-    sutton_barto_reward: bool = hyperparameter(
-        False, "Sutton & Barto's reward", "", "CartPole only: 0 a step and -1 for a failure, instead of 1 a step. No "
-        "return counts as solved then, and only a discount factor below 1 tells long episodes from short ones.",
+        "CartPole-v1", "Environment", "", "Any registered Gymnasium environment whose observations are numbers, or "
+        "`module:Name-v0`, where the module registers it. Actions are a choice, several choices, or a vector.",
         group="Run", live=False,
+    )  # fmt: skip
+    env_kwargs: EnvKwargs = hyperparameter(
+        {}, "Its arguments", "", 'With which the environment is made: `{"is_slippery": false}`, or is_slippery=false. '
+        'CartPole knows {"sutton_barto_reward": true}: 0 a step and -1 for a failure, instead of 1 a step; then no '
+        "return counts as solved, and only a discount factor below 1 tells long episodes from short ones.",
+        group="Run", live=False,
+    )  # fmt: skip
+    max_episode_steps: int = hyperparameter(
+        0, "Time limit", "T", "Steps after which an episode is cut; 0: the environment's own limit, or 10,000 where it "
+        "tells none.", group="Run", live=False, ge=0, le=1_000_000,
+        statement="problem",
     )  # fmt: skip
     engine: Literal["auto", "compiled", "gymnasium"] = hyperparameter(
         "auto", "Engine", "", "Who plays: CartPole's physics compiled together with the update, or Gymnasium's own "
@@ -98,6 +121,11 @@ class Config(BaseModel):
         group="Policy", live=False,
         statement="scores",
     )  # fmt: skip
+    normalize_observations: bool = hyperparameter(
+        False, "Normalise observations", "", "Shift and scale each number that an agent sees by its mean and standard "
+        "deviation in all updates before this one, and limit it to ±10: for numbers of different sizes.",
+        group="Policy", live=False,
+    )  # fmt: skip
     activation: Literal["tanh", "relu", "silu"] = hyperparameter(
         "tanh", "Activation", "", "Nonlinearity after each hidden layer.", group="Policy", live=True,
         choices={"tanh": "tanh", "relu": "ReLU", "silu": "SiLU"},
@@ -113,6 +141,11 @@ class Config(BaseModel):
         1.0, "Discount factor", "γ", "How much a reward one step later counts.",
         group="Estimator", live=True, ge=0, le=1, step=0.001,
         statement="returns",
+    )  # fmt: skip
+    reward_scale: float = hyperparameter(
+        1.0, "Reward scale", "", "What is learned from is each reward times this; the returns that are shown stay in "
+        "the environment's own units. Normalised advantages do not depend on it.",
+        group="Estimator", live=True, ge=1e-4, le=1e4, scale="log",
     )  # fmt: skip
     gamma_t: bool = hyperparameter(
         False, "Step discount", "γᵗ", "Weigh step t by γᵗ, as the gradient of the discounted objective asks. Most code "
@@ -176,8 +209,10 @@ class Config(BaseModel):
 
     @model_validator(mode="after")
     def _can_be_trained(self) -> Self:
+        if reserved := sorted(RESERVED.intersection(self.env_kwargs)):
+            raise ConfigError(f"`env_kwargs` must hold arguments of the environment's own, got {reserved[0]!r}")
         spec = self.environment
-        if self.engine == "compiled" and not spec.cart_pole:
+        if self.engine == "compiled" and not spec.compiled:
             raise ConfigError(
                 f"`engine` must be auto or gymnasium for {self.env_id}, got 'compiled', which plays only CartPole"
             )
@@ -193,7 +228,7 @@ class Config(BaseModel):
     @property
     def environment(self) -> EnvironmentSpec:
         """Sizes and limits of the environment."""
-        return describe(self.env_id, self.sutton_barto_reward)
+        return describe(self.env_id, self.max_episode_steps, **self.env_kwargs)
 
     @property
     def parameters(self) -> int:
@@ -203,13 +238,14 @@ class Config(BaseModel):
 
     @property
     def numbers_of_a_step(self) -> int:
-        """How many numbers an update keeps for each step: copies of the observation, of returns, of weights."""
-        return 5 * self.environment.observation_size + 25
+        """How many numbers an update keeps for each step: copies of observation and action, of returns, of weights."""
+        spec = self.environment
+        return 5 * spec.observation_size + 25 + 3 * (math.prod(spec.action_shape) - 1)
 
     @property
     def compiled(self) -> bool:
         """Whether the compiled engine plays."""
-        return self.environment.cart_pole and self.engine != "gymnasium"
+        return bool(self.environment.compiled) and self.engine != "gymnasium"
 
     @classmethod
     def from_strings(cls, values: Mapping[str, str]) -> Self:

@@ -1,41 +1,40 @@
 """What the trainer must know of a Gymnasium environment before it plays: sizes, limits, threshold.
 
-Discrete observations are fed to the network one-hot; Box actions are scaled from the policy's
-units (0 is the middle of the box, ±1 its edges) to the environment's.
+Observations come flat (`spaces`), Box actions are scaled from the policy's units (0 is the middle of the box, ±1 its
+edges) to the environment's.
 """
 
 import contextlib
-import difflib
 import functools
+import json
 import math
-import reprlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
-from pg_core import faults, isolation, sandbox
+from pg_core import faults, isolation, sandbox, spaces
 from pg_core.faults import EnvironmentFault
+from pg_core.registration import UnsupportedEnvironmentError, permit, registered
+from pg_core.spaces import Array
 from pg_core.watched import Watched
 
-Array = npt.NDArray[Any]
+__all__ = [
+    "Array", "EnvironmentSpec", "UnsupportedEnvironmentError", "describe", "make", "make_vector", "make_watched",
+]  # fmt: skip
 
-# Some environments (CliffWalking) have no time limit of their own and an untrained policy never ends them.
-FALLBACK_EPISODE_STEPS = 1_000
+# Some environments (CliffWalking) have no time limit that they tell, and an untrained policy never ends them.
+FALLBACK_EPISODE_STEPS = 10_000
 FALLBACK_FPS = 30
 HELD = 10  # times as long as it took to fail, an environment that has failed is not asked again
-UNBOUNDED = 1e10  # an action bound beyond this means that there is none
-
-
-class UnsupportedEnvironmentError(ValueError):
-    """Raised when an environment is unknown, not installed, or of a kind that the lab cannot train."""
+COMPILED: dict[type, str] = {CartPoleEnv: "cart_pole"}  # what `engines.compiled` plays too, by class
+MAX_REMEMBERED = 256  # descriptions: after as many, all are forgotten, for links may ask for any arguments
 
 
 @dataclass(frozen=True)
@@ -43,217 +42,211 @@ class EnvironmentSpec:
     """Sizes and limits of one environment.
 
     Attributes:
-        env_id: registered Gymnasium id.
+        env_id: registered Gymnasium id, perhaps with the module that registers it.
+        options: keyword arguments with which `make` and `make_vector` make it.
         observation_size: D, length of the network's input.
-        action_size: A, the number of actions (discrete) or the size of an action vector.
-        discrete: whether actions are choices (softmax policy) rather than vectors (Gaussian policy).
-        one_hot: whether observations are integers, fed one-hot.
-        observation_start, action_start: first integer of a Discrete space, else 0.
-        action_low, action_high: bounds of a Box action, each of length A; empty if discrete.
-        action_dtype: type of the numbers that the environment takes.
+        choices: between how many options each choice of an action is (softmax policies); none for vectors (Gaussian).
+        action_size: A, the number of the network's outputs: options of all choices, or the size of an action vector.
+        action_start: first option of each choice, as the environment counts; empty for vectors.
+        action_low, action_high: bounds of a vector, each of length A; empty for choices.
+        taken_shape, action_dtype: of an action as the environment takes it.
         max_episode_steps: T, the time limit.
+        tells_limit: whether the environment, or who made it, says so; else T is the lab's own.
         reward_threshold: mean return that counts as solved, or None.
         steps_per_second: in the environment's own time.
-        cart_pole: whether it is Gymnasium's CartPole, which the compiled engine plays too.
-        sutton_barto_reward: CartPole's other reward: 0 a step and -1 for a failure.
+        compiled: name of the compiled environment that is the same; empty: there is none.
     """
 
     env_id: str
+    options: dict[str, Any]
     observation_size: int
+    choices: tuple[int, ...]
     action_size: int
-    discrete: bool
-    one_hot: bool
-    observation_start: int
-    action_start: int
+    action_start: tuple[int, ...]
     action_low: tuple[float, ...]
     action_high: tuple[float, ...]
+    taken_shape: tuple[int, ...]
     action_dtype: str
     max_episode_steps: int
+    tells_limit: bool
     reward_threshold: float | None
     steps_per_second: float
-    cart_pole: bool
-    sutton_barto_reward: bool
+    compiled: str
 
     @property
-    def options(self) -> dict[str, Any]:
-        """Keyword arguments with which Gymnasium makes the environment."""
-        return {"sutton_barto_reward": True} if self.sutton_barto_reward else {}
+    def env_kwargs(self) -> dict[str, Any]:
+        """The environment's own arguments."""
+        return {name: value for name, value in self.options.items() if name != "max_episode_steps"}
 
-    def encode(self, observations: Array) -> Array:
-        """Return observations `[...]` or `[..., D]` of the environment as network inputs `[..., D]`, float32."""
-        if not self.one_hot:
-            return np.asarray(observations, np.float32)
-        chosen = np.asarray(observations)[..., None] - self.observation_start == np.arange(self.observation_size)
-        rows: Array = chosen.astype(np.float32)
-        return rows
+    @property
+    def discrete(self) -> bool:
+        """Whether actions are choices."""
+        return bool(self.choices)
+
+    @property
+    def action_shape(self) -> tuple[int, ...]:
+        """Shape of a policy's action: one choice is a number, several, or a vector, are a row of them."""
+        return () if len(self.choices) == 1 else (len(self.choices) or self.action_size,)
+
+    @property
+    def limit_note(self) -> str:
+        """A sentence for whoever trains, where the time limit is the lab's own; else empty."""
+        cut = f"{self.env_id} tells no time limit: episodes are cut after {self.max_episode_steps:,} steps; "
+        return "" if self.tells_limit else f"{cut}`max_episode_steps` sets another limit."
 
     def decode(self, actions: Array) -> Array:
-        """Return policy actions `[...]` (int) or `[..., A]` (float) as the environment takes them."""
+        """Return policy actions `[..., *action_shape]` (int or float) as the environment takes them."""
         if self.discrete:
-            return actions.astype(np.int64) + self.action_start
-        low, high = np.asarray(self.action_low), np.asarray(self.action_high)
-        has_low, has_high = low > -UNBOUNDED, high < UNBOUNDED
-        near = np.where(has_low, low, np.where(has_high, high - 2, -1))
-        far = np.where(has_high, high, near + 2)
-        scaled = np.clip((near + far) / 2 + (far - near) / 2 * actions, low, high)
-        kind = np.dtype(self.action_dtype)
-        taken: Array = (np.rint(scaled) if kind.kind in "iu" else scaled).astype(kind)
+            decoded = actions + np.array(self.action_start).reshape(self.action_shape)
+        else:
+            decoded = spaces.scaled(actions, np.array(self.action_low), np.array(self.action_high))
+            decoded = np.rint(decoded) if np.dtype(self.action_dtype).kind in "iu" else decoded
+        batch = actions.shape[: actions.ndim - len(self.action_shape)]
+        taken: Array = decoded.astype(self.action_dtype).reshape((*batch, *self.taken_shape))[()]  # one is no array
         return taken
 
 
-def describe(env_id: str, sutton_barto_reward: bool = False) -> EnvironmentSpec:
-    """Return what the trainer must know of a registered environment.
+def describe(env_id: str, /, max_episode_steps: int = 0, **env_kwargs: Any) -> EnvironmentSpec:
+    """Return what the trainer must know of an environment.
 
     Args:
-        env_id: a Gymnasium id with flat Box or Discrete observations and Discrete or flat Box actions.
-        sutton_barto_reward: CartPole's other reward.
+        env_id: a Gymnasium id, or `module:id`.
+        max_episode_steps: the time limit; 0: the environment's own.
+        env_kwargs: with which it is made.
 
     Raises:
         UnsupportedEnvironmentError: with one sentence that names the remedy.
+        EnvironmentFault: it fails.
     """
-    _check_registered(env_id)
-    registration, known = gym.registry[env_id], _described.get(env_id)
-    if known is None or known[0] is not registration:
-        spec = _describe(env_id) if isolation.is_known(env_id) else _described_apart(env_id)
-        known = _described[env_id] = registration, spec
-    if sutton_barto_reward and not known[1].cart_pole:
-        raise UnsupportedEnvironmentError(f"`sutton_barto_reward` must be off but for CartPole, got {env_id!r}")
-    return _with_other_reward(known[1]) if sutton_barto_reward else known[1]
+    permit(env_id)
+    known = isolation.is_known(env_id)
+    # A module is imported where its environment is played, which may be another process.
+    registration = registered(env_id) if known or ":" not in env_id else None
+    key = env_id, max_episode_steps, json.dumps(env_kwargs, sort_keys=True)
+    described = _described.get(key)
+    if described is None or described[0] is not registration:
+        _forget_if_many(_described)
+        spec = _describe(env_id, max_episode_steps, env_kwargs) if known else _described_apart(key, env_kwargs)
+        described = _described[key] = registration, spec
+    return described[1]
 
 
-@functools.lru_cache(maxsize=64)  # TensorFlow traces again for an equal object that is not the same
-def _with_other_reward(spec: EnvironmentSpec) -> EnvironmentSpec:
-    # Its returns, 0 or -1, have nothing to do with the threshold that is registered.
-    return replace(spec, sutton_barto_reward=True, reward_threshold=None)
+Key = tuple[str, int, str]
+# By what was asked for: what was registered then, and its description, which takes making the environment once.
+_described: dict[Key, tuple[EnvSpec | None, EnvironmentSpec]] = {}
 
 
-# By id: what was registered under it, and its description, which takes making the environment once.
-_described: dict[str, tuple[EnvSpec, EnvironmentSpec]] = {}
-
-
-def _described_apart(env_id: str) -> EnvironmentSpec:
+def _described_apart(key: Key, env_kwargs: dict[str, Any]) -> EnvironmentSpec:
     """Describe an environment in a process of its own; one that fails is not asked again all the time.
 
     A page asks several times whenever anything on it changes, and one that hangs takes half a minute.
     """
     start = time.monotonic()
-    until, failure = _failed.get(env_id, (-math.inf, UnsupportedEnvironmentError()))
+    until, failure = _failed.get(key, (-math.inf, UnsupportedEnvironmentError()))
     if start < until:
         raise type(failure)(*failure.args)
+    env_id, max_episode_steps, _ = key
     try:
-        spec: EnvironmentSpec = isolation.apart(env_id, _describe, env_id)
+        spec: EnvironmentSpec = isolation.apart(env_id, _describe, env_id, max_episode_steps, env_kwargs)
     except (UnsupportedEnvironmentError, EnvironmentFault) as error:
         now = time.monotonic()
-        _failed[env_id] = now + HELD * (now - start), error
+        _forget_if_many(_failed)
+        _failed[key] = now + HELD * (now - start), error
         raise
     return spec
 
 
-_failed: dict[str, tuple[float, Exception]] = {}  # until when the environment is not asked, and how it failed
+_failed: dict[Key, tuple[float, Exception]] = {}  # until when the environment is not asked, and how it failed
 
 
-def _describe(env_id: str) -> EnvironmentSpec:
-    registration = gym.registry[env_id]
-    env = make(env_id)
-    try:
-        observations: Any = env.observation_space
-        actions: Any = env.action_space
-        _check_kind(env_id, "observations", observations)
-        _check_kind(env_id, "actions", actions)
-        box = isinstance(actions, gym.spaces.Box)
+def _forget_if_many(remembered: dict[Key, Any]) -> None:
+    if len(remembered) >= MAX_REMEMBERED:
+        remembered.clear()
+
+
+def _describe(env_id: str, max_episode_steps: int, env_kwargs: dict[str, Any]) -> EnvironmentSpec:
+    registration = registered(env_id)
+    limit = max_episode_steps or registration.max_episode_steps or 0
+    with contextlib.closing(make_watched(env_id, max_episode_steps, **env_kwargs)) as env:
+        observation_size = spaces.observation_size(env_id, env.observation_space)
+        choices = spaces.choices_of(env_id, env.action_space)
+        low, high, start = spaces.limits(env.action_space)
         plain = not (registration.kwargs or registration.additional_wrappers)
+        compiled = COMPILED.get(type(env.unwrapped), "") if plain else ""
+        # The returns of CartPole's other reward, 0 or -1, have nothing to do with the threshold that is registered.
+        has_threshold = not (compiled and env_kwargs.get("sutton_barto_reward"))
         return EnvironmentSpec(
             env_id=env_id,
-            observation_size=_size(observations),
-            action_size=_size(actions),
-            discrete=not box,
-            one_hot=isinstance(observations, gym.spaces.Discrete),
-            observation_start=int(getattr(observations, "start", 0)),
-            action_start=int(getattr(actions, "start", 0)),
-            action_low=tuple(map(float, actions.low)) if box else (),
-            action_high=tuple(map(float, actions.high)) if box else (),
-            action_dtype=str(actions.dtype),
-            max_episode_steps=_time_limit(env_id),
-            reward_threshold=registration.reward_threshold,
+            options={**env_kwargs, "max_episode_steps": max_episode_steps},
+            observation_size=observation_size,
+            choices=choices,
+            action_size=sum(choices) or len(low),
+            action_start=start,
+            action_low=low,
+            action_high=high,
+            taken_shape=env.action_space.shape or (),
+            action_dtype=str(env.action_space.dtype),
+            max_episode_steps=limit if limit > 0 else FALLBACK_EPISODE_STEPS,
+            tells_limit=limit > 0,
+            reward_threshold=registration.reward_threshold if has_threshold else None,
             steps_per_second=float(env.metadata.get("render_fps") or FALLBACK_FPS),
-            cart_pole=type(env.unwrapped) is CartPoleEnv and plain,
-            sutton_barto_reward=False,
+            compiled=compiled,
         )
-    finally:
-        env.close()
 
 
-def make(env_id: str, **options: Any) -> Watched:
-    """Make one environment, with the lab's time limit where it has none, that says what is wrong with it.
+def make(env_id: str, /, max_episode_steps: int = 0, **options: Any) -> gym.Env[Any, Any]:
+    """Make one environment as `make_watched`, whose observations come flat."""
+    env = make_watched(env_id, max_episode_steps, **options)
+    return env if spaces.is_flat(env.observation_space) else gym.wrappers.FlattenObservation(env)
+
+
+def make_watched(env_id: str, /, max_episode_steps: int = 0, **options: Any) -> Watched:
+    """Make one environment that says what is wrong with it, with the lab's time limit where it tells none.
 
     Raises:
         UnsupportedEnvironmentError: the id is not registered, or the environment cannot be made here.
     """
-    _check_registered(env_id)
-    with _one_sentence(env_id):
-        env = gym.make(env_id, max_episode_steps=_time_limit(env_id), disable_env_checker=True, **options)
+    limit = max_episode_steps or registered(env_id).max_episode_steps or 0
+    limit = limit if limit > 0 else FALLBACK_EPISODE_STEPS
+    with _one_sentence(env_id, options):
+        env = gym.make(env_id, max_episode_steps=limit, disable_env_checker=True, **options)
         return Watched(env, env_id)
 
 
-def make_vector(env_id: str, num_envs: int, **options: Any) -> gym.vector.VectorEnv[Any, Any, Any]:
+def make_vector(
+    env_id: str, num_envs: int, /, max_episode_steps: int = 0, **options: Any
+) -> gym.vector.VectorEnv[Any, Any, Any]:
     """Make `num_envs` copies that step together: the environment's own vector version if it has one that serves.
 
-    One that cannot be made, lacks the wrappers of single environments, or never resets itself does not serve.
+    One that cannot be made, lacks the wrappers of single environments, never resets itself, or whose observations are
+    not flat does not serve.
 
     Raises:
         UnsupportedEnvironmentError: the id is not registered, or the environment cannot be made here.
     """
-    _check_registered(env_id)
-    spec = gym.registry[env_id]
+    spec = registered(env_id)
+    limit: dict[str, Any] = {"max_episode_steps": max_episode_steps} if max_episode_steps else {}
     if spec.vector_entry_point and not spec.additional_wrappers:
         with contextlib.suppress(Exception):
-            envs = gym.make_vec(env_id, num_envs=num_envs, vectorization_mode="vector_entry_point", **options)
-            if envs.metadata.get("autoreset_mode") in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP):
+            envs = gym.make_vec(env_id, num_envs, "vector_entry_point", **limit, **options)
+            resets = envs.metadata.get("autoreset_mode") in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP)
+            if resets and spaces.is_flat(envs.single_observation_space):
                 return envs
             envs.close()
-    return gym.vector.SyncVectorEnv([functools.partial(make, env_id, **options)] * num_envs)
+    return gym.vector.SyncVectorEnv([functools.partial(make, env_id, **limit, **options)] * num_envs)
 
 
 @contextlib.contextmanager
-def _one_sentence(env_id: str) -> Iterator[None]:
+def _one_sentence(env_id: str, options: dict[str, Any]) -> Iterator[None]:
     """Turn whatever an environment raises while it is made into one sentence."""
     sandbox.note("while it is made")
     try:
         yield
     except (Exception, SystemExit) as error:
         line = faults.line_of(faults.lines(error), isolation.package(env_id))
-        reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
-        if line:
-            reason = f"{faults.said(error)} ({line})"
+        first = str(error).strip().split("\n")[0].partition(" was raised from the environment creator")[0]
+        reason = f"{faults.said(error)} ({line})" if line else first[:200].rstrip(".") or type(error).__name__
         if isinstance(error, ModuleNotFoundError) and error.name:
             reason += f"; install it with `pip install {error.name}`"
-        raise UnsupportedEnvironmentError(f"`env_id` {env_id!r} cannot be made here: {reason}.") from error
-
-
-def _time_limit(env_id: str) -> int:
-    limit = gym.registry[env_id].max_episode_steps
-    return limit if limit and limit > 0 else FALLBACK_EPISODE_STEPS
-
-
-def _check_registered(env_id: str) -> None:
-    if env_id in gym.registry:
-        return
-    shown = reprlib.repr(env_id)
-    close = difflib.get_close_matches(env_id, gym.registry, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else "install the package that registers it, or choose another."
-    raise UnsupportedEnvironmentError(f"`env_id` must be a registered Gymnasium environment, got {shown}; {hint}")
-
-
-def _check_kind(env_id: str, role: str, space: gym.Space[Any]) -> None:
-    flat = isinstance(space, gym.spaces.Box) and len(space.shape) == 1 and space.shape[0] > 0
-    if isinstance(space, gym.spaces.Discrete) or flat:
-        return
-    shape = f" of shape {space.shape}" if isinstance(space, gym.spaces.Box) else ""
-    raise UnsupportedEnvironmentError(
-        f"`env_id` must name an environment with flat Box or Discrete {role}, "
-        f"got {env_id!r} with {type(space).__name__}{shape}; choose another, such as 'CartPole-v1'."
-    )
-
-
-def _size(space: Any) -> int:
-    return int(space.n if isinstance(space, gym.spaces.Discrete) else space.shape[0])
+        given = f" with {json.dumps(options)[:80]}" if options else ""
+        raise UnsupportedEnvironmentError(f"`env_id` {env_id!r} cannot be made here{given}: {reason}.") from error

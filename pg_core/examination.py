@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 
 from pg_core import faults
-from pg_core.environments import describe, make
+from pg_core.environments import describe, make_watched
 
 EPISODES = 3
 SECONDS = 10.0  # after which no further step is done
@@ -64,12 +64,12 @@ class Examination:
         """Say what the spaces are, and what they become."""
         self._until = time.monotonic() + SECONDS
         self._spec = spec = describe(self._env_id, **self._options)
-        self._env = make(self._env_id, **self._options)
+        self._env = make_watched(self._env_id, **self._options)
         observations, actions = self._env.observation_space, self._env.action_space
-        policy = f"a softmax policy over {spec.action_size} choices"
+        policy = f"a softmax policy over {' and '.join(map(str, spec.choices))} choices"
         if not spec.discrete:
             policy = f"a Gaussian policy over vectors of {_count(spec.action_size, 'number')}, scaled to the box"
-        one_hot = ", one for each choice" if spec.one_hot else ""
+        one_hot = ", one for each choice" if isinstance(observations, spaces.Discrete) else ""
         inputs = _count(spec.observation_size, "input")
         return [
             Finding("fact", f"Observations are {observations}: {inputs} of the network{one_hot}."),
@@ -104,7 +104,7 @@ class Examination:
         """Say whether it can be drawn."""
         if "rgb_array" not in (self._env.metadata.get("render_modes") or []):
             return [Finding("warning", "It cannot be drawn: its curves are all there is to see.", NO_PICTURE)]
-        with contextlib.closing(make(self._env_id, render_mode="rgb_array", **self._options)) as env:
+        with contextlib.closing(make_watched(self._env_id, render_mode="rgb_array", **self._options)) as env:
             env.reset(seed=0)
             height, width = env.render().shape[:2]
         return [Finding("fact", f"It can be drawn, {width} × {height} pixels.")]
@@ -135,7 +135,8 @@ class Examination:
 
     def _seen(self, observation: Any, method: str) -> Any:
         """Return an observation, if it is finite as the network is given it."""
-        if not np.isfinite(self._spec.encode(observation)).all():
+        flat: Any = spaces.flatten(self._env.observation_space, observation)
+        if not np.isfinite(np.asarray(flat, np.float32)).all():
             raise faults.returned(f"an observation that is not finite, {observation}", *self._env.at(method))
         return observation
 

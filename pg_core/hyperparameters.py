@@ -1,7 +1,8 @@
 """What a hyperparameter is: one declaration that a control, an option, a link and a line of documentation share."""
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
@@ -32,6 +33,35 @@ def hyperparameter(
     extra: Any = {"symbol": symbol, "group": group, "live": live, "low": ge, "high": le, "statement": statement}
     extra |= {"scale": scale, "step": step, "choices": dict(choices or {})}
     return Field(default, title=label, description=help, ge=ge, le=le, json_schema_extra=extra)
+
+
+def object_of(text: str) -> dict[str, Any]:
+    """Read an object: JSON, or `name=value` pairs with commas between them; `""` and `none` are an empty one.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text.strip() in ("", "none"):
+        return {}
+    if not text.lstrip().startswith("{"):
+        pairs = (pair.split("=", 1) for pair in text.split(","))
+        return {name.strip(): _scalar(value.strip()) for name, value in pairs}
+    try:
+        value: dict[str, Any] = json.loads(text)
+    except RecursionError:
+        raise ValueError("too many brackets") from None
+    return value
+
+
+def _scalar(text: str) -> Any:
+    """Read a value as JSON or as Python writes it; what is neither is a text."""
+    try:
+        return json.loads({"True": "true", "False": "false", "None": "null"}.get(text, text))
+    except (ValueError, RecursionError):
+        return text
+
+
+READERS: dict[type, Callable[[str], Any]] = {int: int, float: float, dict: object_of}
 
 
 @dataclass(frozen=True)
@@ -67,7 +97,7 @@ class Hyperparameter:
         if self.kind is bool:
             return {"true": True, "false": False}.get(text.lower(), text)
         try:
-            return self.kind(text) if self.kind in (int, float) else text
+            return READERS[self.kind](text) if self.kind in READERS else text
         except ValueError:
             return text
 
@@ -80,6 +110,8 @@ class Hyperparameter:
             return "true or false"
         if self.kind is tuple:
             return "up to three layer sizes in [1, 512], separated by commas"
+        if self.kind is dict:
+            return 'a flat JSON object of texts, numbers and truth values, such as {"is_slippery": false}'
         if self.kind is str:
             return "a Gymnasium id"
         return f"{'a whole number ' if self.kind is int else ''}in [{self.low:.12g}, {self.high:.12g}]"
@@ -99,4 +131,6 @@ class Hyperparameter:
             return "on" if value else "off"
         if self.kind is tuple:
             return ", ".join(map(str, value)) or "none"
+        if self.kind is dict:
+            return json.dumps(value, ensure_ascii=False) if value else "none"
         return f"{value:.4g}" if self.kind is float else str(value)

@@ -15,6 +15,7 @@ from gymnasium.envs.registration import EnvSpec
 
 from pg_core import faults, sandbox
 from pg_core.faults import EnvironmentFault
+from pg_core.registration import permit
 
 
 def is_known(env_id: str) -> bool:
@@ -77,6 +78,7 @@ class Isolated:
     """An object that plays an environment in a process of its own, if that has it."""
 
     def __init__(self, env_id: str, target: Any) -> None:
+        permit(env_id)
         self._env_id, self._target = env_id, target
         self._sandbox = None if _is_of_this_process(env_id) else sandbox.Sandbox(_Parcel(target, env_id))
 

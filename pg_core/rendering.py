@@ -19,7 +19,7 @@ import gymnasium as gym
 import numpy as np
 from PIL import Image
 
-from pg_core.environments import Array, EnvironmentSpec, UnsupportedEnvironmentError, describe, make
+from pg_core.environments import Array, EnvironmentSpec, UnsupportedEnvironmentError, make
 
 Act = Callable[[Array], tuple[Any, Array]]
 
@@ -35,9 +35,8 @@ class Clip:
     Attributes:
         frames: WebP pictures, of every k-th state and the last one.
         steps: how many steps were done before each frame.
-        action_probs: what the policy thought in each frame's state: probabilities `[A]` of a discrete policy, else
-            the mean action `[A]`; empty after the last step, where nothing is left to decide.
-        discrete: which of the two `action_probs` holds.
+        action_probs: what the policy thought in each frame's state: probabilities `[A]` of choices, else the mean
+            action `[A]`; empty after the last step, where nothing is left to decide.
         episodic_return: undiscounted return of the whole episode.
         length: its steps.
         frame_ms: milliseconds a frame stays, in the environment's own time.
@@ -46,7 +45,6 @@ class Clip:
     frames: list[bytes]
     steps: list[int]
     action_probs: list[list[float]]
-    discrete: bool
     episodic_return: float
     length: int
     frame_ms: int
@@ -63,23 +61,21 @@ class _Episode:
         return len(self.actions)
 
 
-def play(env_id: str, act: Act, seed: int, place: str = "", max_frames: int = 200, **options: Any) -> Clip:
+def play(spec: EnvironmentSpec, act: Act, seed: int, place: str = "", max_frames: int = 200) -> Clip:
     """Play one episode and keep at most `max_frames` pictures of it.
 
     Args:
-        env_id: a registered Gymnasium id.
+        spec: the environment.
         act: maps a network input `[D]` to a policy action and to probabilities or mean `[A]`.
         seed: of the environment's first state and dynamics.
         place: where the episode belongs, for the sentence on an environment that fails.
         max_frames: at least 2.
-        options: of the environment, see `EnvironmentSpec`.
 
     Raises:
         UnsupportedEnvironmentError: the environment cannot be drawn here.
         EnvironmentFault: it fails.
     """
-    spec = describe(env_id, **options)
-    with _open(env_id, place, **options) as env:
+    with _open(spec, place) as env:
         episode = _play(env, spec, act, seed)
         every = math.ceil(episode.length / (max_frames - 1))
         steps = [*range(0, episode.length, every), episode.length]
@@ -87,20 +83,18 @@ def play(env_id: str, act: Act, seed: int, place: str = "", max_frames: int = 20
             frames=[_webp(frame) for frame in _draw(env, episode, seed, steps)],
             steps=steps,
             action_probs=[episode.thoughts[step] for step in steps],
-            discrete=spec.discrete,
             episodic_return=episode.episodic_return,
             length=episode.length,
             frame_ms=round(1000 * every / spec.steps_per_second),
         )
 
 
-def record(env_id: str, act: Act, seed: int, place: str = "") -> tuple[list[Array], float]:
+def record(spec: EnvironmentSpec, act: Act, seed: int, place: str = "") -> tuple[list[Array], float]:
     """Play one episode and return a picture of each of its states, uint8 `[height, width, 3]`, and frames per second.
 
     Args and Raises: as `play`.
     """
-    spec = describe(env_id)
-    with _open(env_id, place) as env:
+    with _open(spec, place) as env:
         episode = _play(env, spec, act, seed)
         return list(_draw(env, episode, seed, range(episode.length + 1))), spec.steps_per_second
 
@@ -120,23 +114,23 @@ def save(path: Path, frames: Sequence[Array], fps: float) -> None:
 
 
 @contextlib.contextmanager
-def _open(env_id: str, place: str, **options: Any) -> Iterator[gym.Env[Any, Any]]:
+def _open(spec: EnvironmentSpec, place: str) -> Iterator[gym.Env[Any, Any]]:
     # pygame reads these when it is imported, at the first render: no window, no greeting on standard output.
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    with contextlib.closing(make(env_id)) as env:
+    with contextlib.closing(make(spec.env_id, **spec.options)) as env:
         modes = env.metadata.get("render_modes") or []
     if "rgb_array" not in modes:
         raise UnsupportedEnvironmentError(
             f"`env_id` must name an environment with the render mode 'rgb_array' to be drawn, "
-            f"got {env_id!r} with {', '.join(map(repr, modes)) or 'none'}; its curves are all there is to see."
+            f"got {spec.env_id!r} with {', '.join(map(repr, modes)) or 'none'}; its curves are all there is to see."
         )
-    with contextlib.closing(make(env_id, render_mode="rgb_array", **options)) as env:
+    with contextlib.closing(make(spec.env_id, render_mode="rgb_array", **spec.options)) as env:
         env.set_wrapper_attr("place", place)
         try:
             yield env
         except gym.error.DependencyNotInstalled as error:
-            raise UnsupportedEnvironmentError(f"`env_id` {env_id!r} cannot be drawn here: {error}.") from error
+            raise UnsupportedEnvironmentError(f"`env_id` {spec.env_id!r} cannot be drawn here: {error}.") from error
 
 
 def _play(env: gym.Env[Any, Any], spec: EnvironmentSpec, act: Act, seed: int) -> _Episode:
@@ -145,7 +139,7 @@ def _play(env: gym.Env[Any, Any], spec: EnvironmentSpec, act: Act, seed: int) ->
     thoughts: list[list[float]] = []
     episodic_return, ended = 0.0, False
     while not ended:
-        action, thought = act(spec.encode(observation))
+        action, thought = act(np.asarray(observation, np.float32))
         actions.append(spec.decode(np.asarray(action)))
         thoughts.append([float(number) for number in thought])
         observation, reward, terminated, truncated, _ = env.step(actions[-1])

@@ -45,6 +45,7 @@ Config = dict[str, Any]
 Envs = gym.vector.VectorEnv[Any, Any, Any]
 Act = Callable[[Array], Any]
 Slots = dict[Any, tuple[Any, Any]]
+Statistics = tuple[Any, Any, int] | None  # of what was seen: mean and variance of each number, and in how many steps
 
 POLICY, VALUE, ACTIONS, EPISODES, EVALUATION = range(5)  # what random numbers are for
 ACTIVATIONS: dict[str, Any] = {  # in NumPy, to act, and in TensorFlow, to learn
@@ -62,22 +63,20 @@ def generator(seed: int, agent: int, stream: int, update: int = 0) -> np.random.
 
 def make(num_envs: int, **options: Any) -> Envs:
     """Make environments that step together."""
-    return gym.make_vec(RUN["config"]["env_id"], num_envs=num_envs, **RUN["environment"]["options"], **options)
-
-
-def encode(envs: Envs, observations: Array) -> Array:
-    """Return observations as the network takes them: numbers, or one-hot."""
+    config = RUN["config"]
+    limit = {"max_episode_steps": config["max_episode_steps"]} if config["max_episode_steps"] else {}
+    envs = gym.make_vec(config["env_id"], num_envs=num_envs, **config["env_kwargs"], **limit, **options)
     space = envs.single_observation_space
-    if isinstance(space, gym.spaces.Discrete):
-        observations = np.asarray(observations)[:, None] - space.start == np.arange(space.n)
-    return np.array(observations, np.float32)
+    flat = isinstance(space, gym.spaces.Box) and len(space.shape) == 1
+    return envs if flat else gym.wrappers.vector.FlattenObservation(envs)
 
 
 def decode(envs: Envs, actions: Array) -> Any:
     """Return actions as the environment takes them: choices from its first one on, or ±1 at the edges of its box."""
     space: Any = envs.single_action_space
-    if isinstance(space, gym.spaces.Discrete):
-        return actions + space.start
+    actions = actions.reshape(len(actions), *space.shape)
+    if not isinstance(space, gym.spaces.Box):
+        return (actions + getattr(space, "start", 0)).astype(space.dtype)
     low, high = space.low.astype(float), space.high.astype(float)
     near = np.where(low > -UNBOUNDED, low, np.where(high < UNBOUNDED, high - 2, -1))
     far = np.where(high < UNBOUNDED, high, near + 2)
@@ -87,7 +86,7 @@ def decode(envs: Envs, actions: Array) -> Any:
 
 def play(envs: Envs, act: Act, seed: int) -> list[Episode]:
     """Play one episode in each environment, all at once."""
-    observations = encode(envs, envs.reset(seed=seed)[0])
+    observations = np.array(envs.reset(seed=seed)[0], np.float32)
     alive, lengths, rows = np.ones(envs.num_envs, bool), np.zeros(envs.num_envs, int), []
     for _ in range(RUN["environment"]["max_episode_steps"]):
         actions = act(observations)
@@ -95,38 +94,67 @@ def play(envs: Envs, act: Act, seed: int) -> list[Episode]:
         rows.append((observations, actions, rewards))
         lengths += alive
         alive = alive & ~(terminated | truncated)  # what follows in this environment is of its next episode
-        observations = encode(envs, ahead)
+        observations = np.array(ahead, np.float32)
         if not alive.any():
             break
     columns = [np.stack(column) for column in zip(*rows, strict=True)]
     return [Episode(*(column[:length, i] for column in columns)) for i, length in enumerate(lengths)]
 
 
-def sampler(policy: Params, config: Config, update: int, num_envs: int) -> Act:
+def normalized(statistics: Statistics, observations: Array) -> Array:
+    """Return observations as the networks are given them: shifted and scaled, within ±10, if they are normalised."""
+    if statistics is None:
+        return observations
+    mean, variance, _ = statistics
+    limited: Array = np.clip((observations - mean) / np.sqrt(variance + EPSILON), -10, 10).astype(np.float32)
+    return limited
+
+
+def with_more(statistics: Statistics, episodes: list[Episode]) -> Statistics:
+    """Add what was seen in some episodes to the mean and the variance of each number."""
+    if statistics is None:
+        return None
+    mean, variance, steps = statistics
+    seen = np.concatenate([episode.observations for episode in episodes])
+    weight, change = len(seen) / (steps + len(seen)), seen.mean(axis=0) - mean
+    variance = variance + weight * (seen.var(axis=0) - variance) + weight * (1 - weight) * change**2
+    return mean + weight * change, variance, steps + len(seen)
+
+
+def log_policies(params: Params, observations: Array, activation: Any) -> list[Any]:
+    """Calculate log π(a|s) of every option of each choice of which an action is made."""
+    choices = RUN["environment"]["choices"]
+    if len(choices) == 1:
+        return [log_policy(params, observations, activation)]
+    return [tf.nn.log_softmax(z) for z in tf.split(network(params, observations, activation), choices, axis=-1)]
+
+
+def sampler(policy: Params, statistics: Statistics, config: Config, update: int, num_envs: int) -> Act:
     """Return a function that acts by chance, with the random numbers of an update."""
     params = {name: variable.numpy() for name, variable in policy.items()}  # NumPy acts faster
-    draws, discrete = generator(config["seed"], RUN["agent"], ACTIONS, update), "log_std" not in params
-    draw: Any = draws.random if discrete else draws.standard_normal
-    shape = (64, num_envs) if discrete else (64, num_envs, params["log_std"].size)
+    draws, choices = generator(config["seed"], RUN["agent"], ACTIONS, update), RUN["environment"]["choices"]
+    draw: Any = draws.random if choices else draws.standard_normal
+    shape = 64, num_envs, len(choices) or RUN["environment"]["action_size"]
     noise = chain.from_iterable(draw(shape, np.float32) for _ in count())  # 64 steps at once, as the lab draws it
     activation = ACTIVATIONS[config["activation"]][0]
 
     def act(observations: Array) -> Any:
-        if not discrete:
+        observations = normalized(statistics, observations)
+        if not choices:
             return network(params, observations, activation) + np.exp(params["log_std"]) * next(noise)
-        cumulative = np.exp(log_policy(params, observations, activation)).cumsum(axis=-1)[:, :-1]
-        return (next(noise)[:, None] >= cumulative).sum(axis=-1)
+        drawn = zip(next(noise).T[..., None], log_policies(params, observations, activation), strict=True)
+        return np.stack([(u >= np.exp(logs).cumsum(axis=-1)[:, :-1]).sum(axis=-1) for u, logs in drawn], axis=-1)
 
     return act
 
 
-def initial_params(config: Config, discrete: bool) -> tuple[Params, Params]:
+def initial_params(config: Config) -> tuple[Params, Params]:
     """Draw the parameters with which the agent began: of its policy, and of its value network if it has one."""
     draws = [generator(config["seed"], RUN["agent"], stream) for stream in (POLICY, VALUE)]
     sizes = RUN["environment"]["observation_size"], *config["hidden_layers"]
     action_size = RUN["environment"]["action_size"]
     policy = initial_network(draws[0], (*sizes, action_size))
-    if not discrete:
+    if not RUN["environment"]["choices"]:
         policy["log_std"] = tf.Variable(tf.fill((1, action_size), -0.5))
     return policy, initial_network(draws[1], (*sizes, 1), 1.0) if config["baseline"] == "value" else {}
 
@@ -139,7 +167,7 @@ def step_mean(returns: list[Array]) -> list[Array]:
 
 def estimate_weights(config: Config, episodes: list[Episode], values: Array) -> tuple[Array, Array]:
     """Calculate what each score is multiplied with, and the returns, both `[n]`."""
-    returns = [returns_to_go(episode.rewards, config["gamma"]) for episode in episodes]
+    returns = [returns_to_go(config["reward_scale"] * episode.rewards, config["gamma"]) for episode in episodes]
     if config["weights"] == "episode_return":
         returns = [np.full_like(own, own[0]) for own in returns]
     baselines: dict[str, Callable[[], Any]] = {
@@ -160,9 +188,11 @@ def estimate_weights(config: Config, episodes: list[Episode], values: Array) -> 
 def log_probs_and_entropy(policy: Params, observations: Array, actions: Array, activation: Any) -> tuple[Any, Any]:
     """Calculate log π(a|s) of each step, `[n]`, and the mean entropy H(π(·|s))."""
     if "log_std" not in policy:
-        log_probs = log_policy(policy, observations, activation)
-        entropies = -tf.reduce_sum(tf.exp(log_probs) * log_probs, axis=-1)
-        return tf.gather(log_probs, actions, batch_dims=1), tf.reduce_mean(entropies)
+        each = zip(log_policies(policy, observations, activation), actions.reshape(len(actions), -1).T, strict=True)
+        said = [(tf.gather(logs, chosen, batch_dims=1), -tf.reduce_sum(tf.exp(logs) * logs, axis=-1))
+                for logs, chosen in each]  # fmt: skip
+        log_probs, entropies = map(tf.add_n, zip(*said, strict=True))
+        return log_probs, tf.reduce_mean(entropies)
     log_std, log_2_pi = policy["log_std"], np.log(2 * np.pi)
     standardized = (actions - network(policy, observations, activation)) * tf.exp(-log_std)
     log_probs = -tf.reduce_sum(0.5 * standardized**2 + log_std + 0.5 * log_2_pi, axis=-1)
@@ -210,7 +240,8 @@ def train() -> None:
     """Train one agent again, and print what it learns."""
     config, threshold = dict(RUN["config"]), RUN["environment"]["reward_threshold"]
     envs = make(config["episodes_per_update"])
-    policy, value = initial_params(config, isinstance(envs.single_action_space, gym.spaces.Discrete))
+    policy, value = initial_params(config)
+    statistics: Statistics = (np.float32(0), np.float32(1), 0) if config["normalize_observations"] else None
     slots: Slots = {}
     recent, steps, update, solved = deque[float](maxlen=100), 0, 0, False
     while True:
@@ -222,8 +253,10 @@ def train() -> None:
             print(f"solved after {steps:,} steps" if solved else "finished, not solved")
             return
         seed = int(generator(config["seed"], RUN["agent"], EPISODES, update).integers(2**31))
-        episodes = play(envs, sampler(policy, config, update, envs.num_envs), seed)
-        learn(config, policy, value, slots, update + 1, episodes)
+        episodes = play(envs, sampler(policy, statistics, config, update, envs.num_envs), seed)
+        given = [episode._replace(observations=normalized(statistics, episode.observations)) for episode in episodes]
+        learn(config, policy, value, slots, update + 1, given)
+        statistics = with_more(statistics, episodes)
         recent.extend(float(episode.rewards.sum()) for episode in episodes)
         lengths = [len(episode.rewards) for episode in episodes]
         steps += sum(lengths)
@@ -235,10 +268,15 @@ def evaluate(episodes: int, render: bool) -> None:
     """Play episodes with the weights of the run, greedily, and print their returns."""
     with np.load(io.BytesIO(base64.b64decode(WEIGHTS)), allow_pickle=False) as archive:
         policy = dict(archive)
+    means, variances = (policy.pop(f"observation_{name}", None) for name in ("mean", "variance"))
+    statistics, choices = None if means is None else (means, variances, 0), RUN["environment"]["choices"]
 
     def act(observations: Array) -> Any:
-        outputs = network(policy, observations, ACTIVATIONS[RUN["activation"]][0])
-        return outputs if "log_std" in policy else outputs.argmax(axis=-1)
+        outputs = network(policy, normalized(statistics, observations), ACTIVATIONS[RUN["activation"]][0])
+        if not choices:
+            return outputs
+        logits = np.split(outputs, np.cumsum(choices)[:-1], axis=-1)
+        return np.stack([z.argmax(axis=-1) for z in logits], axis=-1)
 
     seed = int(generator(0, 0, EVALUATION).integers(2**31))
     if render:

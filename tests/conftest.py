@@ -16,6 +16,7 @@ from tests.serving import Server, serve
 def pytest_configure(config: pytest.Config) -> None:
     """Keep compiled programs from one run of the tests to the next, and for the processes that tests start."""
     os.environ.pop("PG_LAB_DATABASE_URL", None)  # tests never touch anybody's runs
+    os.environ["PG_LAB_ENVIRONMENTS"] = "tests.own.ten_environments"
     runtime.keep_programs(config.cache.mkdir("programs"))
 
 

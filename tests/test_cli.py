@@ -19,7 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from pg_core import cli, lab
+from pg_core import cli, lab, registration
 from pg_core.cli import diagnosing
 from pg_core.cli.parser import parser
 from pg_core.config import HYPERPARAMETERS, Config, parsed
@@ -27,6 +27,7 @@ from pg_core.faults import EnvironmentFault
 from pg_core.hyperparameters import GROUPS
 from pg_core.proofs.verdicts import Check, exact
 from pg_core.runs.diagnosis import Cause
+from pg_core.runs.paths import ROOT
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.store import Store
 from pg_core.runs.workers.replay import Replay
@@ -88,6 +89,38 @@ def test_options_reach_the_run(folder: Path, trained: list[dict], monkeypatch: p
     monkeypatch.setenv("PG_LAB_DATA", str(folder))
     config = lab.run(trained[-1]["run_id"]).config
     assert (config.gamma, config.gamma_t, config.hidden_layers, config.pace) == (0.5, True, (8,), 0)
+
+
+def test_an_environment_of_this_folder_is_trained_played_and_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine_of_cli.py").write_bytes((ROOT / "tests" / "own" / "ten_environments.py").read_bytes())
+    monkeypatch.setenv("PG_LAB_DATA", str(tmp_path / "lab"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registration, "_serves_strangers", False)
+    options = ["--env-id", "mine_of_cli:Ten/Dials-v0", "--normalize-observations", *SMALL, "--json"]
+    result = subprocess.run(
+        [sys.executable, "-m", "pg_core", "train", *options], capture_output=True, text=True, check=True
+    )
+    run_id = json.loads(result.stdout.splitlines()[-1])["run_id"]
+    assert "tells no time limit: episodes are cut after 10,000 steps" in result.stderr
+    assert cli.main(["evaluate", run_id, "--episodes", "3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["lengths"] == [5, 5, 5]
+    assert cli.main(["replay", run_id, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["identical"]
+    for name, status in (("zip", 0), ("replay", 0)):
+        assert cli.main(["export", run_id, "--format", name, "-o", name]) == status
+    assert cli.main(["store", "backup", "backup"]) == 0
+    for arguments in (["import", "zip"], ["store", "restore", "backup"]):  # from elsewhere, for all that is known
+        assert cli.main(arguments) == 2
+        assert "must not name a module that the lab's owner has not allowed" in capsys.readouterr().err
+    monkeypatch.setenv("PG_LAB_ENVIRONMENTS", "mine_of_cli")
+    assert cli.main(["import", "zip"]) == 0
+    script = subprocess.run(
+        [sys.executable, "replay", "--play", "2"], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert script.stdout.startswith("mean return ")
 
 
 def test_evaluate(folder: Path, trained: list[dict]) -> None:

@@ -4,7 +4,9 @@ import json
 import math
 
 import gymnasium as gym
+import numpy as np
 import pytest
+from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,10 +67,19 @@ def test_the_defaults_are_valid_themselves():
             {"env_id": "CartPol-v1"},
             r"^`env_id` must be a registered .* got 'CartPol-v1'; did you mean 'CartPole-v1'\?$",
         ),
+        ({"env_kwargs": {"a": [1]}}, r"^`env_kwargs` must be a flat JSON object .* got \[1\]$"),
+        ({"env_kwargs": "a"}, r"^`env_kwargs` must be a flat JSON object .* got 'a'$"),
+        ({"env_kwargs": '{"a": NaN}'}, r"^`env_kwargs` must be a flat JSON object .* got nan$"),
+        ({"env_kwargs": '{"a": ' + "[" * 100_000}, r"^`env_kwargs` must be a flat JSON object "),
+        ({"env_kwargs": {"a b": 1}}, r"^`env_kwargs` must be a flat JSON object .* got {'a b': 1}$"),
+        ({"env_kwargs": {"a": "\ud800"}}, r"^`env_kwargs` must be a flat JSON object "),
+        ({"env_kwargs": {"render_mode": "human"}}, r"^`env_kwargs` must hold .* own, got 'render_mode'$"),
         (
-            {"env_id": "Blackjack-v1"},
-            r"^`env_id` .* flat Box or Discrete observations, got 'Blackjack-v1' with Tuple; ",
+            {"env_kwargs": {"ice": 1}},
+            r"^`env_id` 'CartPole-v1' cannot be made here with {\"ice\": 1}: .* argument 'ice'\.$",
         ),
+        ({"max_episode_steps": -1}, r"^`max_episode_steps` must be a whole number in \[0, 1000000\], got -1$"),
+        ({"reward_scale": 0.0}, r"^`reward_scale` must be in \[0\.0001, 10000\], got 0\.0$"),
     ],
 )
 def test_bad_input_is_refused_with_a_sentence(values: dict, sentence: str):
@@ -88,26 +99,29 @@ def test_products_that_no_machine_holds_are_refused():
         Config(env_id="FrozenLake-v1", num_agents=500, episodes_per_update=1, hidden_layers=(512, 512))
 
 
-class DictObservations(gym.Env):
-    observation_space = gym.spaces.Dict({"position": gym.spaces.Box(-1, 1, (2,))})
-    action_space = gym.spaces.Discrete(2)
+def env_with(observations: gym.Space, actions: gym.Space | None = None) -> type[gym.Env]:
+    """An environment that is never played."""
+    return type("Env", (gym.Env,), {"observation_space": observations, "action_space": actions or spaces.Discrete(2)})
 
 
-class PictureObservations(DictObservations):
-    observation_space = gym.spaces.Box(0, 255, (8, 8, 3))
-
-
-class ManyActions(DictObservations):
-    observation_space = gym.spaces.Box(-1, 1, (2,))
-    action_space = gym.spaces.MultiDiscrete([2, 3])
+PICTURE, NUMBERS = spaces.Box(0, 255, (8, 8, 3), np.uint8), spaces.Box(-1, 1, (2,))
 
 
 @pytest.mark.parametrize(
     ("entry_point", "sentence"),
     [
-        (DictObservations, r"flat Box or Discrete observations, got 'Lab/Test-v0' with Dict; choose another"),
-        (PictureObservations, r"flat Box or Discrete observations, got 'Lab/Test-v0' with Box of shape \(8, 8, 3\); "),
-        (ManyActions, r"flat Box or Discrete actions, got 'Lab/Test-v0' with MultiDiscrete; choose another"),
+        (env_with(PICTURE), r"numbers, got 'Lab/Test-v0' with pictures, uint8 of shape \(8, 8, 3\); have a `gymnasium"),
+        (env_with(spaces.Dict({"a": NUMBERS, "b": spaces.Tuple([PICTURE])})), r"got 'Lab/Test-v0' with pictures, "),
+        (env_with(spaces.Dict({"mission": spaces.Text(9)})), r"numbers, got 'Lab/Test-v0' with Text; have a "),
+        (env_with(spaces.Sequence(NUMBERS)), r"numbers, got 'Lab/Test-v0' with Sequence, of no fixed size; have a "),
+        (env_with(gym.Space()), r"numbers, got 'Lab/Test-v0' with Space, of no fixed size; have a "),
+        (env_with(spaces.Box(-1, 1, (0,))), r"numbers, got 'Lab/Test-v0' with 0 of them; there must be 1 to 1,048,576"),
+        (env_with(spaces.Discrete(10**9)), r"numbers, got 'Lab/Test-v0' with 1,000,000,000 of them; there must be"),
+        (
+            env_with(NUMBERS, spaces.Tuple([NUMBERS])),
+            r"or Box actions .*, got 'Lab/Test-v0' with Tuple\(Box.*; have a ",
+        ),
+        (env_with(NUMBERS, spaces.MultiBinary(300)), r"actions of 1 to 256 numbers, got 'Lab/Test-v0' with MultiB"),
         ("no_such_package.envs:Env", r"cannot be made here: .*'no_such_package'; install it with `pip install no_such"),
     ],
 )
@@ -157,12 +171,26 @@ def test_the_compiled_engine_plays_cart_pole_and_nothing_else():
 def test_the_other_reward_is_cart_poles_and_solves_nothing():
     assert Config().environment.reward_threshold == 475
     for engine in ("compiled", "gymnasium"):
-        spec = Config(sutton_barto_reward=True, engine=engine).environment
-        assert (spec.sutton_barto_reward, spec.reward_threshold) == (True, None)
-    with pytest.raises(ConfigError, match=r"^`sutton_barto_reward` must be off but for CartPole, got 'Pendulum-v1'$"):
-        Config(env_id="Pendulum-v1", sutton_barto_reward=True)
-    with pytest.raises(ConfigError, match=r"^`sutton_barto_reward` must be true or false, got 1$"):
-        Config(sutton_barto_reward=1)
+        spec = Config(env_kwargs={"sutton_barto_reward": True}, engine=engine).environment
+        assert (spec.env_kwargs, spec.reward_threshold) == ({"sutton_barto_reward": True}, None)
+    with pytest.raises(ConfigError, match=r"^`env_id` 'Pendulum-v1' cannot be made here with .* unexpected keyword"):
+        Config(env_id="Pendulum-v1", env_kwargs={"sutton_barto_reward": True})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("", {}), ("none", {}), ("is_slippery=false", {"is_slippery": False}),
+     ("a=False, b = 8x8", {"a": False, "b": "8x8"}),
+     ('{"a": 1, "b": 1.5, "c": null}', {"a": 1, "b": 1.5, "c": None}), ('a="x=y"', {"a": "x=y"})],
+)  # fmt: skip
+def test_arguments_of_an_environment_are_json_or_pairs(text: str, value: dict):
+    assert HYPERPARAMETERS["env_kwargs"].parse(text) == value
+    assert json.dumps(HYPERPARAMETERS["env_kwargs"].parse(text)) == json.dumps(value)  # True is not 1
+
+
+def test_an_environment_gets_its_arguments_and_its_limit():
+    spec = Config(env_id="FrozenLake-v1", env_kwargs="map_name=8x8", max_episode_steps=7).environment
+    assert (spec.observation_size, spec.max_episode_steps, spec.tells_limit) == (64, 7, True)
 
 
 def test_parameters_are_counted_by_hand():
@@ -173,7 +201,9 @@ def test_parameters_are_counted_by_hand():
 
 OTHER_VALUES = {
     "env_id": "Acrobot-v1",
-    "sutton_barto_reward": True,
+    "env_kwargs": {"sutton_barto_reward": True},
+    "max_episode_steps": 100,
+    "normalize_observations": True,
     "engine": "gymnasium",
     "seed": 1,
     "num_agents": 1,
@@ -221,6 +251,8 @@ def valid(parameter: Hyperparameter) -> st.SearchStrategy:
         return st.booleans()
     if parameter.kind is tuple:
         return st.lists(st.integers(1, 512), max_size=3).map(tuple)
+    if parameter.kind is dict:
+        return st.sampled_from([{}, {"sutton_barto_reward": True}, {"sutton_barto_reward": False}])
     if parameter.kind is str:
         return st.sampled_from(["CartPole-v1", "Acrobot-v1", "Pendulum-v1", "FrozenLake-v1"])
     numbers = st.integers if parameter.kind is int else st.floats
@@ -249,6 +281,7 @@ def test_every_hyperparameter_is_read_back_from_its_text(name: str):
     @given(valid(HYPERPARAMETERS[name]))
     def read_back(value):
         text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        text = json.dumps(value) if isinstance(value, dict) else text
         assert getattr(Config.from_strings({name: text}), name) == value
 
     read_back()

@@ -14,11 +14,8 @@ from pg_core.faults import EnvironmentFault
 
 def test_cartpole():
     spec = describe("CartPole-v1")
-    assert (spec.observation_size, spec.action_size, spec.discrete, spec.one_hot) == (4, 2, True, False)
+    assert (spec.observation_size, spec.action_size, spec.choices, spec.action_shape) == (4, 2, (2,), ())
     assert (spec.max_episode_steps, spec.reward_threshold) == (500, 475)
-    assert spec.action_low == spec.action_high == ()
-    observations = spec.encode(np.ones((3, 4)))
-    assert observations.dtype == np.float32 and observations.shape == (3, 4)
     assert spec.decode(np.array([0, 1], np.int32)).tolist() == [0, 1]
 
 
@@ -27,27 +24,27 @@ class OtherPole(CartPoleEnv):
 
 
 @pytest.mark.parametrize(
-    ("entry_point", "options", "cart_pole"),
+    ("entry_point", "options", "compiled"),
     [
-        (CartPoleEnv, {}, True),
-        (CartPoleEnv, {"max_episode_steps": 30, "reward_threshold": 22.0}, True),
-        (CartPoleEnv, {"kwargs": {"sutton_barto_reward": True}}, False),
-        (CartPoleEnv, {"additional_wrappers": (gym.wrappers.NormalizeReward.wrapper_spec(),)}, False),
-        (OtherPole, {}, False),
+        (CartPoleEnv, {}, "cart_pole"),
+        (CartPoleEnv, {"max_episode_steps": 30, "reward_threshold": 22.0}, "cart_pole"),
+        (CartPoleEnv, {"kwargs": {"sutton_barto_reward": True}}, ""),
+        (CartPoleEnv, {"additional_wrappers": (gym.wrappers.NormalizeReward.wrapper_spec(),)}, ""),
+        (OtherPole, {}, ""),
     ],
     ids=["itself", "other limits", "other reward", "wrapped", "subclass"],
 )
-def test_cart_pole_is_known_whatever_it_is_called(register, entry_point, options, cart_pole):
+def test_cart_pole_is_known_whatever_it_is_called(register, entry_point, options, compiled):
     register("Lab/Pole-v0", entry_point, **options)
-    assert describe("Lab/Pole-v0").cart_pole == cart_pole
-    assert describe("CartPole-v0").cart_pole
-    assert not describe("Acrobot-v1").cart_pole
+    assert describe("Lab/Pole-v0").compiled == compiled
+    assert describe("CartPole-v0").compiled == "cart_pole"
+    assert not describe("Acrobot-v1").compiled
 
 
 def test_cart_poles_other_reward():
     spec = describe("CartPole-v1", sutton_barto_reward=True)
-    assert (spec.options, spec.reward_threshold) == ({"sutton_barto_reward": True}, None)
-    assert (describe("CartPole-v1").options, describe("CartPole-v1").reward_threshold) == ({}, 475)
+    assert (spec.env_kwargs, spec.reward_threshold) == ({"sutton_barto_reward": True}, None)
+    assert (describe("CartPole-v1").env_kwargs, describe("CartPole-v1").reward_threshold) == ({}, 475)
     envs, env = make_vector("CartPole-v1", 2, **spec.options), make("CartPole-v1", **spec.options)
     for reset, step in ((envs.reset, lambda: envs.step(np.array([1, 1]))), (env.reset, lambda: env.step(1))):
         reset(seed=0)
@@ -55,16 +52,15 @@ def test_cart_poles_other_reward():
         while not np.any(ended):
             _, rewards, ended, _, _ = step()
             np.testing.assert_array_equal(rewards, -np.asarray(ended, float))
-    with pytest.raises(UnsupportedEnvironmentError, match="must be off but for CartPole, got 'Acrobot-v1'"):
-        describe("Acrobot-v1", sutton_barto_reward=True)
 
 
 def test_discrete_observations_are_one_hot():
-    spec = describe("FrozenLake-v1")
-    assert (spec.observation_size, spec.action_size, spec.one_hot) == (16, 4, True)
-    np.testing.assert_array_equal(spec.encode(np.array([0, 15])), np.eye(16, dtype=np.float32)[[0, 15]])
-    assert spec.encode(np.int64(3)).shape == (16,)
-    assert spec.encode(np.zeros((5, 2), np.int64)).shape == (5, 2, 16)
+    spec = describe("FrozenLake-v1", is_slippery=False)
+    assert (spec.observation_size, spec.action_size) == (16, 4)
+    env, envs = make("FrozenLake-v1", **spec.options), make_vector("FrozenLake-v1", 2, **spec.options)
+    np.testing.assert_array_equal(env.reset(seed=0)[0], np.eye(16)[0])
+    np.testing.assert_array_equal(env.step(2)[0], np.eye(16)[1])
+    np.testing.assert_array_equal(envs.reset(seed=0)[0], np.eye(16)[[0, 0]])
 
 
 @pytest.mark.parametrize(("env_id", "edge"), [("Pendulum-v1", 2.0), ("MountainCarContinuous-v0", 1.0)])
@@ -101,18 +97,12 @@ class Unbounded(Odd):
 def test_discrete_spaces_that_do_not_start_at_0(register):
     register("Lab/Odd-v0", Odd, max_episode_steps=7, reward_threshold=0.5)
     spec = describe("Lab/Odd-v0")
-    assert (spec.observation_start, spec.action_start, spec.max_episode_steps, spec.reward_threshold) == (
-        10,
-        -1,
-        7,
-        0.5,
-    )
-    assert spec.encode(np.array([10, 14])).tolist() == [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]]
+    assert (spec.max_episode_steps, spec.reward_threshold) == (7, 0.5)
     actions = spec.decode(np.array([0, 1, 2], np.int32))
     assert actions.tolist() == [-1, 0, 1]
     env = make("Lab/Odd-v0")
-    env.reset(seed=0)
-    assert env.step(actions[0])[0] == 14
+    assert env.reset(seed=0)[0].tolist() == [1, 0, 0, 0, 0]
+    assert env.step(actions[0])[0].tolist() == [0, 0, 0, 0, 1]
 
 
 def test_unbounded_boxes_take_the_policys_units(register):
@@ -130,6 +120,8 @@ def test_an_environment_without_a_time_limit_gets_one():
     env.reset(seed=0)
     up = 0
     ends = [env.step(up)[2:4] for _ in range(FALLBACK_EPISODE_STEPS)]
+    assert "episodes are cut after 10,000 steps; `max_episode_steps`" in describe("CliffWalking-v1").limit_note
+    assert describe("CartPole-v1").limit_note == ""
     assert ends == [(False, False)] * (FALLBACK_EPISODE_STEPS - 1) + [(False, True)]
 
 
@@ -220,12 +212,6 @@ def test_an_id_that_is_registered_anew_is_described_anew(register):
     assert describe("Lab/Again-v0").max_episode_steps == 5
 
 
-def test_a_box_of_no_numbers_is_refused(register):
-    register("Lab/Nothing-v0", type("Nothing", (Odd2,), {"observation_space": gym.spaces.Box(-1, 1, (0,))}))
-    with pytest.raises(UnsupportedEnvironmentError, match=r"got 'Lab/Nothing-v0' with Box of shape \(0,\)"):
-        describe("Lab/Nothing-v0")
-
-
 def test_one_of_somebodys_own_that_fails_is_not_asked_again_all_the_time(register, monkeypatch):
     register("Lab/Ill-v0", "ill:Ill", max_episode_steps=5)
     asked, clock = [], [0.0]
@@ -242,3 +228,36 @@ def test_one_of_somebodys_own_that_fails_is_not_asked_again_all_the_time(registe
         with pytest.raises(EnvironmentFault, match=r"^It is ill\.$"):
             describe("Lab/Ill-v0")
         assert len(asked) == times
+
+
+def test_another_time_limit_is_that_of_copies_too():
+    spec = describe("CartPole-v1", max_episode_steps=3)
+    assert (spec.max_episode_steps, spec.reward_threshold) == (3, 475)
+    envs, env = make_vector("CartPole-v1", 2, **spec.options), make("CartPole-v1", **spec.options)
+    for reset, step in ((envs.reset, lambda: envs.step(np.array([1, 0]))), (env.reset, lambda: env.step(1))):
+        reset(seed=0)
+        assert [bool(np.all(step()[3])) for _ in range(3)] == [False, False, True]
+
+
+TEN = "tests.own.ten_environments"
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "choices", "action_size", "action", "taken"),
+    [
+        ("Ten/Corridor-v0", 7 + 1, (2,), 2, 1, 6),
+        ("Ten/Switches-v0", 4, (2, 2, 2, 2), 8, [0, 1, 1, 0], [[0, 1], [1, 0]]),
+        ("Ten/Dials-v0", 3 + 4 + 4, (3, 4), 7, [2, 0], [1, 10]),
+        ("Ten/Long-v0", 1, (), 2, [0.5, -9], [[0.5, -1]]),
+    ],
+)
+def test_spaces_of_every_kind_are_flattened(name, size, choices, action_size, action, taken):
+    spec = describe(f"{TEN}:{name}")
+    assert (spec.observation_size, spec.choices, spec.action_size) == (size, choices, action_size)
+    actions = np.array([action] * 3, np.int32 if choices else np.float32)
+    assert spec.decode(actions).tolist() == [taken] * 3
+    assert spec.decode(actions).dtype == spec.action_space.dtype
+    envs, env = make_vector(spec.env_id, 3), make(spec.env_id)
+    assert envs.reset(seed=0)[0].shape == (3, size) and env.reset(seed=0)[0].shape == (size,)
+    assert envs.step(spec.decode(actions))[0].shape == (3, size)
+    assert env.step(spec.decode(actions[0]))[0].shape == (size,)

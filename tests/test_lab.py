@@ -226,7 +226,9 @@ def test_configs_with_the_same_beginning_have_the_same_first_episode():
     alike = SMALL.model_copy(update=changed)
     assert alike.model_dump(include=set(lab.BEGINNING)) == SMALL.model_dump(include=set(lab.BEGINNING))
     assert lab.episode(alike, 0) is lab.episode(SMALL, 0)
-    assert lab.episode(SMALL.model_copy(update={"sutton_barto_reward": True}), 0) is not lab.episode(SMALL, 0)
+    assert lab.episode(SMALL.model_copy(update={"env_kwargs": {"sutton_barto_reward": True}}), 0) is not lab.episode(
+        SMALL, 0
+    )
 
 
 def test_what_cannot_be_played_gets_a_sentence():

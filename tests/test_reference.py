@@ -22,7 +22,7 @@ DESCENT = {"optimizer": "sgd", "learning_rate": 1.0, "momentum": 0.0}
 SETTINGS = [  # every one but those of the weights
     {"activation": "relu", "hidden_layers": (8, 6), "optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9},
     {"activation": "silu", "ent_coef": 0.3, "reduction": "episode", "optimizer": "rmsprop"},
-    {"ent_coef": 0.1, "max_grad_norm": 0.05, "baseline": "value", "optimizer": "adam"},
+    {"ent_coef": 0.1, "max_grad_norm": 0.05, "baseline": "value", "optimizer": "adam", "reward_scale": 0.3},
 ]
 
 
@@ -35,7 +35,9 @@ def played(spec: EnvironmentSpec) -> list[reference.Episode]:
             rng.normal(size=shape).astype(np.float32)
             for shape in ((n, spec.observation_size), (n, spec.action_size), n)
         )
-        return reference.Episode(observations, rng.integers(2, size=n) if spec.discrete else vectors, rewards)
+        choices = [rng.integers(size, size=n) for size in spec.choices]
+        actions = choices[0] if len(choices) == 1 else np.stack(choices, axis=-1) if choices else vectors
+        return reference.Episode(observations, actions, rewards)
 
     return [episode(n) for n in LENGTHS]
 
@@ -46,7 +48,7 @@ def as_trajectories(episodes: list[reference.Episode]) -> Trajectories:
         return np.stack(columns, axis=1)[:, None]
 
     observations, actions, rewards = (padded(column) for column in zip(*episodes, strict=True))
-    actions = actions.astype(np.int32) if actions.ndim == 3 else actions
+    actions = actions.astype(np.int32) if actions.dtype.kind == "i" else actions
     mask = padded([np.ones(n, np.float32) for n in LENGTHS])
     ends = np.ones((1, B), bool)
     return Trajectories(*map(tf.constant, (observations, actions, rewards, mask, ends, ~ends)))
@@ -79,12 +81,14 @@ def test_its_step_is_the_trainers(gamma, monkeypatch):
 
 def assert_the_scripts_steps_are_the_trainers(config: Config):
     """Take two steps, so that the second has running means to go on with."""
-    episodes, state = played(config.environment), initial_state(config)
+    spec = config.environment
+    standalone.RUN["environment"] = {"choices": spec.choices}
+    episodes, state = played(spec), initial_state(config)
     policy, value, slots = variables(state.policy), variables(state.value), {}
     before = {name: variable.numpy() for name, variable in policy.items()}
     for number in (1, 2):
         hyper = reinforce.hyperparameters(config)
-        state, _ = learn_program(state, as_trajectories(episodes), hyper, config.optimizer, None)
+        state, _ = learn_program(state, as_trajectories(episodes), hyper, config.optimizer, None, spec.choices)
         standalone.learn(config.model_dump(), policy, value, slots, number, episodes)
     assert max(np.abs(policy[name] - array).max() for name, array in before.items()) > 0.01
     for ours, theirs in ((policy, state.policy), (value, state.value)):
@@ -105,7 +109,7 @@ def test_every_weight_of_the_script_is_the_trainers(weights, baseline):
         )  # fmt: skip
 
 
-@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1", "tests.own.ten_environments:Ten/Dials-v0"])
 @pytest.mark.parametrize("values", SETTINGS, ids=lambda values: values["optimizer"])
 def test_every_other_setting_of_the_script_is_the_trainers(env_id, values):
     assert_the_scripts_steps_are_the_trainers(Config(env_id=env_id, **BATCH, **values))

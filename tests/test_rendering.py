@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pg_core.environments import UnsupportedEnvironmentError
+from pg_core.environments import UnsupportedEnvironmentError, describe
 from pg_core.rendering import play, record, save
 
 HEIGHT, WIDTH = 3, 5
@@ -73,35 +73,35 @@ def gray(webp: bytes) -> int:
 
 
 def test_a_short_episode_shows_every_state_and_the_last() -> None:
-    clip = play("Counter-v0", thinks_of_the_count, seed=0)
+    clip = play(describe("Counter-v0"), thinks_of_the_count, seed=0)
     assert clip.steps == list(range(11))
     assert [gray(frame) for frame in clip.frames] == clip.steps
     assert clip.action_probs == [[float(step), 1.0] for step in range(10)] + [[]]
-    assert (clip.length, clip.episodic_return, clip.frame_ms, clip.discrete) == (10, 10 * 0.5, 1000 // 20, True)
+    assert (clip.length, clip.episodic_return, clip.frame_ms) == (10, 10 * 0.5, 1000 // 20)
 
 
 @pytest.mark.parametrize("max_frames", [2, 3, 6, 10, 11])
 def test_at_most_max_frames_are_kept_and_no_other_is_drawn(max_frames: int) -> None:
-    clip = play("Counter-v0", thinks_of_the_count, seed=0, max_frames=max_frames)
+    clip = play(describe("Counter-v0"), thinks_of_the_count, seed=0, max_frames=max_frames)
     assert len(clip.frames) == len(clip.steps) == len(clip.action_probs) == Counter.renders <= max_frames
     assert (clip.steps[0], clip.steps[-1]) == (0, 10)
     assert [gray(frame) for frame in clip.frames] == clip.steps
 
 
 def test_a_thinned_clip_keeps_the_environments_time() -> None:
-    clip = play("Counter-v0", thinks_of_the_count, seed=0, max_frames=3)
+    clip = play(describe("Counter-v0"), thinks_of_the_count, seed=0, max_frames=3)
     assert clip.steps == [0, 5, 10]
     assert clip.frame_ms == 5 * 1000 // 20
 
 
 def test_the_same_seed_gives_the_same_episode() -> None:
-    first, again, other = (play("LongCounter-v0", thinks_of_the_count, seed) for seed in (1, 1, 2))
+    first, again, other = (play(describe("LongCounter-v0"), thinks_of_the_count, seed) for seed in (1, 1, 2))
     assert first == again
     assert first.length != other.length
 
 
 def test_recording_keeps_every_state_in_full() -> None:
-    frames, fps = record("Counter-v0", thinks_of_the_count, seed=0)
+    frames, fps = record(describe("Counter-v0"), thinks_of_the_count, seed=0)
     assert [int(frame.max()) for frame in frames] == list(range(11))
     assert (frames[0].shape, frames[0].dtype, fps) == ((HEIGHT, WIDTH, 3), np.uint8, 20)
 
@@ -109,9 +109,9 @@ def test_recording_keeps_every_state_in_full() -> None:
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Acrobot-v1", "Pendulum-v1", "FrozenLake-v1"])
 def test_gymnasiums_own_pictures(env_id: str) -> None:
     mean = np.zeros(1) if env_id == "Pendulum-v1" else 0
-    clip = play(env_id, lambda observation: (mean, np.ones(1)), seed=0, max_frames=4)
+    clip = play(describe(env_id), lambda observation: (mean, np.ones(1)), seed=0, max_frames=4)
     picture = np.asarray(Image.open(io.BytesIO(clip.frames[0])).convert("RGB"))
-    frames, _ = record(env_id, lambda observation: (mean, np.ones(1)), seed=0)
+    frames, _ = record(describe(env_id), lambda observation: (mean, np.ones(1)), seed=0)
     assert np.array_equal(picture, frames[0])
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 1
 
@@ -126,12 +126,13 @@ def test_gymnasiums_own_pictures(env_id: str) -> None:
 )
 def test_what_cannot_be_drawn_gets_one_sentence(env_id: str, sentence: str) -> None:
     with pytest.raises(UnsupportedEnvironmentError, match=sentence):
-        play(env_id, thinks_of_the_count, seed=0)
+        play(describe(env_id), thinks_of_the_count, seed=0)
 
 
 def test_drawing_opens_no_window_and_prints_nothing() -> None:
     code = (
-        "from pg_core.rendering import play; play('CartPole-v1', lambda observation: (0, []), seed=0)\n"
+        "from pg_core.environments import describe; from pg_core.rendering import play\n"
+        "play(describe('CartPole-v1'), lambda observation: (0, []), seed=0)\n"
         "import pygame; pygame.display.init(); assert pygame.display.get_driver() == 'dummy'"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -11,7 +11,7 @@ const QUANTITIES = [["x", "m", 1, 2], ["ẋ", "m/s", 1, 2], ["θ", "°", DEGREES
 // Builds what tells the policy's thought, if it is to tell another kind of thought than before.
 export function showThought({ parts, on, actions, moment }) {
   const { entry, film } = on
-  const wanted = JSON.stringify(film ? [entry.discrete, entry.thoughts[0].length, actions] : "cart_pole")
+  const wanted = JSON.stringify(film ? [entry.choices, entry.thoughts[0].length, actions] : "cart_pole")
   if (parts.thought.dataset.tells !== wanted) {
     const [nodes, tell] = film ? thoughts(entry, actions) : cartPoleThought()
     parts.thought.replaceChildren(...nodes)
@@ -41,11 +41,12 @@ function cartPoleThought() {
   return [[row, element("div", "lab-player-state", {}, ...named)], tell]
 }
 
-// Tells a probability for each action, with a bar; or each number of the mean action.
-function thoughts({ discrete, thoughts }, actions) {
+// Tells a probability for each action, or each option of several choices, with a bar; or each number of the mean action.
+function thoughts({ choices, thoughts }, actions) {
+  const discrete = choices.length > 0
   const count = thoughts[0].length
   const rows = Array.from({ length: Math.min(count, MOST_BARS) }, (_, i) => {
-    const name = discrete ? actions?.[i] ?? `action ${i}` : `mean a${count > 1 ? SUBSCRIPTS[i] : ""}`
+    const name = discrete ? actions?.[i] ?? option(choices, i) : `mean a${count > 1 ? SUBSCRIPTS[i] : ""}`
     return { name, number: cell("number"), ...(discrete ? gauge("") : { bar: "", set: () => null }) }
   })
   const nodes = rows.map(({ name, bar, number }) => {
@@ -57,6 +58,14 @@ function thoughts({ discrete, thoughts }, actions) {
     write(number, thought === null ? "end" : signed(thought, 2))
   })
   return [[element("div", "lab-player-actions", {}, ...nodes)], tell]
+}
+
+// Names the option at a place among those of all choices: the only choice's "action 2", the second's "a₁ = 2".
+function option(choices, place) {
+  if (choices.length === 1) return `action ${place}`
+  let choice = 0
+  while (place >= choices[choice]) place -= choices[choice++]
+  return `a${SUBSCRIPTS[choice]} = ${place}`
 }
 
 export function cell(name, text = "") {

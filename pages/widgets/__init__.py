@@ -2,4 +2,8 @@
 
 from pathlib import Path
 
+from pg_core import registration
+
+registration.serve_strangers()  # whoever shows pages does
+
 ASSETS = Path(__file__).parents[2] / "assets"

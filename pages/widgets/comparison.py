@@ -26,7 +26,8 @@ def comparison(runs: Sequence[lab.Run]) -> None:
     curves = {run.id: lab.progress(run.id).curves for run in runs}
     drawn = [run for run in runs if len(curves[run.id].update)]
     draw(figure(drawn, curves, axis, _colors(runs)), key="comparison")
-    if len({(run.config.env_id, run.config.sutton_barto_reward) for run in runs}) > 1:
+    if any(run.config.env_kwargs != runs[0].config.env_kwargs or run.config.env_id != runs[0].config.env_id
+           for run in runs):  # fmt: skip
         st.caption("These runs earn different rewards: compare how they learn, not how high they are.")
     if waiting := [run.name for run in runs if run not in drawn]:
         st.text(f"Without an update: {', '.join(waiting)}.")

@@ -1,6 +1,7 @@
 """Controls of all hyperparameters, drawn from their declarations, in step with the link and with the open run."""
 
 import contextlib
+import json
 from typing import Any
 
 import streamlit as st
@@ -148,7 +149,7 @@ def _widget(parameter: Hyperparameter, active: bool, more: dict[str, Any]) -> No
         st.selectbox(options=parameter.choices, format_func=parameter.choices.__getitem__, **common)
     elif parameter.kind is bool:
         st.toggle(**common)
-    elif parameter.kind is tuple:
+    elif parameter.kind in (tuple, dict):
         st.text_input(**common)
     elif parameter.scale == "log":
         st.select_slider(options=sorted({*parameter.grid(), held}), format_func=parameter.show, **common)
@@ -195,5 +196,7 @@ def _show(values: dict[str, Any]) -> None:
 
 
 def _shown(value: Any) -> Any:
-    """Return a value as its control holds it: layer sizes are text there."""
+    """Return a value as its control holds it: layer sizes and an environment's arguments are text there."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False) if value else ""
     return ", ".join(map(str, value)) if isinstance(value, tuple) else value

@@ -42,6 +42,10 @@ def _normalized(_: bool, on: bool) -> str:
     return "the advantages of a batch have mean 0 and spread 1" if on else "advantages keep the scale of the rewards"
 
 
+def _scaled(old: float, new: float) -> str:
+    return f"returns that are learned from are {_times(old, new, 'larger', 'smaller')}"
+
+
 def _entropy(old: float, new: float) -> str:
     if not (old and new):
         return f"the policy is {'' if new else 'no longer '}drawn towards uniform probabilities"
@@ -62,6 +66,7 @@ _MEANINGS: dict[str, Callable[[Any, Any], str]] = {
     "gamma": _horizon,
     "baseline": _subtracted,
     "normalize_advantages": _normalized,
+    "reward_scale": _scaled,
     "ent_coef": _entropy,
     "weights": _weights,
     "max_grad_norm": _limit,

@@ -82,12 +82,25 @@ def read(link: dict[str, str]) -> tuple[lab.Run | None, Config, list[str]]:
             settings = {n: text for n, text in settings.items() if not getattr(HYPERPARAMETERS.get(n), "live", False)}
         except (LookupError, ConfigError) as error:
             complaints.append(str(error))
-    for name, text in settings.items():
+    for texts in _groups(settings):
         try:
-            config = Config(**{**dict(config), **Config.from_strings({name: text}).model_dump(include={name})})
+            values = {name: HYPERPARAMETERS[name].parse(text) if name in HYPERPARAMETERS else text
+                      for name, text in texts.items()}  # fmt: skip
+            config = Config(**{**dict(config), **values})
         except ConfigError as error:
             complaints.append(_sentence(error))
     return run, config, complaints
+
+
+def _groups(settings: dict[str, str]) -> list[dict[str, str]]:
+    """Return what of a link is valid or not by itself: another environment does not know the arguments of the last."""
+    settings = dict(settings)
+    if settings.pop("sutton_barto_reward", "").lower() == "true":  # as links of earlier labs have it
+        settings["env_kwargs"] = "sutton_barto_reward=true"
+    together = {name: settings.pop(name) for name in ("env_id", "env_kwargs") if name in settings}
+    if "env_id" in together:
+        together.setdefault("env_kwargs", "")
+    return [*filter(None, [together]), *({name: text} for name, text in settings.items())]
 
 
 def write(page: str) -> None:

@@ -1,5 +1,6 @@
 """What the instrument of the Train page is told of a run: its state, numbers, charts and policies, and when to ask."""
 
+import json
 import time
 import zlib
 from collections.abc import Sequence
@@ -60,7 +61,7 @@ def nothing_yet(config: Config, shown: Shown) -> Json:
         "version": "0", "token": "",
         "told": {
             "state": "ready", "words": "press Train: agents start from scratch", "progress": 0.0,
-            "sentence": _no_threshold(config) or "Turn a knob while they learn: the very next update uses it.",
+            "sentence": _limits(config) or "Turn a knob while they learn: the very next update uses it.",
             "numbers": _numbers(None, config),
         },
         "stage": {"newest": 0, "kept": [0], "every": False, "strip": [0]},
@@ -85,7 +86,7 @@ def told(progress: Progress) -> Json:
         "state": _state(run),
         "words": _position(progress),
         "progress": _share(progress),
-        "sentence": run.reason or _last_change(progress) or _no_threshold(run.current) or _hint(run),
+        "sentence": run.reason or _last_change(progress) or _limits(run.current) or _hint(run),
         "numbers": _numbers(progress, run.config),
     }
 
@@ -137,12 +138,14 @@ def _last_change(progress: Progress) -> str:
     return f"Since update {change.update + 1:,}: {what}; {now}."
 
 
-def _no_threshold(config: Config) -> str:
+def _limits(config: Config) -> str:
+    """Say what an environment does not tell: a return that counts as solved, a time limit."""
     spec = config.environment
     if spec.reward_threshold is not None:
-        return ""
-    why = "with Sutton & Barto’s reward" if spec.sutton_barto_reward else f"in {config.env_id}"
-    return f"No return counts as solved {why}: the run ends after its last update."
+        return spec.limit_note
+    given = f" with {json.dumps(spec.env_kwargs)}" if spec.env_kwargs else ""
+    threshold = f"No return counts as solved in {config.env_id}{given}: the run ends after its last update."
+    return f"{threshold} {spec.limit_note}".rstrip()
 
 
 def _hint(run: Run) -> str:

@@ -70,7 +70,8 @@ def parse(text: str) -> Search:
 def _condition(name: str, sign: str, text: str) -> Condition:
     if name in RESULTS:
         return Condition(name, sign, _number(name, text))
-    value = getattr(Config.from_strings({name: text}), name)
+    arguments = name in HYPERPARAMETERS and HYPERPARAMETERS[name].kind is dict  # which CartPole need not know
+    value = HYPERPARAMETERS[name].parse(text) if arguments else getattr(Config.from_strings({name: text}), name)
     if sign in ("<", "<=", ">", ">=") and HYPERPARAMETERS[name].kind not in (int, float):
         raise ConfigError(f"`{name}` can only be compared by = and !=, got {sign}")
     return Condition(name, sign, value)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ def train(options: argparse.Namespace) -> None:
     """Train a population in this process."""
     given = parsed({name: str(value) for name, value in vars(options).items() if name in HYPERPARAMETERS})
     config = Config(**{**lab.UNWATCHED, **PRESETS[options.preset].values, **given})
+    if note := config.environment.limit_note:
+        print(note, file=sys.stderr)
     _follow(lab.train(config, options.name), options.json)
 
 

@@ -51,7 +51,7 @@ class GymnasiumEngine:
         """Play one episode in every environment.
 
         Args:
-            act: gives actions `[P, B]` or `[P, B, A]` for observations `[P, B, D]` and noise of the actions' shape.
+            act: gives actions `[P, B, *action_shape]` for observations `[P, B, D]` and noise of the actions' shape.
             update: index of the update, the counter of all randomness.
 
         Raises:
@@ -96,7 +96,7 @@ class GymnasiumEngine:
         for episode, env in enumerate(getattr(self._envs[agent], "envs", ())):
             env.set_wrapper_attr("place", self._place(agent, episode))
         seed = int(generator(self._seed, self._stream, agent, self._update).integers(2**31))
-        return self._spec.encode(self._call(agent, "reset", 0, seed=seed)[0])
+        return np.asarray(self._call(agent, "reset", 0, seed=seed)[0], np.float32)
 
     def _step(self, actions: Array, alive: Array, step: int) -> tuple[Array, Array, Array, Array]:
         """Step the environments of every agent that still has an episode to play."""
@@ -105,10 +105,9 @@ class GymnasiumEngine:
         terminated, truncated = np.zeros(self._shape, bool), np.zeros(self._shape, bool)
         decoded = self._spec.decode(actions)
         for agent in np.flatnonzero(alive.any(axis=1)).tolist():
-            observations, rewards[agent], terminated[agent], truncated[agent], _ = self._call(
+            ahead[agent], rewards[agent], terminated[agent], truncated[agent], _ = self._call(
                 agent, "step", step, decoded[agent]
             )
-            ahead[agent] = self._spec.encode(observations)
         return ahead, rewards, terminated, truncated
 
     def _call(self, agent: int, method: str, step: int, *args: Any, **options: Any) -> Any:
@@ -179,7 +178,7 @@ class _Noise:
     def __init__(self, spec: EnvironmentSpec, shape: tuple[int, int], seed: int, update: int) -> None:
         self._generators = [generator(seed, Stream.ACTIONS, agent, update) for agent in range(shape[0])]
         self._discrete = spec.discrete
-        self._row_shape = (shape[1],) if spec.discrete else (shape[1], spec.action_size)
+        self._row_shape = shape[1], *spec.action_shape
 
     def __getitem__(self, step: int) -> Array:
         if step % NOISE_ROWS == 0:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from pg_core.runs.workers.replay import Replay
 
 # What the episodes of untrained policies depend on: configs that agree in it begin alike.
-BEGINNING = frozenset({"env_id", "sutton_barto_reward", "seed", "num_agents", "hidden_layers", "activation"})
+BEGINNING = frozenset(
+    {"env_id", "env_kwargs", "max_episode_steps", "seed", "num_agents", "hidden_layers", "activation"}
+)
 CANDIDATES, VALIDATION_EPISODES = 5, 50  # agents, and episodes of each, among which the one to evaluate is found
 
 

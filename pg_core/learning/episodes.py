@@ -105,7 +105,7 @@ def to_json(
         UnsupportedEnvironmentError: the environment cannot be drawn here.
         EnvironmentFault: it fails.
     """
-    drawn = frames or not config.environment.cart_pole
+    drawn = frames or config.environment.compiled != "cart_pole"
     about: dict[str, Any] = {
         "update": update,
         "env_id": config.env_id,
@@ -146,16 +146,16 @@ def save(config: Config, policy: Params, agent: int, path: Path) -> None:
 
 def _save(config: Config, policy: Params, agent: int, path: Path) -> None:
     act = evaluation.actor(config, policy, agent, greedy=True)
-    rendering.save(path, *rendering.record(config.env_id, act, config.seed, f"agent {agent}"))
+    rendering.save(path, *rendering.record(config.environment, act, config.seed, f"agent {agent}"))
 
 
 def _pictures(config: Config, policy: Params, agent: int, update: int) -> dict[str, Any]:
     act = evaluation.actor(config, policy, agent, greedy=False, update=update)
     place = f"agent {agent}, after {update} updates"
-    clip = rendering.play(config.env_id, act, start_seed(config, update), place, **config.environment.options)
+    clip = rendering.play(config.environment, act, start_seed(config, update), place)
     return {
         "agent": agent, "return": clip.episodic_return, "length": clip.length, "frame_ms": clip.frame_ms,
-        "discrete": clip.discrete, "steps": clip.steps, "thoughts": clip.action_probs,
+        "choices": config.environment.choices, "steps": clip.steps, "thoughts": clip.action_probs,
         "frames": [_text(frame) for frame in clip.frames],
     }  # fmt: skip
 

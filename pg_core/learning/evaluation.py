@@ -47,11 +47,11 @@ def evaluate(
     """
     if episodes < 1:
         raise ValueError(f"`episodes` must be at least 1, got {episodes}.")
-    params = one_agent(policy, agent)
+    params, spec = one_agent(policy, agent), config.environment
     # Both can be sent to the process where an environment of one's own is played.
     act = _greedy if greedy else functools.partial(_sampled, generator(seed, Stream.EVALUATION, agent, update=1))
-    with contextlib.closing(make_engine(config.environment, 1, episodes, seed, Stream.EVALUATION, agent)) as engine:
-        played = engine.collect(functools.partial(act, params, config.activation), 0)
+    with contextlib.closing(make_engine(spec, 1, episodes, seed, Stream.EVALUATION, agent)) as engine:
+        played = engine.collect(functools.partial(act, params, config.activation, spec.choices), 0)
     ended_early = np.flatnonzero(~played.truncated[0])
     return Evaluation(
         returns=played.rewards.sum(axis=0)[0],
@@ -60,14 +60,17 @@ def evaluate(
     )
 
 
-def _greedy(params: Params, activation: str, observations: Array, noise: Array) -> Array:
-    return in_numpy.greedy(params, observations, activation)
+def _greedy(params: Params, activation: str, choices: tuple[int, ...], observations: Array, noise: Array) -> Array:
+    return in_numpy.greedy(params, observations, activation, choices)
 
 
-def _sampled(draws: np.random.Generator, params: Params, activation: str, observations: Array, noise: Array) -> Array:
+def _sampled(
+    draws: np.random.Generator, params: Params, activation: str, choices: tuple[int, ...], observations: Array,
+    noise: Array,
+) -> Array:  # fmt: skip
     """Sample with numbers of its own: the engine's are those of training."""
-    draw = draws.standard_normal if "log_std" in params else draws.random
-    return in_numpy.sample(params, observations, draw(noise.shape, np.float32), activation)
+    draw = draws.random if choices else draws.standard_normal
+    return in_numpy.sample(params, observations, draw(noise.shape, np.float32), activation, choices)
 
 
 def best_agent(config: Config, policy: Params, candidates: Sequence[int], episodes: int, greedy: bool = True) -> int:
@@ -100,23 +103,25 @@ def actor(
         update: number of updates that the policy has done, the counter of the samples.
 
     Returns:
-        A function from an encoded observation `[D]` to the policy's action (an integer or `[A]`) and the action
-        probabilities or the mean action, `[A]`.
+        A function from an observation `[D]` to the policy's action, of `action_shape`, and the probabilities of each
+        choice's options, one choice after the other, or the mean action, `[A]`.
     """
-    params = one_agent(policy, agent)
+    params, spec = one_agent(policy, agent), config.environment
     draws = generator(config.seed, Stream.EVALUATION, agent, update)
-    discrete = "log_std" not in params
+    draw = draws.random if spec.discrete else draws.standard_normal
 
     def act(observation: Array) -> tuple[Array, Array]:
         row = observation[None, None]
-        outputs = in_numpy.apply(params, row, config.activation)
-        noise = (draws.random if discrete else draws.standard_normal)(outputs.shape[: 2 if discrete else 3], np.float32)
+        noise = draw((1, 1, *spec.action_shape), np.float32)
         action = (
-            in_numpy.greedy(params, row, config.activation)
+            in_numpy.greedy(params, row, config.activation, spec.choices)
             if greedy
-            else in_numpy.sample(params, row, noise, config.activation)
+            else in_numpy.sample(params, row, noise, config.activation, spec.choices)
         )
-        return action[0, 0], (in_numpy.softmax(outputs) if discrete else outputs)[0, 0]
+        outputs = in_numpy.apply(params, row, config.activation)[0, 0]
+        if not spec.discrete:
+            return action[0, 0], outputs
+        return action[0, 0], np.concatenate([*map(in_numpy.softmax, in_numpy.split(outputs, spec.choices))])
 
     return act
 

@@ -11,7 +11,15 @@ import tensorflow as tf
 from pg_core import maths
 from pg_core.engines import Trajectories
 from pg_core.learning.accumulate import accumulate
-from pg_core.policies.in_tensorflow import Params, backward, distribution, forward, log_odds_networks, logits_gradients
+from pg_core.policies.in_tensorflow import (
+    Choices,
+    Params,
+    backward,
+    distribution,
+    forward,
+    log_odds_networks,
+    logits_gradients,
+)
 
 
 class Actor(NamedTuple):
@@ -30,8 +38,9 @@ class Critic(NamedTuple):
 
 
 def policy_gradients(
-    policy: Params, trajectories: Trajectories, weights: tf.Tensor, ent_coefs: tf.Tensor, activation: tf.Tensor
-) -> Actor:
+    policy: Params, trajectories: Trajectories, weights: tf.Tensor, ent_coefs: tf.Tensor, activation: tf.Tensor,
+    choices: Choices = (),
+) -> Actor:  # fmt: skip
     """Differentiate L = -Σₜ (wₜ log π(aₜ|sₜ) + cₜ H(π(·|sₜ))) for every episode by itself.
 
     ∂L/∂zₜ = -(wₜ ∂log π(aₜ|sₜ)/∂zₜ + cₜ ∂H/∂zₜ), where zₜ are a network's outputs
@@ -42,18 +51,20 @@ def policy_gradients(
         weights: w, what multiplies each score, `[T, P, B]`, 0 after an episode's end.
         ent_coefs: c, what multiplies each entropy, `[T, P, B]`, likewise.
         activation: index among the choices of `Config`.
+        choices: between how many options each choice is, if an action is made of several.
     """
 
     def slice_gradients(networks: Any, batch: Any) -> tuple[Any, Any]:
         observations, actions, weights, ent_coefs = batch
         layers = forward(networks, observations, activation)
-        pi = distribution(policy, networks, layers)
+        pi = distribution(policy, networks, layers, choices)
         delta = -(weights[..., None] * pi.score(actions) + ent_coefs[..., None] * pi.entropy_gradient())
         return backward(networks, layers, delta, activation), (pi.log_prob(actions), pi.entropy())
 
     batch = _episodes_first(trajectories.observations, trajectories.actions, weights, ent_coefs)
-    gradients, said = accumulate(slice_gradients, log_odds_networks(policy), batch, _lengths(trajectories.mask))
-    return Actor(logits_gradients(gradients, policy), *map(_time_major, said))
+    networks = log_odds_networks(policy, choices)
+    gradients, said = accumulate(slice_gradients, networks, batch, _lengths(trajectories.mask))
+    return Actor(logits_gradients(gradients, policy, choices), *map(_time_major, said))
 
 
 def value_gradients(
@@ -83,7 +94,9 @@ def value_gradients(
     return Critic({name: tf.reduce_sum(g, axis=1) for name, g in gradients.items()}, _time_major(values))
 
 
-def approx_kl(policy: Params, trajectories: Trajectories, log_probs: tf.Tensor, activation: tf.Tensor) -> tf.Tensor:
+def approx_kl(
+    policy: Params, trajectories: Trajectories, log_probs: tf.Tensor, activation: tf.Tensor, choices: Choices = ()
+) -> tf.Tensor:
     """Estimate how far a step has moved the policies, `[P]`, from the first quarter of the episodes.
 
     All of them would take a fifth of an update's time, for a metric that can do without.
@@ -93,17 +106,18 @@ def approx_kl(policy: Params, trajectories: Trajectories, log_probs: tf.Tensor, 
         trajectories: tensors `[T, P, B, ...]`.
         log_probs: log π(aₜ|sₜ) before the step, `[T, P, B]`.
         activation: index among the choices of `Config`.
+        choices: as in `policy_gradients`.
     """
 
     def new_log_probs(networks: Any, batch: Any) -> tuple[Any, Any]:
         observations, actions = batch
-        pi = distribution(policy, networks, forward(networks, observations, activation))
+        pi = distribution(policy, networks, forward(networks, observations, activation), choices)
         return (), pi.log_prob(actions)
 
     count = math.ceil(log_probs.shape[2] / 4)
     mask = trajectories.mask[:, :, :count]
     batch = _episodes_first(trajectories.observations[:, :, :count], trajectories.actions[:, :, :count])
-    _, new = accumulate(new_log_probs, log_odds_networks(policy), batch, _lengths(mask))
+    _, new = accumulate(new_log_probs, log_odds_networks(policy, choices), batch, _lengths(mask))
     return maths.approx_kl(log_probs[:, :, :count], _time_major(new), mask)
 
 

@@ -14,16 +14,16 @@ import tensorflow as tf
 
 from pg_core import runtime
 from pg_core.config import Config
-from pg_core.engines import Trajectories
-from pg_core.engines.compiled import Draws, collect
+from pg_core.engines import CompiledEnvironment, Trajectories
+from pg_core.engines.compiled import Draws, collect, compiled_environment
 from pg_core.engines.gymnasium import make_engine
-from pg_core.environments import Array, EnvironmentSpec
+from pg_core.environments import Array
 from pg_core.learning import reinforce
 from pg_core.learning.accumulate import arrays_of
 from pg_core.learning.memory import THREADS, shard_size
 from pg_core.learning.reinforce import Hyperparameters, Metrics, State
 from pg_core.policies import in_numpy
-from pg_core.policies.in_tensorflow import Params
+from pg_core.policies.in_tensorflow import Choices, Params
 
 runtime.prepare()
 
@@ -71,7 +71,7 @@ class GymnasiumLearner:
     def compile(self, config: Config) -> None:
         """Compile by running one update on zeros and discarding it."""
         spec, shape = self._spec, (self._spec.max_episode_steps, config.num_agents, config.episodes_per_update)
-        actions = tf.zeros(shape, tf.int32) if spec.discrete else tf.zeros([*shape, spec.action_size])
+        actions = tf.zeros([*shape, *spec.action_shape], tf.int32 if spec.discrete else tf.float32)
         steps, ends = tf.zeros(shape), tf.zeros(shape[1:], tf.bool)
         observations = tf.zeros([*shape, spec.observation_size])
         self._learn(config, Trajectories(observations, actions, steps, steps, ends, ends))
@@ -79,9 +79,8 @@ class GymnasiumLearner:
     def learn(self, config: Config, first_update: int, num_updates: int) -> tuple[Metrics, Params]:
         """Do one update."""
         policy = {name: array.numpy() for name, array in self.state.policy.items()}
-        played = self._engine.collect(
-            functools.partial(in_numpy.sample, policy, activation=config.activation), first_update
-        )
+        act = functools.partial(in_numpy.sample, policy, activation=config.activation, choices=self._spec.choices)
+        played = self._engine.collect(act, first_update)
         self._before = self.state
         # Padded to the time limit, so that the program is compiled once; it reads no further than the longest episode.
         missing = self._spec.max_episode_steps - len(played.mask)
@@ -99,13 +98,13 @@ class GymnasiumLearner:
         self._engine.close()
 
     def _learn(self, config: Config, trajectories: Trajectories) -> tuple[State, Metrics]:
-        hyper, threshold = reinforce.hyperparameters(config), self._spec.reward_threshold
-        learned: tuple[State, Metrics] = learn_program(self.state, trajectories, hyper, config.optimizer, threshold)
+        hyper, fixed = reinforce.hyperparameters(config), (self._spec.reward_threshold, self._spec.choices)
+        learned: tuple[State, Metrics] = learn_program(self.state, trajectories, hyper, config.optimizer, *fixed)
         return learned
 
 
 class CompiledLearner:
-    """Plays CartPole inside the program: a shard of the population at a time, on as many threads as processors.
+    """Plays inside the program: a shard of the population at a time, on as many threads as processors.
 
     All shards have one size, so that one program serves them all: the last is padded with agents whose results are
     discarded.
@@ -117,6 +116,7 @@ class CompiledLearner:
         self._num_shards = math.ceil(config.num_agents / self._size)
         self._shards = self._before = self._split(state)
         self._spec = config.environment
+        self._environment = compiled_environment(self._spec)
         numbers = config.episodes_per_update * self._spec.max_episode_steps + config.parameters
         self._most = min(max(1, MAX_NUMBERS // (self._size * numbers)), MAX_UPDATES)
         self._threads = ThreadPoolExecutor(min(self._num_shards, THREADS))
@@ -166,9 +166,9 @@ class CompiledLearner:
     ) -> tuple[State, tuple[Metrics, Params]]:
         agents = range(shard * self._size, (shard + 1) * self._size)
         sizes = self._most, config.episodes_per_update, self._spec.max_episode_steps
-        draws = Draws(*map(tf.constant, Draws.of(config.seed, agents, updates, *sizes)))
-        count = tf.constant(len(updates))
-        state, measured = play_program(state, hyper, draws, count, config.optimizer, self._spec)
+        draws = Draws(*map(tf.constant, Draws.of(self._environment, config.seed, agents, updates, *sizes)))
+        fixed = config.optimizer, self._environment, self._spec.reward_threshold
+        state, measured = play_program(state, hyper, draws, tf.constant(len(updates)), *fixed)
         return state, tf.nest.map_structure(lambda rows: rows.numpy()[: len(updates)], measured)
 
     def _split(self, tensors: Any) -> list[Any]:
@@ -188,21 +188,23 @@ def make_learner(config: Config, state: State) -> Learner:
 
 @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
 def learn_program(
-    state: State, trajectories: Trajectories, hyper: Hyperparameters, optimizer: str, threshold: float | None
-) -> tuple[State, Metrics]:
+    state: State, trajectories: Trajectories, hyper: Hyperparameters, optimizer: str, threshold: float | None,
+    choices: Choices = (),
+) -> tuple[State, Metrics]:  # fmt: skip
     """Do one update with trajectories that were played elsewhere."""
-    return reinforce.update(state, trajectories, hyper, optimizer, threshold)
+    return reinforce.update(state, trajectories, hyper, optimizer, threshold, choices)
 
 
 @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
 def play_program(
-    state: State, hyper: Hyperparameters, draws: Draws, num_updates: tf.Tensor, optimizer: str, spec: EnvironmentSpec
-) -> tuple[State, tuple[Metrics, Params]]:
+    state: State, hyper: Hyperparameters, draws: Draws, num_updates: tf.Tensor, optimizer: str,
+    environment: CompiledEnvironment, threshold: float | None,
+) -> tuple[State, tuple[Metrics, Params]]:  # fmt: skip
     """Play and learn, as many updates as asked for; metrics and policies are `[K, P, ...]`, K as long as the draws."""
 
     def one_update(state: State, noise: tf.Tensor, starts: tf.Tensor) -> tuple[State, tuple[Metrics, Params]]:
-        trajectories = collect(state.policy, hyper.activation, noise, starts, spec.sutton_barto_reward)
-        state, metrics = reinforce.update(state, trajectories, hyper, optimizer, spec.reward_threshold)
+        trajectories = collect(environment, state.policy, hyper.activation, noise, starts)
+        state, metrics = reinforce.update(state, trajectories, hyper, optimizer, threshold)
         return state, (metrics, state.policy)
 
     traced = tf.function(one_update, autograph=False).get_concrete_function(state, draws.noise[0], draws.starts[0])

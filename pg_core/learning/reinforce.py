@@ -23,14 +23,14 @@ from pg_core.learning.episode_statistics import (
 )
 from pg_core.learning.gradients import approx_kl, policy_gradients, value_gradients
 from pg_core.maths import Slots
-from pg_core.policies.in_numpy import initialize_policy, initialize_value
-from pg_core.policies.in_tensorflow import Params, choice_index
+from pg_core.policies.in_numpy import MEAN, VARIANCE, initialize_policy, initialize_value
+from pg_core.policies.in_tensorflow import Choices, Params, choice_index, normalized
 
 
 class State(NamedTuple):
     """All that learning carries from one update to the next."""
 
-    policy: Params
+    policy: Params  # with the statistics of observations, where these are normalised
     value: Params  # empty without a value network
     policy_slots: dict[str, Slots]
     value_slots: dict[str, Slots]
@@ -46,6 +46,7 @@ class Hyperparameters(NamedTuple):
     learning_rate: tf.Tensor  # [P]
     momentum: tf.Tensor  # [P]
     max_grad_norm: tf.Tensor  # [P], 0 for no limit
+    reward_scale: tf.Tensor  # [P]
     activation: tf.Tensor  # index among the choices of `Config`, as are the next three
     weights: tf.Tensor
     baseline: tf.Tensor
@@ -83,7 +84,8 @@ def initial_state(config: Config, spec: EnvironmentSpec) -> State:
     value = initialize_value(config, spec) if config.baseline == "value" else {}
 
     def slots(params: dict[str, Array]) -> dict[str, Slots]:
-        return {name: Slots(np.zeros_like(array), np.zeros_like(array)) for name, array in params.items()}
+        learned = {name: array for name, array in params.items() if name not in (MEAN, VARIANCE)}
+        return {name: Slots(np.zeros_like(array), np.zeros_like(array)) for name, array in learned.items()}
 
     state = State(policy, value, slots(policy), slots(value), np.float32(0), initial_statistics(config.num_agents))
     tensors: State = tf.nest.map_structure(tf.convert_to_tensor, state)
@@ -103,8 +105,9 @@ def hyperparameters(config: Config, dtype: tf.DType = tf.float32) -> Hyperparame
 
 
 def update(
-    state: State, trajectories: Trajectories, hyper: Hyperparameters, optimizer: str, threshold: float | None
-) -> tuple[State, Metrics]:
+    state: State, trajectories: Trajectories, hyper: Hyperparameters, optimizer: str, threshold: float | None,
+    choices: Choices = (),
+) -> tuple[State, Metrics]:  # fmt: skip
     """Take one gradient step of every agent from its own episodes.
 
     ĝ = 1/n Σₜᵦ (wₜᵦ ∇log π(aₜᵦ|sₜᵦ) + c_H ∇H(π(·|sₜᵦ))), with w from `estimate_weights`; plain descent makes Δθ = α ĝ
@@ -115,22 +118,25 @@ def update(
         hyper: hyperparameters in force.
         optimizer: key of `maths.OPTIMIZERS`, fixed for a run.
         threshold: mean return that counts as solved, or None.
+        choices: between how many options each choice is, if an action is made of several.
 
     Returns:
         The state after, and what was measured.
     """
-    mask, step = trajectories.mask, state.step + 1
+    mask, step, played = trajectories.mask, state.step + 1, trajectories
+    trajectories = _as_seen(state.policy, played)
     per_episode, per_step = maths.episode_share(mask), maths.step_share(mask)
     share = tf.where(_is(hyper.reduction, "reduction", "step"), per_step, per_episode)  # 1/n, [P, 1]
     returns = estimate_returns(trajectories, hyper)
     critic = value_gradients(state.value, trajectories, returns, per_step * mask, hyper.activation)
     baseline, weights = estimate_weights(returns, critic.values, mask, hyper)
     ent_coefs = share * hyper.ent_coef[:, None] * mask
-    actor = policy_gradients(state.policy, trajectories, share * weights, ent_coefs, hyper.activation)
+    actor = policy_gradients(state.policy, trajectories, share * weights, ent_coefs, hyper.activation, choices)
     gradients = {name: tf.reduce_sum(g, axis=1) for name, g in actor.gradients.items()}
     # An agent that has solved its environment is left as it is.
     learns = is_unsolved(state.statistics) | ~hyper.stop_when_solved
     policy, policy_slots = _step(state.policy, gradients, state.policy_slots, step, hyper, optimizer, learns)
+    policy = _with_statistics(policy, state, played, learns)
     value, value_slots = _step(state.value, critic.gradients, state.value_slots, step, hyper, optimizer, learns)
     episodic_returns, lengths = tf.reduce_sum(trajectories.rewards, axis=0), tf.reduce_sum(mask, axis=0)
     statistics = add_episodes(state.statistics, episodic_returns, lengths, threshold)
@@ -143,7 +149,7 @@ def update(
         entropy=maths.masked_mean(actor.entropies, mask),
         grad_norm=maths.gradient_norm(list(gradients.values())),
         grad_snr=maths.gradient_snr(list(actor.gradients.values())),
-        approx_kl=approx_kl(policy, trajectories, actor.log_probs, hyper.activation),
+        approx_kl=approx_kl(policy, trajectories, actor.log_probs, hyper.activation, choices),
         explained_variance=maths.explained_variance(baseline, returns, mask),
         cut=tf.reduce_mean(tf.cast(~trajectories.terminated, mask.dtype), axis=1),
         at_bounds=_at_bounds(trajectories.actions, mask),
@@ -158,7 +164,7 @@ def update(
 
 def estimate_returns(trajectories: Trajectories, hyper: Hyperparameters) -> tf.Tensor:
     """Calculate the return that each step gets credit for, `[T, P, B]`: the whole episode's, or what follows."""
-    rewards, gamma = trajectories.rewards, hyper.gamma[:, None]
+    rewards, gamma = trajectories.rewards * hyper.reward_scale[:, None], hyper.gamma[:, None]
     branches = {
         "episode_return": lambda: maths.episode_returns(rewards, gamma),
         "reward_to_go": lambda: maths.discounted_returns(rewards, gamma),
@@ -199,6 +205,28 @@ def estimate_weights(
     return baseline, tf.cond(discounted, discount, lambda: advantages)
 
 
+def _as_seen(policy: Params, played: Trajectories) -> Trajectories:
+    """Return trajectories with the observations that the networks were given."""
+    if MEAN not in policy:
+        return played
+    return played._replace(observations=normalized(policy, played.observations) * played.mask[..., None])
+
+
+def _with_statistics(policy: Params, before: State, played: Trajectories, learns: tf.Tensor) -> Params:
+    """Add what was played to the statistics of the observations of agents that learn; nothing without these.
+
+    The policy acted, and its gradient was taken, with those before.
+    """
+    if MEAN not in policy:
+        return policy
+    mean, variance = maths.running_moments(
+        policy[MEAN], policy[VARIANCE], before.statistics.env_steps, played.observations, played.mask
+    )
+    moves = learns[:, None, None]
+    moved = {name: tf.where(moves, new, policy[name]) for name, new in ((MEAN, mean), (VARIANCE, variance))}
+    return {**policy, **moved}
+
+
 def _switch(index: tf.Tensor, name: str, branches: Mapping[str, Callable[[], tf.Tensor]]) -> tf.Tensor:
     """Return the result of the branch that the hyperparameter chooses."""
     return tf.switch_case(index, [branches[choice] for choice in HYPERPARAMETERS[name].choices])
@@ -231,8 +259,9 @@ def _step(
         return {}, {}
     norm, limit = maths.gradient_norm(list(gradients.values())), hyper.max_grad_norm
     scale = tf.where((limit > 0) & (norm > limit), limit / norm, 1)  # [P]
-    new_params, new_slots = {}, {}
-    for name, value in params.items():
+    new_params, new_slots = dict(params), {}
+    for name in gradients:
+        value = params[name]
         shape = [-1] + [1] * (value.shape.rank - 1)  # [P] against [P, ...]
         factor, rate, momentum, moves = (
             tf.reshape(x, shape) for x in (scale, hyper.learning_rate, hyper.momentum, learns)

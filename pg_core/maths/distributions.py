@@ -1,4 +1,4 @@
-"""What a policy says at a state: a distribution over actions, of one of three kinds.
+"""What a policy says at a state: a distribution over actions, of one of four kinds.
 
 Each is a function of a network's `outputs` `[..., K]`; score and slope of the entropy are taken with respect to these,
 in closed form. Sums over the components of a Gaussian are sums over the last axis: its components are independent.
@@ -84,6 +84,32 @@ class Categorical(NamedTuple):
     def entropy_gradient(self) -> tf.Tensor:
         """Calculate ∂H/∂zₖ = -πₖ (log πₖ + H)."""
         return -tf.nn.softmax(self.outputs) * (tf.nn.log_softmax(self.outputs) + self.entropy()[..., None])
+
+
+class Product(NamedTuple):
+    """Several independent choices, each a softmax: π(a) = Πᵢ πᵢ(aᵢ)."""
+
+    outputs: tf.Tensor  # logits of the first choice, of the second, …, [..., K]
+    sizes: tuple[int, ...]  # options of each; their sum is K
+
+    def log_prob(self, actions: tf.Tensor) -> tf.Tensor:
+        """Calculate log π(a) = Σᵢ log πᵢ(aᵢ), for one integer aᵢ a choice, `[..., M]`."""
+        return tf.add_n([pi.log_prob(actions[..., i]) for i, pi in enumerate(self._factors())])
+
+    def score(self, actions: tf.Tensor) -> tf.Tensor:
+        """Calculate ∂ log π(a) / ∂z: the scores of all choices, one after the other."""
+        return tf.concat([pi.score(actions[..., i]) for i, pi in enumerate(self._factors())], axis=-1)
+
+    def entropy(self) -> tf.Tensor:
+        """Calculate H = Σᵢ Hᵢ, in [0, Σᵢ ln Kᵢ]."""
+        return tf.add_n([pi.entropy() for pi in self._factors()])
+
+    def entropy_gradient(self) -> tf.Tensor:
+        """Calculate ∂H/∂z: the slopes of all choices' entropies, one after the other."""
+        return tf.concat([pi.entropy_gradient() for pi in self._factors()], axis=-1)
+
+    def _factors(self) -> list[Categorical]:
+        return [Categorical(z) for z in tf.split(self.outputs, self.sizes, axis=-1)]
 
 
 class Gaussian(NamedTuple):

@@ -22,6 +22,36 @@ def masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     return largest[0, :, 0] + tf.math.divide_no_nan(tf.reduce_sum(rest, axis=(0, 2)), tf.reduce_sum(mask, axis=(0, 2)))
 
 
+def running_moments(
+    mean: tf.Tensor, variance: tf.Tensor, count: tf.Tensor, values: tf.Tensor, mask: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Add the values of played steps to running means and variances.
+
+    w = n / (N + n), δ = x̄ - μ, μ ← μ + w δ, σ² ← σ² + w (s² - σ²) + w (1 - w) δ²
+
+    See Chan, Golub, LeVeque, "Algorithms for computing the sample variance", 1983.
+
+    Args:
+        mean: μ of the N values so far, `[P, 1, D]`; whatever it is where N = 0.
+        variance: σ² of these, divided by N, `[P, 1, D]`.
+        count: N, `[P]`.
+        values: x, `[T, P, B, D]`.
+        mask: 1 on the n played steps of an agent, `[T, P, B]`; at least on its first ones.
+
+    Returns:
+        μ and σ² of all N + n values, `[P, 1, D]`.
+    """
+    first = values[0, :, :1]  # shifted by one of them, equal values have a variance of 0 exactly
+    steps = tf.reduce_sum(mask, axis=(0, 2))[:, None, None]
+    shares = (mask / tf.reduce_sum(mask, axis=(0, 2), keepdims=True))[..., None]
+    batch_mean = first + tf.reduce_sum(shares * (values - first), axis=(0, 2))[:, None]
+    batch_variance = tf.reduce_sum(shares * (values - batch_mean) ** 2, axis=(0, 2))[:, None]
+    weight = steps / (tf.cast(count, mask.dtype)[:, None, None] + steps)
+    change = batch_mean - mean
+    spread = variance + weight * (batch_variance - variance) + weight * (1 - weight) * change**2
+    return mean + weight * change, spread
+
+
 def split_largest(values: tf.Tensor, mask: tf.Tensor, axis: Sequence[int]) -> tuple[tf.Tensor, tf.Tensor]:
     """Split values into the largest played one and what is left of each.
 

@@ -24,6 +24,8 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "relu": lambda x: np.maximum(x, 0),
     "silu": lambda x: x * np.exp(-np.logaddexp(0, -x)),  # x σ(x), without overflow
 }
+MEAN, VARIANCE = "observation_mean", "observation_variance"  # what is not learned, but counted
+EPSILON, LIMIT = 1e-8, 10.0  # of observations that are normalised
 INITIAL_LOG_STD = -0.5  # σ ≈ 0.6 of half the action box: explores it without sticking to its edges
 
 
@@ -31,11 +33,15 @@ def initialize_policy(config: Config, spec: EnvironmentSpec) -> dict[str, Array]
     """Draw the policies' parameters: nearly the same probability for every action at first.
 
     Returns:
-        `kernel_i` `[P, D, H]`, `bias_i` `[P, 1, H]`, and `log_std` `[P, 1, A]` of a Gaussian policy, float32.
+        `kernel_i` `[P, D, H]`, `bias_i` `[P, 1, H]`, `log_std` `[P, 1, A]` of a Gaussian policy, and the statistics of
+        observations, which change none yet, where they are normalised, `[P, 1, D]`; float32.
     """
     params = _initialize(config, spec, spec.action_size, Stream.POLICY, final_scale=0.01)
     if not spec.discrete:
         params["log_std"] = np.full((config.num_agents, 1, spec.action_size), INITIAL_LOG_STD, np.float32)
+    if config.normalize_observations:
+        shape = config.num_agents, 1, spec.observation_size
+        params |= {MEAN: np.zeros(shape, np.float32), VARIANCE: np.ones(shape, np.float32)}
     return params
 
 
@@ -59,6 +65,7 @@ def _initialize(
 
 def apply(params: Params, inputs: Array, activation: str) -> Array:
     """Apply the networks to `[P, N, D]`, N rows for each of P networks; return `[P, N, outputs]`."""
+    inputs = normalized(params, inputs)
     num_layers = sum(name.startswith("kernel") for name in params)
     for i in range(num_layers):
         inputs = inputs @ params[f"kernel_{i}"] + params[f"bias_{i}"]
@@ -67,17 +74,38 @@ def apply(params: Params, inputs: Array, activation: str) -> Array:
     return inputs
 
 
-def sample(params: Params, observations: Array, noise: Array, activation: str) -> Array:
-    """Draw actions `[P, N]` or `[P, N, A]` at observations `[P, N, D]`.
+def normalized(params: Params, observations: Array) -> Array:
+    """Return what policies' networks are given for observations `[P, N, D]`, as `in_tensorflow.normalized`."""
+    if MEAN not in params:
+        return observations
+    shifted = (observations - params[MEAN]) / np.sqrt(params[VARIANCE] + np.float32(EPSILON))
+    limited: Array = np.clip(shifted, -LIMIT, LIMIT)
+    return limited
+
+
+def sample(params: Params, observations: Array, noise: Array, activation: str, choices: tuple[int, ...] = ()) -> Array:
+    """Draw actions `[P, N]`, `[P, N, M]` or `[P, N, A]` at observations `[P, N, D]`.
 
     Args:
         params: of the policies.
         observations: `[P, N, D]`.
-        noise: uniform in [0, 1) `[P, N]` for choices, standard normal `[P, N, A]` for vectors.
+        noise: of the actions' shape: uniform in [0, 1) for choices, standard normal for vectors.
         activation: key of `ACTIVATIONS`.
+        choices: between how many options each choice is, if an action is made of several.
     """
     outputs = apply(params, observations, activation)
-    return draw_vector(outputs, params["log_std"], noise) if "log_std" in params else draw_choice(outputs, noise)
+    if "log_std" in params:
+        return draw_vector(outputs, params["log_std"], noise)
+    if len(choices) < 2:
+        return draw_choice(outputs, noise)
+    factors = enumerate(split(outputs, choices))
+    return np.stack([draw_choice(logits, noise[..., i]) for i, logits in factors], axis=-1)
+
+
+def split(outputs: Array, choices: tuple[int, ...]) -> list[Array]:
+    """Cut outputs `[..., K]` into the logits of each choice."""
+    factors: list[Array] = np.split(outputs, np.cumsum(choices)[:-1], axis=-1)
+    return factors
 
 
 def draw_vector(mean: Array, log_std: Array, normal: Array) -> Array:
@@ -110,10 +138,14 @@ def passed_by(uniform: Any, cumulative: Any) -> Any:
     return uniform[..., None] >= cumulative
 
 
-def greedy(params: Params, observations: Array, activation: str) -> Array:
-    """Return the most probable actions `[P, N]`, or the mean actions `[P, N, A]`, at observations `[P, N, D]`."""
+def greedy(params: Params, observations: Array, activation: str, choices: tuple[int, ...] = ()) -> Array:
+    """Return the most probable actions, or the mean actions, at observations `[P, N, D]`; else as `sample`."""
     outputs = apply(params, observations, activation)
-    return outputs if "log_std" in params else outputs.argmax(axis=-1).astype(np.int32)
+    if "log_std" in params:
+        return outputs
+    if len(choices) < 2:
+        return outputs.argmax(axis=-1).astype(np.int32)
+    return np.stack([logits.argmax(axis=-1) for logits in split(outputs, choices)], axis=-1).astype(np.int32)
 
 
 def softmax(logits: Array) -> Array:

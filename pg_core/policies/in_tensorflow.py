@@ -11,8 +11,10 @@ import tensorflow as tf
 
 from pg_core import maths
 from pg_core.config import HYPERPARAMETERS, Config
+from pg_core.policies.in_numpy import EPSILON, LIMIT, MEAN, VARIANCE
 
 Params = Mapping[str, tf.Tensor]
+Choices = tuple[int, ...]
 
 TANH, RELU, SILU = range(3)  # in the order of the choices of `Config.activation`
 FEW = 8  # a product with so few inputs or outputs is faster as a sum of products than as a matrix product
@@ -100,43 +102,57 @@ def _product(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return functools.reduce(tf.add, [inputs[..., i : i + 1] * kernel[..., i : i + 1, :] for i in range(fan_in)])
 
 
-def distribution(policy: Params, networks: Params, layers: list[Layer]) -> maths.Distribution:
+def normalized(policy: Params, observations: tf.Tensor) -> tf.Tensor:
+    """Return what networks are given for observations `[..., P, B, D]`: (o - mean) / standard deviation, within ±10.
+
+    Without statistics in the policies observations are given as they are.
+    """
+    if MEAN not in policy:
+        return observations
+    shifted = (observations - policy[MEAN]) / tf.sqrt(policy[VARIANCE] + EPSILON)
+    return tf.clip_by_value(shifted, -LIMIT, LIMIT)
+
+
+def distribution(policy: Params, networks: Params, layers: list[Layer], choices: Choices = ()) -> maths.Distribution:
     """Return the distributions over actions that the outputs of policies' networks stand for.
 
     Args:
-        policy: parameters of the policies, which tell their kind.
+        policy: parameters of the policies, which tell their kind but for `choices`.
         networks: their `log_odds_networks`.
         layers: what `forward` returned for these.
+        choices: between how many options each choice is, if an action is made of several.
     """
     outputs = layers[-1].preactivations
     if "log_std" in networks:
         return maths.Gaussian.of(outputs, networks["log_std"])
-    return maths.Bernoulli(outputs) if _has_two_actions(policy) else maths.Categorical(outputs)
+    if len(choices) > 1:
+        return maths.Product(outputs, choices)
+    return maths.Bernoulli(outputs) if _has_two_actions(policy, choices) else maths.Categorical(outputs)
 
 
-def log_odds_networks(policy: Params) -> Params:
+def log_odds_networks(policy: Params, choices: Choices = ()) -> Params:
     """Return the networks of policies: of two actions with one output, z₁ - z₀ for the logits z; others as they are.
 
     The difference is all that a softmax sees of two logits, and half the work of the last layer.
     """
-    if not _has_two_actions(policy):
+    if not _has_two_actions(policy, choices):
         return policy
     return {**policy, **{name: policy[name][..., 1:] - policy[name][..., :1] for name in _last(policy)}}
 
 
-def logits_gradients(gradients: Params, policy: Params) -> Params:
+def logits_gradients(gradients: Params, policy: Params, choices: Choices = ()) -> Params:
     """Return the gradients with respect to `policy`, given those with respect to its `log_odds_networks`.
 
     ∂L/∂z₁ = ∂L/∂(z₁ - z₀) = -∂L/∂z₀
     """
-    if not _has_two_actions(policy):
+    if not _has_two_actions(policy, choices):
         return gradients
     return {**gradients, **{name: tf.concat([-gradients[name], gradients[name]], axis=-1) for name in _last(policy)}}
 
 
-def _has_two_actions(policy: Params) -> bool:
+def _has_two_actions(policy: Params, choices: Choices) -> bool:
     """Return whether these are softmax policies of two actions."""
-    return "log_std" not in policy and policy[_last(policy)[0]].shape[-1] == 2
+    return "log_std" not in policy and len(choices) < 2 and policy[_last(policy)[0]].shape[-1] == 2
 
 
 def _last(params: Params) -> list[str]:

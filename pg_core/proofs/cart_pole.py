@@ -11,7 +11,7 @@ import numpy as np
 import sympy
 import tensorflow as tf
 
-from pg_core.engines import compiled
+from pg_core.engines import cart_pole
 from pg_core.proofs import episodes
 from pg_core.proofs.mdp import Array
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
@@ -21,7 +21,7 @@ POSITIONS = X, ANGLE = sympy.symbols(r"x \theta", real=True)
 VELOCITIES = X_DOT, ANGLE_DOT = sympy.symbols(r"\dot{x} \dot{\theta}", real=True)
 ACCELERATIONS = sympy.symbols(r"\ddot{x} \ddot{\theta}", real=True)
 CONSTANTS = {
-    TOTAL: compiled.TOTAL_MASS, POLE: compiled.POLE_MASS, LENGTH: compiled.HALF_LENGTH, GRAVITY: compiled.GRAVITY
+    TOTAL: cart_pole.TOTAL_MASS, POLE: cart_pole.POLE_MASS, LENGTH: cart_pole.HALF_LENGTH, GRAVITY: cart_pole.GRAVITY
 }  # fmt: skip
 MAX_ANGLE = 12 * 2 * math.pi / 360
 SWING_STEPS = 500
@@ -105,19 +105,19 @@ def motion(model: Model) -> Function:
     return numeric(X_DOT, model.accelerations[0], ANGLE_DOT, model.accelerations[1])
 
 
-def euler(flow: Function, states: Array, force: Array, h: float = compiled.SECONDS) -> Array:
+def euler(flow: Function, states: Array, force: Array, h: float = cart_pole.SECONDS) -> Array:
     """Calculate s' = s + h ds/dt: positions move by the old velocities."""
     return states + h * flow(states, force)
 
 
-def semi_implicit_euler(flow: Function, states: Array, force: Array, h: float = compiled.SECONDS) -> Array:
+def semi_implicit_euler(flow: Function, states: Array, force: Array, h: float = cart_pole.SECONDS) -> Array:
     """Calculate velocities as `euler` does, and move the positions by the new ones."""
     after = euler(flow, states, force, h)
     after[::2] = states[::2] + h * after[1::2]
     return after
 
 
-def runge_kutta(flow: Function, states: Array, force: Array, h: float = compiled.SECONDS) -> Array:
+def runge_kutta(flow: Function, states: Array, force: Array, h: float = cart_pole.SECONDS) -> Array:
     """Calculate s' = s + h/6 (k₁ + 2k₂ + 2k₃ + k₄), with an error of order h⁵."""
     first = flow(states, force)
     second = flow(states + h / 2 * first, force)
@@ -189,7 +189,7 @@ def energy_expansion(model: Model, states: Array) -> tuple[Array, Array]:
 
 def _small_steps(model: Model, states: Array, force: Array) -> tuple[Comparison, ...]:
     """Compare what one Euler step is off by with its law in h."""
-    flow, h = motion(model), compiled.SECONDS / 64
+    flow, h = motion(model), cart_pole.SECONDS / 64
     errors = [np.linalg.norm(step_error(euler, flow, states, force, size), axis=0) for size in (h, h / 2)]
     tiny, speed = h / 64, flow(states, force)
     second = (flow(states + tiny * speed, force) - flow(states - tiny * speed, force)) / (2 * tiny)  # s̈ = df/dt
@@ -208,10 +208,10 @@ def check(seed: int = 0) -> Check:
     rng = np.random.default_rng(seed)
     states = random_states(rng)
     right: Array = rng.integers(2, size=states.shape[1]) == 1
-    force = np.where(right, compiled.FORCE, -compiled.FORCE)
+    force = np.where(right, cart_pole.FORCE, -cart_pole.FORCE)
     model = derive()
     flow, heavy_middle = motion(model), motion(derive(rod=False))
-    after = compiled.step(tf.constant(states), tf.constant(right))
+    after = cart_pole.step(tf.constant(states), tf.constant(right))
     theirs, ended = gymnasiums_steps(states, right)
     outside = (np.abs(theirs[0]) > 2.4) | (np.abs(theirs[2]) > MAX_ANGLE)
     angle = rng.uniform(1.6, 3.0)  # below the cart, so that the pole swings
@@ -222,11 +222,11 @@ def check(seed: int = 0) -> Check:
             exact("SymPy: d(Eₖ + Eₚ)/dt - F ẋ = 0", float(power_defect(model)), 0.0),
             exact(
                 "ẋ, ẍ, θ̇, θ̈ of the Lagrangian are the compiled engine's",
-                (after - states) / compiled.SECONDS, flow(states, force),
+                (after - states) / cart_pole.SECONDS, flow(states, force),
             ),
             exact("s + 0.02 (ẋ, ẍ, θ̇, θ̈) is Gymnasium's next state", euler(flow, states, force), theirs),
             exact("Gymnasium ends the episode where |x| > 2.4 or |θ| > 12°", ended, outside),
-            exact("and so does the compiled engine", compiled.has_failed(tf.constant(theirs)), outside),
+            exact("and so does the compiled engine", cart_pole.has_failed(tf.constant(theirs)), outside),
             exact("a point mass for the rod: 1 for 4/3", euler(heavy_middle, states, force), theirs, wrong=True),
             exact("positions moved by new velocities", semi_implicit_euler(flow, states, force), theirs, wrong=True),
             exact("the force to the other side", euler(flow, states, -force), theirs, wrong=True),
@@ -242,8 +242,8 @@ def check(seed: int = 0) -> Check:
 
 def _errors(flow: Function, rng: np.random.Generator) -> Picture:
     """Show the error of one step of each integrator from one state, by the step's length."""
-    state, force = rng.uniform(-1, 1, (4, 1)) * [[1], [1], [0.2], [1]], np.full(1, compiled.FORCE)
-    lengths = [compiled.SECONDS * 2.0**k for k in range(-4, 3)]
+    state, force = rng.uniform(-1, 1, (4, 1)) * [[1], [1], [0.2], [1]], np.full(1, cart_pole.FORCE)
+    lengths = [cart_pole.SECONDS * 2.0**k for k in range(-4, 3)]
     series = tuple(
         Series(name, tuple(lengths), tuple(float(np.linalg.norm(step_error(step, flow, state, force, h)))
                                            for h in lengths))
@@ -254,6 +254,6 @@ def _errors(flow: Function, rng: np.random.Generator) -> Picture:
 
 def _picture(swings: dict[str, Array]) -> Picture:
     """Show every tenth energy."""
-    x = tuple((compiled.SECONDS * np.arange(0, SWING_STEPS + 1, 10)).tolist())
+    x = tuple((cart_pole.SECONDS * np.arange(0, SWING_STEPS + 1, 10)).tolist())
     series = tuple(Series(name, x, tuple(values[::10].tolist())) for name, values in swings.items())
     return Picture("Energy of a free swing", "time in s", "energy in J", series)

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from pg_core.config import Config
-from pg_core.engines import Trajectories
+from pg_core.engines import Trajectories, cart_pole
 from pg_core.engines.compiled import Draws, collect
 from pg_core.engines.gymnasium import GymnasiumEngine
 from pg_core.policies import in_numpy
@@ -28,7 +28,7 @@ def comparisons(seed: int) -> tuple[Comparison, ...]:
     policy["kernel_1"] = policy["kernel_1"] * np.float32(PREFERENCE)
     for name, shift in (("bias_0", 0.3), ("bias_1", 0.2)):
         policy[name] = policy[name] + np.linspace(-shift, shift, policy[name].shape[-1], dtype=np.float32)
-    draws = Draws.of(seed, range(AGENTS), range(UPDATE, UPDATE + 1), 1, EPISODES, STEPS)
+    draws = Draws.of(cart_pole.environment(), seed, range(AGENTS), range(UPDATE, UPDATE + 1), 1, EPISODES, STEPS)
     theirs, paid = (_gymnasiums(config, policy, reward) for reward in (False, True))
     ours, sutton_barto = (_compiled(config, policy, draws, reward) for reward in (False, True))
     mask = ours.mask
@@ -51,12 +51,13 @@ def comparisons(seed: int) -> tuple[Comparison, ...]:
 def _compiled(config: Config, policy: dict[str, Array], draws: Draws, sutton_barto_reward: bool) -> Trajectories:
     tensors = {name: tf.constant(array) for name, array in policy.items()}
     noise, starts = tf.constant(draws.noise[0]), tf.constant(draws.starts[0])
-    played = collect(tensors, choice_index(config, "activation"), noise, starts, sutton_barto_reward)
+    environment = cart_pole.environment(sutton_barto_reward)
+    played = collect(environment, tensors, choice_index(config, "activation"), noise, starts)
     return Trajectories(*map(np.asarray, played))
 
 
 def _gymnasiums(config: Config, policy: dict[str, Array], sutton_barto_reward: bool) -> Trajectories:
-    spec = Config(sutton_barto_reward=sutton_barto_reward).environment
+    spec = Config(env_kwargs={"sutton_barto_reward": sutton_barto_reward}).environment
     engine = GymnasiumEngine(spec, AGENTS, EPISODES, config.seed)
     try:
         return engine.collect(lambda seen, noise: in_numpy.sample(policy, seen, noise, config.activation), UPDATE)

@@ -29,13 +29,14 @@ class Case(NamedTuple):
     env_id: str
     observation_size: int
     outputs: int
-    discrete: bool
+    choices: tuple[int, ...]  # none: vectors
 
 
 CASES = (
-    Case("two actions", "CartPole-v1", 4, 2, True),
-    Case("three actions", "Acrobot-v1", 6, 3, True),
-    Case("a Gaussian", "Pendulum-v1", 3, 1, False),
+    Case("two actions", "CartPole-v1", 4, 2, (2,)),
+    Case("three actions", "Acrobot-v1", 6, 3, (3,)),
+    Case("a choice of three and one of two", "Acrobot-v1", 6, 5, (3, 2)),
+    Case("a Gaussian", "Pendulum-v1", 3, 1, ()),
 )
 
 
@@ -53,33 +54,36 @@ def sides(case: Case, activation: str, seed: int) -> tuple[Array, Array]:
     """Calculate the trainer's step and minus the tape's gradient, of every parameter, for both batches."""
     rng = np.random.default_rng([seed, 7])
     policy, value = _network(case, case.outputs, rng), _network(case, 1, rng)
-    if not case.discrete:
+    if not case.choices:
         policy["log_std"] = tf.constant(rng.normal(scale=0.3, size=(1, case.outputs)))
     observations, batches = _play(case, rng)
     start = training.start(policy, MASK.shape[1], value)
     settings: dict[str, Any] = {"env_id": case.env_id, "activation": activation, "gamma": GAMMA, "ent_coef": ENT_COEF}
-    state, _ = training.update(start, observations, batches, baseline="value", reduction="step", **settings)
+    settings |= {"baseline": "value", "reduction": "step", "choices": case.choices}
+    state, _ = training.update(start, observations, batches, **settings)
     taken, gradients = [], []
     for n in range(MASK.shape[1]):
         taken += [after[name][n] - before[name] for after, before in ((state.policy, policy), (state.value, value))
                   for name in before]  # fmt: skip
         with tf.GradientTape(persistent=True) as tape:
             tape.watch((policy, value))
-            of_policy, of_value = losses(policy, value, observations[:, n], batches, n, ACTIVATIONS[activation])
+            batch = policy, value, observations[:, n], batches, n
+            of_policy, of_value = losses(*batch, ACTIVATIONS[activation], case.choices)
         gradients += [*tape.gradient(of_policy, policy).values(), *tape.gradient(of_value, value).values()]
     return _flat(taken), -_flat(gradients)
 
 
 def losses(
-    policy: Params, value: Params, observations: Array, batches: Batches, n: int, activation: Any
-) -> tuple[tf.Tensor, tf.Tensor]:
+    policy: Params, value: Params, observations: Array, batches: Batches, n: int, activation: Any,
+    choices: tuple[int, ...],
+) -> tuple[tf.Tensor, tf.Tensor]:  # fmt: skip
     """Calculate -Σ (γᵗ (Gₜ - V) log π + c_H H) / n and ½ Σ (V - Gₜ)² / n of one batch, over its n steps."""
     actions, rewards, mask = (x[:, n] for x in (batches.actions, batches.rewards, batches.mask))
     values, returns, ahead = outputs(value, observations, activation)[..., 0], np.zeros_like(rewards), 0.0
     for t in reversed(range(len(rewards))):
         returns[t] = ahead = rewards[t] + GAMMA * ahead
     weights = GAMMA ** np.arange(len(rewards))[:, None] * (returns - values.numpy())
-    log_probs, entropies = said(policy, outputs(policy, observations, activation), actions)
+    log_probs, entropies = said(policy, outputs(policy, observations, activation), actions, choices)
     steps = mask.sum()
     of_policy = -tf.reduce_sum(mask * (weights * log_probs + ENT_COEF * entropies)) / steps
     return of_policy, 0.5 * tf.reduce_sum(mask * (values - returns) ** 2) / steps
@@ -93,9 +97,12 @@ def outputs(params: Params, x: Any, activation: Any) -> tf.Tensor:
     return x
 
 
-def said(policy: Params, z: tf.Tensor, actions: Array) -> tuple[tf.Tensor, tf.Tensor]:
-    """Calculate log π(a|s) and H(π(·|s)), `[T, B]`."""
-    if "log_std" not in policy:
+def said(policy: Params, z: tf.Tensor, actions: Array, choices: tuple[int, ...]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Calculate log π(a|s) and H(π(·|s)), `[T, B]`: of two choices as of one among all pairs."""
+    if choices:
+        if len(choices) > 1:  # zᵢⱼ = zᵢ + zⱼ
+            z = tf.concat([z[..., i : i + 1] + z[..., choices[0] :] for i in range(choices[0])], axis=-1)
+            actions = actions[..., 0] * choices[1] + actions[..., 1]
         every = tf.nn.log_softmax(z)
         return tf.gather(every, actions, batch_dims=2), -tf.reduce_sum(tf.exp(every) * every, axis=-1)
     log_std = policy["log_std"]
@@ -115,8 +122,9 @@ def _network(case: Case, num_outputs: int, rng: np.random.Generator) -> Params:
 def _play(case: Case, rng: np.random.Generator) -> tuple[Array, Batches]:
     """Draw anything that may be seen, done and earned."""
     observations = rng.normal(size=(*MASK.shape, case.observation_size)) * MASK[..., None]
-    if case.discrete:
-        actions: Array = (rng.integers(case.outputs, size=MASK.shape) * MASK).astype(np.int32)
+    if case.choices:
+        drawn = [rng.integers(size, size=MASK.shape) * MASK for size in case.choices]
+        actions: Array = (np.stack(drawn, axis=-1) if len(drawn) > 1 else drawn[0]).astype(np.int32)
     else:
         actions = rng.normal(size=(*MASK.shape, case.outputs)) * MASK[..., None]
     rewards = rng.normal(size=MASK.shape) * MASK

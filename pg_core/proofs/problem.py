@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pg_core import maths
 from pg_core.config import Config
-from pg_core.engines import Trajectories, compiled
+from pg_core.engines import Trajectories, cart_pole
 from pg_core.engines.compiled import Draws
 from pg_core.engines.gymnasium import GymnasiumEngine
 from pg_core.proofs import mdp, training
@@ -56,7 +56,7 @@ def play(seed: int) -> Trajectories:
 def ahead(played: Trajectories) -> Array:
     """Calculate f(sₜ, aₜ) by the compiled engine, from all steps at once, `[T, P, B, 4]`."""
     states = tf.constant(np.moveaxis(played.observations, -1, 0), tf.float64)
-    return np.moveaxis(compiled.step(states, tf.constant(played.actions == 1)).numpy(), 0, -1)
+    return np.moveaxis(cart_pole.step(states, tf.constant(played.actions == 1)).numpy(), 0, -1)
 
 
 def _episodes(played: Trajectories, seed: int) -> list[Comparison]:
@@ -68,7 +68,7 @@ def _episodes(played: Trajectories, seed: int) -> list[Comparison]:
     outside = (np.abs(last[..., 0]) > WIDTH) | (np.abs(last[..., 2]) > LEAN)
     inside = (np.abs(played.observations[..., 0]) <= WIDTH) & (np.abs(played.observations[..., 2]) <= LEAN)
     returns = maths.episode_returns(tf.constant(played.rewards), 1.0)[0]
-    starts = Draws.of(seed, range(1), range(1, 2), 1, 256, 1).starts[0, :, 0]  # [4, 256]
+    starts = Draws.of(cart_pole.environment(), seed, range(1), range(1, 2), 1, 256, 1).starts[0, :, 0]  # [4, 256]
     rows = [
         exact("sₜ₊₁ = f(sₜ, aₜ), by the compiled engine, is the state that Gymnasium comes to",
               following[:-1] * goes_on, played.observations[1:] * goes_on),
@@ -77,7 +77,7 @@ def _episodes(played: Trajectories, seed: int) -> list[Comparison]:
         exact("no state that is acted in is outside, |x| > 2.4 or |φ| > 12°", ~inside * mask, 0.0),
         exact("an episode has failed if and only if its last step leads outside", played.terminated, outside),
         exact("the compiled engine calls that a failure, too",
-              compiled.has_failed(tf.constant(np.moveaxis(last, -1, 0))), outside),
+              cart_pole.has_failed(tf.constant(np.moveaxis(last, -1, 0))), outside),
         exact("the others, 500 steps long, are cut off: no failure", played.truncated, (lengths == LIMIT) & ~outside),
         exact("500 steps without a failure count as one", played.terminated, played.terminated | (lengths == LIMIT),
               wrong=True),

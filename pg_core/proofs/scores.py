@@ -47,7 +47,13 @@ def check(seed: int = 0) -> Check:
     lengths = Series("length of the interval of u", tuple(range(CHOICES)), tuple(np.diff(ends).tolist()))
     chances = Series("π(a)", tuple(range(CHOICES)), tuple(softmax(logits).tolist()))
     return Check(
-        (*_softmax(logits), *_two_actions(rng), *_inversion(logits, np.diff(ends)), *_gaussian(rng)),
+        (
+            *_softmax(logits),
+            *_two_actions(rng),
+            *_inversion(logits, np.diff(ends)),
+            *_gaussian(rng),
+            *_several(rng),
+        ),
         pictures=(Picture("Every action has its share of the numbers u", "action a", "", (lengths, chances), "bars"),),
     )
 
@@ -80,6 +86,25 @@ def _two_actions(rng: np.random.Generator) -> tuple[Comparison, ...]:
         exact("two actions: a softmax of (0, z)", log_prob, as_softmax),
         exact("two actions: ∂log π(a)/∂z = a - sigmoid(z)", score, actions - chance),
         exact("two actions: the same, by the tape", score, by_tape),
+    )  # fmt: skip
+
+
+def _several(rng: np.random.Generator) -> tuple[Comparison, ...]:
+    sizes = 2, 3
+    pairs = np.stack(np.indices(sizes), axis=-1).reshape(-1, 2).astype(np.int32)  # all actions, [6, 2]
+    logits = tf.constant(np.tile(rng.normal(size=sum(sizes)), (len(pairs), 1)))
+    pi = maths.Product(logits, sizes)
+    one = np.add.outer(logits[0, :2], logits[0, 2:]).ravel()  # zᵢ + zⱼ
+    chances = softmax(one)
+    return (
+        exact("several choices: Σᵢ log πᵢ(aᵢ) = log of one softmax over all combinations", pi.log_prob(pairs),
+              np.log(chances)),
+        exact("several choices: the scores one after the other = ∂log π(a)/∂z, by the tape", pi.score(pairs),
+              mdp.gradient(lambda z: maths.Product(z, sizes).log_prob(pairs), logits)),
+        exact("several choices: Σᵢ Hᵢ = -Σ π log π over all combinations", pi.entropy()[0],
+              -(chances * np.log(chances)).sum()),
+        exact("the slopes of the entropies one after the other = ∂H/∂z, by the tape", pi.entropy_gradient(),
+              mdp.gradient(lambda z: maths.Product(z, sizes).entropy(), logits)),
     )  # fmt: skip
 
 

@@ -51,13 +51,16 @@ def start(policy: Params, count: int, value: Params | None = None) -> State:
     return State(policies, values, slots(policies), slots(values), tf.constant(0, tf.float64), statistics)
 
 
-def update(state: State, observations: Any, batches: Batches, **settings: Any) -> tuple[State, Metrics]:
+def update(
+    state: State, observations: Any, batches: Batches, choices: tuple[int, ...] = (), **settings: Any
+) -> tuple[State, Metrics]:
     """Have the trainer do one update from every batch.
 
     Args:
         state: of N agents.
         observations: `[T, N, B, D]`.
         batches: what was played.
+        choices: between how many options each choice is, if an action is made of several.
         settings: of `Config`; the others are those of `PLAIN`.
     """
     config = Config(**{**PLAIN, **settings})
@@ -68,12 +71,12 @@ def update(state: State, observations: Any, batches: Batches, **settings: Any) -
     played = Trajectories(*map(tf.constant, (*steps, ended, ended)))
     trajectories = Trajectories(*_for_any_number(played[:4], axis=1), *_for_any_number(played[4:], axis=0))
     signature = _for_any_number(state, axis=0), trajectories
-    key = config.optimizer, *tf.nest.flatten(signature)
+    key = config.optimizer, choices, *tf.nest.flatten(signature)
     if key not in _traced:
         if len(_traced) == MAX_TRACED:
             del _traced[next(iter(_traced))]
         step = tf.function(
-            lambda state, played, hyper: reinforce.update(state, played, hyper, config.optimizer, None),
+            lambda state, played, hyper: reinforce.update(state, played, hyper, config.optimizer, None, choices),
             autograph=False,
         )
         _traced[key] = step.get_concrete_function(*signature, hyper)

@@ -10,8 +10,9 @@ import tensorflow as tf
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv, CartPoleVectorEnv
 
 from pg_core.config import HYPERPARAMETERS, Config
-from pg_core.engines import Trajectories
-from pg_core.engines.compiled import MAX_ANGLE, MAX_POSITION, SECONDS, Draws, collect, has_failed, step
+from pg_core.engines import Trajectories, cart_pole
+from pg_core.engines.cart_pole import MAX_ANGLE, MAX_POSITION, SECONDS, has_failed, step
+from pg_core.engines.compiled import Draws, collect, compiled_environment
 from pg_core.engines.gymnasium import GymnasiumEngine
 from pg_core.learning import learners, reinforce
 from pg_core.learning.trainer import Trainer
@@ -32,8 +33,9 @@ pytestmark = pytest.mark.usefixtures("sixteen_at_once")
 def play(config: Config, policy: dict[str, np.ndarray], update: int = 0) -> Trajectories:
     """Play the episodes of one update with the compiled engine."""
     spec = config.environment
+    environment = compiled_environment(spec)
     draws = Draws.of(
-        config.seed, range(config.num_agents), range(update, update + 1), 1, config.episodes_per_update,
+        environment, config.seed, range(config.num_agents), range(update, update + 1), 1, config.episodes_per_update,
         spec.max_episode_steps,
     )  # fmt: skip
     params = {name: tf.constant(array) for name, array in policy.items()}
@@ -42,7 +44,7 @@ def play(config: Config, policy: dict[str, np.ndarray], update: int = 0) -> Traj
         tf.constant(draws.noise[0]),
         tf.constant(draws.starts[0]),
     )
-    played = compiled_collect(params, activation, noise, starts, config.sutton_barto_reward)
+    played = compiled_collect(environment, params, activation, noise, starts)
     return Trajectories(*(value.numpy() for value in played))
 
 
@@ -156,7 +158,12 @@ def test_sine_and_cosine_hold_up_to_half_a_turn():
 def test_both_engines_play_the_same_episodes(env_id, sutton_barto_reward):
     """The same starts and the same noise; actions may part only where rounding decides, here nowhere."""
     config = Config(
-        **SMALL, env_id=env_id, sutton_barto_reward=sutton_barto_reward, gamma=0.9, activation="relu", seed=7
+        **SMALL,
+        env_id=env_id,
+        env_kwargs={"sutton_barto_reward": sutton_barto_reward},
+        gamma=0.9,
+        activation="relu",
+        seed=7,
     )
     policy = {**initialize_policy(config, config.environment)}
     for params in (policy, balancing(2)):
@@ -192,7 +199,7 @@ def test_rows_after_the_end_are_zero_and_every_episode_ends_once():
 @pytest.mark.parametrize("sutton_barto_reward", [False, True])
 def test_a_failure_at_the_time_limit_is_both_ends(register, sutton_barto_reward):
     """The limit is set to the length of an episode that fails: Gymnasium says so too."""
-    config = Config(**SMALL, sutton_barto_reward=sutton_barto_reward, gamma=0.9)
+    config = Config(**SMALL, env_kwargs={"sutton_barto_reward": sutton_barto_reward}, gamma=0.9)
     lengths = play(config, balancing(2)).mask.sum(axis=0).astype(int)
     limits = sorted(set(lengths.ravel()) - {500})
     assert {limit % 2 for limit in limits} == {0, 1}
@@ -215,16 +222,16 @@ def test_a_failure_at_the_time_limit_is_both_ends(register, sutton_barto_reward)
 
 def test_draws_are_those_of_each_agent_and_update_alone():
     sizes = 2, 3, 500
-    together = Draws.of(5, range(3), range(4, 6), *sizes)
+    together = Draws.of(cart_pole.environment(), 5, range(3), range(4, 6), *sizes)
     assert together.noise.shape == (2, 3, 500, 3)
     assert together.starts.shape == (2, 4, 3, 3)
     for row, column in np.ndindex(2, 3):
-        alone = Draws.of(5, range(column, column + 1), range(4 + row, 5 + row), *sizes)
+        alone = Draws.of(cart_pole.environment(), 5, range(column, column + 1), range(4 + row, 5 + row), *sizes)
         np.testing.assert_array_equal(together.noise[row, column], alone.noise[0, 0])
         np.testing.assert_array_equal(together.starts[row, :, column], alone.starts[0, :, 0])
     assert len(np.unique(together.starts)) == together.starts.size
     assert (np.abs(together.starts) <= 0.05).all()
-    other = Draws.of(6, range(3), range(4, 6), *sizes)
+    other = Draws.of(cart_pole.environment(), 6, range(3), range(4, 6), *sizes)
     assert not np.isin(together.starts, other.starts).any()
 
 
@@ -253,13 +260,15 @@ def test_both_programs_take_the_same_step_from_the_same_episodes(optimizer):
     settings = {"baseline": "value", "learning_rate": 0.01, "gamma": 0.99, "normalize_advantages": False}
     config = Config(**SMALL, **settings, optimizer=optimizer)
     spec, state = config.environment, reinforce.initial_state(config, config.environment)
-    draws = Draws.of(config.seed, range(2), range(1), learners.MAX_UPDATES, 3, spec.max_episode_steps)
+    environment = compiled_environment(spec)
+    draws = Draws.of(environment, config.seed, range(2), range(1), learners.MAX_UPDATES, 3, spec.max_episode_steps)
     draws = Draws(*map(tf.constant, draws))
     losses = set()
     for index, baseline in enumerate(HYPERPARAMETERS["baseline"].choices):
         hyper = reinforce.hyperparameters(config)._replace(baseline=tf.constant(index))
-        together, (measured, _) = learners.play_program(state, hyper, draws, tf.constant(1), optimizer, spec)
-        episodes = compiled_collect(state.policy, hyper.activation, draws.noise[0], draws.starts[0], False)
+        fixed = optimizer, environment, spec.reward_threshold
+        together, (measured, _) = learners.play_program(state, hyper, draws, tf.constant(1), *fixed)
+        episodes = compiled_collect(environment, state.policy, hyper.activation, draws.noise[0], draws.starts[0])
         apart, also = learners.learn_program(state, episodes, hyper, optimizer, spec.reward_threshold)
         for ours, theirs in zip(tf.nest.flatten(together), tf.nest.flatten(apart), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)

@@ -26,7 +26,7 @@ def policy_of(config):
 CONFIGS = [
     Config(num_agents=5, hidden_layers=(), seed=3),
     Config(num_agents=3, hidden_layers=(8,), env_id="CartPole-v0"),
-    Config(num_agents=2, hidden_layers=(16, 8), activation="silu", sutton_barto_reward=True),
+    Config(num_agents=2, hidden_layers=(16, 8), activation="silu", env_kwargs={"sutton_barto_reward": True}),
 ]
 
 
@@ -141,5 +141,5 @@ def test_another_environment_comes_as_pictures_of_one_agent():
     config = Config(env_id="FrozenLake-v1", num_agents=2, hidden_layers=())
     answer = json.loads(to_json(config, policy_of(config), 3, [1, 0]))
     [drawn] = answer["episodes"]
-    assert (answer["kind"], drawn["agent"], drawn["discrete"], drawn["frame_ms"]) == ("frames", 0, True, 250)
+    assert (answer["kind"], drawn["agent"], drawn["choices"], drawn["frame_ms"]) == ("frames", 0, [4], 250)
     assert drawn["steps"][-1] == drawn["length"] and drawn["thoughts"][-1] == []

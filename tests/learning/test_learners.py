@@ -1,5 +1,6 @@
 """However a run is divided, into dispatches or into shares of its population, its records are the same."""
 
+import functools
 import itertools
 
 import gymnasium as gym
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 
 from pg_core.config import Config
+from pg_core.engines.gymnasium import GymnasiumEngine
 from pg_core.learning import learners, memory
 from pg_core.learning.trainer import Trainer, TrainingError, Update
+from pg_core.policies import in_numpy
 
 # One shape for nearly all tests, that of test_trainer.py: XLA compiles for seconds.
 SMALL = {"num_agents": 2, "episodes_per_update": 3, "hidden_layers": (8,), "num_updates": 40, "stop_when_solved": False}
@@ -40,6 +43,32 @@ def assert_same_bits(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray])
     for name, array in ours.items():
         assert (array.dtype, array.shape) == (theirs[name].dtype, theirs[name].shape)
         assert array.tobytes() == theirs[name].tobytes(), name
+
+
+@pytest.mark.parametrize("engine", ["compiled", "gymnasium"])
+def test_the_statistics_of_observations_belong_to_the_state(engine):
+    config = small(normalize_observations=True, engine=engine, num_updates=8)
+    whole, end = run(config, [16])
+    first = Trainer(config)
+    begun = [*first.advance(2)]
+    middle = first.checkpoint()
+    first.close()
+    rest, same_end = run(config, [3], middle)
+    assert begun + rest == whole
+    assert_same_bits(end, same_end)
+    # Statistics of what was seen, agent by agent: not what the networks were given.
+    engine = GymnasiumEngine(config.environment, 2, 3, config.seed)
+    start = Trainer(config)
+    policy = start.policy()
+    start.advance(1)
+    act = functools.partial(in_numpy.sample, policy, activation=config.activation)
+    played = engine.collect(act, 0)
+    for agent in range(2):
+        seen = played.observations[:, agent][played.mask[:, agent] > 0]
+        np.testing.assert_allclose(start.policy()["observation_mean"][agent, 0], seen.mean(axis=0), atol=1e-6)
+        np.testing.assert_allclose(start.policy()["observation_variance"][agent, 0], seen.var(axis=0), rtol=1e-4)
+    engine.close()
+    start.close()
 
 
 @pytest.mark.parametrize("sizes", [[16], [5], [1000], [3, 1, 16, 2]])
@@ -221,7 +250,7 @@ def test_a_program_is_compiled_without_an_update(engine):
 
 
 def test_runs_of_the_other_reward_share_one_trace_too():
-    config = small(num_updates=1, sutton_barto_reward=True, gamma=0.9)
+    config = small(num_updates=1, env_kwargs={"sutton_barto_reward": True}, gamma=0.9)
     run(config, [1])
     traced = traces()
     for seed in (1, 2):

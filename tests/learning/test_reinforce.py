@@ -104,6 +104,47 @@ def weights_by_hand(config: Config, trajectories: Trajectories, values: np.ndarr
     return weights * mask
 
 
+def test_what_is_learned_from_is_the_scaled_reward_and_what_is_shown_is_not():
+    config = setting(baseline="value", reward_scale=0.25)
+    state, played = state_of(config), trajectories_of(config)
+    after, metrics = run(config, state, played)
+    plain = played._replace(rewards=0.25 * played.rewards)
+    expected, theirs = run(setting(baseline="value"), state, plain)
+    for ours, other in zip(tf.nest.flatten(after[:5]), tf.nest.flatten(expected[:5]), strict=True):
+        np.testing.assert_allclose(ours, other, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(metrics.episodic_returns, tf.reduce_sum(played.rewards, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(metrics.value_loss, theirs.value_loss, rtol=1e-6)
+
+
+def test_the_step_is_that_of_normalised_observations_and_statistics_go_on():
+    """Another agent has solved its environment: neither its policy nor its statistics move."""
+    config = setting(baseline="value", normalize_observations=True)
+    state, played = state_of(config), trajectories_of(config)
+    policy = dict(state.policy)
+    policy["observation_mean"] = mean = np.full((P, 1, 4), 0.5, np.float32)
+    policy["observation_variance"] = variance = np.full((P, 1, 4), 4.0, np.float32)
+    solved = np.array([-1, -1, 7])
+    statistics = state.statistics._replace(env_steps=tf.fill([P], np.int64(40)), env_steps_to_solve=tf.constant(solved))
+    state = state._replace(policy=policy, statistics=statistics)
+    after, _ = run(config, state, played)
+    raw, mask = played.observations.numpy(), played.mask.numpy()[..., None]
+    given = played._replace(observations=tf.constant((raw - 0.5) / 2 * mask))
+    networks = {name: array for name, array in policy.items() if not name.startswith("observation")}
+    expected, _ = run(setting(baseline="value"), state._replace(policy=networks), given)
+    for name, array in expected.policy.items():
+        np.testing.assert_allclose(after.policy[name], array, rtol=1e-5, atol=1e-6)
+    for name, array in expected.value.items():
+        np.testing.assert_allclose(after.value[name], array, rtol=1e-5, atol=1e-6)
+    for agent in range(P - 1):
+        seen = raw[:, agent][mask[:, agent, :, 0] > 0]
+        moments = 40 * 0.5 + seen.sum(axis=0), 40 * (4 + 0.5**2) + (seen**2).sum(axis=0)
+        first, second = (moment / (40 + len(seen)) for moment in moments)
+        np.testing.assert_allclose(after.policy["observation_mean"][agent, 0], first, rtol=1e-5)
+        np.testing.assert_allclose(after.policy["observation_variance"][agent, 0], second - first**2, rtol=1e-5)
+    np.testing.assert_array_equal(after.policy["observation_mean"][2], mean[2])
+    np.testing.assert_array_equal(after.policy["observation_variance"][2], variance[2])
+
+
 def plain_gradient(config: Config, policy, trajectories: Trajectories, weights: np.ndarray):
     """The gradient of all episodes at once, from one tape around the plain formula."""
     variables = {name: tf.Variable(value) for name, value in policy.items()}

@@ -195,7 +195,8 @@ def test_a_live_change_acts_on_the_next_update_and_no_earlier(engine):
 @pytest.mark.parametrize(
     "values",
     [{"seed": 1}, {"num_agents": 3}, {"hidden_layers": (4,)}, {"env_id": "Acrobot-v1"}, {"baseline": "value"},
-     {"optimizer": "sgd"}, {"episodes_per_update": 4}, {"engine": "gymnasium"}, {"sutton_barto_reward": True}],
+     {"optimizer": "sgd"}, {"episodes_per_update": 4}, {"engine": "gymnasium"},
+     {"env_kwargs": {"sutton_barto_reward": True}}],
     ids=lambda values: next(iter(values)),
 )  # fmt: skip
 def test_what_is_fixed_cannot_be_changed_live(values):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pg_core.maths import Bernoulli, Categorical, Gaussian
+from pg_core.maths import Bernoulli, Categorical, Gaussian, Product
 from pg_core.policies.in_numpy import draw_choice, draw_vector
 
 BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
@@ -125,6 +125,21 @@ def test_sample_frequencies_are_the_probabilities():
     probabilities = tf.nn.softmax(logits).numpy()
     four_deviations = 4 * np.sqrt(probabilities * (1 - probabilities) / count)
     assert (np.abs(frequencies - probabilities) < four_deviations).all()
+
+
+def test_several_choices_by_hand():
+    logits = tf.constant([[math.log(1), math.log(3), math.log(1), math.log(1), math.log(2)]], tf.float64)
+    pi = Product(logits, (2, 3))
+    np.testing.assert_allclose(pi.log_prob(tf.constant([[1, 2]])), [math.log(3 / 4) + math.log(2 / 4)], rtol=1e-14)
+    np.testing.assert_allclose(pi.score(tf.constant([[1, 2]])), [[-1 / 4, 1 - 3 / 4, -1 / 4, -1 / 4, 1 - 2 / 4]])
+    first = -(math.log(1 / 4) / 4 + 3 * math.log(3 / 4) / 4)
+    np.testing.assert_allclose(pi.entropy(), [first + 2 * math.log(4) / 4 + math.log(2) / 2], rtol=1e-14)
+    single, alone = Product(logits[:, 2:], (3,)), Categorical(logits[:, 2:])
+    for ours, theirs in (
+        (single.score([[1]]), alone.score([1])),
+        (single.entropy_gradient(), alone.entropy_gradient()),
+    ):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_gaussian_log_probability_by_hand():

@@ -15,6 +15,7 @@ from pg_core.maths import (
     gradient_snr,
     interquartile_mean,
     masked_mean,
+    running_moments,
 )
 from pg_core.policies.in_numpy import draw_choice
 
@@ -34,6 +35,25 @@ def test_masked_mean_of_equal_numbers_is_that_number_to_the_last_bit():
     for value in (0.1, -1 / 3, 198.7):
         constant = tf.fill([501, 1, 3], tf.constant(value, tf.float32))
         np.testing.assert_array_equal(masked_mean(constant, tf.ones_like(constant)), [np.float32(value)])
+
+
+def test_running_moments_are_those_of_all_values_that_were_played():
+    rng = np.random.default_rng(0)
+    lengths = [[[5, 2, 7], [3, 3, 1]], [[1, 7, 7], [2, 6, 4]], [[4, 4, 4], [7, 1, 1]]]  # [updates, P, B]
+    mean, variance, count = tf.fill([2, 1, 4], 9e9), tf.fill([2, 1, 4], 9e9), np.zeros(2, np.int64)
+    mean, variance = tf.cast(mean, tf.float64), tf.cast(variance, tf.float64)
+    seen = [[], []]
+    for each in lengths:
+        mask = (np.arange(7)[:, None, None] < each).astype(float)
+        values = rng.normal(3, 2, (7, 2, 3, 4)) * [1, 10, 0.1, 0] + [0, 5, 0, 0.1]
+        mean, variance = running_moments(mean, variance, tf.constant(count), tf.constant(values), tf.constant(mask))
+        count = count + mask.sum(axis=(0, 2)).astype(int)
+        for agent in range(2):
+            seen[agent].append(values[:, agent][mask[:, agent] > 0])
+            everything = np.concatenate(seen[agent])
+            np.testing.assert_allclose(mean[agent, 0], everything.mean(axis=0), rtol=1e-12)
+            np.testing.assert_allclose(variance[agent, 0], everything.var(axis=0), rtol=1e-12, atol=1e-30)
+    np.testing.assert_array_equal(variance[..., 3], 0)  # a number that never changes has none, to the last bit
 
 
 def test_masked_mean_shows_a_number_that_is_not_finite():

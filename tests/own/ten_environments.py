@@ -1,4 +1,4 @@
-"""Ten environments of somebody's own, four good and six bad, for tests: `ten_environments:Corridor-v0` and so on.
+"""Ten environments of somebody's own, four good and six bad, for tests: `ten_environments:Ten/Corridor-v0` and so on.
 
 No test imports this module itself: it is on the path of the processes that are to find it.
 """
@@ -12,7 +12,7 @@ from gymnasium import spaces
 
 
 class Corridor(gym.Env):
-    """Seven places in a row: 1 for arriving at the last, after 12 steps without it nothing; `start` is where it begins."""
+    """Seven places in a row: 1 for arriving at the last within 12 steps; it begins at `start`."""
 
     observation_space = spaces.Dict({"place": spaces.Discrete(7), "steps": spaces.Box(0, 12, (1,))})
     action_space = spaces.Discrete(2, start=5)
@@ -70,7 +70,7 @@ class Dials(gym.Env):
         return self.ask(), reward, self.steps == 5, False, {}
 
     def ask(self):
-        self.asked = self.np_random.integers([3, 4]) + [-1, 10]
+        self.asked = self.np_random.integers([3, 4]) + np.array([-1, 10])
         return self.asked, np.zeros((2, 2), np.float32)
 
 
@@ -163,9 +163,9 @@ class Exits(Plain):
         return super().step(action)
 
 
-gym.register("Corridor-v0", Corridor, reward_threshold=0.9)
-gym.register("Switches-v0", Switches, reward_threshold=19)
-gym.register("Dials-v0", Dials, reward_threshold=9.5)
-gym.register("Long-v0", Long)
+gym.register("Ten/Corridor-v0", Corridor, reward_threshold=0.9)
+gym.register("Ten/Switches-v0", Switches, reward_threshold=19)
+gym.register("Ten/Dials-v0", Dials, reward_threshold=9.5)
+gym.register("Ten/Long-v0", Long)
 for bad in (Raises, Floats, NotANumber, Pixels, Hangs, Exits):
-    gym.register(f"{bad.__name__}-v0", bad, max_episode_steps=10)
+    gym.register(f"Ten/{bad.__name__}-v0", bad, max_episode_steps=10)

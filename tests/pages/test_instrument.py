@@ -144,5 +144,10 @@ def test_an_episode_is_kept_by_the_browser_and_a_refusal_is_a_sentence(monkeypat
 
 def test_configs_with_the_same_untrained_policies_are_one_subject() -> None:
     assert instrument.subject(Config(learning_rate=0.5)) == instrument.subject(Config())
-    others = [Config(seed=1), Config(num_agents=2), Config(hidden_layers=(8,)), Config(sutton_barto_reward=True)]
+    others = [
+        Config(seed=1),
+        Config(num_agents=2),
+        Config(hidden_layers=(8,)),
+        Config(env_kwargs={"sutton_barto_reward": True}),
+    ]
     assert len({instrument.subject(config) for config in (Config(), *others)}) == 1 + len(others)

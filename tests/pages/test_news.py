@@ -88,6 +88,7 @@ def test_the_sentence_is_what_went_wrong_then_the_last_change_then_a_hint() -> N
         ("ent_coef", 0.0, 0.1, "c_H 0 → 0.1, the policy is drawn towards uniform probabilities"),
         ("ent_coef", 0.1, 0.0, "c_H 0.1 → 0, the policy is no longer drawn towards uniform probabilities"),
         ("ent_coef", 0.1, 0.2, "c_H 0.1 → 0.2, the policy is drawn 2 times more towards uniform probabilities"),
+        ("reward_scale", 1.0, 0.1, "Reward scale 1 → 0.1, returns that are learned from are 10 times smaller"),
         ("weights", "reward_to_go", "episode_return", "the whole episode's return weighs every action"),
         ("max_grad_norm", 0.0, 2.5, "no gradient is longer than 2.5"),
         ("momentum", 0.9, 0.5, "μ 0.9 → 0.5"),

@@ -24,7 +24,8 @@ OTHER = {  # for each hyperparameter a value that is not its default, as a link 
     "weights": "episode_return", "gamma": "0.25", "gamma_t": "True", "baseline": "value",
     "normalize_advantages": "False", "reduction": "episode", "ent_coef": "0.125", "optimizer": "sgd",
     "learning_rate": "0.00123", "momentum": "0.5", "max_grad_norm": "2.5", "engine": "gymnasium",
-    "sutton_barto_reward": "True",
+    "env_kwargs": '{"sutton_barto_reward": true}', "max_episode_steps": "70", "normalize_observations": "True",
+    "reward_scale": "0.015",
 }  # fmt: skip
 
 
@@ -68,7 +69,7 @@ def test_a_link_sets_every_control_and_is_written_again() -> None:
     expected = Config.from_strings(OTHER)
     for name, value in expected:
         assert value != HYPERPARAMETERS[name].default, name
-        shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+        shown = OTHER[name] if isinstance(value, tuple | dict) else value
         assert control(app, name).value == shown, name
         assert app.query_params[name] in ([OTHER[name]], OTHER[name])
 
@@ -79,7 +80,9 @@ def test_a_link_sets_every_control_and_is_written_again() -> None:
         ({"gamma": "1e9"}, "`gamma` must be in [0, 1], got 1000000000.0"),
         ({"learning_rate": "nan"}, "`learning_rate` must be in [1e-06, 1], got nan"),
         ({"gama": "1"}, "`gama` is not a hyperparameter; did you mean `gamma`?"),
-        ({"env_id": "Blackjack-v1"}, "flat Box or Discrete observations"),
+        ({"env_id": "os:CartPole-v1"}, "must not name a module that the lab's owner has not allowed"),
+        ({"env_id": "antigravity:X-v0"}, "must not name a module that the lab's owner has not allowed"),
+        ({"env_kwargs": '{"ice": 1}'}, "`env_id` 'CartPole-v1' cannot be made here with"),
         ({"run": "![x](http://example.invalid/x.png)"}, "No run has the id"),
     ],
 )
@@ -89,6 +92,25 @@ def test_a_link_with_nonsense_gets_a_sentence_and_the_default(link: dict[str, st
     assert words in sentence(app)
     assert control(app, "gamma").value == HYPERPARAMETERS["gamma"].default
     assert "![x](" not in app.error[0].value
+
+
+def test_a_link_names_an_environment_with_its_arguments_in_any_order() -> None:
+    app = page(env_kwargs="is_slippery=false", env_id="FrozenLake-v1")
+    assert not app.exception and not app.error
+    assert control(app, "env_kwargs").value == '{"is_slippery": false}'
+    app = page(sutton_barto_reward="True")  # of an earlier lab
+    assert not app.error and control(app, "env_kwargs").value == '{"sutton_barto_reward": true}'
+
+
+def test_the_owners_own_environment_is_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = page(env_id="tests.own.ten_environments:Ten/Corridor-v0", env_kwargs="start=2")
+    assert not app.exception and not app.error
+    app.button(key="train").click().run()
+    [run] = lab.runs()
+    assert (run.config.environment.observation_size, run.config.env_kwargs) == (8, {"start": 2})
+    monkeypatch.delenv("PG_LAB_ENVIRONMENTS")
+    app = page("runs.py")
+    assert not app.exception
 
 
 def test_train_starts_a_run_with_what_the_controls_say() -> None:

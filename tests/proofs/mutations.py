@@ -92,12 +92,12 @@ MUTATIONS = [
     ("policies.in_numpy", "inputs @ params[f\"kernel_{i}\"] + params", "inputs @ params[f\"kernel_{i}\"] - params", "cart_pole"),
     # Engines
     ("engines.compiled", "tf.sigmoid(-log_odds)", "tf.sigmoid(log_odds)", "cart_pole"),  # the opposite policy
-    ("engines.compiled", "states + SECONDS *", "states - SECONDS *", "cart_pole"),
-    ("engines.compiled", "tf.abs(states[2]) > MAX_ANGLE", "tf.abs(states[2]) < -MAX_ANGLE", "cart_pole"),
-    ("engines.compiled", "rewards = -last *", "rewards = last *", "cart_pole"),
-    ("engines.compiled", "playing & has_failed(states)", "playing & has_failed(-0.9 * states)", "cart_pole"),
+    ("engines.cart_pole", "states + SECONDS *", "states - SECONDS *", "cart_pole"),
+    ("engines.cart_pole", "tf.abs(states[2]) > MAX_ANGLE", "tf.abs(states[2]) < -MAX_ANGLE", "cart_pole"),
+    ("engines.cart_pole", "return -failures", "return failures", "cart_pole"),
+    ("engines.compiled", "playing & environment.terminated(states)", "playing & environment.terminated(-0.9 * states)", "cart_pole"),
     ("engines.gymnasium", "_where(alive, actions), np.where(alive, rewards, 0), alive", "_where(alive, actions), rewards, alive", "cart_pole"),
-    ("engines.compiled", "uniform(-START, START", "uniform(0, START", "problem"),
+    ("engines.cart_pole", "uniform(-START, START", "uniform(0, START", "problem"),
     ("engines.gymnasium", "truncated |= alive & cut", "terminated |= alive & cut", "problem"),
     ("engines.gymnasium", "alive = alive & ~(ended | cut)", "alive = alive & ~cut", "cart_pole"),
     ("engines.gymnasium", "observations = np.where(alive[..., None], observations, 0)", "observations = observations + 0", "cart_pole"),

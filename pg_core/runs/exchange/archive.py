@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pg_core.config import Config
+from pg_core.policies.in_numpy import MEAN, VARIANCE
 from pg_core.runs.store.leaves import leaf_names, named
 from pg_core.runs.store.records import ARITHMETIC, Array
 from pg_core.runs.store.schema import ARRAYS, MEASURED_LATER
@@ -33,7 +34,8 @@ class Manifest(_Strict):
     """What a run is beside its config, its changes and its arrays."""
 
     format: Literal["policy-gradient-lab run"] = "policy-gradient-lab run"
-    format_version: Literal[1, 2, 3] = 3  # 1: a checkpoint's arrays have numbers; 1, 2: without `MEASURED_LATER`
+    # 1: a checkpoint's arrays have numbers; 1, 2: without `MEASURED_LATER`; 1 to 3: of an environment, only its id
+    format_version: Literal[1, 2, 3, 4] = 4
     name: str
     note: str
     tags: list[str]
@@ -97,6 +99,8 @@ def checkpoint_type(config: Config, update: int, full: bool, numbered: bool = Fa
     policy = _parameters(config, spec.action_size)
     if not spec.discrete:
         policy["log_std"] = (agents, 1, spec.action_size)
+    if config.normalize_observations:
+        policy |= dict.fromkeys((MEAN, VARIANCE), (agents, 1, spec.observation_size))
     fields: list[Any] = [(f"policy.{name}", "<f4", shape) for name, shape in policy.items()]
     if full:
         value = _parameters(config, 1) if config.baseline == "value" else {}

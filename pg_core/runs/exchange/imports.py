@@ -14,11 +14,13 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
+from pg_core.registration import UnsupportedEnvironmentError, check_named
 from pg_core.runs.exchange import archive
 from pg_core.runs.exchange.archive import Manifest, RecordedChange
 from pg_core.runs.exchange.plausibility import check_checkpoint, check_updates
 from pg_core.runs.exchange.untrusted import ImportRefused, Members
 from pg_core.runs.store import library
+from pg_core.runs.store.earlier import config_of_today
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.records import Array
 from pg_core.runs.store.rows import to_bytes, totals, valid_text
@@ -46,7 +48,7 @@ def import_run(store: Store, file: BinaryIO, owner: str | None = None, session: 
     """
     members = Members(file)
     manifest: Manifest = _read(members, "manifest.json", Manifest)
-    config = _config(members)
+    config = _config(members, manifest.format_version)
     changes = _changes(members, config)
     with _naming("manifest.json"):
         valid_text("reason", manifest.reason, 0, MAX_REASON, lines=True)
@@ -78,7 +80,7 @@ def _naming(member: str) -> Iterator[None]:
         yield
     except ImportRefused:
         raise
-    except ConfigError as error:
+    except (ConfigError, UnsupportedEnvironmentError) as error:
         raise ImportRefused(f"`{member}`: {error}") from None
 
 
@@ -92,9 +94,12 @@ def _read(members: Members, name: str, kind: Any) -> Any:
         raise ImportRefused(f"`{name}`: `{place}` is not as an export writes it: {first['msg']}.") from None
 
 
-def _config(members: Members) -> Config:
+def _config(members: Members, format_version: int) -> Config:
+    values = _read(members, "config.json", dict[str, Any])
+    values = config_of_today(values) if format_version < 4 else values
     with _naming("config.json"):
-        return Config.from_json(json.dumps(members.json("config.json")))
+        check_named(str(values.get("env_id")))  # before a config would import the module
+        return Config.from_json(json.dumps(values))
 
 
 def _changes(members: Members, config: Config) -> list[RecordedChange]:

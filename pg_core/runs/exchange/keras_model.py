@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pg_core import runtime
+from pg_core.policies.in_numpy import EPSILON, LIMIT, MEAN, VARIANCE
 from pg_core.runs.store.records import Array
 from pg_core.runs.store.rows import from_bytes
 
@@ -21,14 +22,18 @@ if TYPE_CHECKING:
 def build(params: Mapping[str, Array], activation: str) -> "keras.Model":
     """Return a model with an agent's parameters, `[D, H]` and `[1, H]`.
 
-    From observations `[N, D]` (one-hot where they are numbered) it gives `logits` `[N, A]`, or `mean` and `log_std`,
-    each `[N, A]`, in units in which the action box is [-1, 1].
+    From observations `[N, D]`, as Gymnasium flattens them, it gives `logits` `[N, A]`, those of each choice one after
+    the other where an action is made of several; or `mean` and `log_std`, each `[N, A]`, in units in which the action
+    box is [-1, 1]. What the run normalised, the model does.
     """
     import keras
 
     num_layers = sum(name.startswith("kernel") for name in params)
     outputs = "mean" if "log_std" in params else "logits"
     inputs = x = keras.Input((params["kernel_0"].shape[0],), name="observation")
+    if MEAN in params:
+        moments = {"mean": params[MEAN], "variance": params[VARIANCE] + np.float32(EPSILON)}
+        x = keras.ops.clip(keras.layers.Normalization(**moments, name="normalized")(x), -LIMIT, LIMIT)
     for i in range(num_layers):
         last = i == num_layers - 1
         layer = keras.layers.Dense(

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from pg_core.config import Config, ConfigError
 from pg_core.environments import EnvironmentSpec
+from pg_core.policies.in_numpy import VARIANCE
 from pg_core.runs.store.records import Array
 
 FINITE = ("seconds", "episodic_returns", "mean_return", "iqm")  # what else is measured may be undefined
@@ -47,9 +48,10 @@ def check_updates(config: Config, last: Array, updates: Array) -> None:
 
 def _possible(spec: EnvironmentSpec, returns: Array, lengths: Array) -> Array:
     """Return which returns episodes of these lengths may have; of other environments than CartPole nothing is known."""
-    if not spec.cart_pole:
+    if spec.compiled != "cart_pole":
         return np.isfinite(returns)
-    possible: Array = (returns == 0) | (returns == -1) if spec.sutton_barto_reward else returns == lengths
+    other_reward = spec.env_kwargs.get("sutton_barto_reward")
+    possible: Array = (returns == 0) | (returns == -1) if other_reward else returns == lengths
     return possible
 
 
@@ -71,6 +73,8 @@ def check_checkpoint(
     for name, array in (*policy.items(), *checkpoint.items()):
         if not np.isfinite(array).all():
             raise ConfigError(f"`{name}` must be finite.")
+        if name.endswith(VARIANCE) and (array < 0).any():
+            raise ConfigError(f"`{name}` must not be negative.")
     if not checkpoint:
         return
     steps = np.zeros(config.num_agents, "<i8") if before is None else np.frombuffer(before.env_steps, "<i8")

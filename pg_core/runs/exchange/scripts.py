@@ -33,7 +33,7 @@ def write_replay(store: Store, run: Run, file: BinaryIO, agent: int, update: int
         "config": run.config.model_dump(mode="json"),
         "changes": [{"update": r.update, "values": r.values} for r in store.requests(run.id) if r.update is not None],
         "environment": {
-            "observation_size": spec.observation_size, "action_size": spec.action_size, "options": spec.options,
+            "observation_size": spec.observation_size, "choices": spec.choices, "action_size": spec.action_size,
             "max_episode_steps": spec.max_episode_steps, "reward_threshold": spec.reward_threshold,
         },
     }  # fmt: skip

@@ -48,7 +48,9 @@ POPULATION = {
     "iqm_high": ("return", "upper end of its 95 % bootstrap interval"),
 }
 RUN = pa.field("run", pa.string(), metadata={"unit": "", "description": "id of the run; only where there are several"})
-_TYPES = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string(), tuple: pa.string()}
+_TYPES = {
+    int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string(), tuple: pa.string(), dict: pa.string()
+}  # fmt: skip
 
 
 def write_episodes(store: Store, run: Run, file: BinaryIO, *others: Run) -> None:
@@ -129,7 +131,7 @@ def _rows(updates: Array, configs: list[tuple[int, Config]]) -> dict[str, Array 
     each = np.repeat(each, updates["env_steps"].shape[1])
     for name, parameter in HYPERPARAMETERS.items():
         values = [getattr(config, name) for _, config in configs]
-        shown = list(map(parameter.show, values)) if parameter.kind is tuple else values
+        shown = list(map(parameter.show, values)) if parameter.kind in (tuple, dict) else values
         rows[name] = pa.array(shown, _TYPES[parameter.kind]).take(each)
     return rows
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
+from pg_core.policies.in_numpy import MEAN, VARIANCE
 from pg_core.runs.store.records import Array
 
 
@@ -9,14 +10,16 @@ def leaf_names(policy: Collection[str], value: Collection[str]) -> list[str]:
     """Return the paths of a trainer's arrays, in the order in which they once had numbers.
 
     Args:
-        policy: names of the policies' parameters.
+        policy: names of the policies' parameters; statistics of observations have no slots.
         value: names of the value networks' parameters, none without these.
     """
     networks = {"policy": sorted(policy), "value": sorted(value)}
     params = [f"{network}/{name}" for network, names in networks.items() for name in names]
     slots = [
-        f"{n}_slots/{name}/{slot}" for n, names in networks.items() for name in names for slot in ("first", "second")
-    ]
+        f"{n}_slots/{name}/{slot}"
+        for n, names in networks.items() for name in names if name not in (MEAN, VARIANCE)
+        for slot in ("first", "second")
+    ]  # fmt: skip
     return [*params, *slots, "step"]
 
 

@@ -1,6 +1,7 @@
 """Care for the store: finds damage and gaps, copies the database while it is in use, and takes such a copy back."""
 
 import contextlib
+import json
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from pg_core.registration import check_named
 from pg_core.runs.store.records import WORKED_ON
 from pg_core.runs.store.rows import from_bytes
 from pg_core.runs.store.schema import (
@@ -73,7 +75,8 @@ def restore(engine: sa.Engine, path: Path) -> None:
     """Copy a backup into the database of a store without runs.
 
     Raises:
-        ValueError: the file is no backup, or the store has runs.
+        ValueError: the file is no backup, the store has runs, or the environment of one in the backup is in a module
+            that the lab's owner has not named: to look at that run would import it.
         StoreError: the backup is damaged or of a newer version, or the store cannot be written.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -83,6 +86,7 @@ def restore(engine: sa.Engine, path: Path) -> None:
         if not path.is_file() or not _is_store(copy):
             raise ValueError(f"`path` must be a backup of a store, got {str(path)!r}, which is none.")
         with _opened(copy) as source:
+            _check_modules(source)
             with write(source) as connection:  # whoever trains them does so in the database of which this is a copy
                 trained = RUNS.update().where(RUNS.c.state.in_(WORKED_ON))
                 connection.execute(trained.values(state="interrupted", reason=RESTORED, process=None))
@@ -164,6 +168,14 @@ def _unreadable(run_id: str, checkpoint: bytes) -> list[str]:
     except Exception as error:  # bytes can be wrong in any way
         return [f"The newest checkpoint of run {run_id} cannot be read: {_line(error)}."]
     return []
+
+
+def _check_modules(engine: sa.Engine) -> None:
+    with read(engine) as connection:
+        configs = connection.scalars(sa.select(RUNS.c.config)).all()
+    for config in configs:
+        with contextlib.suppress(json.JSONDecodeError):  # a run that no lab can open
+            check_named(str(json.loads(config).get("env_id")))
 
 
 def _copy_pages(source: Path, path: Path) -> None:

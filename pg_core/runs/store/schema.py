@@ -17,10 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from pg_core.runs.store import postgresql
+from pg_core.runs.store.earlier import config_of_today
 from pg_core.runs.store.leaves import named
 from pg_core.runs.store.records import ARITHMETIC
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 MAX_NAME = 80
 LOCK_SECONDS, PATIENT_LOCK_SECONDS = 5.0, 60.0  # a page had better say something; training had better wait
 
@@ -213,6 +214,13 @@ def _add_measures(connection: sa.Connection) -> None:
         connection.execute(UPDATES.update().where(UPDATES.c.run_id == run.id).values(**values))
 
 
+def _add_environment(connection: sa.Connection) -> None:
+    """Bring a store of version 7 to version 8: of an environment more is known than its id."""
+    for run in list(connection.execute(sa.select(RUNS.c.id, RUNS.c.config))):
+        config = json.dumps(config_of_today(json.loads(run.config)))
+        connection.execute(RUNS.update().where(RUNS.c.id == run.id).values(config=config))
+
+
 def _add_columns(connection: sa.Connection, *names: str) -> None:
     for name in names:
         declaration = sa.schema.CreateColumn(RUNS.c[name]).compile(dialect=connection.dialect)
@@ -220,7 +228,7 @@ def _add_columns(connection: sa.Connection, *names: str) -> None:
 
 
 # From version 1 on, each to the next.
-MIGRATIONS = (_add_engine, _add_library, _add_owners, _add_until, _name_leaves, _add_measures)
+MIGRATIONS = (_add_engine, _add_library, _add_owners, _add_until, _name_leaves, _add_measures, _add_environment)
 
 
 @contextlib.contextmanager

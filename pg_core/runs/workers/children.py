@@ -39,7 +39,7 @@ class Child:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "pg_core.runs.workers.worker", role],
                 cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
-                env={**os.environ, "PG_LAB_DATA": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"},
+                env={**os.environ, "PYTHONPATH": _path(), "PG_LAB_DATA": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"},
             )  # fmt: skip
         self.name = process_name(self._process.pid)
         self.leaving = False
@@ -103,6 +103,11 @@ class Child:
                     self._on_answer(message)
         finally:
             self._on_end()
+
+
+def _path() -> str:
+    """Return where this process finds modules: an environment's may be in the folder in which the lab was started."""
+    return os.pathsep.join(str(Path(folder).absolute()) for folder in [*sys.path, ""])
 
 
 def _log(folder: Path) -> BinaryIO:

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pg_core import proofs, runtime
+from pg_core import proofs, registration, runtime
 from pg_core.config import Config, ConfigError
 from pg_core.environments import UnsupportedEnvironmentError
 from pg_core.faults import EnvironmentFault
@@ -140,6 +140,7 @@ def main() -> None:
     inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     leave = Leave()
     threading.Thread(target=_listen, args=(inbox, leave), daemon=True).start()
+    registration.serve_strangers()
     [role] = sys.argv[1:] or ["train"]
     if role != "studio":  # which plays and draws episodes for those who wait at a page: NumPy is enough
         prepare_tensorflow(data_folder())

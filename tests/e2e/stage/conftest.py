@@ -161,14 +161,17 @@ def sent(update: int, lengths: Sequence[int] = (212, 19, 500, 41, 120), agents: 
     }  # fmt: skip
 
 
-def sent_frames(update: int, agent: int, thoughts: Sequence[Sequence[float]], discrete: bool = True) -> Json:
+def sent_frames(
+    update: int, agent: int, thoughts: Sequence[Sequence[float]], choices: Sequence[int] | None = None
+) -> Json:
     """Return a policy's episode in pictures: one for every second step, of one colour each."""
     pictures = [io.BytesIO() for _ in thoughts]
     for i, picture in enumerate(pictures):
         Image.new("RGB", (200, 100), (250, 10, 20 * i)).save(picture, "WEBP", lossless=True)
     length = 2 * (len(thoughts) - 1)
     one = {
-        "agent": agent, "return": -30.5, "length": length, "frame_ms": 40, "discrete": discrete,
+        "agent": agent, "return": -30.5, "length": length, "frame_ms": 40,
+        "choices": [len(thoughts[0])] if choices is None else choices,
         "steps": list(range(0, length + 1, 2)), "thoughts": thoughts,
         "frames": [base64.b64encode(picture.getvalue()).decode() for picture in pictures],
     }  # fmt: skip

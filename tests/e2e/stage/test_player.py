@@ -157,7 +157,7 @@ def test_gymnasiums_frames_of_the_front_agent(stage: Stage) -> None:
 
 def test_other_environments_come_in_pictures(stage: Stage) -> None:
     page = stage()
-    best, mean = sent_frames(0, 2, [[0.1] * 8, []]), sent_frames(1, 0, [[-0.5, 0.25], []], discrete=False)
+    best, mean = sent_frames(0, 2, [[0.1] * 8, []]), sent_frames(1, 0, [[-0.5, 0.25], []], choices=())
     give(
         page,
         {

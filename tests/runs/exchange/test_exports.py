@@ -32,11 +32,19 @@ from pg_core.runs.store.store import Store
 from pg_core.runs.workers.worker import work
 
 SMALL = {"num_agents": 2, "episodes_per_update": 2, "num_updates": 4, "pace": 0, "stop_when_solved": False}
-CONFIGS = {  # softmax, Gaussian with a value network, one-hot observations without a hidden layer
-    "CartPole-v1": {"hidden_layers": (8,), "activation": "silu"},
-    "Pendulum-v1": {"hidden_layers": (8, 4), "baseline": "value", "optimizer": "rmsprop", "max_grad_norm": 0.5},
-    "FrozenLake-v1": {"hidden_layers": (), "optimizer": "sgd", "ent_coef": 0.1, "weights": "episode_return"},
-}
+DIALS = "tests.own.ten_environments:Ten/Dials-v0"
+CONFIGS = {  # softmax, Gaussian with a value network, one-hot observations without a hidden layer, several choices
+    "CartPole-v1": {"hidden_layers": (8,), "activation": "silu", "normalize_observations": True},
+    "Pendulum-v1": {
+        "hidden_layers": (8, 4), "baseline": "value", "optimizer": "rmsprop", "max_grad_norm": 0.5,
+        "normalize_observations": True, "reward_scale": 0.1, "max_episode_steps": 30,
+    },
+    "FrozenLake-v1": {
+        "hidden_layers": (), "optimizer": "sgd", "ent_coef": 0.1, "weights": "episode_return",
+        "env_kwargs": {"is_slippery": False},
+    },
+    DIALS: {"hidden_layers": (8,), "ent_coef": 0.1, "normalize_observations": True},
+}  # fmt: skip
 LESSON = (
     reference.Episode, reference.initial_network, reference.network, reference.log_policy, reference.returns_to_go,
     reference.leave_one_out, reference.normalize, reference.policy_loss,

@@ -145,7 +145,10 @@ def test_a_run_that_has_not_begun_can_be_imported(store: Store, config: Config) 
 def test_the_layout_of_checkpoints_is_that_of_the_trainer(config: Config) -> None:
     from pg_core.learning.trainer import Trainer
 
-    for values in ({}, {"baseline": "value"}, {"env_id": "Pendulum-v1", "hidden_layers": (), "baseline": "value"}):
+    seen = {"normalize_observations": True, "baseline": "value"}
+    several = {"env_id": "tests.own.ten_environments:Ten/Dials-v0", "normalize_observations": True}
+    gaussian = {"env_id": "Pendulum-v1", "hidden_layers": (), **seen}
+    for values in ({}, {"baseline": "value"}, seen, several, gaussian):
         trainer = Trainer(Config(**{**config.model_dump(), **values}))
         dtype = archive.checkpoint_type(trainer.config, 0, full=True)
         joined = archive.join(trainer.policy(), trainer.checkpoint(), dtype)
@@ -253,9 +256,39 @@ def as_version_1(parts: Parts) -> Parts:
         array = np.load(io.BytesIO(parts[name]))
         known = [field for field in array.dtype.names if field not in MEASURED_LATER]
         old[name] = saved(recfunctions.repack_fields(array[known]))
-    manifest = json.loads(parts["manifest.json"]) | {"format_version": 1}
+    old = as_version_3(old)
+    manifest = json.loads(old["manifest.json"]) | {"format_version": 1}
     del manifest["arithmetic"]
     return {**old, "manifest.json": json.dumps(manifest).encode()}
+
+
+def as_version_3(parts: Parts) -> Parts:
+    """The members as the lab of format version 3 wrote them: of an environment only its id and which reward it pays."""
+    config = json.loads(parts["config.json"])
+    for name in ("env_kwargs", "max_episode_steps", "normalize_observations", "reward_scale"):
+        del config[name]
+    manifest = json.loads(parts["manifest.json"]) | {"format_version": 3}
+    members = {"config.json": config | {"sutton_barto_reward": False}, "manifest.json": manifest}
+    return {**parts, **{name: json.dumps(values).encode() for name, values in members.items()}}
+
+
+def test_an_archive_of_version_3_comes_in_as_the_run_that_it_was(store, left, parts):
+    run_id = bring(store, pack(as_version_3(parts)))
+    assert store.run(run_id).config == store.run(left).config
+    assert store.checkpoint(run_id).keys() == store.checkpoint(left).keys()
+    with pytest.raises(ImportRefused, match="`env_kwargs` is missing from the stored config"):
+        bring(store, pack(with_json(as_version_3(parts), "manifest.json", format_version=4)))
+
+
+def test_the_owners_own_modules_come_in(store, parts, monkeypatch):
+    mine = pack(with_json(parts, "config.json", env_id="tests.own.ten_environments:Ten/Long-v0"))
+    for named, words in (
+        (None, "must not name a module that"),
+        ("tests.own.ten_environments", "follows from the config"),
+    ):
+        monkeypatch.setenv("PG_LAB_ENVIRONMENTS", named or "")
+        with pytest.raises(ImportRefused, match=words):  # the second is another environment's run: it got that far
+            bring(store, mine)
 
 
 def test_an_archive_of_version_1_comes_in_and_says_that_its_arithmetic_was_another(store, left, parts):

@@ -426,9 +426,8 @@ TYPES = {
 @pytest.fixture
 def old(database, small, make_update):
     """A database of version 1, with a run of two updates and a change, and one that cannot be read."""
-    config = {
-        name: value for name, value in small.model_dump().items() if name not in ("engine", "sutton_barto_reward")
-    }
+    new = ("engine", "env_kwargs", "max_episode_steps", "normalize_observations", "reward_scale")
+    config = {name: value for name, value in small.model_dump().items() if name not in new}
     engine = open_engine(database)
     types = TYPES[engine.dialect.name]
     measured = [name for name in ARRAYS if name not in MEASURED_LATER]
@@ -473,11 +472,31 @@ def versions(database):
     return found
 
 
+def test_a_store_of_version_7_knows_of_an_environment_only_its_id(tmp_path, small):
+    new = ("env_kwargs", "max_episode_steps", "normalize_observations", "reward_scale")
+    before = {name: value for name, value in small.model_dump().items() if name not in new}
+    old = {"cart": {"sutton_barto_reward": True}, "cliff": {"env_id": "CliffWalking-v1"}, "gone": {"env_id": "Gone-v0"}}
+    store = Store(tmp_path)
+    for name, values in old.items():
+        store.create(small, name)
+        with write(store.engine) as connection:
+            text = json.dumps({"sutton_barto_reward": False, **before, **values})
+            connection.execute(RUNS.update().where(RUNS.c.name == name).values(config=text))
+    with write(store.engine) as connection:
+        connection.exec_driver_sql("UPDATE schema_version SET version = 7")
+    store.close()
+    runs = {run.name: run.config for run in Store(tmp_path).runs()}
+    assert runs["cart"] == Config(**{**small.model_dump(), "env_kwargs": {"sutton_barto_reward": True}})
+    # What told no limit was cut at 1,000 steps then.
+    assert runs["cliff"] == Config(**{**small.model_dump(), "env_id": "CliffWalking-v1", "max_episode_steps": 1000})
+    assert "gone" not in runs
+
+
 def test_store_of_version_1_is_brought_to_this_version(old, tmp_path, small, make_update, keep):
     store = Store(tmp_path, old)
     [run] = store.runs()
     assert run.config == Config(**{**small.model_dump(), "engine": "gymnasium"})
-    assert not run.config.compiled and not run.config.sutton_barto_reward
+    assert not run.config.compiled and not run.config.env_kwargs
     assert run.current.learning_rate == 0.5 and run.updates == 2
     assert (run.note, run.tags, run.pinned, run.parent_id, run.owner) == ("", (), False, None, None)
     assert (run.until, run.wall_seconds, run.elapsed_seconds) == (0, 2.0, 2.0)
