@@ -12,7 +12,7 @@ from pages.widgets.figure import DEFAULT_PANELS, PANELS, X
 from pages.widgets.run_table import SORTS
 from pages.widgets.text import STATES
 from pg_core import lab
-from pg_core.config import HYPERPARAMETERS, Config, ConfigError
+from pg_core.config import HYPERPARAMETERS, Config, ConfigError, parsed
 
 RUN = "run"  # the link's name for the open run
 
@@ -84,9 +84,7 @@ def read(link: dict[str, str]) -> tuple[lab.Run | None, Config, list[str]]:
             complaints.append(str(error))
     for texts in _groups(settings):
         try:
-            values = {name: HYPERPARAMETERS[name].parse(text) if name in HYPERPARAMETERS else text
-                      for name, text in texts.items()}  # fmt: skip
-            config = Config(**{**dict(config), **values})
+            config = Config(**{**dict(config), **parsed(texts)})
         except ConfigError as error:
             complaints.append(_sentence(error))
     return run, config, complaints
