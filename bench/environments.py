@@ -17,7 +17,8 @@ FROZEN_LAKE: dict[str, Any] = {
 CONTINUOUS: dict[str, dict[str, Any]] = {
     "Pendulum-v1": {"num_agents": 8, "episodes_per_update": 8, "gamma": 0.9, "learning_rate": 0.01, "num_updates": 100},
     "MountainCarContinuous-v0": {
-        "num_agents": 8, "episodes_per_update": 8, "gamma": 0.99, "learning_rate": 0.01, "num_updates": 60,
+        "num_agents": 8, "episodes_per_update": 8, "gamma": 0.99, "learning_rate": 0.01, "ent_coef": 0.02,
+        "num_updates": 40,
     },
 }  # fmt: skip
 

@@ -37,6 +37,9 @@ MUTATIONS = [
     ("maths.distributions", "standardized**2 - 1]", "standardized**2]", "scores"),
     ("maths.distributions", "self.log_std + 0.5 * LOG_2_PI, axis", "self.log_std, axis", "scores"),
     ("maths.distributions", "tf.ones_like(self.log_std)]", "tf.zeros_like(self.log_std)]", "entropy"),
+    ("maths.distributions", "tf.add_n([pi.log_prob", "-tf.add_n([pi.log_prob", "scores"),
+    ("maths.distributions", "tf.concat([pi.score", "-tf.concat([pi.score", "surrogate_loss"),
+    ("maths.distributions", "tf.add_n([pi.entropy()", "-tf.add_n([pi.entropy()", "scores"),
     # What is measured
     ("maths.statistics", "expm1(log_ratio) - log_ratio", "expm1(log_ratio) + log_ratio", "entropy"),
     ("maths.statistics", "num_episodes * (num_episodes - 1)", "num_episodes * num_episodes", "variance"),  # ddof
