@@ -155,7 +155,7 @@ def test_what_an_earlier_lab_did_not_measure_shows_nothing() -> None:
 
 def test_equal_returns_that_are_the_best_so_far_are_a_success() -> None:
     """Sutton and Barto's reward: -1 for a failure; no threshold, and in the end no failure."""
-    seen = flat(sutton_barto_reward=True)
+    seen = flat(env_kwargs={"sutton_barto_reward": True})
     returns = np.where(np.arange(N) < 20, -1, 0)
     assert names(setting(seen, episodic_returns=returns, cut=returns + 1)) == []
 
