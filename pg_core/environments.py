@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium as gym
@@ -58,7 +58,7 @@ class EnvironmentSpec:
     """
 
     env_id: str
-    options: dict[str, Any]
+    options: dict[str, Any] = field(hash=False)
     observation_size: int
     choices: tuple[int, ...]
     action_size: int

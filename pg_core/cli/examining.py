@@ -5,13 +5,18 @@ import json
 
 from pg_core import lab
 from pg_core.cli.output import WrongVerdictError
+from pg_core.config import HYPERPARAMETERS
 
 MARKS = {"fault": "FAULT  ", "warning": "warning", "fact": "ok     "}
 
 
 def doctor(options: argparse.Namespace) -> None:
     """Examine an environment, and print what is found."""
-    report = lab.examine(options.environment)
+    parameter = HYPERPARAMETERS["env_kwargs"]
+    env_kwargs = parameter.parse(options.env_kwargs)
+    if isinstance(env_kwargs, str):
+        raise ValueError(f"`--env-kwargs` must be {parameter.rule}, got {env_kwargs!r}.")
+    report = lab.examine(options.environment, **env_kwargs)
     if options.json:
         print(json.dumps(report.to_json()))
     else:

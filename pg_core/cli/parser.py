@@ -61,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
         commands, "doctor", examining.doctor, "play an environment a little and say what is wrong with it"
     )
     doctor.add_argument("environment", metavar="ENV", help="as for --env-id")
+    doctor.add_argument("--env-kwargs", metavar="DICT", default="", help="arguments of the environment, as for `train`")
     _add_exchange(commands)
     replay = _command(
         commands, "replay", training.replay, "train a run again and compare it with what is stored, bit for bit"

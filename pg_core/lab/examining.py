@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from pg_core import doctor
 from pg_core.config import Config
@@ -14,9 +15,9 @@ _lock = threading.Lock()
 _one_at_a_time = ThreadPoolExecutor(1, "doctor")
 
 
-def examine(env_id: str) -> Report:
+def examine(env_id: str, **env_kwargs: Any) -> Report:
     """Examine an environment, whether it can be trained or not, and return what is found."""
-    return doctor.examine(env_id)
+    return doctor.examine(env_id, **env_kwargs)
 
 
 def ask_examination(config: Config) -> None:
