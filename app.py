@@ -1,10 +1,16 @@
 """The front door: `streamlit run app.py`."""
 
+import sys
+
+from pg_core import installation
+
+if problem := installation.problem():
+    sys.exit(problem)
+
 import asyncio
 import contextlib
 import gc
 import logging
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
