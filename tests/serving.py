@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(data: Path, *options: str, port: int | None = None, base: str = "", **environment: str) -> Server:
+def start(
+    data: Path, *options: str, port: int | None = None, base: str = "", inside: Sequence[str] = (), **environment: str
+) -> Server:
     """Serve the lab as the README says; return once it answers.
 
     Args:
@@ -48,6 +50,7 @@ def start(data: Path, *options: str, port: int | None = None, base: str = "", **
         options: more of `streamlit run`.
         port: None: a free one.
         base: its `server.baseUrlPath`.
+        inside: a command that runs another, given after it.
         environment: more variables.
 
     Raises:
@@ -55,7 +58,7 @@ def start(data: Path, *options: str, port: int | None = None, base: str = "", **
     """
     port = port or free_port()
     address = ["--server.port", str(port), "--server.baseUrlPath", base]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", *address, *options]
+    command = [*inside, sys.executable, "-m", "streamlit", "run", "app.py", *address, *options]
     log = data / "server.log"
     with log.open("ab") as said:
         process = subprocess.Popen(
@@ -70,11 +73,9 @@ def start(data: Path, *options: str, port: int | None = None, base: str = "", **
 
 
 @contextlib.contextmanager
-def serve(
-    data: Path, *options: str, port: int | None = None, base: str = "", **environment: str
-) -> Iterator[Server]:
+def serve(data: Path, *options: str, **more: Any) -> Iterator[Server]:
     """Serve the lab, as `start` does, until it is left."""
-    server = start(data, *options, port=port, base=base, **environment)
+    server = start(data, *options, **more)
     try:
         yield server
     finally:
