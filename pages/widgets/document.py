@@ -12,8 +12,8 @@ class Document:
     """ASGI middleware that writes the lab's own address and what is to be loaded early into Streamlit's document.
 
     Streamlit's script would look for its server below each page's address first, `/runs/_stcore/health`, and the
-    browser's console would show an error for each. All addresses are relative to the page's: only the browser knows what
-    a proxy has taken off them.
+    browser's console would show an error for each. All addresses are relative to the page's: only the browser knows
+    what a proxy has taken off them.
 
     Args:
         app: what it stands before.
