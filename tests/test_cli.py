@@ -68,6 +68,12 @@ def test_every_hyperparameter_is_an_option_in_its_group(capsys: pytest.CaptureFi
         assert any(word.strip(",") == f"--{name.replace('_', '-')}" for word in words), name
 
 
+def test_a_terminal_without_greek_gets_what_it_can_show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    result = run(tmp_path, "train", "--help")
+    assert result.returncode == 0 and "\\u03b3" in result.stdout, result.stderr  # γ
+
+
 def test_train_prints_an_object_a_line_and_the_summary_last(trained: list[dict]) -> None:
     *updates, summary = trained
     assert [update["index"] for update in updates] == [0, 1, 2]
