@@ -1,10 +1,16 @@
 """The front door: `streamlit run app.py`."""
 
+import sys
+
+from pg_core import installation
+
+if problem := installation.problem():
+    sys.exit(problem)
+
 import asyncio
 import contextlib
 import gc
 import logging
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +19,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from streamlit.url_util import make_url_path
 
 from pages.widgets import gate, instrument
 from pages.widgets.document import Document
@@ -26,6 +33,7 @@ ROOT = Path(__file__).parent
 MODULES = [f"{instrument.SCRIPTS_ROUTE}/{path.name}" for path in instrument.SCRIPTS.glob("*.js")]
 LINKS = (ROOT / "assets" / "statement_links.js").read_text(encoding="utf-8")
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data"
+BASE = make_url_path(st.get_option("server.baseUrlPath"), "")  # Streamlit puts it before its own routes only
 
 
 @contextlib.asynccontextmanager
@@ -64,13 +72,13 @@ app = st.App(
     lifespan=lifespan,
     on_script_error=explain,
     routes=[
-        Mount("/lab/plotly", StaticFiles(directory=PLOTLY_JS)),
-        Mount(f"/{instrument.SCRIPTS_ROUTE}", StaticFiles(directory=instrument.SCRIPTS)),
-        Route(f"/{instrument.ROUTE}/{{address}}", instrument.answer),
+        Mount(f"{BASE}lab/plotly", StaticFiles(directory=PLOTLY_JS)),
+        Mount(f"{BASE}{instrument.SCRIPTS_ROUTE}", StaticFiles(directory=instrument.SCRIPTS)),
+        Route(f"{BASE}{instrument.ROUTE}/{{address}}", instrument.answer),
     ],
     middleware=[
         *gate.middleware(),
-        Middleware(Document, "/", MODULES, ["lab/plotly/plotly.min.js"], LINKS),
+        Middleware(Document, BASE, MODULES, ["lab/plotly/plotly.min.js"], LINKS),
         Middleware(OnePage),
     ],
 )

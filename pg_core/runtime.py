@@ -4,11 +4,14 @@ import contextlib
 import hashlib
 import os
 import platform
+import re
 import shutil
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+
+from pg_core.installation import processor_flags
 
 KEPT_PROGRAMS = 100  # of a few megabytes each
 PROGRAM_ROOM = 2**26  # bytes that must be free to keep more: training ends if one cannot be written
@@ -74,7 +77,8 @@ def keep_programs(folder: Path) -> None:
             if rank >= KEPT_PROGRAMS or not note.exists() or note.read_text() != _checksum(path):
                 path.unlink(missing_ok=True)
                 note.unlink(missing_ok=True)
-        _add_flag("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={fitting}")
+        escaped = re.sub(r'(["\\])', r"\\\1", str(fitting))  # within quotes, since a name may have spaces
+        _add_flag("TF_XLA_FLAGS", f'--tf_xla_persistent_cache_directory="{escaped}"')
         if not os.access(fitting, os.W_OK) or shutil.disk_usage(fitting).free < PROGRAM_ROOM:
             _add_flag("TF_XLA_FLAGS", "--tf_xla_persistent_cache_read_only=true")
         _kept = fitting
@@ -123,14 +127,12 @@ def _checksum(path: Path) -> str:
 
 def _add_flag(variable: str, flag: str) -> None:
     """Add a flag to an environment variable, unless whoever started this process has set it."""
-    flags = os.environ.get(variable, "").split()
-    if not any(given.split("=")[0] == flag.split("=")[0] for given in flags):
-        os.environ[variable] = " ".join([*flags, flag])
+    flags = os.environ.get(variable, "")
+    if f"{flag.split('=')[0]}=" not in flags:
+        os.environ[variable] = f"{flags} {flag}".strip()
 
 
 def _machine() -> str:
     """Return a name for what compiled programs depend on."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return hashlib.sha256(f"{version('tensorflow')} {platform.machine()} {flags} {FLAGS}".encode()).hexdigest()[:16]
+    processor = processor_flags() or platform.processor()
+    return hashlib.sha256(f"{version('tensorflow')} {platform.machine()} {processor} {FLAGS}".encode()).hexdigest()[:16]

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,26 +40,31 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(data: Path, *options: str, port: int | None = None, **environment: str) -> Server:
+def start(
+    data: Path, *options: str, port: int | None = None, base: str = "", inside: Sequence[str] = (), **environment: str
+) -> Server:
     """Serve the lab as the README says; return once it answers.
 
     Args:
         data: its folder; what it says is there, in server.log.
         options: more of `streamlit run`.
         port: None: a free one.
+        base: its `server.baseUrlPath`.
+        inside: a command that runs another, given after it.
         environment: more variables.
 
     Raises:
         RuntimeError: it does not start; with what it said.
     """
     port = port or free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), *options]
+    address = ["--server.port", str(port), "--server.baseUrlPath", base]
+    command = [*inside, sys.executable, "-m", "streamlit", "run", "app.py", *address, *options]
     log = data / "server.log"
     with log.open("ab") as said:
         process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, "PG_LAB_DATA": str(data), **environment}, stdout=said, stderr=said
         )
-    server = Server(f"http://127.0.0.1:{port}", data, process)
+    server = Server(f"http://127.0.0.1:{port}/{base}".rstrip("/"), data, process)
     while not _answers(f"{server.url}/_stcore/health"):
         if process.poll() is not None:
             raise RuntimeError(log.read_text())
@@ -68,9 +73,9 @@ def start(data: Path, *options: str, port: int | None = None, **environment: str
 
 
 @contextlib.contextmanager
-def serve(data: Path, *options: str, port: int | None = None, **environment: str) -> Iterator[Server]:
+def serve(data: Path, *options: str, **more: Any) -> Iterator[Server]:
     """Serve the lab, as `start` does, until it is left."""
-    server = start(data, *options, port=port, **environment)
+    server = start(data, *options, **more)
     try:
         yield server
     finally:

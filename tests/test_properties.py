@@ -93,7 +93,7 @@ def test_what_a_link_says_right_is_kept_beside_nonsense(tmp_path, monkeypatch):
     app.run()
     assert not app.exception
     assert dict(app.query_params) == {"gamma": "0.5", "over": "seconds"}
-    assert "`view` must be one of gradient, entropy, noise, kl, baseline, got 'sideways'" in app.text[0].value
+    assert "`view` must be one of gradient, entropy, noise, kl, baseline, loss, got 'sideways'" in app.text[0].value
     assert "No run has the id 'nobody'" in app.text[0].value
 
 

@@ -53,7 +53,7 @@ def test_programs_of_one_machine_have_a_folder_of_their_own(flags, tmp_path, mon
         monkeypatch.setattr(runtime, "_machine", lambda machine=machine: machine)
         runtime.keep_programs(tmp_path / "programs")
         folders.append(tmp_path / "programs" / machine)
-        assert os.environ["TF_XLA_FLAGS"].split() == ["--tf_xla_auto_jit=0", f"{CACHE}{folders[-1]}"]
+        assert os.environ["TF_XLA_FLAGS"].split() == ["--tf_xla_auto_jit=0", f'{CACHE}"{folders[-1]}"']
     assert all(folder.is_dir() for folder in folders)
 
 
@@ -112,7 +112,7 @@ def train(folder: Path) -> str:
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory) -> tuple[Path, str]:
     """A folder of programs that one process has compiled, and what it printed."""
-    folder = tmp_path_factory.mktemp("programs")
+    folder = tmp_path_factory.mktemp("programs") / 'someone\'s  "lab" \\ here'
     return folder, train(folder)
 
 

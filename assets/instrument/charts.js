@@ -3,8 +3,9 @@
 const CONFIG = {
   displaylogo: false,
   showSendToCloud: false,
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toImage"],
 }
+const PICTURE = { format: "png", scale: 2, filename: "policy-gradient-lab" }
 const FAILED = "The chart cannot be drawn: its drawing library did not load. Reload the page to try again."
 
 // Returns a chart under `parent`: `take` shows a figure, or what is new of it; `mark` puts a cursor at an x; `forget`
@@ -78,7 +79,7 @@ async function draw(chart) {
       if (!canBeDrawn()) break
       chart.stale = false
       const { data, layout } = styled(chart)
-      await Plotly.react(chart.node, data, layout, { ...CONFIG, displayModeBar: chart.small ? false : "hover" })
+      await Plotly.react(chart.node, data, layout, chart.small ? { ...CONFIG, displayModeBar: false } : withCamera(chart, Plotly))
       if (chart.gone) return
       chart.node.dataset.known = "true"
       listen(chart)
@@ -113,6 +114,26 @@ function listen(chart) {
   chart.node.on("plotly_click", ({ points }) => chart.onClick(points[0].x))
 }
 
+// The camera of Plotly would take the page's colours, white on nothing where it is dark.
+function withCamera(chart, Plotly) {
+  const camera = {
+    name: "toPaper", title: "Download plot as a PNG", icon: Plotly.Icons.camera,
+    click: () => Plotly.downloadImage(onPaper(chart), PICTURE),
+  }
+  return { ...CONFIG, modeBarButtonsToAdd: [camera] }
+}
+
+// Returns the figure as it is seen, zoom and legend choices included, on opaque paper.
+function onPaper(chart) {
+  const { _fullLayout, _fullData } = chart.node
+  const { data, layout } = styled(chart, "paper")
+  for (const name of Object.keys(layout).filter((name) => _fullLayout[name]?.range)) {
+    Object.assign(layout[name], { range: [..._fullLayout[name].range], autorange: false })
+  }
+  const seen = new Map(_fullData.map((trace) => [trace.uid, trace.visible]))
+  return { data: data.map((trace) => ({ ...trace, visible: seen.get(trace.uid) })), layout }
+}
+
 // What the room for axes and legend depends on, but for the width of numbers.
 function roomFor({ figure, node }) {
   return `${figure.layout.uirevision} ${node.clientWidth}`
@@ -137,11 +158,12 @@ function plotly() {
   return window.labPlotly
 }
 
-// Returns the figure in the colours and fonts of the page's theme, sized to the node.
-function styled(chart) {
+// Returns the figure in the colours of the page's theme, "st", or of "paper", sized to the node.
+function styled(chart, theme = "st") {
   const { node, figure, small } = chart
   const css = getComputedStyle(node)
-  const variable = (name) => css.getPropertyValue(`--st-${name}`).trim()
+  const variable = (name) => css.getPropertyValue(`--${theme}-${name}`).trim()
+  const family = css.getPropertyValue("--st-font").trim()
   const text = variable("text-color")
   const colors = {
     palette: variable("chart-categorical-colors").split(","),
@@ -163,13 +185,13 @@ function styled(chart) {
   Object.assign(layout, {
     width: node.clientWidth,
     height: node.clientHeight,
-    font: { family: variable("font"), size: small ? 11 : 12, color: text },
-    paper_bgcolor: "rgba(0, 0, 0, 0)",
+    font: { family, size: small ? 11 : 12, color: text },
+    paper_bgcolor: theme === "paper" ? colors.named.background : "rgba(0, 0, 0, 0)",
     plot_bgcolor: "rgba(0, 0, 0, 0)",
     margin: margins(chart, data),
     shapes: [...(layout.shapes ?? []), ...(chart.cursor === null ? [] : [cursor])],
     legend: { orientation: "h", x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom", font: { size: 11 } },
-    hoverlabel: { bgcolor: colors.named.background, bordercolor: alpha(text, 0.3), font: { family: variable("font"), color: text } },
+    hoverlabel: { bgcolor: colors.named.background, bordercolor: alpha(text, 0.3), font: { family, color: text } },
     modebar: { bgcolor: "rgba(0, 0, 0, 0)", color: alpha(text, 0.6), activecolor: text },
     // A finger scrolls the page; zooming is then for the buttons.
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",

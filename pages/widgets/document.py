@@ -1,7 +1,5 @@
 """The document that every page of Streamlit begins with, told where the lab is and what it will need."""
 
-import json
-
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,24 +12,25 @@ class Document:
     """ASGI middleware that writes the lab's own address and what is to be loaded early into Streamlit's document.
 
     Streamlit's script would look for its server below each page's address first, `/runs/_stcore/health`, and the
-    browser's console would show an error for each.
+    browser's console would show an error for each. All addresses are relative to the page's: only the browser knows
+    what a proxy has taken off them.
 
     Args:
         app: what it stands before.
-        base_path: of the lab's address, `/` at its end.
-        modules: paths below it of scripts that the Train page needs.
-        scripts: likewise of those that are no modules.
+        train: path of the Train page.
+        modules: scripts that it needs, relative to it.
+        scripts: likewise those that are no modules.
         inline: a script that every page runs before anything else.
     """
 
-    def __init__(self, app: ASGIApp, base_path: str, modules: list[str], scripts: list[str], inline: str) -> None:
+    def __init__(self, app: ASGIApp, train: str, modules: list[str], scripts: list[str], inline: str) -> None:
         self._app = app
-        base = f"window.__streamlit = {{BACKEND_BASE_URL: new URL({json.dumps(base_path)}, location.origin).href}}"
+        base = 'window.__streamlit = {BACKEND_BASE_URL: new URL(".", document.baseURI).href}'
         self._told = f"<script>{inline};{base}</script>".encode()
-        links = [f'<link rel="modulepreload" href="{base_path}{path}">' for path in modules]
-        links += [f'<link rel="preload" as="script" href="{base_path}{path}">' for path in scripts]
+        links = [f'<link rel="modulepreload" href="{path}">' for path in modules]
+        links += [f'<link rel="preload" as="script" href="{path}">' for path in scripts]
         self._needed = "".join(links).encode()
-        self._train = base_path
+        self._train = train
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

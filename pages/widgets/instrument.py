@@ -29,6 +29,10 @@ from pg_core.lab import Progress
 
 ROUTE = "lab/live"
 SCRIPTS = ASSETS / "instrument"
+PAPER = {
+    "text-color": "textColor", "background-color": "backgroundColor", "primary-color": "primaryColor",
+    "chart-categorical-colors": "chartCategoricalColors",
+}  # fmt: skip
 READ_SECONDS = 0.3  # for the updates of a very long run, each time
 MAX_ANSWERS = 32
 # Such an answer never changes, and base64 is not worth compressing.
@@ -72,8 +76,15 @@ export default function (component) {{
   return () => loaded.then(({{ unmount }}) => unmount(component.parentElement), () => null)
 }}
 """
-    css = "".join(path.read_text() for path in sorted(SCRIPTS.glob("*.css")))
+    css = "".join(path.read_text(encoding="utf-8") for path in sorted(SCRIPTS.glob("*.css"))) + _paper()
     return st.components.v2.component(name, js=loader, css=css, isolate_styles=False)
+
+
+def _paper() -> str:
+    """Return the colours of a chart that is saved, as CSS: those of the light theme, whichever the page has."""
+    found = {name: st.get_option(f"theme.light.{option}") for name, option in PAPER.items()}
+    colors = {name: value if isinstance(value, str) else ",".join(value) for name, value in found.items()}
+    return f".lab-chart {{ {' '.join(f'--paper-{name}: {color};' for name, color in colors.items())} }}"
 
 
 _runs = itertools.count()  # of the page: each is told, even where it has nothing else to tell

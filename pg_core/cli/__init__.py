@@ -1,5 +1,6 @@
 """The command line, with an option for every hyperparameter: `python -m pg_core COMMAND`."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0, or 1 if what was checked or replayed is not as it must be, 2 for bad input, 130 when interrupted, 141 for a
     closed pipe.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a pipe of Windows may know no Greek
+            stream.reconfigure(errors="backslashreplace")
     options = parser().parse_args(arguments)
     try:
         options.command(options)
@@ -26,6 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG
     except (ValueError, LookupError, lab.StoreError, EnvironmentFault, TrainingFailedError) as error:
         print(error, file=sys.stderr)
+        return BAD_INPUT
+    except ImportError as error:
+        anew = f"{sys.executable} -m pip install --force-reinstall -r requirements.txt"
+        print(f"A package cannot be loaded: {error}; `{anew}` installs all of them anew.", file=sys.stderr)
         return BAD_INPUT
     except BrokenPipeError:  # whoever read has left; nothing is to be written when Python ends, either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from pg_core.config import Config
@@ -129,6 +130,28 @@ def test_several_runs_are_compared(open_page: Open, store: Store, width: int, he
     expect(page.locator("[role=grid]").nth(1).get_by_text("95 % low")).to_be_attached()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator("a[href*=example], img[src*=example]").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["?run={}", "runs?selected={}&selected={}"])
+def test_a_chart_is_saved_dark_on_opaque_white(
+    open_page: Open, store: Store, tmp_path: Path, path: str, scheme: str
+) -> None:
+    runs = [add(store, "one"), add(store, "other")]
+    for run in runs:
+        add_updates(store, run, store.run(run).config, 0, 5)
+    page = open_page(path.format(*runs), scheme=scheme)
+    chart = page.locator(".lab-chart:not(.lab-chart-small)")
+    chart.hover()
+    with page.expect_download() as download:
+        chart.locator("[data-title='Download plot as a PNG']").click()
+    download.value.save_as(tmp_path / "chart.png")
+    with Image.open(tmp_path / "chart.png") as picture:
+        pixels = np.asarray(picture.convert("RGBA")).astype(int)
+    assert (pixels[..., 3] == 255).all()
+    lightness = pixels[..., :3].mean(axis=2)
+    assert (lightness > 250).mean() > 0.5 and (pixels[0, 0] == 255).all()
+    assert lightness.min() < 30  # the text, #0E1520 in both themes
 
 
 def test_a_fork_opens_on_the_train_page_and_waits(open_page: Open, store: Store) -> None:

@@ -38,7 +38,8 @@ class Child:
         with _log(folder) as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "pg_core.runs.workers.worker", role],
-                cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
+                cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                start_new_session=True, creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # on Windows
                 env={**os.environ, "PYTHONPATH": _path(), "PG_LAB_DATA": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"},
             )  # fmt: skip
         self.name = process_name(self._process.pid)

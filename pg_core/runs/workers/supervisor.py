@@ -27,6 +27,7 @@ STOP_SECONDS = 10.0  # after which a worker that was told to stop, and has not, 
 
 HUNG = f"Its worker did not obey within {STOP_SECONDS:.0f} seconds and was ended; resume continues from what was kept."
 NO_WORKER = "it starts when a worker is free"
+NO_START = "it waits for a worker, and the last one ended as it started: workers.log in the lab's folder says why"
 NO_MEMORY = "it starts when other runs leave enough memory"
 MAKE_ROOM = "It was paused while another run waited for a worker; resume the run to continue it."
 
@@ -102,6 +103,7 @@ class Supervisor:
             _log.warning("A worker ended with exit status %s; see workers.log in the lab's folder.", self._spare.status)
             self._not_before = time.monotonic() + RETRY_SECONDS
             self._spare = None
+            self._store.explain(self._store.queue(), NO_START)
 
     def _staff(self) -> None:
         now = time.monotonic()

@@ -154,7 +154,8 @@ def main() -> None:
             updates = work(store, message["train"], message["process"], leave)
             try:
                 next(updates, None)  # somebody waits for it
-                os.nice(NICENESS)
+                if hasattr(os, "nice"):  # on Windows it is not
+                    os.nice(NICENESS)
                 deque(updates, maxlen=0)
             except StoreError as error:
                 print(json.dumps({"gone": message["process"], "reason": str(error)}), file=answers)

@@ -1,0 +1,46 @@
+"""The lab at home elsewhere: where there is nothing of POSIX, and where only its own folder can be written."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from bench.measure import ROOT
+from pg_core.config import Config
+from pg_core.runs.store.store import Store
+from tests.serving import serve
+
+ELSEWHERE = Path(__file__).with_name("surroundings.py")
+READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro / && ! touch /read-only 2>&- && exec "$@"'
+
+
+def train(data: Path, *, inside: Sequence[str] = (), **environment: str) -> None:
+    """Serve the lab in these surroundings, and have it train a run."""
+    with serve(data, inside=inside, **environment):
+        store = Store(data)
+        run = store.create(Config(num_updates=2, num_agents=2, hidden_layers=(8,), pace=0))
+        while store.run(run).state in ("queued", "starting", "running"):
+            time.sleep(0.05)
+        assert (store.run(run).state, store.run(run).updates) == ("finished", 2), store.run(run).reason
+    assert "Traceback" not in (data / "server.log").read_text() + (data / "workers.log").read_text()
+
+
+def test_without_posix(tmp_path: Path) -> None:
+    shutil.copy(ELSEWHERE, tmp_path / "sitecustomize.py")
+    train(tmp_path, PYTHONPATH=str(tmp_path), PG_LAB_ROOT=str(ROOT))
+
+
+def test_on_a_read_only_disk(tmp_path: Path) -> None:
+    inside = ["unshare", "--mount", "sh", "-c", READ_ONLY, str(tmp_path)]
+    try:
+        tried = subprocess.run([*inside, "true"], capture_output=True, text=True)
+    except OSError as error:
+        pytest.skip(f"The disk cannot be made read-only here: {error}.")
+    if tried.returncode:
+        pytest.skip(f"The disk cannot be made read-only here: {tried.stderr.strip()}")
+    programs = f"{os.environ['TF_XLA_FLAGS']} --tf_xla_persistent_cache_read_only=true"  # those of the tests
+    train(tmp_path, inside=inside, TMPDIR=str(tmp_path), TF_XLA_FLAGS=programs)
