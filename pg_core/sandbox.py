@@ -117,7 +117,8 @@ class Sandbox:
                     self._process.kill()
                 elif self._printed > MAX_PRINTED and not self._loud:
                     self._loud = True
-                    self._process.send_signal(signal.SIGABRT)
+                    with contextlib.suppress(ValueError):  # on Windows it cannot be sent
+                        self._process.send_signal(signal.SIGABRT)
 
     def _ended(self) -> NoReturn:
         self._answers.close()  # who still lives without it has closed its own
@@ -207,7 +208,7 @@ def serve() -> NoReturn:
     requests, answers = (os.fdopen(os.dup(fd), mode) for fd, mode in ((0, "rb"), (1, "wb")))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    with contextlib.suppress(AttributeError):  # not everywhere
+    if hasattr(os, "nice"):  # on Windows it is not
         os.nice(NICENESS)
     _limit_memory(int(gigabytes * 10**9))
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -245,10 +246,11 @@ def _receive(requests: BinaryIO, inbox: "queue.SimpleQueue[bytes]") -> None:
 
 
 def _limit_memory(most: int) -> None:
-    with contextlib.suppress(ImportError, ValueError, OSError):  # not everywhere, and never more than is allowed
-        import resource
+    if sys.platform != "win32":
+        with contextlib.suppress(ImportError, ValueError, OSError):  # not everywhere, and never more than is allowed
+            import resource
 
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+            resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def _main_thread(trace: str) -> list[Line]:

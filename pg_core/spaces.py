@@ -57,7 +57,7 @@ def choices_of(env_id: str, space: Space) -> tuple[int, ...]:
     """
     if isinstance(space, spaces.Discrete):
         return (int(space.n),)
-    if isinstance(space, spaces.Box) and math.prod(space.shape):
+    if isinstance(space, spaces.Box) and 0 not in space.shape:
         return ()
     choices: tuple[int, ...] = ()
     if isinstance(space, spaces.MultiDiscrete):

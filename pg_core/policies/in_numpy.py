@@ -143,9 +143,8 @@ def greedy(params: Params, observations: Array, activation: str, choices: tuple[
     outputs = apply(params, observations, activation)
     if "log_std" in params:
         return outputs
-    if len(choices) < 2:
-        return outputs.argmax(axis=-1).astype(np.int32)
-    return np.stack([logits.argmax(axis=-1) for logits in split(outputs, choices)], axis=-1).astype(np.int32)
+    chosen = [logits.argmax(axis=-1).astype(np.int32) for logits in split(outputs, choices)]
+    return chosen[0] if len(choices) < 2 else np.stack(chosen, axis=-1)
 
 
 def softmax(logits: Array) -> Array:

@@ -205,12 +205,18 @@ def _trainers_steps(landscape: Landscape, theta: Array) -> list[Comparison]:
 
     start = training.start(training.table(tf.constant(theta)), 1)
     limit = float(np.linalg.norm(gradient(start))) / 2
-    settings = {"gamma": landscape.gamma, "learning_rate": RATE, "momentum": MOMENTUM, "max_grad_norm": limit}
+
+    def after(state: State, optimizer: str) -> State:
+        return training.update(
+            state, observations, batch, optimizer=optimizer,
+            gamma=landscape.gamma, learning_rate=RATE, momentum=MOMENTUM, max_grad_norm=limit,
+        )[0]  # fmt: skip
+
     rows = []
     for name in ("sgd", "adam", "rmsprop"):
         states = [start]
         for _ in range(3):
-            states.append(training.update(states[-1], observations, batch, optimizer=name, **settings)[0])
+            states.append(after(states[-1], name))
         gradients = [gradient(state) for state in states[:-1]]
         limited = np.stack([g * min(1.0, limit / np.linalg.norm(g)) for g in gradients])
         taken = np.diff([parameters(state) for state in states], axis=0)

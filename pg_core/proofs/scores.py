@@ -91,7 +91,7 @@ def _two_actions(rng: np.random.Generator) -> tuple[Comparison, ...]:
 
 def _several(rng: np.random.Generator) -> tuple[Comparison, ...]:
     sizes = 2, 3
-    pairs = np.stack(np.indices(sizes), axis=-1).reshape(-1, 2).astype(np.int32)  # all actions, [6, 2]
+    pairs = np.argwhere(np.ones(sizes)).astype(np.int32)  # all actions, [6, 2]
     logits = tf.constant(np.tile(rng.normal(size=sum(sizes)), (len(pairs), 1)))
     pi = maths.Product(logits, sizes)
     one = np.add.outer(logits[0, :2], logits[0, 2:]).ravel()  # zᵢ + zⱼ
