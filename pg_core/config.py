@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from pg_core.environments import EnvironmentSpec, UnsupportedEnvironmentError, describe
-from pg_core.faults import EnvironmentFault
+from pg_core.environments import EnvironmentFault, EnvironmentSpec, UnsupportedEnvironmentError, describe
 from pg_core.hyperparameters import Hyperparameter, hyperparameter, object_of
 
 MAX_NUMBERS = 2**30  # over all steps of one update, or of all episodes' gradients: 2³⁰ float32 are 4 GiB

@@ -19,11 +19,11 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from pg_core import cli, lab, registration
+from pg_core import cli, lab
 from pg_core.cli import diagnosing
 from pg_core.cli.parser import parser
 from pg_core.config import HYPERPARAMETERS, Config, parsed
-from pg_core.faults import EnvironmentFault
+from pg_core.environments import EnvironmentFault, registration
 from pg_core.hyperparameters import GROUPS
 from pg_core.proofs.verdicts import Check, exact
 from pg_core.runs.diagnosis import Cause

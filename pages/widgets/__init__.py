@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pg_core import registration
+from pg_core.environments import registration
 
 registration.serve_strangers()  # whoever shows pages does
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pg_core import lab
 from pg_core.cli.output import TrainingFailedError, WrongVerdictError
 from pg_core.cli.parser import BAD_INPUT, parser
-from pg_core.faults import EnvironmentFault
+from pg_core.environments import EnvironmentFault
 
 WRONG, INTERRUPTED, CLOSED_PIPE = 1, 130, 141
 

@@ -7,11 +7,9 @@ from typing import Any, NoReturn
 import gymnasium as gym
 import numpy as np
 
-from pg_core import faults, sandbox
 from pg_core.engines import Trajectories
-from pg_core.environments import Array, EnvironmentSpec, make_vector
-from pg_core.faults import EnvironmentFault
-from pg_core.isolation import Isolated, is_known
+from pg_core.environments import Array, EnvironmentFault, EnvironmentSpec, faults, make_vector, sandbox
+from pg_core.environments.isolation import Isolated, is_known
 from pg_core.randomness import Stream, generator
 
 NOISE_ROWS = 64  # steps of action noise drawn at once

@@ -5,7 +5,7 @@ Nothing that this package imports imports TensorFlow: training happens in worker
 UnknownRun if it takes the id of a run and there is none.
 """
 
-from pg_core.doctor import Report
+from pg_core.environments.doctor import Report
 from pg_core.lab.access import NotAllowed, Visitor, identify, may_control
 from pg_core.lab.checks import ask_check, checked, prepare_checks
 from pg_core.lab.comparing import Axis, curve_rows, differences

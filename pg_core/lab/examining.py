@@ -4,9 +4,9 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from pg_core import doctor
 from pg_core.config import Config
-from pg_core.doctor import Report
+from pg_core.environments import doctor
+from pg_core.environments.doctor import Report
 from pg_core.lab import limits, state
 from pg_core.runs.workers import examinations
 

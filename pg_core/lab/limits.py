@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from pg_core import sandbox
 from pg_core.config import ConfigError
+from pg_core.environments import sandbox
 from pg_core.lab import access, state
 from pg_core.lab.access import NotAllowed, Visitor
 from pg_core.runs.store import quotas

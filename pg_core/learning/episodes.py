@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
-from pg_core import isolation, rendering
 from pg_core.config import Config
-from pg_core.environments import Array, make
+from pg_core.environments import Array, isolation, make, rendering
 from pg_core.learning import evaluation
 from pg_core.policies import in_numpy
 from pg_core.policies.in_numpy import Params

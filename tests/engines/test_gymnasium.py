@@ -11,8 +11,7 @@ from gymnasium.vector import AutoresetMode
 
 from pg_core.engines import Trajectories
 from pg_core.engines.gymnasium import GymnasiumEngine, IsolatedEngine, make_engine
-from pg_core.environments import describe
-from pg_core.faults import EnvironmentFault
+from pg_core.environments import EnvironmentFault, describe
 from pg_core.randomness import Stream
 
 JUNK = -1e6  # reward of any step that is not part of a first episode

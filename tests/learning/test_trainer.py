@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from pg_core import maths
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
-from pg_core.faults import EnvironmentFault
+from pg_core.environments import EnvironmentFault
 from pg_core.learning import learners
 from pg_core.learning import trainer as trainer_module
 from pg_core.learning.reinforce import Metrics

@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 
 from pg_core.config import Config
+from pg_core.environments.spaces import UNBOUNDED
 from pg_core.runs.store.records import Array, Run
 from pg_core.runs.store.rows import array_of
 from pg_core.runs.store.store import Store
-from pg_core.spaces import UNBOUNDED
 
 MAX_ROWS = 400
 MIN_WINDOW, MAX_WINDOW = 5, 40  # rows

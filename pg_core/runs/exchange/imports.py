@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
-from pg_core.registration import UnsupportedEnvironmentError, check_named
+from pg_core.environments import UnsupportedEnvironmentError
+from pg_core.environments.registration import check_named
 from pg_core.runs.exchange import archive
 from pg_core.runs.exchange.archive import Manifest, RecordedChange
 from pg_core.runs.exchange.plausibility import check_checkpoint, check_updates

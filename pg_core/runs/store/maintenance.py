@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from pg_core.registration import check_named
+from pg_core.environments.registration import check_named
 from pg_core.runs.store.records import WORKED_ON
 from pg_core.runs.store.rows import from_bytes
 from pg_core.runs.store.schema import (

@@ -7,10 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from pg_core import doctor, isolation
-from pg_core.doctor import Report
-from pg_core.environments import EnvironmentSpec
-from pg_core.faults import EnvironmentFault
+from pg_core.environments import EnvironmentFault, EnvironmentSpec, doctor, isolation
+from pg_core.environments.doctor import Report
 
 
 def check(folder: Path, spec: EnvironmentSpec) -> None:

@@ -22,10 +22,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pg_core import proofs, registration, runtime
+from pg_core import proofs, runtime
 from pg_core.config import Config, ConfigError
-from pg_core.environments import UnsupportedEnvironmentError
-from pg_core.faults import EnvironmentFault
+from pg_core.environments import EnvironmentFault, UnsupportedEnvironmentError, registration
 from pg_core.learning import episodes
 from pg_core.policies import in_numpy
 from pg_core.runs.paths import data_folder, database

@@ -8,13 +8,12 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from pg_core.doctor import Report, examine
-from pg_core.environments import describe
-from pg_core.faults import EnvironmentFault
-from pg_core.isolation import Keeper
+from pg_core.environments import EnvironmentFault, describe
+from pg_core.environments.doctor import Report, examine
+from pg_core.environments.isolation import Keeper
 from pg_core.runs.workers import examinations
 
-OWN = Path(__file__).parent / "own"
+OWN = Path(__file__).parents[1] / "own"
 
 
 def line_of(comment: str) -> int:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pg_core.environments import UnsupportedEnvironmentError, describe
-from pg_core.rendering import play, record, save
+from pg_core.environments.rendering import play, record, save
 
 HEIGHT, WIDTH = 3, 5
 
@@ -131,7 +131,7 @@ def test_what_cannot_be_drawn_gets_one_sentence(env_id: str, sentence: str) -> N
 
 def test_drawing_opens_no_window_and_prints_nothing() -> None:
     code = (
-        "from pg_core.environments import describe; from pg_core.rendering import play\n"
+        "from pg_core.environments import describe; from pg_core.environments.rendering import play\n"
         "play(describe('CartPole-v1'), lambda observation: (0, []), seed=0)\n"
         "import pygame; pygame.display.init(); assert pygame.display.get_driver() == 'dummy'"
     )

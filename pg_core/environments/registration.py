@@ -15,7 +15,7 @@ import sys
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
-from pg_core import faults
+from pg_core.environments import faults
 
 NAMED = "PG_LAB_ENVIRONMENTS"  # mine,other.environments
 

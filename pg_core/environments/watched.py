@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from pg_core import faults, sandbox
+from pg_core.environments import faults, sandbox
 
 Result = tuple[Any, float, bool, bool, dict[str, Any]]
 REWARDS, FLAGS = {float, int, np.float32, np.float64}, {bool, np.bool_}  # types of which no more is asked

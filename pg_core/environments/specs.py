@@ -1,36 +1,26 @@
-"""What the trainer must know of a Gymnasium environment before it plays: sizes, limits, threshold.
+"""What the trainer must know of an environment before it plays: sizes, limits, threshold.
 
 Observations come flat (`spaces`), Box actions are scaled from the policy's units (0 is the middle of the box, ±1 its
 edges) to the environment's.
 """
 
 import contextlib
-import functools
 import json
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.vector import AutoresetMode
 
-from pg_core import faults, isolation, sandbox, spaces
-from pg_core.faults import EnvironmentFault
-from pg_core.registration import UnsupportedEnvironmentError, permit, registered
-from pg_core.spaces import Array
-from pg_core.watched import Watched
+from pg_core.environments import isolation, spaces
+from pg_core.environments.faults import EnvironmentFault
+from pg_core.environments.making import make_watched, time_limit
+from pg_core.environments.registration import UnsupportedEnvironmentError, permit, registered
+from pg_core.environments.spaces import Array
 
-__all__ = [
-    "Array", "EnvironmentSpec", "UnsupportedEnvironmentError", "describe", "make", "make_vector", "make_watched",
-]  # fmt: skip
-
-# Some environments (CliffWalking) have no time limit that they tell, and an untrained policy never ends them.
-FALLBACK_EPISODE_STEPS = 10_000
 FALLBACK_FPS = 30
 HELD = 10  # times as long as it took to fail, an environment that has failed is not asked again
 COMPILED: dict[type, str] = {CartPoleEnv: "cart_pole"}  # what `engines.compiled` plays too, by class
@@ -166,7 +156,7 @@ def _forget_if_many(remembered: dict[Key, Any]) -> None:
 
 def _describe(env_id: str, max_episode_steps: int, env_kwargs: dict[str, Any]) -> EnvironmentSpec:
     registration = registered(env_id)
-    limit = max_episode_steps or registration.max_episode_steps or 0
+    limit, tells_limit = time_limit(registration, max_episode_steps)
     with contextlib.closing(make_watched(env_id, max_episode_steps, **env_kwargs)) as env:
         observation_size = spaces.observation_size(env_id, env.observation_space)
         choices = spaces.choices_of(env_id, env.action_space)
@@ -186,67 +176,9 @@ def _describe(env_id: str, max_episode_steps: int, env_kwargs: dict[str, Any]) -
             action_high=high,
             taken_shape=env.action_space.shape or (),
             action_dtype=str(env.action_space.dtype),
-            max_episode_steps=limit if limit > 0 else FALLBACK_EPISODE_STEPS,
-            tells_limit=limit > 0,
+            max_episode_steps=limit,
+            tells_limit=tells_limit,
             reward_threshold=registration.reward_threshold if has_threshold else None,
             steps_per_second=float(env.metadata.get("render_fps") or FALLBACK_FPS),
             compiled=compiled,
         )
-
-
-def make(env_id: str, /, max_episode_steps: int = 0, **options: Any) -> gym.Env[Any, Any]:
-    """Make one environment as `make_watched`, whose observations come flat."""
-    env = make_watched(env_id, max_episode_steps, **options)
-    return env if spaces.is_flat(env.observation_space) else gym.wrappers.FlattenObservation(env)
-
-
-def make_watched(env_id: str, /, max_episode_steps: int = 0, **options: Any) -> Watched:
-    """Make one environment that says what is wrong with it, with the lab's time limit where it tells none.
-
-    Raises:
-        UnsupportedEnvironmentError: the id is not registered, or the environment cannot be made here.
-    """
-    limit = max_episode_steps or registered(env_id).max_episode_steps or 0
-    limit = limit if limit > 0 else FALLBACK_EPISODE_STEPS
-    with _one_sentence(env_id, options):
-        env = gym.make(env_id, max_episode_steps=limit, disable_env_checker=True, **options)
-        return Watched(env, env_id)
-
-
-def make_vector(
-    env_id: str, num_envs: int, /, max_episode_steps: int = 0, **options: Any
-) -> gym.vector.VectorEnv[Any, Any, Any]:
-    """Make `num_envs` copies that step together: the environment's own vector version if it has one that serves.
-
-    One that cannot be made, lacks the wrappers of single environments, never resets itself, or whose observations are
-    not flat does not serve.
-
-    Raises:
-        UnsupportedEnvironmentError: the id is not registered, or the environment cannot be made here.
-    """
-    spec = registered(env_id)
-    limit: dict[str, Any] = {"max_episode_steps": max_episode_steps} if max_episode_steps else {}
-    if spec.vector_entry_point and not spec.additional_wrappers:
-        with contextlib.suppress(Exception):
-            envs = gym.make_vec(env_id, num_envs, "vector_entry_point", **limit, **options)
-            resets = envs.metadata.get("autoreset_mode") in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP)
-            if resets and spaces.is_flat(envs.single_observation_space):
-                return envs
-            envs.close()
-    return gym.vector.SyncVectorEnv([functools.partial(make, env_id, **limit, **options)] * num_envs)
-
-
-@contextlib.contextmanager
-def _one_sentence(env_id: str, options: dict[str, Any]) -> Iterator[None]:
-    """Turn whatever an environment raises while it is made into one sentence."""
-    sandbox.note("while it is made")
-    try:
-        yield
-    except (Exception, SystemExit) as error:
-        line = faults.line_of(faults.lines(error), isolation.package(env_id))
-        first = str(error).strip().split("\n")[0].partition(" was raised from the environment creator")[0]
-        reason = f"{faults.said(error)} ({line})" if line else first[:200].rstrip(".") or type(error).__name__
-        if isinstance(error, ModuleNotFoundError) and error.name:
-            reason += f"; install it with `pip install {error.name}`"
-        given = f" with {json.dumps(options)[:80]}" if options else ""
-        raise UnsupportedEnvironmentError(f"`env_id` {env_id!r} cannot be made here{given}: {reason}.") from error

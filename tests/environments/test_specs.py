@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 
-from pg_core.environments import FALLBACK_EPISODE_STEPS, UnsupportedEnvironmentError, describe, make, make_vector
-from pg_core.faults import EnvironmentFault
+from pg_core.environments import EnvironmentFault, UnsupportedEnvironmentError, describe, make, make_vector
+from pg_core.environments.making import FALLBACK_EPISODE_STEPS
 
 
 def test_cartpole():
@@ -221,8 +221,8 @@ def test_one_of_somebodys_own_that_fails_is_not_asked_again_all_the_time(registe
         asked.append(clock[0])
         raise EnvironmentFault("It is ill.")
 
-    monkeypatch.setattr("pg_core.isolation.apart", takes_two_seconds)
-    monkeypatch.setattr("pg_core.environments.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr("pg_core.environments.isolation.apart", takes_two_seconds)
+    monkeypatch.setattr("pg_core.environments.specs.time", SimpleNamespace(monotonic=lambda: clock[0]))
     for now, times in ((0, 1), (2, 1), (21.5, 1), (22, 2)):  # it has failed at 2, and is asked again 10 × 2 later
         clock[0] = now
         with pytest.raises(EnvironmentFault, match=r"^It is ill\.$"):

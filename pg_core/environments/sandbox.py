@@ -23,7 +23,7 @@ import traceback
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-from pg_core.faults import Line
+from pg_core.environments.faults import Line
 
 PLACE_BYTES = 256
 MAX_PRINTED = 2**20  # bytes, in one call
@@ -63,7 +63,7 @@ class Sandbox:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folder or os.getcwd() for folder in sys.path)}
         _place(self._folder.name).write_bytes(bytes(PLACE_BYTES))
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from pg_core.sandbox import serve; serve()",
+            [sys.executable, "-c", "from pg_core.environments.sandbox import serve; serve()",
              self._folder.name, str(self._seconds), str(gigabytes)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
         )  # fmt: skip

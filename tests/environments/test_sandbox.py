@@ -7,14 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import psutil
 import pytest
 
-from pg_core import sandbox
-from pg_core.faults import EnvironmentFault
-from pg_core.sandbox import Sandbox, SandboxEnded
+from bench.measure import ROOT
+from pg_core.environments import EnvironmentFault, sandbox
+from pg_core.environments.sandbox import Sandbox, SandboxEnded
 
 
 class Target:
@@ -60,7 +59,7 @@ class Target:
 @pytest.fixture
 def target(monkeypatch):
     monkeypatch.setenv("PG_LAB_ENVIRONMENT_SECONDS", "1")
-    monkeypatch.syspath_prepend(Path(__file__).parents[1])
+    monkeypatch.syspath_prepend(ROOT)
     with contextlib.closing(Sandbox(Target())) as process:
         yield process
 
@@ -93,18 +92,18 @@ def test_what_ended_it_is_told(target, method, reason):
         target.call(method)
     assert ended.value.reason == reason
     assert ended.value.place == ("step 7" if method == "exit" else "")
-    here = [Path(path).name for path, _ in ended.value.lines if path == __file__]
+    here = [path for path, _ in ended.value.lines if path == __file__]
     assert bool(here) == (method in ("hang", "crash", "shout"))
 
 
 def test_it_ends_with_its_parent():
     """Even amid a call, and however the parent ends."""
     code = (
-        "import threading; from pg_core.sandbox import Sandbox; from tests.test_sandbox import Target\n"
+        "import threading; from pg_core.environments.sandbox import Sandbox\n"
+        "from tests.environments.test_sandbox import Target\n"
         "sandbox = Sandbox(Target()); print(sandbox.call('pid'), flush=True); sandbox.call('hang')"
     )
-    root = Path(__file__).parents[1]
-    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root)
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     child = psutil.Process(int(parent.stdout.readline()))
     parent.kill()
     parent.communicate()

@@ -13,9 +13,9 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
-from pg_core import faults, sandbox
-from pg_core.faults import EnvironmentFault
-from pg_core.registration import permit
+from pg_core.environments import faults, sandbox
+from pg_core.environments.faults import EnvironmentFault
+from pg_core.environments.registration import permit
 
 
 def is_known(env_id: str) -> bool:

@@ -7,10 +7,10 @@ import contextlib
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from pg_core.environments import UnsupportedEnvironmentError
-from pg_core.examination import Examination, Finding
-from pg_core.faults import EnvironmentFault
-from pg_core.isolation import Isolated
+from pg_core.environments.examination import Examination, Finding
+from pg_core.environments.faults import EnvironmentFault
+from pg_core.environments.isolation import Isolated
+from pg_core.environments.registration import UnsupportedEnvironmentError
 
 
 @dataclass(frozen=True)

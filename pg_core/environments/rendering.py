@@ -19,7 +19,10 @@ import gymnasium as gym
 import numpy as np
 from PIL import Image
 
-from pg_core.environments import Array, EnvironmentSpec, UnsupportedEnvironmentError, make
+from pg_core.environments.making import make
+from pg_core.environments.registration import UnsupportedEnvironmentError
+from pg_core.environments.spaces import Array
+from pg_core.environments.specs import EnvironmentSpec
 
 Act = Callable[[Array], tuple[Any, Array]]
 

@@ -5,8 +5,8 @@ import sys
 import gymnasium as gym
 import pytest
 
-from pg_core import registration
-from pg_core.registration import UnsupportedEnvironmentError, check_named, registered
+from pg_core.environments import UnsupportedEnvironmentError, registration
+from pg_core.environments.registration import check_named, registered
 
 MODULE = "import gymnasium as gym\ngym.register('Mine-v0', 'gymnasium.envs.classic_control.cartpole:CartPoleEnv')\n"
 

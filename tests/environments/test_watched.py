@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from pg_core import faults
-from pg_core.faults import EnvironmentFault
-from pg_core.watched import Watched, misfit
+from pg_core.environments import EnvironmentFault, faults
+from pg_core.environments.watched import Watched, misfit
 
 BOX, INTS = spaces.Box(-1, 1, (2,)), spaces.Box(-9, 9, (2,), np.int32)
 CHOICE, DIALS, LAMPS = spaces.Discrete(3, start=5), spaces.MultiDiscrete([2, 3]), spaces.MultiBinary(2)
@@ -111,7 +110,7 @@ def test_an_episode_is_not_played_beyond_its_end():
 def test_the_innermost_line_that_is_the_authors_is_named():
     installed, shadow = np.__file__.replace("numpy", "theirs"), np.__file__
     lines = [(shadow, 1), (installed, 2), (json.__file__, 3), (faults.__file__, 4), ("<string>", 5), (__file__, 6)]
-    assert faults.line_of(lines, "") == "tests/test_watched.py:6"
+    assert faults.line_of(lines, "") == "tests/environments/test_watched.py:6"
     assert faults.line_of(lines, "theirs") == "theirs/__init__.py:2"  # the environment itself is an installed package
     assert faults.line_of([("/elsewhere/mine.py", 7)], "") == "mine.py:7"
     assert faults.line_of(lines[:-1], "") == ""
@@ -126,7 +125,7 @@ def test_the_line_is_that_of_the_error_that_led_to_another():
             np.zeros(2).reshape(error)
     except TypeError as error:
         error.__traceback__ = None
-        assert faults.line_of(faults.lines(error), "") == f"tests/test_watched.py:{line}"
+        assert faults.line_of(faults.lines(error), "") == f"tests/environments/test_watched.py:{line}"
 
 
 def test_a_long_message_is_cut_and_on_one_line():

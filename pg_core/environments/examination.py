@@ -9,8 +9,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
-from pg_core import faults
-from pg_core.environments import describe, make_watched
+from pg_core.environments import faults
+from pg_core.environments.making import make_watched
+from pg_core.environments.specs import describe
 
 EPISODES = 3
 SECONDS = 10.0  # after which no further step is done

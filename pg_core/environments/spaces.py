@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from pg_core.registration import UnsupportedEnvironmentError
+from pg_core.environments.registration import UnsupportedEnvironmentError
 
 Array = npt.NDArray[Any]
 Space = gym.Space[Any]
