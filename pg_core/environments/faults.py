@@ -1,5 +1,6 @@
 """What an environment does wrong, in a sentence, with the line of its author's code."""
 
+import os
 import sys
 import sysconfig
 import traceback
@@ -7,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-OURS = str(Path(__file__).parent)
+OURS = f"{Path(__file__).parents[1]}{os.sep}"
 STDLIB = sysconfig.get_path("stdlib")
 PACKAGES = {"site-packages", "dist-packages"}
 MAX_MESSAGE = 500  # characters of what an environment says itself

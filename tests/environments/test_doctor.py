@@ -145,6 +145,26 @@ class Poor(Fine):
         return (*super().step(action)[:1], float("nan"), False, False, {})
 
 
+class Composite(Fine):
+    observation_space = gym.spaces.Dict(
+        {
+            "at": gym.spaces.Tuple((gym.spaces.Box(-1, 1, (2,)), gym.spaces.Discrete(5))),
+            "speed": gym.spaces.Box(0, 2, ()),
+        }
+    )
+
+    def observation(self):
+        return {"at": (np.zeros(2, np.float32), self.steps), "speed": np.array(2.5 if self.steps == 3 else 1.0)}
+
+
+class EndsOtherwise(Remembers):
+    """The same states and rewards, but the second time nothing ends."""
+
+    def step(self, action):
+        self.steps += 1
+        return np.zeros(2, np.float32), 0.0, self.steps == 4 and self.episodes < 4, False, {}
+
+
 class Floats(Fine):
     observation_space = gym.spaces.Box(-1, 1, (2,), np.int32)
 
@@ -182,6 +202,11 @@ def test_a_sound_environment_has_facts_alone(register):
         (Double, ["dtype float64, and their space float32"]),
         (Unseeded, ["same seed gives another episode .*after 0 steps"]),
         (Remembers, ["earned 0", "same seed gives another episode .*after 6 steps"]),
+        (EndsOtherwise, ["earned 0", "same seed gives another episode .*after 4 steps"]),
+        (Composite, [
+            r"Observations\['speed'\] have dtype float64, and their space float32",
+            r"Observations\['speed'\] leave their space .*: it is 2.5, outside of \[0, 2\], in episode 1 after 3 steps",
+        ]),
         (Endless, ["Every episode was cut by the limit of 9 steps", "earned 9000", "Returns are large"]),
         (Undrawn, ["cannot be drawn"]),
         (DrawsNothing, ["no picture .* but NoneType None"]),
@@ -250,3 +275,17 @@ def test_an_environment_is_examined_before_its_first_training_and_again_until_it
     examinations.check(tmp_path, ill)  # it has passed
     next((tmp_path / "doctor").iterdir()).write_text("{")
     assert examinations.kept(tmp_path, ill) is None
+
+
+def test_what_was_found_in_a_file_is_forgotten_when_that_changes(tmp_path, monkeypatch, register):
+    mine = tmp_path / "mine_for_the_doctor.py"
+    mine.write_bytes((OWN / "faulty_environments.py").read_bytes())
+    monkeypatch.syspath_prepend(tmp_path)
+    register("Faulty-v0", "mine_for_the_doctor:Plain", max_episode_steps=20)
+    spec = describe("Faulty-v0")
+    report = examinations.examine(tmp_path, spec)
+    assert examinations.kept(tmp_path, spec) == report and not report.fault
+    mine.write_text(mine.read_text() + "\n\nclass More(Plain): ...\n")
+    assert examinations.kept(tmp_path, spec) is None
+    mine.unlink()
+    assert examinations.kept(tmp_path, spec) is None

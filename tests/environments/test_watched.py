@@ -1,12 +1,14 @@
 """What an environment may return and what not, and whose line is named."""
 
 import json
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
 
+from pg_core import config
 from pg_core.environments import EnvironmentFault, faults
 from pg_core.environments.watched import Watched, misfit
 
@@ -114,6 +116,9 @@ def test_the_innermost_line_that_is_the_authors_is_named():
     assert faults.line_of(lines, "theirs") == "theirs/__init__.py:2"  # the environment itself is an installed package
     assert faults.line_of([("/elsewhere/mine.py", 7)], "") == "mine.py:7"
     assert faults.line_of(lines[:-1], "") == ""
+    assert faults.line_of([(config.__file__, 8)], "") == ""
+    beside = str(Path(config.__file__).parents[1] / "pg_core_of_mine" / "grid.py")
+    assert faults.line_of([(beside, 9)], "") == "pg_core_of_mine/grid.py:9"
 
 
 def test_the_line_is_that_of_the_error_that_led_to_another():

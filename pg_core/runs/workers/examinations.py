@@ -40,9 +40,10 @@ def examine(folder: Path, spec: EnvironmentSpec) -> Report:
 
 
 def kept(folder: Path, spec: EnvironmentSpec) -> Report | None:
-    """Return what was found last, None if nothing can be read."""
+    """Return what was found last, None if nothing can be read or the environment's file has changed since."""
     try:
-        return Report.from_json(json.loads(_path(folder, spec).read_text(encoding="utf-8")))
+        report = Report.from_json(json.loads(_path(folder, spec).read_text(encoding="utf-8")))
+        return report if report.is_current else None
     except (OSError, ValueError, LookupError, TypeError):  # none, or one of another version of the lab
         return None
 
