@@ -146,12 +146,8 @@ class Poor(Fine):
 
 
 class Composite(Fine):
-    observation_space = gym.spaces.Dict(
-        {
-            "at": gym.spaces.Tuple((gym.spaces.Box(-1, 1, (2,)), gym.spaces.Discrete(5))),
-            "speed": gym.spaces.Box(0, 2, ()),
-        }
-    )
+    place = gym.spaces.Tuple((gym.spaces.Box(-1, 1, (2,)), gym.spaces.Discrete(5)))
+    observation_space = gym.spaces.Dict(at=place, speed=gym.spaces.Box(0, 2, ()))
 
     def observation(self):
         return {"at": (np.zeros(2, np.float32), self.steps), "speed": np.array(2.5 if self.steps == 3 else 1.0)}
