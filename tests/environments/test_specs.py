@@ -256,7 +256,7 @@ def test_spaces_of_every_kind_are_flattened(name, size, choices, action_size, ac
     assert (spec.observation_size, spec.choices, spec.action_size) == (size, choices, action_size)
     actions = np.array([action] * 3, np.int32 if choices else np.float32)
     assert spec.decode(actions).tolist() == [taken] * 3
-    assert spec.decode(actions).dtype == spec.action_space.dtype
+    assert spec.decode(actions).dtype == spec.action_dtype
     envs, env = make_vector(spec.env_id, 3), make(spec.env_id)
     assert envs.reset(seed=0)[0].shape == (3, size) and env.reset(seed=0)[0].shape == (size,)
     assert envs.step(spec.decode(actions))[0].shape == (3, size)
