@@ -87,5 +87,6 @@ def percent(share: float) -> str:
 
 
 def digits(value: float) -> str:
-    """Return a number with three digits, and thousands apart."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    """Return a number with three digits, thousands apart and a true minus sign."""
+    size = abs(value)
+    return ("−" if value < 0 else "") + (f"{size:,.0f}" if size >= 1000 else f"{size:.3g}")

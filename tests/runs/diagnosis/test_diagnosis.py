@@ -236,7 +236,7 @@ def test_a_bandit_of_one_episode_an_update_learns_nothing_and_learns_with_the_re
 def test_mountain_car_has_no_signal() -> None:
     diagnosis = trained(env_id="MountainCar-v0", num_updates=12, num_agents=1, episodes_per_update=2)
     assert found(diagnosis) == ["no_signal"]
-    assert "earned -200, cut by the time limit of 200 steps" in diagnosis.findings[0].cause.evidence
+    assert "earned −200, cut by the time limit of 200 steps" in diagnosis.findings[0].cause.evidence
 
 
 @pytest.mark.usefixtures("folder")
