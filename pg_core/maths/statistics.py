@@ -46,7 +46,9 @@ def running_moments(
     shares = (mask / tf.reduce_sum(mask, axis=(0, 2), keepdims=True))[..., None]
     batch_mean = first + tf.reduce_sum(shares * (values - first), axis=(0, 2))[:, None]
     batch_variance = tf.reduce_sum(shares * (values - batch_mean) ** 2, axis=(0, 2))[:, None]
-    weight = steps / (tf.cast(count, mask.dtype)[:, None, None] + steps)
+    count = tf.cast(count, mask.dtype)[:, None, None]
+    weight = steps / (count + steps)
+    mean, variance = tf.where(count > 0, mean, batch_mean), tf.where(count > 0, variance, batch_variance)
     change = batch_mean - mean
     spread = variance + weight * (batch_variance - variance) + weight * (1 - weight) * change**2
     return mean + weight * change, spread

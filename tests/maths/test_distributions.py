@@ -136,7 +136,7 @@ def test_several_choices_by_hand():
     np.testing.assert_allclose(pi.entropy(), [first + 2 * math.log(4) / 4 + math.log(2) / 2], rtol=1e-14)
     single, alone = Product(logits[:, 2:], (3,)), Categorical(logits[:, 2:])
     for ours, theirs in (
-        (single.score([[1]]), alone.score([1])),
+        (single.score(tf.constant([[1]])), alone.score([1])),
         (single.entropy_gradient(), alone.entropy_gradient()),
     ):
         np.testing.assert_array_equal(ours, theirs)
