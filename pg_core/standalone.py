@@ -123,10 +123,10 @@ def with_more(statistics: Statistics, episodes: list[Episode]) -> Statistics:
 
 def log_policies(params: Params, observations: Array, activation: Any) -> list[Any]:
     """Calculate log π(a|s) of every option of each choice of which an action is made."""
-    choices = RUN["environment"]["choices"]
+    choices, together = RUN["environment"]["choices"], log_policy(params, observations, activation)
     if len(choices) == 1:
-        return [log_policy(params, observations, activation)]
-    return [tf.nn.log_softmax(z) for z in tf.split(network(params, observations, activation), choices, axis=-1)]
+        return [together]
+    return [z - tf.reduce_logsumexp(z, axis=-1, keepdims=True) for z in tf.split(together, choices, axis=-1)]
 
 
 def sampler(policy: Params, statistics: Statistics, config: Config, update: int, num_envs: int) -> Act:

@@ -72,9 +72,10 @@ def _one_sentence(env_id: str, options: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        line = faults.line_of(faults.lines(error), isolation.package(env_id))
-        first = str(error).strip().split("\n")[0].partition(" was raised from the environment creator")[0]
-        reason = f"{faults.said(error)} ({line})" if line else first[:200].rstrip(".") or type(error).__name__
+        package = isolation.package(env_id)
+        line = "" if package == "gymnasium" else faults.line_of(faults.lines(error), package)
+        said = faults.said(error).partition(" was raised from the environment creator")[0].rstrip(".")
+        reason = said + faults.in_parentheses(line)
         if isinstance(error, ModuleNotFoundError) and error.name:
             reason += f"; install it with `pip install {error.name}`"
         given = f" with {json.dumps(options)[:80]}" if options else ""

@@ -32,7 +32,7 @@ def build(params: Mapping[str, Array], activation: str) -> "keras.Model":
     outputs = "mean" if "log_std" in params else "logits"
     inputs = x = keras.Input((params["kernel_0"].shape[0],), name="observation")
     if MEAN in params:
-        moments = {"mean": params[MEAN], "variance": params[VARIANCE] + np.float32(EPSILON)}
+        moments = {"mean": params[MEAN][0], "variance": params[VARIANCE][0] + np.float32(EPSILON)}
         x = keras.ops.clip(keras.layers.Normalization(**moments, name="normalized")(x), -LIMIT, LIMIT)
     for i in range(num_layers):
         last = i == num_layers - 1
