@@ -125,6 +125,9 @@ def draw(seconds: float | None) -> None:
         actions(selected)
     else:
         st.caption("Select a run to open, describe, fork or delete it; several to compare them.")
+    if left_out := lab.unreadable():
+        runs_are = "1 run is" if len(left_out) == 1 else f"{len(left_out):,} runs are"
+        st.caption(plain(f"{runs_are} kept and not shown: {' '.join(sorted(set(left_out)))}"))
     link.write("runs")
     wanted = REFRESH_SECONDS if any(run.active for run in runs) else None
     if wanted != seconds:

@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from pg_core.environments import EnvironmentFault, EnvironmentSpec, UnsupportedEnvironmentError, describe
 from pg_core.hyperparameters import Hyperparameter, hyperparameter, object_of
@@ -64,6 +73,8 @@ class Config(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    _environment: EnvironmentSpec = PrivateAttr()
 
     env_id: str = hyperparameter(
         "CartPole-v1", "Environment", "", "Any registered Gymnasium environment whose observations are numbers, or "
@@ -210,7 +221,7 @@ class Config(BaseModel):
     def _can_be_trained(self) -> Self:
         if reserved := sorted(RESERVED.intersection(self.env_kwargs)):
             raise ConfigError(f"`env_kwargs` must hold arguments of the environment's own, got {reserved[0]!r}")
-        spec = self.environment
+        spec = self._environment = describe(self.env_id, self.max_episode_steps, **self.env_kwargs)
         if self.engine == "compiled" and not spec.compiled:
             raise ConfigError(
                 f"`engine` must be auto or gymnasium for {self.env_id}, got 'compiled', which plays only CartPole"
@@ -226,8 +237,8 @@ class Config(BaseModel):
 
     @property
     def environment(self) -> EnvironmentSpec:
-        """Sizes and limits of the environment."""
-        return describe(self.env_id, self.max_episode_steps, **self.env_kwargs)
+        """Sizes and limits of the environment, as it was when this was validated."""
+        return self._environment
 
     @property
     def parameters(self) -> int:

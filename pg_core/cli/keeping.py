@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 
 from pg_core import lab
 from pg_core.cli.output import WrongVerdictError, summary_of
@@ -19,6 +20,8 @@ def runs(options: argparse.Namespace) -> None:
         else:
             mean = "-" if run.mean_return is None else f"{run.mean_return:.1f}"
             print(f"{run.id}  {run.name:24} {run.state:12} {run.config.env_id:24} {run.updates:6} updates  mean {mean}")
+    for reason in lab.unreadable():
+        print(f"A run is kept and not listed: {reason}", file=sys.stderr)
 
 
 def check_store(options: argparse.Namespace) -> None:

@@ -33,6 +33,7 @@ from pg_core.lab.viewing import (
     run,
     runs,
     stamp,
+    unreadable,
 )  # fmt: skip
 from pg_core.proofs.processes import check_each
 from pg_core.proofs.sources import Source, sources
@@ -117,4 +118,5 @@ __all__ = [
     "train_fork",
     "train_on",
     "twin",
+    "unreadable",
 ]  # fmt: skip

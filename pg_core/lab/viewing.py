@@ -35,6 +35,11 @@ def runs(deleted: bool = False) -> list[Run]:
     return state.store().runs(deleted)
 
 
+def unreadable() -> list[str]:
+    """Return why runs are not among `runs`, a sentence for each: their environments are not here, or not allowed."""
+    return state.store().unreadable()
+
+
 def queue() -> list[str]:
     """Return the ids of the runs that wait for a worker, next one first."""
     return state.store().queue()

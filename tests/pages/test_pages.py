@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.presets import PRESETS
+from pg_core.runs.store import rows
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.records import Batch, Snapshot
 from pg_core.runs.store.store import Store
@@ -109,8 +110,11 @@ def test_the_owners_own_environment_is_on_the_page(monkeypatch: pytest.MonkeyPat
     [run] = lab.runs()
     assert (run.config.environment.observation_size, run.config.env_kwargs) == (8, {"start": 2})
     monkeypatch.delenv("PG_LAB_ENVIRONMENTS")
+    rows._configs.cache_clear()  # as in a lab that was started anew
     app = page("runs.py")
-    assert not app.exception
+    assert not app.exception and lab.runs() == []
+    [left_out] = (caption.value for caption in app.caption if "kept and not shown" in caption.value)
+    assert "1 run is" in left_out and "PG\\_LAB\\_ENVIRONMENTS" in left_out
 
 
 def test_train_starts_a_run_with_what_the_controls_say() -> None:

@@ -27,6 +27,15 @@ def _configs(text: str, changes: tuple[str, ...]) -> tuple[Config, Config]:
     return config, config.changed(**requested) if changes else config
 
 
+def check_config(text: str) -> None:
+    """Read a stored config.
+
+    Raises:
+        ConfigError: this lab cannot.
+    """
+    _configs(text, ())
+
+
 def request_of(row: sa.Row[Any]) -> Request:
     """Return the request in a row of `changes`."""
     return Request(row.id, json.loads(row._mapping["values"]), row.update)

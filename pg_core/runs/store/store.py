@@ -19,7 +19,7 @@ from pg_core.config import Config, ConfigError
 from pg_core.runs.store.history import History
 from pg_core.runs.store.processes import is_alive
 from pg_core.runs.store.records import ACTIVE, RESUMABLE, WORKED_ON, Orders, Request, Run, RunEnded, UnknownRun
-from pg_core.runs.store.rows import name_of, request_of, run_of
+from pg_core.runs.store.rows import check_config, name_of, request_of, run_of
 from pg_core.runs.store.schema import CHANGES, LOCK_SECONDS, RUNS, StoreError, connect, lab_file, read, write
 
 # Whose a run is, for turns and limits.
@@ -118,6 +118,18 @@ class Store(History):
             with contextlib.suppress(ConfigError):
                 found.append(self._run_of(row, changes.get(row.id, [])))
         return found
+
+    def unreadable(self) -> list[str]:
+        """Return why this lab cannot read configs that it has, a sentence for each run that `runs` leaves out."""
+        with read(self.engine) as connection:
+            configs = connection.scalars(sa.select(RUNS.c.config).where(RUNS.c.deleted_at.is_(None))).all()
+        reasons = []
+        for config in configs:
+            try:
+                check_config(config)
+            except ConfigError as error:
+                reasons.append(str(error))
+        return reasons
 
     def transition(self, run_id: str, sources: Collection[str], by: str | None = None, **values: Any) -> bool:
         """Set columns of a run if its state is one of `sources` and process `by` works on it; return whether."""
