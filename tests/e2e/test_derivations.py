@@ -10,7 +10,7 @@ from pages.widgets.statement import number, text_of
 from pages.widgets.trials import TRIALS
 from pg_core.proofs import GROUPS, STATEMENTS
 from pg_core.runs.store.store import Store
-from tests.e2e.conftest import Open
+from tests.e2e.conftest import Open, show
 from tests.serving import Server
 
 FIRST, *_, LAST = STATEMENTS
@@ -86,8 +86,9 @@ SIZES = [(1440, 900, "light"), (820, 1180, "dark"), (390, 844, "light")]
 
 def test_a_trial_draws_both_runs_on_one_chart(open_page: Open, store: Store) -> None:
     before = {run.id for run in store.runs()}
+    page = open_page("derivations?statement=reward_to_go")
     for size in SIZES:
-        page = open_page("derivations?statement=reward_to_go", *size)
+        show(page, *size)
         # Pressed twice, and as soon as it can be; where there is room it can be pressed as well, but two workers do.
         page.locator(".st-key-trial").get_by_role("button").dblclick(trial=size != SIZES[-1])
     page.wait_for_url("**beside=*")
@@ -96,11 +97,11 @@ def test_a_trial_draws_both_runs_on_one_chart(open_page: Open, store: Store) -> 
     (first, opened), (second, behind) = TRIALS["reward_to_go"].runs
     assert {name: run.config for name, run in new.items()} == {first: opened, second: behind}
     assert f"run={new[first].id}" in page.url and f"beside={new[second].id}" in page.url
-    address = page.url.split("/")[-1]
-    for shown, (width, _, _) in zip([*(open_page(address, *size) for size in SIZES[:-1]), page], SIZES, strict=True):
-        chart = "document.querySelector('.lab-returns .js-plotly-plot')"
-        shown.wait_for_function(f"() => {chart}?.data?.find((trace) => trace.uid.startsWith('beside'))?.x.length > 5")
-        shown.wait_for_function(f"() => {chart}.data.find((trace) => !trace.uid.startsWith('beside'))?.x.length > 5")
-        assert shown.evaluate("document.documentElement.scrollWidth") <= width
+    chart = "document.querySelector('.lab-returns .js-plotly-plot')"
+    page.wait_for_function(f"() => {chart}?.data?.find((trace) => trace.uid.startsWith('beside'))?.x.length > 5")
+    page.wait_for_function(f"() => {chart}.data.find((trace) => !trace.uid.startsWith('beside'))?.x.length > 5")
+    for size in SIZES:
+        show(page, *size)
+        page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
     for run in new.values():
         store.transition(run.id, ["queued", "starting", "running"], target="stop")
