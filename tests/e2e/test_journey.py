@@ -105,6 +105,7 @@ def test_chart_keeps_its_node_and_zoom(open_page: Open, store: Store) -> None:
     add_updates(store, run, config, 0, 10)
     page = open_page(f"?run={run}")
     wait_for_points(page, 10)
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")  # until then, the chart may move
     plot = page.locator(f"{CHART} .nsewdrag").first
     box = plot.bounding_box()
     assert box is not None
