@@ -16,7 +16,7 @@ export function createChart(parent, { small = false, onClick = null } = {}) {
   node.setAttribute("role", "figure")
   parent.append(node)
   const chart = {
-    node, small, onClick, figure: null, cursor: null, room: null, drawing: false, stale: false, gone: false,
+    node, small, onClick, config: null, figure: null, cursor: null, room: null, drawing: false, stale: false, gone: false,
   }
   const observer = new ResizeObserver(() => draw(chart))
   observer.observe(node)
@@ -79,7 +79,9 @@ async function draw(chart) {
       if (!canBeDrawn()) break
       chart.stale = false
       const { data, layout } = styled(chart)
-      await Plotly.react(chart.node, data, layout, chart.small ? { ...CONFIG, displayModeBar: false } : withCamera(chart, Plotly))
+      // The same one every time: for a config that differs, be it by a function, Plotly makes everything anew, unzoomed.
+      chart.config ??= chart.small ? { ...CONFIG, displayModeBar: false } : withCamera(chart, Plotly)
+      await Plotly.react(chart.node, data, layout, chart.config)
       if (chart.gone) return
       chart.node.dataset.known = "true"
       listen(chart)

@@ -56,18 +56,17 @@ def open_page(context: BrowserContext, server: Server) -> Iterator[Open]:
     """Open a page of the lab: `open_page(path, width=1440, height=900, scheme="light")`; errors fail the test.
 
     So does every error in the browser's console that `excused` is not in. After each message of the browser arrives
-    what `followed` makes of it.
+    what `followed` makes of it. The tabs of earlier tests are opened again: their process has compiled the scripts.
+    Unless a test is about `motion`, the stage shows stills: to paint fifty a second takes a seventh of a processor.
     """
-    pages, errors = [], []
+    excuses: dict[Page, str] = {}
+    routed, errors = [], []
 
-    def open_one(
-        path: str = "", width: int = 1440, height: int = 900, scheme: str = "light",
-        followed: Callable[[bytes], Sequence[bytes]] = lambda _: (), excused: str = "\0",
-    ) -> Page:  # fmt: skip
-        def note(text: str) -> None:
-            if excused not in text:
-                errors.append(text)
+    def note(page: Page | None, text: str) -> None:
+        if excuses.get(page, "\0") not in text:
+            errors.append(text)
 
+    def follow(page: Page, followed: Callable[[bytes], Sequence[bytes]]) -> None:
         def send(server: WebSocketRoute, message: bytes) -> None:
             for each in (message, *followed(message)):
                 server.send(each)
@@ -76,20 +75,49 @@ def open_page(context: BrowserContext, server: Server) -> Iterator[Open]:
             server = page.connect_to_server()
             page.on_message(lambda message: send(server, message))
 
-        page = context.new_page()
-        pages.append(page)
-        page.set_viewport_size({"width": width, "height": height})
-        page.emulate_media(color_scheme=scheme)
-        page.set_default_timeout(PATIENCE_MS)
         page.route_web_socket("**/_stcore/stream", route)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda told: note(told.text) if told.type == "error" else None)
-        page.on("requestfailed", lambda request: errors.append(request.url) if server.url not in request.url else None)
+        routed.append(page)
+
+    def open_one(
+        path: str = "", width: int = 1440, height: int = 900, scheme: str = "light",
+        followed: Callable[[bytes], Sequence[bytes]] | None = None, excused: str = "\0", motion: bool = False,
+    ) -> Page:  # fmt: skip
+        page = next((tab for tab in context.pages if tab not in excuses), None) or context.new_page()
+        excuses[page] = excused
+        show(page, width, height, scheme)
+        page.emulate_media(reduced_motion="no-preference" if motion else "reduce")
+        page.set_default_timeout(PATIENCE_MS)
+        if followed:
+            follow(page, followed)
         page.goto(f"{server.url}/{path}")
         page.wait_for_selector("[data-testid=stApp][data-test-connection-state=CONNECTED]")
         return page
 
+    told = {
+        "weberror": lambda error: errors.append(str(error.error)),
+        "console": lambda told: note(told.page, told.text) if told.type == "error" else None,
+        "requestfailed": lambda request: errors.append(request.url) if server.url not in request.url else None,
+    }
+    for event, listener in told.items():
+        context.on(event, listener)
     yield open_one
-    for page in pages:
-        page.close()
+    for event, listener in told.items():
+        context.remove_listener(event, listener)
+    for page in excuses:
+        leave(page)
+    for page in routed:
+        page.close()  # a route to a socket ends with its page
     assert not errors, "JavaScript errors, or requests to another origin"
+
+
+def show(page: Page, width: int, height: int, scheme: str) -> None:
+    """Show a page in another window and theme."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=scheme)
+
+
+def leave(page: Page) -> None:
+    """Leave a tab as a new one is, but for the process that shows it."""
+    page.unroute_all()
+    page.mouse.move(0, 0)
+    page.goto("about:blank")

@@ -10,7 +10,8 @@ from pages.widgets.statement import number, text_of
 from pages.widgets.trials import TRIALS
 from pg_core.proofs import GROUPS, STATEMENTS
 from pg_core.runs.store.store import Store
-from tests.e2e.conftest import Open
+from tests.e2e.conftest import Open, show
+from tests.serving import Server
 
 FIRST, *_, LAST = STATEMENTS
 
@@ -20,16 +21,18 @@ def heading(name: str) -> str:
 
 
 @pytest.mark.parametrize("names", GROUPS.values(), ids=GROUPS)
-def test_every_statement_has_an_address_and_every_formula_fits_a_phone(open_page: Open, names: tuple[str, ...]) -> None:
+def test_every_statement_has_an_address_and_every_formula_fits_a_phone(
+    open_page: Open, server: Server, names: tuple[str, ...]
+) -> None:
+    page = open_page("derivations", width=390, height=844)
     for name in names:
-        page = open_page(f"derivations?statement={name}", width=390, height=844)
+        page.goto(f"{server.url}/derivations?statement={name}")
         expect(page.get_by_role("heading", name=heading(name))).to_be_in_viewport()
         expect(page.locator(".st-key-proof .katex").first).to_be_visible()
         assert page.locator(".katex-error").count() == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         # A dollar sign is left over where Markdown saw no formula.
         assert page.locator(".stMarkdown p", has_text="$").count() == 0
-        page.close()
 
 
 def test_the_steps_of_a_proof_are_numbered_through(open_page: Open) -> None:
@@ -67,6 +70,7 @@ def test_a_check_runs_on_arrival_and_again_for_another_seed(open_page: Open) -> 
 def test_links_of_the_contents_and_of_a_text_stay_in_the_tab(open_page: Open) -> None:
     page = open_page(f"derivations?statement={FIRST}")
     page.evaluate("window.here = true")
+    tabs = len(page.context.pages)
     page.locator(".st-key-contents").get_by_role("link", name=heading("baselines")).click()
     expect(page.get_by_role("heading", name=heading("baselines"))).to_be_in_viewport()
     page.locator(".st-key-body").get_by_role("link", name="leave-one-out", exact=True).click()
@@ -74,7 +78,7 @@ def test_links_of_the_contents_and_of_a_text_stay_in_the_tab(open_page: Open) ->
     page.go_back()
     expect(page.get_by_role("heading", name=heading("baselines"))).to_be_visible()
     assert page.evaluate("window.here")
-    assert len(page.context.pages) == 1
+    assert len(page.context.pages) == tabs
 
 
 SIZES = [(1440, 900, "light"), (820, 1180, "dark"), (390, 844, "light")]
@@ -82,8 +86,9 @@ SIZES = [(1440, 900, "light"), (820, 1180, "dark"), (390, 844, "light")]
 
 def test_a_trial_draws_both_runs_on_one_chart(open_page: Open, store: Store) -> None:
     before = {run.id for run in store.runs()}
+    page = open_page("derivations?statement=reward_to_go")
     for size in SIZES:
-        page = open_page("derivations?statement=reward_to_go", *size)
+        show(page, *size)
         # Pressed twice, and as soon as it can be; where there is room it can be pressed as well, but two workers do.
         page.locator(".st-key-trial").get_by_role("button").dblclick(trial=size != SIZES[-1])
     page.wait_for_url("**beside=*")
@@ -92,11 +97,11 @@ def test_a_trial_draws_both_runs_on_one_chart(open_page: Open, store: Store) -> 
     (first, opened), (second, behind) = TRIALS["reward_to_go"].runs
     assert {name: run.config for name, run in new.items()} == {first: opened, second: behind}
     assert f"run={new[first].id}" in page.url and f"beside={new[second].id}" in page.url
-    address = page.url.split("/")[-1]
-    for shown, (width, _, _) in zip([*(open_page(address, *size) for size in SIZES[:-1]), page], SIZES, strict=True):
-        chart = "document.querySelector('.lab-returns .js-plotly-plot')"
-        shown.wait_for_function(f"() => {chart}?.data?.find((trace) => trace.uid.startsWith('beside'))?.x.length > 5")
-        shown.wait_for_function(f"() => {chart}.data.find((trace) => !trace.uid.startsWith('beside'))?.x.length > 5")
-        assert shown.evaluate("document.documentElement.scrollWidth") <= width
+    chart = "document.querySelector('.lab-returns .js-plotly-plot')"
+    page.wait_for_function(f"() => {chart}?.data?.find((trace) => trace.uid.startsWith('beside'))?.x.length > 5")
+    page.wait_for_function(f"() => {chart}.data.find((trace) => !trace.uid.startsWith('beside'))?.x.length > 5")
+    for size in SIZES:
+        show(page, *size)
+        page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
     for run in new.values():
         store.transition(run.id, ["queued", "starting", "running"], target="stop")

@@ -27,7 +27,8 @@ WATCH = """() => {
     note()
     new MutationObserver(note).observe(stage, { attributeFilter: ["data-update"] })
 }"""
-LONG = "num_updates=50000&stop_when_solved=False&num_agents=2&hidden_layers=8"
+# Elsewhere the default sizes, whose program the spare worker has ready.
+LONG = "num_updates=50000&stop_when_solved=False"
 
 
 def train(page: Page) -> str:
@@ -41,7 +42,7 @@ def watched(page: Page) -> list[tuple[int, float]]:
 
 
 def test_at_the_default_pace_twenty_policies_are_seen_evenly_spread(open_page: Open, store: Store) -> None:
-    page = open_page()
+    page = open_page(motion=True)
     expect(page.get_by_text("untrained · median agent")).to_be_visible()
     page.evaluate(WATCH)
     run = train(page)
@@ -57,7 +58,7 @@ def test_at_the_default_pace_twenty_policies_are_seen_evenly_spread(open_page: O
 
 
 def test_at_pace_one_every_policy_is_seen(open_page: Open, store: Store) -> None:
-    page = open_page("?pace=1&num_updates=9&num_agents=2")
+    page = open_page("?pace=1&num_updates=9", motion=True)
     expect(page.get_by_text("untrained · median agent")).to_be_visible()
     page.evaluate(WATCH)
     train(page)
@@ -68,7 +69,7 @@ def test_at_pace_one_every_policy_is_seen(open_page: Open, store: Store) -> None
 
 @pytest.mark.alone
 def test_at_full_pace_a_policy_is_on_the_stage_within_a_second_of_its_commit(open_page: Open, store: Store) -> None:
-    page = open_page("?pace=0&learning_rate=0.0001&" + LONG)
+    page = open_page("?pace=0&learning_rate=0.0001&" + LONG, motion=True)
     expect(page.get_by_text("untrained · median agent")).to_be_visible()
     run = train(page)
     while store.run(run).updates < 1000:  # of which most policies are no longer kept
@@ -88,7 +89,7 @@ def test_at_full_pace_a_policy_is_on_the_stage_within_a_second_of_its_commit(ope
 
 
 def test_a_start_that_is_refused_leaves_the_page_as_it_was(open_page: Open) -> None:
-    page = open_page("?pace=0&num_updates=3&num_agents=2")
+    page = open_page("?pace=0&num_updates=3")
     page.locator(".st-key-group_Policy summary").click()
     layers = page.get_by_role("textbox", name="Hidden layers")
     layers.fill("many")
@@ -97,7 +98,7 @@ def test_a_start_that_is_refused_leaves_the_page_as_it_was(open_page: Open) -> N
     button(page, "Train").click()
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     expect(state(page, "ready")).to_be_visible()
-    layers.fill("8")
+    layers.fill("64")
     layers.press("Enter")
     expect(page.get_by_text("`hidden_layers`")).to_be_hidden()
     expect(page.get_by_text("untrained · median agent")).to_be_visible()
@@ -107,7 +108,7 @@ def test_a_start_that_is_refused_leaves_the_page_as_it_was(open_page: Open) -> N
 
 
 def test_the_keyboard_alone_trains_pauses_and_goes_on(open_page: Open) -> None:
-    page = open_page("?pace=10&" + LONG)
+    page = open_page("?pace=10&" + LONG, motion=True)
     expect(button(page, "Train")).to_be_visible()
     page.wait_for_selector(CHART)
     for _ in range(5):
@@ -130,7 +131,7 @@ def test_the_keyboard_alone_trains_pauses_and_goes_on(open_page: Open) -> None:
 
 
 def test_the_filmstrip_plays_an_earlier_policy_and_puts_the_cursor_there(open_page: Open) -> None:
-    page = open_page("?pace=10&num_updates=12&num_agents=2&hidden_layers=8")
+    page = open_page("?pace=10&num_updates=12", motion=True)
     train(page)
     expect(state(page, "finished")).to_be_visible()
     strip = page.locator(".lab-strip")
@@ -145,7 +146,7 @@ def test_the_filmstrip_plays_an_earlier_policy_and_puts_the_cursor_there(open_pa
 
 
 def test_a_twin_goes_on_unchanged_beside_the_run(open_page: Open, store: Store) -> None:
-    page = open_page("?pace=5&num_agents=2&hidden_layers=8&num_updates=50000&stop_when_solved=False")
+    page = open_page("?pace=5&" + LONG)
     run = train(page)
     wait_for_points(page, 3)
     expect(button(page, "Keep a twin")).to_be_disabled()
@@ -161,11 +162,14 @@ def test_a_twin_goes_on_unchanged_beside_the_run(open_page: Open, store: Store) 
     page.wait_for_function(f"() => !{ghost}")
     button(page, "Stop").click()
     expect(state(page, "stopped")).to_be_visible()
+    store.transition(twin.id, ["queued", "starting", "running"], target="stop")
 
 
-def test_a_ghost_stays_behind_the_next_run_and_in_the_link(open_page: Open) -> None:
-    page = open_page("?pace=0&num_updates=5&num_agents=2&hidden_layers=8")
-    first = train(page)
+def test_a_ghost_stays_behind_the_next_run_and_in_the_link(open_page: Open, store: Store) -> None:
+    first = store.create(Config(num_updates=5, pace=0), "first", process_name())
+    add_updates(store, first, store.run(first).config, 0, 5)
+    store.transition(first, ["starting"], state="finished", process=None)
+    page = open_page(f"?run={first}")
     expect(state(page, "finished")).to_be_visible()
     button(page, "Keep as a ghost").click()
     page.wait_for_url(f"**beside={first}*")
@@ -179,7 +183,7 @@ def test_a_ghost_stays_behind_the_next_run_and_in_the_link(open_page: Open) -> N
 
 
 def test_plain_against_best_is_one_press(open_page: Open, store: Store) -> None:
-    page = open_page("?pace=0&num_updates=20&hidden_layers=8&learning_rate=0.1")
+    page = open_page("?pace=0&num_updates=20&learning_rate=0.1")
     page.wait_for_selector(CHART)
     before = {run.id for run in store.runs()}
     button(page, "Plain against best").click()

@@ -1,7 +1,7 @@
 """Every page, on a desk and on a phone, in light and in dark: accessible, and nothing sticks out."""
 
+import itertools
 import re
-from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -10,8 +10,7 @@ from playwright.sync_api import Page, expect
 from pg_core.config import Config
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.store import Store
-from tests.e2e.conftest import Open
-from tests.serving import Server
+from tests.e2e.conftest import Open, show
 
 PAGES = {"": ".js-plotly-plot", "derivations": ".katex", "runs": "h1"}
 
@@ -34,33 +33,33 @@ def violations(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+def violations_in_each_look(page: Page, path: str) -> dict[tuple[int, str], list[str]]:
+    """Return what is wrong with a page on a desk and on a phone, in light and in dark."""
+    found = {}
+    for look in itertools.product((1440, 390), ("light", "dark")):
+        width, scheme = look
+        show(page, width, 844, scheme)
+        expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", scheme)
+        found[look] = violations(settled(page, path))
+    return {look: wrong for look, wrong in found.items() if wrong}
+
+
 @pytest.mark.parametrize("path", PAGES)
-def test_no_serious_axe_violation(open_page: Open, path: str, scheme: str, width: int) -> None:
-    page = settled(open_page(path, width, 844, scheme), path)
-    assert violations(page) == []
+def test_no_serious_axe_violation(open_page: Open, path: str) -> None:
+    page = settled(open_page(path), path)
+    assert violations_in_each_look(page, path) == {}
 
 
-@pytest.fixture(scope="module")
-def in_training(server: Server) -> Iterator[str]:
-    """A run that is trained for as long as it is looked at; its worker takes seconds to start."""
-    store = Store(server.data)
-    run = store.create(Config(num_agents=2, num_updates=50_000, stop_when_solved=False))
-    yield run
-    store.transition(run, ["queued", "starting", "running"], target="stop")
-
-
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_axe_violation_while_training(open_page: Open, in_training: str, scheme: str, width: int) -> None:
-    page = settled(open_page(f"?run={in_training}", width, 844, scheme), "")
+def test_no_serious_axe_violation_while_training(open_page: Open, store: Store) -> None:
+    run = store.create(Config(num_updates=50_000, stop_when_solved=False))
+    page = settled(open_page(f"?run={run}", motion=True), "")
     expect(page.locator(".lab-state").get_by_text("running", exact=True)).to_be_visible()
     expect(page.get_by_text("of at most 50,000")).to_be_visible()
     for group in ("Run", "Policy", "Optimiser"):
         page.locator(f".st-key-group_{group} summary").click()
     page.get_by_text("Numbers as a table").click()
-    assert violations(page) == []
+    assert violations_in_each_look(page, "") == {}
+    store.transition(run, ["running"], target="stop")
 
 
 @pytest.mark.parametrize("path", [path for path in PAGES if path != "derivations"])  # they have a test of their own
@@ -86,26 +85,33 @@ BOXES = """() => {
 }"""
 
 
-def settled_boxes(page: Page) -> list[list]:
-    """Return the boxes once no run of the page's script is under way."""
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    assert page.locator(".st-key-problem").all_inner_texts() == []  # the text says more than a box that is too much
-    return page.evaluate(BOXES)
+Boxes = list[list]
+SIZES = [(1440, 900), (1920, 1080), (820, 1180), (390, 844)]
 
 
-def moved(before: list[list], after: list[list]) -> list[tuple[list, list]]:
+def settled_boxes(page: Page) -> list[Boxes]:
+    """Return the boxes in each size once no run of the page's script is under way."""
+    found = []
+    for size in SIZES:
+        show(page, *size, scheme="light")
+        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        assert page.locator(".st-key-problem").all_inner_texts() == []  # the text says more than a box that is too much
+        found.append(page.evaluate(BOXES))
+    return found
+
+
+def moved(before: Boxes, after: Boxes) -> list[tuple[list, list]]:
     assert [box[0] for box in before] == [box[0] for box in after]
     pairs = zip(before, after, strict=True)
     return [(a, b) for a, b in pairs if any(abs(x - y) > 1 for x, y in zip(a[1:], b[1:], strict=True))]
 
 
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1920, 1080), (820, 1180), (390, 844)])
-def test_nothing_moves_between_the_states(open_page: Open, store: Store, width: int, height: int) -> None:
+def test_nothing_moves_between_the_states(open_page: Open, store: Store) -> None:
     run = store.create(Config(), "modest-otter-90", process_name())
-    starting = settled(open_page(f"?run={run}", width, height), "")
+    starting = settled(open_page(f"?run={run}", motion=True), "")
     expect(starting.locator(".lab-state").get_by_text("starting", exact=True)).to_be_visible()
     expect(starting.locator(".lab-strip").get_by_text("untrained").first).to_be_visible()
-    page = settled(open_page("?pace=0", width, height), "")
+    page = settled(open_page("?pace=0", motion=True), "")
     main = page.get_by_test_id("stMainBlockContainer")
     expect(page.locator(".lab-strip").get_by_text("untrained").first).to_be_visible()
     expect(page.get_by_text("press Train: agents start")).to_be_visible()
@@ -124,8 +130,8 @@ def test_nothing_moves_between_the_states(open_page: Open, store: Store, width: 
     expect(page.locator(".lab-state").get_by_text("solved", exact=True)).to_be_visible()
     expect(main.get_by_role("button", name="Train", exact=True)).to_be_visible()
     seen["solved"] = settled_boxes(page)
-    for name, boxes in seen.items():
-        assert moved(seen["ready"], boxes) == [], name
+    for (name, boxes), (i, size) in itertools.product(seen.items(), enumerate(SIZES)):
+        assert moved(seen["ready"][i], boxes[i]) == [], (name, size)
 
 
 def test_on_a_wide_page_the_controls_scroll_by_themselves(open_page: Open) -> None:

@@ -85,7 +85,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 def test_a_run_is_trained_exported_and_imported_and_a_proof_is_read(
     open_page: Open, server: Server, store: Store, tmp_path: Path
 ) -> None:
-    page = open_page("?num_updates=3&num_agents=2&hidden_layers=8&pace=0")
+    page = open_page("?num_updates=3&pace=0")
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.locator(".lab-status")).to_contain_text("finished")
     expect(page.locator(".lab-returns .js-plotly-plot .scatterlayer .trace").first).to_be_attached()
