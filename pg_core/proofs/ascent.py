@@ -3,6 +3,7 @@
 What many steps come to is in `long_runs`.
 """
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -138,6 +139,7 @@ def _in_order(process: Mdp, horizon: int) -> Array:
     return shortfall([largest / left**2, 8 * largest / left**3], [smooth, largest / left**2])
 
 
+@functools.cache
 def _bounds() -> Picture:
     """Draw the greatest curvature that is found where one stays or quits, and its bounds, by the horizon 1/(1-γ)."""
     thetas = np.stack([np.linspace(-2, 6, 200), np.zeros(200)], axis=-1)[:, None] * np.array([[1.0], [0.0]])

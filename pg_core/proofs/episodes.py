@@ -1,7 +1,5 @@
 """The episodes of both engines, of the same random numbers, against each other and against what they should be."""
 
-import dataclasses
-
 import numpy as np
 import tensorflow as tf
 
@@ -20,6 +18,8 @@ STEPS = 500
 PREFERENCE = 100.0  # times the last layer with which policies begin: then they prefer some actions
 SINGLE = 1e-5  # rounding of float32, in which both engines say what was seen
 
+_collect = tf.function(collect, autograph=False)  # traced once for all seeds
+
 
 def comparisons(seed: int) -> tuple[Comparison, ...]:
     """Play the same episodes with both engines, and look at what happened in each step."""
@@ -36,23 +36,23 @@ def comparisons(seed: int) -> tuple[Comparison, ...]:
     uniform = np.moveaxis(draws.noise[0], 0, 1)  # [T, P, B]
     lengths = mask.sum(axis=0)
     failures = (np.arange(STEPS)[:, None, None] == lengths - 1) & (lengths < STEPS)
-    same = exact("both engines play the same episodes of the same random numbers", _flat(ours), _flat(theirs))
     return (
-        dataclasses.replace(same, bound=SINGLE),
+        exact("both engines play the same episodes of the same random numbers", _flat(ours), _flat(theirs),
+              bound=SINGLE),
         exact("aₜ = 1 where uₜ ≥ π(0|sₜ), in steps that are played", ours.actions, (uniform >= chances) * mask),
         exact("the mask: 1 until an episode ends, 0 after it", mask, np.arange(STEPS)[:, None, None] < lengths),
         exact("a reward of 1 for every step", ours.rewards, mask),
         exact("Sutton and Barto's: -1 at a failure, 0 before", sutton_barto.rewards, -1.0 * failures),
         exact("and so does Gymnasium", _padded(paid.rewards), -1.0 * failures),
         exact("an episode that ends before its time limit has failed", ours.terminated, lengths < STEPS),
-    )
+    )  # fmt: skip
 
 
 def _compiled(config: Config, policy: dict[str, Array], draws: Draws, sutton_barto_reward: bool) -> Trajectories:
     tensors = {name: tf.constant(array) for name, array in policy.items()}
     noise, starts = tf.constant(draws.noise[0]), tf.constant(draws.starts[0])
     environment = cart_pole.environment(sutton_barto_reward)
-    played = collect(environment, tensors, choice_index(config, "activation"), noise, starts)
+    played = _collect(environment, tensors, choice_index(config, "activation"), noise, starts)
     return Trajectories(*map(np.asarray, played))
 
 

@@ -1,5 +1,6 @@
 """The gradient-norm limit: less noise, no step that is too long, and a mean that is no longer ∇J."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,8 @@ def bandit_mean(limit: float) -> float:
     return 3 / 4 * 1 / 4 * min(1, limit / 0.5) - 1 / 4 * 3 / 2 * min(1, limit / 3)
 
 
-def _bandit() -> list[Comparison]:
+@functools.cache
+def _bandit() -> tuple[Comparison, ...]:
     """Compare the mean of limited steps with ∇J where they point to opposite sides, and where all norms are one."""
     single, pairs = mdp.every_batch(BANDIT, 1), mdp.every_batch(BANDIT, 1, 2)
     limits = LIMITS[::9]
@@ -119,14 +121,14 @@ def _bandit() -> list[Comparison]:
     free = with_bias(mdp.estimates(MOSTLY_0, single, tf.constant(single.rewards)))
     unit = moments(MOSTLY_0, single, free / norms(free)[:, None, None])[0]
     tight = moments(MOSTLY_0, single, limited(free, 1e-3))[0] / 1e-3
-    return [
+    return (
         exact("rewards 1 and 2, π = (¾, ¼): E[Δθ] for z₀ by hand, four limits", means,
               [bandit_mean(limit) for limit in limits]),
         exact("there E[Δθ] goes up, c = ⅛: ∂J/∂z₀ E[Δθ] > 0", np.sign(means[0] * SLOPE), 1.0, wrong=True),
         exact("a small limit: E[Δθ] / c = E[ĝ/‖ĝ‖]", tight, unit),
         exact("two episodes, leave-one-out: norms 0 or one length, E[ĝ limited] = ½ ∇J", halved,
               with_bias([[SLOPE / 2, -SLOPE / 2]])),
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) -> Check:

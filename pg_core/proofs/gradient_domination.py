@@ -3,6 +3,7 @@
 Policies have a row of logits for each time and state here, θ `[..., T, S, A]`, of which many may be given at once.
 """
 
+import functools
 import itertools
 
 import numpy as np
@@ -173,6 +174,7 @@ def mean_step(process: Mdp, theta: tf.Tensor) -> Array:
     return mean
 
 
+@functools.cache
 def _forgetful() -> tuple[Comparison, ...]:
     """Compare a policy that does not know the time, at its best, with one that does: 2.25 and 3."""
     theta = tf.zeros((2, 2), tf.float64)
@@ -189,6 +191,7 @@ def _forgetful() -> tuple[Comparison, ...]:
     )  # fmt: skip
 
 
+@functools.cache
 def _gates() -> tuple[tuple[Comparison, ...], Picture]:
     """Compare, on the plateau before two gates, the trainer's mean step with the gap, 1 - p²."""
     p = np.append(CHANCES, RARE)

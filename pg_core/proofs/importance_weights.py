@@ -1,5 +1,7 @@
 """Why a batch is used once: after a step it is of another policy, and what mends that, or seems to."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -175,6 +177,7 @@ def _second_step(process: Mdp, played: tf.Tensor, batches: Batches, gamma: float
     )  # fmt: skip
 
 
+@functools.cache
 def _example() -> tuple[Comparison, ...]:
     """Compare biased ways with ∇J where staying earns 1, ending 2, T = 2, γ = 1, and π(end) moves from ¼ to ¾."""
     process = stay_or_end(False)

@@ -44,6 +44,10 @@ def comparisons(gamma: float, states: int, seed: int, num_episodes: int) -> list
     to_go = maths.discounted_returns(tf.convert_to_tensor(single.rewards), gamma)
     undiscounted = mdp.expectation(theta, single, mdp.estimates(theta, single, to_go))
 
+    by_hand = mdp.estimates(theta, batches, discounts * (returns - mean_of_others(returns.numpy(), batches.mask)))
+    taken = training.steps(theta, batches, gamma=gamma, baseline="leave_one_out")
+    mean, variance = mdp.moments(theta, batches, taken)
+
     def trainers(claim: str, right: tf.Tensor, **settings: Any) -> Comparison:
         return training.compare(claim, theta, batches, right, gamma=gamma, baseline="leave_one_out", **settings)
 
@@ -52,10 +56,8 @@ def comparisons(gamma: float, states: int, seed: int, num_episodes: int) -> list
               mean_of_others(returns.numpy(), batches.mask)),
         mdp.compare(size + "E[ĝ] = ∇J, no baseline", theta, batches, discounts * returns, right),
         mdp.compare(size + "E[ĝ] = ∇J, leave-one-out", theta, batches, discounts * (returns - baseline), right),
-        trainers(size + "the trainer: E[Δθ] = ∇J", right),
-        exact(size + "its step from every batch: mean of γᵗ (Gₜ - bₜ) ∇log π(aₜ|sₜ)",
-              training.steps(theta, batches, gamma=gamma, baseline="leave_one_out"),
-              mdp.estimates(theta, batches, discounts * (returns - mean_of_others(returns.numpy(), batches.mask)))),
+        exact(size + "the trainer: E[Δθ] = ∇J", mean, right, variance=variance),
+        exact(size + "its step from every batch: mean of γᵗ (Gₜ - bₜ) ∇log π(aₜ|sₜ)", taken, by_hand),
         mdp.compare(size + "E[ĝ] = ∇J, leave-one-out of whole returns G₀", theta, batches,
                     whole - maths.leave_one_out(whole, mask), right),
         trainers(size + "the trainer with G₀: E[Δθ] = ∇J", right, weights="episode_return"),

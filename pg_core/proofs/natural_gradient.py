@@ -1,5 +1,6 @@
 """The natural gradient: least-squares weights on the scores, and the steepest way up for a given divergence."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -203,6 +204,7 @@ def _natural(process: Mdp, theta: tf.Tensor, gamma: float = 1.0) -> tuple[Fit, A
     return scores, scores.weights(returns).reshape(theta.shape)
 
 
+@functools.cache
 def _time() -> tuple[Comparison, ...]:
     """Compare x with the advantages of both steps: staying earns 1, ending 2, and the state tells the time or not."""
     theta, half = tf.constant(np.log([[0.75, 0.25]] * 2)), 0.5
@@ -221,6 +223,7 @@ def _time() -> tuple[Comparison, ...]:
     )  # fmt: skip
 
 
+@functools.cache
 def _gates() -> tuple[Comparison, ...]:
     """Compare how natural and plain steps move the log-odds of passing two gates, whatever the chance p."""
     tables = [tf.constant(np.log([[1 - p, p]] * 2)) for p in GATES]
@@ -234,6 +237,7 @@ def _gates() -> tuple[Comparison, ...]:
     )  # fmt: skip
 
 
+@functools.cache
 def _picture() -> Picture:
     """Draw J = p₀ p₁ along steps of both kinds before two gates, α = 1."""
     lines = {}

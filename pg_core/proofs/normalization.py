@@ -1,6 +1,5 @@
 """Means that contain the episode's own return, and division by the batch's own deviation: what they do to the mean."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -185,11 +184,11 @@ def other_units(theta: tf.Tensor, states: int, gamma: float, seed: int) -> list[
     process = Mdp(np.full(2, 0.5), np.tile([0.0, 0.0, 1.0], (2, 2, 1)), np.array([[1.0, -1.0], [0.5, -0.5]]))
     chosen = mdp.every_batch(process, 1, 2)
     mean = mdp.expectation(even, chosen, training.steps(even, chosen, **settings))
-    rows = (
-        exact("rewards in another unit, times 7: the same steps, normalised", seven_times[told], once[told]),
-        exact("the two states of step 8, c = ½: E[ĝ] is 3 : 1, ∇J is 1 : ½", mean[0] / mean[1], 3.0),
-    )
-    return [dataclasses.replace(row, bound=NEARLY) for row in rows]
+    return [
+        exact("rewards in another unit, times 7: the same steps, normalised", seven_times[told], once[told],
+              bound=NEARLY),
+        exact("the two states of step 8, c = ½: E[ĝ] is 3 : 1, ∇J is 1 : ½", mean[0] / mean[1], 3.0, bound=NEARLY),
+    ]  # fmt: skip
 
 
 def biases(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """The problem: CartPole as a Markov decision process, what solves it, and the direction of the update."""
 
-import dataclasses
+import functools
 import math
 from collections.abc import Callable
 
@@ -24,6 +24,8 @@ THRESHOLD = 475.0
 SINGLE = 1e-5  # rounding of float32, in which observations are kept
 ALPHA = 0.01
 SHOWN = 60  # steps of the picture
+
+about = functools.partial(exact, bound=SINGLE)
 
 
 def balance(observations: Array, noise: Array) -> Array:
@@ -69,22 +71,20 @@ def _episodes(played: Trajectories, seed: int) -> list[Comparison]:
     inside = (np.abs(played.observations[..., 0]) <= WIDTH) & (np.abs(played.observations[..., 2]) <= LEAN)
     returns = maths.episode_returns(tf.constant(played.rewards), 1.0)[0]
     starts = Draws.of(cart_pole.environment(), seed, range(1), range(1, 2), 1, 256, 1).starts[0, :, 0]  # [4, 256]
-    rows = [
-        exact("sₜ₊₁ = f(sₜ, aₜ), by the compiled engine, is the state that Gymnasium comes to",
+    return [
+        about("sₜ₊₁ = f(sₜ, aₜ), by the compiled engine, is the state that Gymnasium comes to",
               following[:-1] * goes_on, played.observations[1:] * goes_on),
-        exact("sₜ₊₁ = f(sₜ, 1 - aₜ)", ahead(played._replace(actions=1 - played.actions))[:-1] * goes_on,
+        about("sₜ₊₁ = f(sₜ, 1 - aₜ)", ahead(played._replace(actions=1 - played.actions))[:-1] * goes_on,
               played.observations[1:] * goes_on, wrong=True),
-        exact("no state that is acted in is outside, |x| > 2.4 or |φ| > 12°", ~inside * mask, 0.0),
-        exact("an episode has failed if and only if its last step leads outside", played.terminated, outside),
-        exact("the compiled engine calls that a failure, too",
+        about("no state that is acted in is outside, |x| > 2.4 or |φ| > 12°", ~inside * mask, 0.0),
+        about("an episode has failed if and only if its last step leads outside", played.terminated, outside),
+        about("the compiled engine calls that a failure, too",
               cart_pole.has_failed(tf.constant(np.moveaxis(last, -1, 0))), outside),
-        exact("the others, 500 steps long, are cut off: no failure", played.truncated, (lengths == LIMIT) & ~outside),
-        exact("500 steps without a failure count as one", played.terminated, played.terminated | (lengths == LIMIT),
+        about("the others, 500 steps long, are cut off: no failure", played.truncated, (lengths == LIMIT) & ~outside),
+        about("500 steps without a failure count as one", played.terminated, played.terminated | (lengths == LIMIT),
               wrong=True),
-        exact("G₀ = n, the number of steps: 1 for each, for the last one, too", returns, lengths),
-        exact("the step that fails earns nothing: G₀ = n - 1", returns, lengths - played.terminated, wrong=True),
-    ]  # fmt: skip
-    return [dataclasses.replace(row, bound=SINGLE) for row in rows] + [
+        about("G₀ = n, the number of steps: 1 for each, for the last one, too", returns, lengths),
+        about("the step that fails earns nothing: G₀ = n - 1", returns, lengths - played.terminated, wrong=True),
         exact("ρ₀: the four numbers are all within ±0.05", np.maximum(np.abs(starts) - HALF_RANGE, 0), 0.0),
         sampled("ρ₀: the mean of each number is 0", starts, 0.0),
         sampled("ρ₀: its square is 0.05²/3 on average, as for uniform numbers", starts**2, HALF_RANGE**2 / 3),

@@ -1,6 +1,5 @@
 """Sutton and Barto's "∝": the constant is the mean length of an episode; and their update after every step."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -124,7 +123,13 @@ def _updates(process: Mdp, theta: tf.Tensor, batches: Batches, horizon: int) -> 
     passing, paid = mdp.random_policy(2, 1).numpy(), credit(gates)
     apart = within_episode(passing, gates, paid, ALPHA)
     at_once = ALPHA * mdp.estimates(tf.constant(passing), gates, paid)
-    rows = [
+    limits = {
+        "α → 0: the difference over α² is -Σ_{k<t, sₖ=sₜ} wₜ wₖ F ∇log π(aₖ|sₖ)": (
+            2 * bend[1] - bend[0], second_order(table, batches, weights)
+        ),
+        "α → 0: its mean over α is ∇J": (mdp.expectation(theta, batches, first).numpy(), right.numpy()),
+    }  # fmt: skip
+    return [
         exact("the trainer, step after step: θ ← θ + α γᵗ Gₜ ∇log π(aₜ|sₜ) with each new θ", ours,
               within_episode(table, batches, weights, ALPHA)),
         exact("the same as one update by the whole episode", ours, ALPHA * whole, wrong=horizon > 1),
@@ -132,13 +137,9 @@ def _updates(process: Mdp, theta: tf.Tensor, batches: Batches, horizon: int) -> 
         exact("the update by whole episodes: its mean is α ∇J", mdp.expectation(theta, batches, ALPHA * whole),
               ALPHA * right),
         exact("two gates, no state twice: both updates are the same", apart, at_once),
+        *(exact(claim, found, limit, bound=1e-4 * max(1.0, np.abs(limit).max()))
+          for claim, (found, limit) in limits.items()),
     ]  # fmt: skip
-    limits = [
-        exact("α → 0: the difference over α² is -Σ_{k<t, sₖ=sₜ} wₜ wₖ F ∇log π(aₖ|sₖ)", 2 * bend[1] - bend[0],
-              second_order(table, batches, weights)),
-        exact("α → 0: its mean over α is ∇J", mdp.expectation(theta, batches, first), right),
-    ]  # fmt: skip
-    return [*rows, *(dataclasses.replace(row, bound=1e-4 * max(1.0, np.abs(row.right).max())) for row in limits)]
 
 
 def credit(batches: Batches) -> Array:

@@ -4,6 +4,7 @@ One-hot observations and no hidden layer make the policy's network a table of lo
 learning rate of 1 makes the step that it takes its estimate of ∇J. Where it trains P agents, there are N batches here.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ PLAIN = {
 LONGEST = int(PARAMETERS["horizon"].high)
 MAX_TRACED = 16
 _traced: dict[Any, Any] = {}  # `reinforce.update` by what it is given: checks ask for the same again; oldest first
+_function = functools.partial(tf.function, autograph=False)  # without XLA, which takes seconds to compile
 
 
 def start(policy: Params, count: int, value: Params | None = None) -> State:
@@ -41,7 +43,8 @@ def start(policy: Params, count: int, value: Params | None = None) -> State:
     """
 
     def copies(params: Params) -> dict[str, tf.Tensor]:
-        return {name: tf.repeat(tf.constant(x, tf.float64)[None], count, axis=0) for name, x in params.items()}
+        arrays = {name: np.asarray(x, np.float64) for name, x in params.items()}
+        return {name: tf.constant(np.broadcast_to(x, (count, *x.shape))) for name, x in arrays.items()}
 
     def slots(params: Params) -> dict[str, Slots]:
         return {name: Slots(tf.zeros_like(array), tf.zeros_like(array)) for name, array in params.items()}
@@ -75,9 +78,8 @@ def update(
     if key not in _traced:
         if len(_traced) == MAX_TRACED:
             del _traced[next(iter(_traced))]
-        step = tf.function(
-            lambda state, played, hyper: reinforce.update(state, played, hyper, config.optimizer, None, choices),
-            autograph=False,
+        step = _function(
+            lambda state, played, hyper: reinforce.update(state, played, hyper, config.optimizer, None, choices)
         )
         _traced[key] = step.get_concrete_function(*signature, hyper)
     learned: tuple[State, Metrics] = _traced[key](state, played, hyper)

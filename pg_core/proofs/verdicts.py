@@ -39,7 +39,7 @@ class Comparison:
     @property
     def difference(self) -> float:
         """The largest distance between two numbers; NaN if one is."""
-        return float(np.abs(np.subtract(self.left, self.right)).max(initial=0.0))
+        return _distance(self.left, self.right)
 
     @property
     def agrees(self) -> bool:
@@ -103,8 +103,9 @@ class Check:
 
 
 def exact(
-    claim: str, left: npt.ArrayLike, right: npt.ArrayLike, *, wrong: float = False, variance: Any = None
-) -> Comparison:
+    claim: str, left: npt.ArrayLike, right: npt.ArrayLike, *, wrong: float = False, variance: Any = None,
+    bound: float | None = None,
+) -> Comparison:  # fmt: skip
     """Compare two sides that are equal but for rounding.
 
     Some mistakes vanish somewhere, as one that is proportional to γ does for γ → 0. Where the factor is so small that
@@ -116,16 +117,16 @@ def exact(
         right: the same shape, or one number.
         wrong: whether the equation is false, or a factor of what it is wrong by, 0 where it holds.
         variance: of the estimator on the left, one number.
+        bound: how far apart they may be, if that is not what rounding in float64 explains.
     """
     ours = np.asarray(left, np.float64)
     theirs = np.broadcast_to(np.asarray(right, np.float64), ours.shape)
     scale = max(1.0, float(np.abs(ours).max(initial=0)), float(np.abs(theirs).max(initial=0)))
     spread = None if variance is None else float(variance)
-    found = Comparison(claim, _numbers(ours), _numbers(theirs), EXACT * scale, bool(wrong), spread)
+    limit, told = EXACT * scale if bound is None else bound, bool(wrong)
     if 0 < wrong < FAINT:
-        told = found.bound < found.difference < found.bound + STEEPEST * wrong * scale
-        return dataclasses.replace(found, wrong=bool(told))
-    return found
+        told = limit < _distance(ours, theirs) < limit + STEEPEST * wrong * scale
+    return Comparison(claim, _numbers(ours), _numbers(theirs), limit, told, spread)
 
 
 def sampled(claim: str, samples: npt.ArrayLike, right: float, *, wrong: bool = False) -> Comparison:
@@ -143,6 +144,10 @@ def sampled(claim: str, samples: npt.ArrayLike, right: float, *, wrong: bool = F
     variance = float(x.var(ddof=1))
     bound = STANDARD_ERRORS * math.sqrt(variance / x.size)
     return Comparison(claim, (float(x.mean()),), (float(right),), bound, wrong, variance)
+
+
+def _distance(left: npt.ArrayLike, right: npt.ArrayLike) -> float:
+    return float(np.abs(np.subtract(left, right)).max(initial=0.0))
 
 
 def _numbers(array: npt.NDArray[np.float64]) -> tuple[float, ...]:
