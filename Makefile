@@ -12,7 +12,7 @@ run: $(VENV)/run.stamp
 	$(BIN)/streamlit run app.py
 
 test: check chromium postgresql nginx
-	$(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder -m "not alone"
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not alone"
 	$(BIN)/pytest -m alone
 
 check: $(VENV)/dev.stamp

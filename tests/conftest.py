@@ -20,19 +20,9 @@ def pytest_configure(config: pytest.Config) -> None:
     runtime.keep_programs(config.cache.mkdir("programs"))
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have one process run all tests that need the server or Chromium, and one each file's, which share programs.
-
-    Those in a browser come first: they take longest, and leave half a processor to the others.
-    """
-
-    def file_or_browser(item: pytest.Item) -> str:
-        return item.nodeid.split("::")[0] if {"server", "browser"}.isdisjoint(item.fixturenames) else "browser"
-
-    items.sort(key=lambda item: file_or_browser(item) != "browser")
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(file_or_browser(item)))
+    """Have tests in a browser come first: their files take longest, and a file is one process's."""
+    items.sort(key=lambda item: "browser" not in item.fixturenames)
 
 
 def pytest_unconfigure() -> None:

@@ -4,6 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
+from pg_core.config import Config
 from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
 from tests.e2e.test_journey import button, run_id, state
@@ -24,4 +25,4 @@ def test_a_flat_run_is_told_why_and_a_click_tries_the_remedy(open_page: Open, st
     page.wait_for_url(f"**beside={flat}")  # its curve stays behind the new run's
     expect(state(page, "finished")).to_be_visible()
     remedied = store.run(run_id(page))
-    assert remedied.config == store.run(flat).config.model_copy(update={"max_episode_steps": 1000})
+    assert remedied.config == Config(**{**dict(store.run(flat).config), "max_episode_steps": 1000})

@@ -27,6 +27,14 @@ WATCH = """() => {
     note()
     new MutationObserver(note).observe(stage, { attributeFilter: ["data-update"] })
 }"""
+NOTE_RUNS = """() => {
+    const app = document.querySelector("[data-testid=stApp]")
+    new MutationObserver(() => window.hasRun ||= app.dataset.testScriptState !== "notRunning")
+        .observe(app, { attributeFilter: ["data-test-script-state"] })
+}"""
+HAS_RUN = """() =>
+    window.hasRun && document.querySelector("[data-testid=stApp]").dataset.testScriptState === "notRunning"
+"""
 # Elsewhere the default sizes, whose program the spare worker has ready.
 LONG = "num_updates=50000&stop_when_solved=False"
 
@@ -95,8 +103,9 @@ def test_a_start_that_is_refused_leaves_the_page_as_it_was(open_page: Open) -> N
     layers.fill("many")
     layers.press("Enter")
     expect(page.get_by_text("`hidden_layers`")).to_be_visible()
+    page.evaluate(NOTE_RUNS)
     button(page, "Train").click()
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    page.wait_for_function(HAS_RUN)  # else the press would come with the next text, and be granted
     expect(state(page, "ready")).to_be_visible()
     layers.fill("64")
     layers.press("Enter")

@@ -40,6 +40,7 @@ def violations_in_each_look(page: Page, path: str) -> dict[tuple[int, str], list
         width, scheme = look
         show(page, width, 844, scheme)
         expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", scheme)
+        page.wait_for_function("() => !document.querySelector('.lab-film')?.getAnimations().length")  # colours change
         found[look] = violations(settled(page, path))
     return {look: wrong for look, wrong in found.items() if wrong}
 
