@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure import ROOT
 from pg_core import installation
+from pg_core.runs.paths import ROOT
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure import ROOT
 from pg_core.config import Config
+from pg_core.runs.paths import ROOT
 from pg_core.runs.store.store import Store
 from tests.serving import serve
 

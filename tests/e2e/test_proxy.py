@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Response, expect
 
-from bench.measure import ROOT
 from pages.widgets.statement import number, text_of
+from pg_core.runs.paths import ROOT
 from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
 from tests.e2e.test_runs import select, upload

@@ -11,9 +11,9 @@ import threading
 import psutil
 import pytest
 
-from bench.measure import ROOT
 from pg_core.environments import EnvironmentFault, sandbox
 from pg_core.environments.sandbox import Sandbox, SandboxEnded
+from pg_core.runs.paths import ROOT
 
 
 class Target:
