@@ -221,7 +221,7 @@ class Config(BaseModel):
     def _can_be_trained(self) -> Self:
         if reserved := sorted(RESERVED.intersection(self.env_kwargs)):
             raise ConfigError(f"`env_kwargs` must hold arguments of the environment's own, got {reserved[0]!r}")
-        spec = self._environment = describe(self.env_id, self.max_episode_steps, **self.env_kwargs)
+        spec = self._environment = self._describe()
         if self.engine == "compiled" and not spec.compiled:
             raise ConfigError(
                 f"`engine` must be auto or gymnasium for {self.env_id}, got 'compiled', which plays only CartPole"
@@ -237,8 +237,14 @@ class Config(BaseModel):
 
     @property
     def environment(self) -> EnvironmentSpec:
-        """Sizes and limits of the environment, as it was when this was validated."""
-        return self._environment
+        """Sizes and limits of the environment; as it was when this was validated, if it cannot be made any more."""
+        try:
+            return self._describe()
+        except (UnsupportedEnvironmentError, EnvironmentFault):
+            return self._environment
+
+    def _describe(self) -> EnvironmentSpec:
+        return describe(self.env_id, self.max_episode_steps, **self.env_kwargs)
 
     @property
     def parameters(self) -> int:

@@ -387,6 +387,7 @@ def test_bad_input_gets_one_sentence_and_status_2(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
     monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    monkeypatch.setattr(registration, "_serves_strangers", False)  # as pages do, which other tests import
     try:
         status = cli.main(arguments)
     except SystemExit as parsed:

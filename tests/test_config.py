@@ -294,3 +294,16 @@ def test_every_hyperparameter_is_read_back_from_its_text(name: str):
 def test_text_that_is_no_value_is_refused(name: str, text: str):
     with pytest.raises(ConfigError, match=f"^`{name}` must be "):
         Config.from_strings({name: text})
+
+
+def test_a_config_outlives_its_environment(register):
+    """The runs of an environment that is not here any more are still to be looked at."""
+    register("Lab/Gone-v0", "gymnasium.envs.classic_control.cartpole:CartPoleEnv", max_episode_steps=7)
+    config = Config(env_id="Lab/Gone-v0")
+    before = config.environment
+    del gym.registry["Lab/Gone-v0"]
+    with pytest.raises(ConfigError, match="must be a registered Gymnasium environment"):
+        Config(env_id="Lab/Gone-v0")
+    assert config.environment == before and before.max_episode_steps == 7
+    gym.register("Lab/Gone-v0", "gymnasium.envs.classic_control.cartpole:CartPoleEnv", max_episode_steps=9)
+    assert config.environment.max_episode_steps == 9

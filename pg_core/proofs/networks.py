@@ -36,7 +36,7 @@ class Case(NamedTuple):
 CASES = (
     Case("two actions", "CartPole-v1", 4, 2, (2,)),
     Case("three actions", "Acrobot-v1", 6, 3, (3,)),
-    Case("a choice of three and one of two", "Acrobot-v1", 6, 5, (3, 2)),
+    Case("choices of three and of two", "Acrobot-v1", 6, 5, (3, 2)),
     Case("a Gaussian", "Pendulum-v1", 3, 1, ()),
 )
 

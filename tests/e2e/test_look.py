@@ -96,6 +96,9 @@ def settled_boxes(page: Page) -> list[Boxes]:
     for size in SIZES:
         show(page, *size, scheme="light")
         page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        page.wait_for_function(
+            "() => [...document.querySelectorAll('.lab-chart')].every((chart) => chart.dataset.known)"
+        )
         assert page.locator(".st-key-problem").all_inner_texts() == []  # the text says more than a box that is too much
         found.append(page.evaluate(BOXES))
     return found
