@@ -23,7 +23,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 
 fast: $(VENV)/dev.stamp
-	$(BIN)/pytest -m "not slow and not alone" $(FAST)
+	$(BIN)/pytest --numprocesses auto --dist loadfile -m "not slow and not alone" $(FAST)
 
 bench: $(VENV)/run.stamp
 	$(BIN)/python -m bench
