@@ -160,3 +160,12 @@ def test_whom_or_what_cannot_be_evaluated_gets_a_sentence(fragile):
         evaluate(config, policy, 2, 5)
     with pytest.raises(ValueError, match=r"`episodes` must be at least 1, got 0\."):
         evaluate(config, policy, 0, 0)
+
+
+def test_an_episode_that_ends_itself_after_5000_steps_is_not_cut_before():
+    """Its registration tells no time limit."""
+    config = Config(env_id="tests.own.ten_environments:Ten/Long-v0", num_agents=1, hidden_layers=())
+    assert not config.environment.tells_limit
+    result = evaluate(config, initialize_policy(config, config.environment), agent=0, episodes=2)
+    np.testing.assert_array_equal(result.lengths, [5_000, 5_000])
+    np.testing.assert_array_equal(result.returns, [5_000, 5_000])
