@@ -15,7 +15,10 @@ FROZEN_LAKE: dict[str, Any] = {
     "learning_rate": 0.05, "ent_coef": 0.01, "num_updates": 200,
 }  # fmt: skip
 CONTINUOUS: dict[str, dict[str, Any]] = {
-    "Pendulum-v1": {"num_agents": 8, "episodes_per_update": 8, "gamma": 0.9, "learning_rate": 0.01, "num_updates": 100},
+    "Pendulum-v1": {
+        "num_agents": 8, "episodes_per_update": 8, "gamma": 0.9, "learning_rate": 0.01, "activation": "relu",
+        "num_updates": 200,
+    },
     "MountainCarContinuous-v0": {
         "num_agents": 8, "episodes_per_update": 8, "gamma": 0.99, "learning_rate": 0.01, "ent_coef": 0.02,
         "num_updates": 40,
