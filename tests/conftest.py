@@ -21,8 +21,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have tests in a browser come first: their files take longest, and a file is one process's."""
-    items.sort(key=lambda item: "browser" not in item.fixturenames)
+    """Have tests in a browser come first, then proofs: their files take longest, and a file is one process's."""
+    items.sort(key=lambda item: ("browser" not in item.fixturenames, "proofs" not in item.path.parts))
 
 
 def pytest_unconfigure() -> None:
