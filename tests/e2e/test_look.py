@@ -97,7 +97,7 @@ def settled_boxes(page: Page) -> list[Boxes]:
         show(page, *size, scheme="light")
         page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
         page.wait_for_function(
-            "() => [...document.querySelectorAll('.lab-chart')].every((chart) => chart.dataset.known)"
+            "() => [...document.querySelectorAll('.lab-chart')].every((chart) => chart.dataset.known === 'true')"
         )
         assert page.locator(".st-key-problem").all_inner_texts() == []  # the text says more than a box that is too much
         found.append(page.evaluate(BOXES))
