@@ -132,6 +132,7 @@ def test_the_keyboard_alone_trains_pauses_and_goes_on(open_page: Open) -> None:
     page.wait_for_function("() => document.activeElement.closest('.st-key-resume') !== null")
     page.keyboard.press("Enter")
     expect(state(page, "running")).to_be_visible()
+    expect(page.get_by_role("button", name="Pause the episode")).to_be_visible()
     page.locator(".lab-player-screen").focus()
     page.keyboard.press(" ")
     expect(page.get_by_role("button", name="Play the episode")).to_be_visible()
