@@ -382,7 +382,8 @@ def test_what_cannot_be_gets_a_sentence_and_no_file(
         ([], "required: COMMAND"),
     ],
 )
-@pytest.mark.filterwarnings("error", "ignore::DeprecationWarning")  # a terminal would show them beside the sentence
+# Those that a terminal would show beside the sentence are errors.
+@pytest.mark.filterwarnings("error", "ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_bad_input_gets_one_sentence_and_status_2(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
