@@ -29,8 +29,8 @@ WATCH = """() => {
 }"""
 NOTE_RUNS = """() => {
     const app = document.querySelector("[data-testid=stApp]")
-    new MutationObserver(() => window.hasRun ||= app.dataset.testScriptState !== "notRunning")
-        .observe(app, { attributeFilter: ["data-test-script-state"] })
+    const noted = new MutationObserver(() => (window.hasRun = true))
+    noted.observe(app, { attributeFilter: ["data-test-script-state"] })
 }"""
 HAS_RUN = """() =>
     window.hasRun && document.querySelector("[data-testid=stApp]").dataset.testScriptState === "notRunning"
