@@ -14,16 +14,15 @@ FROZEN_LAKE: dict[str, Any] = {
     "env_id": "FrozenLake-v1", "env_kwargs": {"is_slippery": False}, "num_agents": 20, "episodes_per_update": 16,
     "learning_rate": 0.05, "ent_coef": 0.01, "num_updates": 200,
 }  # fmt: skip
-CONTINUOUS: dict[str, dict[str, Any]] = {
-    "Pendulum-v1": {
-        "num_agents": 8, "episodes_per_update": 8, "gamma": 0.9, "learning_rate": 0.01, "activation": "relu",
-        "num_updates": 200,
+PENDULUM: dict[str, Any] = {"num_agents": 8, "episodes_per_update": 8, "gamma": 0.9, "learning_rate": 0.01}
+CONTINUOUS: list[dict[str, Any]] = [
+    {"env_id": "Pendulum-v1", **PENDULUM, "num_updates": 100},
+    {"env_id": "Pendulum-v1", **PENDULUM, "num_updates": 200, "activation": "relu"},
+    {
+        "env_id": "MountainCarContinuous-v0", "num_agents": 8, "episodes_per_update": 8, "gamma": 0.99,
+        "learning_rate": 0.01, "ent_coef": 0.02, "num_updates": 40,
     },
-    "MountainCarContinuous-v0": {
-        "num_agents": 8, "episodes_per_update": 8, "gamma": 0.99, "learning_rate": 0.01, "ent_coef": 0.02,
-        "num_updates": 40,
-    },
-}  # fmt: skip
+]  # fmt: skip
 
 
 def row(**values: Any) -> str:
@@ -35,17 +34,24 @@ def row(**values: Any) -> str:
     trainer.close()
     solved = (last.env_steps_to_solve >= 0).sum()
     middle, low, high = last.iqm
-    cells = config.env_id, "on" if config.normalize_observations else "off", f"{solved} of {config.num_agents}"
+    cells = (
+        config.env_id,
+        config.activation,
+        "on" if config.normalize_observations else "off",
+        f"{solved} of {config.num_agents}",
+    )
     return f"| {' | '.join(cells)} | {middle:.1f} | {low:.1f} – {high:.1f} | {last.index + 1} |"
 
 
 def main() -> None:
     """Print the table."""
-    print("| environment | normalised | solved | IQM | 95 % interval | updates |\n|---|---|---|---|---|---|")
+    print(
+        "| environment | units | normalised | solved | IQM | 95 % interval | updates |\n|---|---|---|---|---|---|---|"
+    )
     print(row(**FROZEN_LAKE), flush=True)
-    for env_id, values in CONTINUOUS.items():
+    for values in CONTINUOUS:
         for on in (False, True):
-            print(row(env_id=env_id, **values, normalize_observations=on), flush=True)
+            print(row(**values, normalize_observations=on), flush=True)
 
 
 if __name__ == "__main__":
