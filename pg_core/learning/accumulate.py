@@ -39,21 +39,30 @@ def accumulate(slice_gradients: SliceGradients, params: Any, batch: Any, lengths
     num_slices = math.ceil(num_steps / min(max(1, SLICE_ROWS // num_episodes), MAX_SLICE_STEPS))
     size = math.ceil(num_steps / num_slices)
     agents = [] if num_agents else [max(1, SLICE_ROWS // (num_episodes * size))]  # the axis A, if there is one
-    networks = tf.nest.map_structure(lambda x: _grouped(x, agents, [1] * len(agents)), params)
-    rows = tf.nest.map_structure(lambda x: _grouped(_pad(x, num_slices * size), agents), batch)
-    longest = _grouped(tf.cast(lengths, tf.int32), agents)
-    longest = tf.reduce_max(longest, axis=range(1, longest.shape.rank))  # [groups]
+    last = (num_agents or tf.shape(first)[0]) - 1
+    longest = tf.cast(tf.reduce_max(lengths, axis=1), tf.int32)  # [P]
+    padded = tf.nest.map_structure(lambda x: _pad(x, num_slices * size), batch)
+
+    def members(group: tf.Tensor) -> tf.Tensor:  # whose steps a slice holds; the last agent's again if none is left
+        return tf.minimum(group * agents[0] + tf.range(agents[0]), last) if agents else group
 
     def arguments(group: tf.Tensor, index: tf.Tensor) -> tuple[Any, Any]:
-        mine = tf.nest.map_structure(lambda x: x[group], networks)
-        return mine, tf.nest.map_structure(lambda x: _slice(x, group, [*agents, num_episodes], index * size, size), rows)
+        who = members(group)
+        mine = tf.nest.map_structure(lambda x: tf.gather(x, who)[:, None] if agents else x[who], params)
+        return mine, tf.nest.map_structure(lambda x: _slice(x, who, index * size, size), padded)
+
+    def spec(array: tf.Tensor, ahead: Sequence[int], behind: int) -> tf.TensorSpec:
+        return tf.TensorSpec([*agents, *ahead, *array.shape[behind:]], array.dtype)
 
     traced = tf.function(slice_gradients, autograph=False).get_concrete_function(
-        *arguments(tf.constant(0), tf.constant(0))
+        tf.nest.map_structure(lambda x: spec(x, [1] * len(agents), 1), params),
+        tf.nest.map_structure(lambda x: spec(x, [num_episodes, size], 3), batch),
     )
     sums, values = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), traced.structured_outputs)
 
     def one_group(group: tf.Tensor) -> tuple[Any, Any]:
+        steps = tf.reduce_max(tf.gather(longest, members(group)))
+
         def one_slice(index: tf.Tensor, total: Any, written: Any) -> tuple[Any, ...]:
             more, said = traced(*arguments(group, index))
             written = tf.nest.map_structure(lambda array, x: array.write(index, x), written, said)
@@ -61,20 +70,21 @@ def accumulate(slice_gradients: SliceGradients, params: Any, batch: Any, lengths
 
         zeros = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), sums)
         start = tf.constant(0), zeros, tf.nest.map_structure(lambda spec: arrays_of(spec, num_slices), values)
-        _, total, written = tf.while_loop(lambda index, *_: index * size < longest[group], one_slice, start)
+        _, total, written = tf.while_loop(lambda index, *_: index * size < steps, one_slice, start)
         return total, tf.nest.map_structure(tf.TensorArray.stack, written)
 
     def apart(array: tf.Tensor) -> tf.Tensor:  # [groups, A, ...]
-        return tf.reshape(array, [-1, *array.shape[2:]])[: tf.shape(first)[0]] if agents else array
+        return tf.reshape(array, [-1, *array.shape[2:]])[: last + 1] if agents else array
 
     def join(slices: tf.Tensor) -> tf.Tensor:  # [groups, slices, B, C] or [groups, slices, A, B, C]
-        ahead = range(2, 3 + len(agents))
-        steps = tf.transpose(slices, [0, *ahead, 1, slices.shape.rank - 1])
+        rank = slices.shape.rank
+        steps = tf.transpose(slices, [0, *range(2, rank - 1), 1, rank - 1])
         return apart(tf.reshape(steps, [-1, *agents, num_episodes, num_slices * size])[..., :num_steps])
 
     stacked = tf.nest.map_structure(lambda spec: tf.TensorSpec([num_slices, *spec.shape], spec.dtype), values)
+    groups = num_agents or last // agents[0] + 1
     all_sums, all_values = tf.map_fn(
-        one_group, tf.range(tf.shape(longest)[0]), fn_output_signature=(sums, stacked), parallel_iterations=1
+        one_group, tf.range(groups), fn_output_signature=(sums, stacked), parallel_iterations=1
     )
     return tf.nest.map_structure(apart, all_sums), tf.nest.map_structure(join, all_values)
 
@@ -84,20 +94,12 @@ def arrays_of(spec: tf.TensorSpec, size: int) -> tf.TensorArray:
     return tf.TensorArray(spec.dtype, size, element_shape=spec.shape)
 
 
-def _grouped(array: tf.Tensor, agents: list[int], inserted: Sequence[int] = ()) -> tf.Tensor:
-    """Split `[P, ...]` into groups of A agents, `[groups, A, *inserted, ...]`, with zeros for who is missing."""
-    if not agents:
-        return array
-    missing = tf.math.floormod(-tf.shape(array)[0], agents[0])
-    padded = tf.pad(array, [[0, missing]] + [[0, 0]] * (array.shape.rank - 1))
-    return tf.reshape(padded, [-1, *agents, *inserted, *array.shape[1:]])
-
-
-def _slice(array: tf.Tensor, group: tf.Tensor, ahead: list[int], start: tf.Tensor, size: int) -> tf.Tensor:
-    """Cut `size` steps of one group's episodes out of `[groups, *ahead, T, ...]`."""
-    rest = array.shape[2 + len(ahead) :].as_list()
-    begin = tf.stack([group, *[0 for _ in ahead], start, *[0 for _ in rest]])
-    return tf.slice(array, begin, [1, *ahead, size, *rest])[0]
+def _slice(array: tf.Tensor, who: tf.Tensor, start: tf.Tensor, size: int) -> tf.Tensor:
+    """Cut `size` steps of the episodes of one agent, or of several, out of `[P, B, T, ...]`."""
+    num_episodes, rest = array.shape[1], array.shape[3:].as_list()
+    first, count = (who, 1) if who.shape.rank == 0 else (0, -1)
+    cut = tf.slice(array, tf.stack([first, 0, start] + [0] * len(rest)), [count, num_episodes, size, *rest])
+    return cut[0] if who.shape.rank == 0 else tf.gather(cut, who)
 
 
 def _pad(array: tf.Tensor, num_steps: int) -> tf.Tensor:

@@ -47,7 +47,7 @@ def advantages(batches: Batches) -> Array:
 
 def covariance_over_deviation(theta: tf.Tensor, batches: Batches) -> Array:
     """Calculate (mean Â∇log π - mean Â · mean ∇log π) / σ over the n steps of each batch, `[N, S, A]`, 0 for σ = 0."""
-    raw, scores = advantages(batches), mdp.scores(theta, batches).numpy()
+    raw, scores = advantages(batches), mdp.scores(theta, batches)
     share = batches.mask / batches.mask.sum(axis=(0, 2))[:, None]  # 1/n on each played step
     mean, square = (np.sum(share * x, axis=(0, 2))[:, None, None] for x in (raw, raw**2))
     product, score = (np.einsum("tnb,tnbsa->nsa", share * x, scores) for x in (raw, np.ones_like(raw)))
@@ -146,7 +146,7 @@ def _of_every_batch(theta: tf.Tensor, batches: Batches) -> list[Comparison]:
     equal = np.ptp(batches.mask.sum(axis=0), axis=1) == 0  # the batches whose episodes have one length
     raw, count = advantages(batches), batches.mask.sum(axis=(0, 2))
     lone = raw * (batches.mask.sum(axis=2, keepdims=True) == 1)
-    squares = (mdp.scores(theta, batches).numpy() ** 2).sum(axis=(0, 2, 3, 4)) / count
+    squares = (mdp.scores(theta, batches) ** 2).sum(axis=(0, 2, 3, 4)) / count
     left_out, one_mean = (normalised_weights(batches, b) for b in (maths.leave_one_out, maths.step_mean))
     return [
         about("the default step, of every batch: Cov(Â, ∇log π) / σ over its n steps", ours,
@@ -182,7 +182,7 @@ def _in_examples(seed: int) -> list[Comparison]:
     slope = mdp.objective_gradient(bandit, table, 1.0, 1)
     pulled = mean_step(table, unordered_batches(bandit, 1, BATCH)) * abs(np.subtract(*bandit.rewards[0]))
     choice, even = treacherous(), tf.zeros((4, 2), tf.float64)
-    away = mean_step(even, unordered_batches(choice, 2, BATCH)).numpy()[0]
+    away = mean_step(even, unordered_batches(choice, 2, BATCH))[0]
     up = mdp.objective_gradient(choice, even, 1.0, 2).numpy()[0]
     three, half, most = (mean_step(EVEN_GATES, gates(size))[:, 1] for size in (BATCH, 32, 64))
     mask = tf.constant((np.arange(5)[:, None, None] < [2, 2, 5]).astype(float))  # as in CartPole, with rewards of 1

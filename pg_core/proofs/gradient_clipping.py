@@ -47,12 +47,6 @@ def limited(steps: Array, limit: float) -> Array:
     return result
 
 
-def moments(theta: tf.Tensor, batches: Batches, steps: Array) -> tuple[Array, float]:
-    """Calculate E[ĝ] and tr Cov[ĝ]."""
-    mean, variance = mdp.moments(theta, batches, tf.constant(steps))
-    return mean.numpy(), float(variance)
-
-
 def to_go(batches: Batches, gamma: float) -> tf.Tensor:
     """Calculate γᵗ Gₜ, `[T, N, B]`."""
     rewards = tf.constant(batches.rewards)
@@ -73,15 +67,15 @@ def _one_episode(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> 
     ours = trainers(theta, batches, gamma=gamma, max_grad_norm=limit)
     loose = trainers(theta, batches, gamma=gamma, max_grad_norm=1.001 * longest)
     gradient = with_bias(mdp.objective_gradient(process, theta, gamma, horizon))
-    mean, variance = moments(theta, batches, ours)
-    spread = moments(theta, batches, free)[1]
+    mean, variance = mdp.moments(theta, batches, ours)
+    spread = mdp.moments(theta, batches, free)[1]
     rest, length = np.maximum(1 - limit / np.maximum(norms(free), 1e-300), 0), norms(free)
-    lost = moments(theta, batches, rest[:, None, None] * free)[0]
+    lost = mdp.moments(theta, batches, rest[:, None, None] * free)[0]
     over, squares = (float(mdp.expectation(theta, batches, x)) for x in (np.maximum(length - limit, 0), length**2))
     bias = float(norms(mean - gradient))
     return [
         exact("the trainer's step with a limit c: ĝ, or cĝ/‖ĝ‖ where that is shorter", ours, limited(free, limit)),
-        exact("a limit above all norms changes nothing: E[Δθ] = ∇J", moments(theta, batches, loose)[0], gradient),
+        exact("a limit above all norms changes nothing: E[Δθ] = ∇J", mdp.moments(theta, batches, loose)[0], gradient),
         exact("with c half of the longest: E[Δθ] = ∇J", mean, gradient, wrong=True, variance=variance),
         exact("E[Δθ] = ∇J, limited to c", mean, limited(gradient, limit), wrong=True),
         exact("E[Δθ] is on the line of ∇J", wedge(tf.constant(mean), tf.constant(gradient)), 0.0,
@@ -113,14 +107,14 @@ def _bandit() -> tuple[Comparison, ...]:
     single, pairs = mdp.every_batch(BANDIT, 1), mdp.every_batch(BANDIT, 1, 2)
     limits = LIMITS[::9]
     taken = [trainers(MOSTLY_0, single, max_grad_norm=float(limit)) for limit in limits]
-    means = [moments(MOSTLY_0, single, steps)[0][0, 0] for steps in taken]
+    means = [mdp.moments(MOSTLY_0, single, steps)[0][0, 0] for steps in taken]
     rewards, mask = tf.constant(pairs.rewards), tf.constant(pairs.mask)
     judged = with_bias(mdp.estimates(MOSTLY_0, pairs, rewards - maths.leave_one_out(rewards, mask)))
     length = norms(judged).max()
-    halved = moments(MOSTLY_0, pairs, limited(judged, length / 2))[0]
+    halved = mdp.moments(MOSTLY_0, pairs, limited(judged, length / 2))[0]
     free = with_bias(mdp.estimates(MOSTLY_0, single, tf.constant(single.rewards)))
-    unit = moments(MOSTLY_0, single, free / norms(free)[:, None, None])[0]
-    tight = moments(MOSTLY_0, single, limited(free, 1e-3))[0] / 1e-3
+    unit = mdp.moments(MOSTLY_0, single, free / norms(free)[:, None, None])[0]
+    tight = mdp.moments(MOSTLY_0, single, limited(free, 1e-3))[0] / 1e-3
     return (
         exact("rewards 1 and 2, π = (¾, ¼): E[Δθ] for z₀ by hand, four limits", means,
               [bandit_mean(limit) for limit in limits]),
@@ -135,8 +129,8 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     """Compare the mean of the trainer's limited steps with ∇J."""
     process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
     pairs, free, gradient = two_episodes(process, theta, gamma)
-    limit, spread = float(norms(free).max()) / 2, moments(theta, pairs, free)[1]
-    mean = moments(theta, pairs, limited(free, limit))[0]
+    limit, spread = float(norms(free).max()) / 2, mdp.moments(theta, pairs, free)[1]
+    mean = mdp.moments(theta, pairs, limited(free, limit))[0]
     apart = float(norms(mean - limited(gradient, limit))) ** 2
     rows = (
         *_one_episode(process, theta, gamma, horizon),
@@ -163,7 +157,7 @@ def _angles(process: Mdp, theta: tf.Tensor, gamma: float) -> Picture:
     lines = []
     for name, batches, free in (("B = 1", single, one), ("B = 2", pairs, both)):
         usual = float(mdp.expectation(theta, batches, norms(free)))
-        means = [moments(theta, batches, limited(free, usual * x))[0] for x in FRACTIONS]
+        means = [mdp.moments(theta, batches, limited(free, usual * x))[0] for x in FRACTIONS]
         lines.append(Series(name, FRACTIONS, tuple(angle(tf.constant(m), tf.constant(gradient)) for m in means)))
     return Picture("This process, T ≤ 2: how far a limit turns the mean", "limit c over the mean norm E‖ĝ‖",
                    "angle between E[Δθ] and ∇J in °", tuple(lines))  # fmt: skip

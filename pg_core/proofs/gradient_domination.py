@@ -170,7 +170,7 @@ def stay_or_end(knows_time: bool) -> Mdp:
 def mean_step(process: Mdp, theta: tf.Tensor) -> Array:
     """Calculate the mean of the trainer's steps for γ = 1 and two steps at most, `[S, A]`."""
     batches = mdp.every_batch(process, 2)
-    mean: Array = mdp.expectation(theta, batches, training.steps(theta, batches, gamma=1.0)).numpy()
+    mean = mdp.expectation(theta, batches, training.steps(theta, batches, gamma=1.0))
     return mean
 
 

@@ -73,53 +73,55 @@ def hide(batches: Batches) -> Batches:
 
 
 def log_probs(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
-    """Calculate log π(aₜ|sₜ), `[T, N, B]`, 0 where not played."""
+    """Calculate log π(aₜ|sₜ), `[T, N, B]`, 0 where not played; the tape may record it."""
     chosen = np.stack([batches.states, batches.actions], axis=-1)
     return tf.gather_nd(tf.nn.log_softmax(theta), chosen) * batches.mask
 
 
-def probabilities(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
+def probabilities(theta: npt.ArrayLike, batches: Batches) -> Array:
     """Calculate the probability of each batch, P = ρ₀ ∏ₜ π(aₜ|sₜ) P(sₜ₊₁|sₜ,aₜ) over its episodes, `[N]`."""
-    return batches.dynamics * tf.exp(tf.reduce_sum(log_probs(theta, batches), axis=(0, 2)))
+    chosen = np.where(batches.mask > 0, softmax(theta)[batches.states, batches.actions], 1.0)
+    result: Array = batches.dynamics * chosen.prod(axis=(0, 2))
+    return result
 
 
-def expectation(theta: tf.Tensor, batches: Batches, values: tf.Tensor) -> tf.Tensor:
+def expectation(theta: npt.ArrayLike, batches: Batches, values: npt.ArrayLike) -> Array:
     """Calculate E[X] = Σ P(τ) X(τ) for values `[N, ...]`."""
-    return tf.tensordot(probabilities(theta, batches), tf.convert_to_tensor(values), 1)
+    return np.tensordot(probabilities(theta, batches), np.asarray(values), 1)
 
 
-def total_variance(theta: tf.Tensor, batches: Batches, values: tf.Tensor) -> tf.Tensor:
+def total_variance(theta: npt.ArrayLike, batches: Batches, values: npt.ArrayLike) -> float:
     """Calculate tr Cov[X] = E‖X - E[X]‖² for vectors `[N, ...]`."""
     return moments(theta, batches, values)[1]
 
 
-def moments(theta: tf.Tensor, batches: Batches, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def moments(theta: npt.ArrayLike, batches: Batches, values: npt.ArrayLike) -> tuple[Array, float]:
     """Calculate E[X] and tr Cov[X] for vectors `[N, ...]`."""
-    chances = probabilities(theta, batches)
-    mean = tf.tensordot(chances, values, 1)
-    squares = tf.reduce_sum((values - mean) ** 2, axis=range(1, len(values.shape)))
-    return mean, tf.tensordot(chances, squares, 1)
+    chances, vectors = probabilities(theta, batches), np.asarray(values)
+    mean = np.tensordot(chances, vectors, 1)
+    squares = ((vectors - mean) ** 2).reshape(len(vectors), -1).sum(axis=1)
+    return mean, float(chances @ squares)
 
 
-def scores(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
+def scores(theta: npt.ArrayLike, batches: Batches) -> Array:
     """Calculate ∇θ log π(aₜ|sₜ) of every step, `[T, N, B, S, A]`, 0 where not played."""
-    every = (
-        np.eye(theta.shape[1]) - tf.nn.softmax(theta)[:, None]
-    )  # [S, A, A] one_hot(a) - π(·|s), with respect to θ[s]
-    rows = tf.gather_nd(every, np.stack([batches.states, batches.actions], axis=-1))
-    visited = tf.one_hot(batches.states, theta.shape[0], dtype=tf.float64) * batches.mask[..., None]
-    return visited[..., :, None] * rows[..., None, :]
+    policy = softmax(theta)
+    rows = np.eye(policy.shape[1])[batches.actions] - policy[batches.states]  # one_hot(a) - π(·|s), for θ[s]
+    visited = np.eye(len(policy))[batches.states] * batches.mask[..., None]
+    result: Array = visited[..., :, None] * rows[..., None, :]
+    return result
 
 
-def estimates(theta: tf.Tensor, batches: Batches, weights: tf.Tensor) -> tf.Tensor:
+def estimates(theta: npt.ArrayLike, batches: Batches, weights: npt.ArrayLike) -> Array:
     """Calculate ĝ = 1/B Σᵦ Σₜ wₜᵦ ∇log π(aₜᵦ|sₜᵦ) of every batch, `[N, S, A]`, for weights `[T, N, B]`."""
-    each = tf.convert_to_tensor(weights)[..., None, None] * scores(theta, batches)
-    return tf.reduce_sum(each, axis=(0, 2)) / batches.mask.shape[2]
+    found: Array = np.einsum("tnb,tnbsa->nsa", np.asarray(weights), scores(theta, batches)) / batches.mask.shape[2]
+    return found
 
 
 def compare(
-    claim: str, theta: tf.Tensor, batches: Batches, weights: tf.Tensor, right: tf.Tensor, *, wrong: float = False
-) -> Comparison:
+    claim: str, theta: npt.ArrayLike, batches: Batches, weights: npt.ArrayLike, right: npt.ArrayLike, *,
+    wrong: float = False,
+) -> Comparison:  # fmt: skip
     """Compare the mean of an estimator with what it should estimate, and calculate its variance.
 
     Args:

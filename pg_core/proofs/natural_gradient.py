@@ -52,7 +52,7 @@ def trainers_scores(theta: tf.Tensor, batches: Batches) -> Array:
 def fit(theta: tf.Tensor, batches: Batches, gamma: float) -> Fit:
     """Return the trainer's scores of every episode, and what each step counts."""
     discounts = gamma ** np.arange(len(batches.mask))[:, None]
-    shares = discounts * batches.mask[..., 0] * mdp.probabilities(theta, batches).numpy()
+    shares = discounts * batches.mask[..., 0] * mdp.probabilities(theta, batches)
     return Fit(trainers_scores(theta, batches), shares)
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pg_core.policies.in_tensorflow import Params
 from pg_core.proofs import training
 from pg_core.proofs.mdp import Array, Batches
 from pg_core.proofs.verdicts import Comparison, exact
@@ -19,8 +20,6 @@ HIDDEN = (9, 3)
 ACTIVATIONS = {"tanh": tf.tanh, "relu": tf.nn.relu, "silu": tf.nn.silu}
 # [T, N, B]: two batches of two episodes, the longest of which the trainer works through in two slices.
 MASK = (np.arange(150)[:, None, None] < [[150, 2], [3, 40]]).astype(float)
-
-Params = dict[str, tf.Tensor]
 
 
 class Case(NamedTuple):
@@ -62,37 +61,33 @@ def sides(case: Case, activation: str, seed: int) -> tuple[Array, Array]:
     start = training.start(policy, MASK.shape[1], value)
     settings: dict[str, Any] = {"env_id": case.env_id, "activation": activation, "gamma": GAMMA, "ent_coef": ENT_COEF}
     settings |= {"baseline": "value", "reduction": "step", "choices": case.choices}
-    state, _ = training.update(start, observations, batches, **settings)
-    taken, gradients = [], []
-    for n in range(MASK.shape[1]):
-        taken += [after[name][n] - before[name] for after, before in ((state.policy, policy), (state.value, value))
-                  for name in before]  # fmt: skip
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch((policy, value))
-            batch = policy, value, observations[:, n], batches, n
-            of_policy, of_value = losses(*batch, ACTIVATIONS[activation], case.choices)
-        gradients += [*tape.gradient(of_policy, policy).values(), *tape.gradient(of_value, value).values()]
-    return _flat(taken), -_flat(gradients)
+    after, _ = training.update(start, observations, batches, **settings)
+    before = start.policy, start.value  # the same for each batch, but its own
+    with tf.GradientTape() as tape:
+        tape.watch(before)
+        loss = total_loss(*before, observations, batches, ACTIVATIONS[activation], case.choices)
+    return _flat((after.policy, after.value)) - _flat(before), -_flat(tape.gradient(loss, before))
 
 
-def losses(
-    policy: Params, value: Params, observations: Array, batches: Batches, n: int, activation: Any,
-    choices: tuple[int, ...],
-) -> tuple[tf.Tensor, tf.Tensor]:  # fmt: skip
-    """Calculate -Σ (γᵗ (Gₜ - V) log π + c_H H) / n and ½ Σ (V - Gₜ)² / n of one batch, over its n steps."""
-    actions, rewards, mask = (x[:, n] for x in (batches.actions, batches.rewards, batches.mask))
+def total_loss(
+    policy: Params, value: Params, observations: Array, batches: Batches, activation: Any, choices: tuple[int, ...]
+) -> tf.Tensor:
+    """Calculate the sum of -Σ (γᵗ (Gₜ - V) log π + c_H H) / n and ½ Σ (V - Gₜ)² / n, over the n steps of each batch.
+
+    The first one's V is held constant, so that each network has one loss.
+    """
+    rewards, mask = batches.rewards, batches.mask
     values, returns, ahead = outputs(value, observations, activation)[..., 0], np.zeros_like(rewards), 0.0
     for t in reversed(range(len(rewards))):
         returns[t] = ahead = rewards[t] + GAMMA * ahead
-    weights = GAMMA ** np.arange(len(rewards))[:, None] * (returns - values.numpy())
-    log_probs, entropies = said(policy, outputs(policy, observations, activation), actions, choices)
-    steps = mask.sum()
-    of_policy = -tf.reduce_sum(mask * (weights * log_probs + ENT_COEF * entropies)) / steps
-    return of_policy, 0.5 * tf.reduce_sum(mask * (values - returns) ** 2) / steps
+    weights = GAMMA ** np.arange(len(rewards))[:, None, None] * (returns - tf.stop_gradient(values))
+    log_probs, entropies = said(policy, outputs(policy, observations, activation), batches.actions, choices)
+    terms = 0.5 * (values - returns) ** 2 - weights * log_probs - ENT_COEF * entropies
+    return tf.reduce_sum(mask * terms / mask.sum(axis=(0, 2), keepdims=True))
 
 
 def outputs(params: Params, x: Any, activation: Any) -> tf.Tensor:
-    """Apply a network to `[T, B, D]`."""
+    """Apply a network for each batch, its parameters `[N, ...]`, to `[T, N, B, D]`."""
     for i in range(len(HIDDEN) + 1):
         x = x @ params[f"kernel_{i}"] + params[f"bias_{i}"]
         x = activation(x) if i < len(HIDDEN) else x
@@ -100,20 +95,20 @@ def outputs(params: Params, x: Any, activation: Any) -> tf.Tensor:
 
 
 def said(policy: Params, z: tf.Tensor, actions: Array, choices: tuple[int, ...]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Calculate log π(a|s) and H(π(·|s)), `[T, B]`: of two choices as of one among all pairs."""
+    """Calculate log π(a|s) and H(π(·|s)), `[T, N, B]`: of two choices as of one among all pairs."""
     if choices:
         if len(choices) > 1:  # zᵢⱼ = zᵢ + zⱼ
             z = tf.concat([z[..., i : i + 1] + z[..., choices[0] :] for i in range(choices[0])], axis=-1)
             actions = actions[..., 0] * choices[1] + actions[..., 1]
         every = tf.nn.log_softmax(z)
-        return tf.gather(every, actions, batch_dims=2), -tf.reduce_sum(tf.exp(every) * every, axis=-1)
+        return tf.gather(every, actions, batch_dims=3), -tf.reduce_sum(tf.exp(every) * every, axis=-1)
     log_std = policy["log_std"]
     density = tf.exp(-((actions - z) ** 2) / (2 * tf.exp(2 * log_std))) / tf.sqrt(2 * np.pi * tf.exp(2 * log_std))
     entropies = 0.5 * tf.math.log(2 * np.pi * np.e * tf.exp(2 * log_std)) + 0 * z
     return tf.reduce_sum(tf.math.log(density), axis=-1), tf.reduce_sum(entropies, axis=-1)
 
 
-def _network(case: Case, num_outputs: int, rng: np.random.Generator) -> Params:
+def _network(case: Case, num_outputs: int, rng: np.random.Generator) -> dict[str, tf.Tensor]:
     sizes, params = (case.observation_size, *HIDDEN, num_outputs), {}
     for i in range(len(sizes) - 1):
         params[f"kernel_{i}"] = tf.constant(rng.normal(size=sizes[i : i + 2]))
@@ -133,5 +128,5 @@ def _play(case: Case, rng: np.random.Generator) -> tuple[Array, Batches]:
     return observations, Batches(MASK, actions, rewards, MASK, np.ones(MASK.shape[1]))
 
 
-def _flat(arrays: list[tf.Tensor]) -> Array:
-    return np.concatenate([np.ravel(array) for array in arrays])
+def _flat(params: tuple[Params, Params]) -> Array:
+    return np.concatenate([np.ravel(array) for array in tf.nest.flatten(params)])

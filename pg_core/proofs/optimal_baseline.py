@@ -1,45 +1,60 @@
 """The baseline of least variance: a mean of returns in which longer scores count for more."""
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp
 from pg_core.proofs.discounting import two_gates
-from pg_core.proofs.mdp import Batches, Mdp
+from pg_core.proofs.mdp import Array, Batches, Mdp
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 
-def squared_scores(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
+def squared_scores(theta: tf.Tensor, batches: Batches) -> Array:
     """Calculate ‖Ψ‖² of each episode's whole score Ψ = Σₜ ∇log π(aₜ|sₜ), `[N]`."""
-    whole = tf.reduce_sum(mdp.scores(theta, batches), axis=(0, 2))
-    return tf.reduce_sum(whole**2, axis=(1, 2))
+    whole = mdp.scores(theta, batches).sum(axis=(0, 2))
+    squares: Array = (whole**2).sum(axis=(1, 2))
+    return squares
 
 
-def optimal_constant(theta: tf.Tensor, batches: Batches, gamma: float) -> tf.Tensor:
+def optimal_constant(theta: tf.Tensor, batches: Batches, gamma: float) -> Array:
     """Calculate b* = E[‖Ψ‖² G₀] / E[‖Ψ‖²], a scalar."""
     squares = squared_scores(theta, batches)
     returns = maths.episode_returns(tf.convert_to_tensor(batches.rewards), gamma)[0, :, 0]
     return mdp.expectation(theta, batches, squares * returns) / mdp.expectation(theta, batches, squares)
 
 
-def squared_step_scores(theta: tf.Tensor, batches: Batches, weights: float | tf.Tensor = 1.0) -> tf.Tensor:
+def squared_step_scores(theta: tf.Tensor, batches: Batches, weights: npt.ArrayLike = 1.0) -> Array:
     """Calculate E[1{sₜ = s} ‖ψₜ‖² wₜ], ψₜ = ∇log π(aₜ|sₜ), for weights `[T, N, 1]`, `[T, S]`."""
-    squares = tf.reduce_sum(mdp.scores(theta, batches)[:, :, 0] ** 2, axis=-1)  # [T, N, S]: all but row sₜ is 0
-    return tf.einsum("n,tns->ts", mdp.probabilities(theta, batches), squares * weights)
+    squares = (mdp.scores(theta, batches)[:, :, 0] ** 2).sum(axis=-1)  # [T, N, S]: all but row sₜ is 0
+    mean: Array = np.einsum("n,tns->ts", mdp.probabilities(theta, batches), squares * np.asarray(weights))
+    return mean
 
 
-def optimal_table(theta: tf.Tensor, batches: Batches, gamma: float) -> tf.Tensor:
+def optimal_table(theta: tf.Tensor, batches: Batches, gamma: float) -> Array:
     """Calculate b*ₜ(s) = E[1{sₜ = s} ψₜ · Σₖ γᵏ Gₖ ψₖ] / (γᵗ E[1{sₜ = s} ‖ψₜ‖²]), `[T, S]`.
 
     It is 0 where γᵗ is 0, or so small that its square is.
     """
     rewards, scores = tf.convert_to_tensor(batches.rewards), mdp.scores(theta, batches)[:, :, 0]
-    returns, discounts = maths.discounted_returns(rewards, gamma), maths.discounts(rewards, gamma)
+    returns, discounts = (f(rewards, gamma).numpy() for f in (maths.discounted_returns, maths.discounts))
     whole = mdp.estimates(theta, batches, discounts * returns)
-    products = tf.einsum("n,tnsa,nsa->ts", mdp.probabilities(theta, batches), scores, whole)
-    seen = tf.where(discounts[:, 0] ** 2 > 0, discounts[:, 0], 0)
-    return tf.math.divide_no_nan(products, seen * squared_step_scores(theta, batches))
+    products = np.einsum("n,tnsa,nsa->ts", mdp.probabilities(theta, batches), scores, whole)
+    seen = np.where(discounts[:, 0] ** 2 > 0, discounts[:, 0], 0)
+    return ratio(products, seen * squared_step_scores(theta, batches))
+
+
+def ratio(above: Array, below: Array) -> Array:
+    """Divide, where that is possible; else return 0."""
+    result: Array = np.divide(above, below, out=np.zeros_like(below), where=below != 0)
+    return result
+
+
+def variance(chances: Array, vectors: tf.Tensor) -> tf.Tensor:
+    """Calculate tr Cov[X] for vectors `[N, S, A]` and their probabilities `[N]`, so that the tape can record it."""
+    squares = tf.reduce_sum((vectors - tf.tensordot(chances, vectors, 1)) ** 2, axis=(1, 2))
+    return tf.tensordot(chances, squares, 1)
 
 
 def swapped_mean(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
@@ -53,14 +68,15 @@ def of_constants(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float)
     horizon = len(batches.mask)
     right = mdp.objective_gradient(process, theta, gamma, horizon)
     mean = mdp.objective(process, theta, gamma, horizon)
-    returns = maths.episode_returns(tf.convert_to_tensor(batches.rewards), gamma)
+    returns = maths.episode_returns(tf.convert_to_tensor(batches.rewards), gamma).numpy()
 
-    paid, whole = (mdp.estimates(theta, batches, x) for x in (returns, tf.ones_like(returns)))
+    chances = mdp.probabilities(theta, batches)
+    paid, whole = (mdp.estimates(theta, batches, x) for x in (returns, np.ones_like(returns)))
 
     def by_baseline(b: tf.Tensor) -> tf.Tensor:
-        return mdp.total_variance(theta, batches, paid - b * whole)
+        return variance(chances, paid - b * whole)
 
-    best = optimal_constant(theta, batches, gamma)
+    best = tf.constant(optimal_constant(theta, batches, gamma))
     others = tf.stack([mean, 0 * mean, best - 0.01, best + 0.01])
     squares = mdp.expectation(theta, batches, squared_scores(theta, batches))
     rows = [
@@ -83,23 +99,24 @@ def of_tables(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float) ->
     """Compare the variance of Σₜ γᵗ (Gₜ - bₜ(sₜ)) ψₜ, as a function of all bₜ(s), with that at V and at b*."""
     horizon, rewards = len(batches.mask), tf.convert_to_tensor(batches.rewards)
     right = mdp.objective_gradient(process, theta, gamma, horizon)
-    returns, discounts = maths.discounted_returns(rewards, gamma), maths.discounts(rewards, gamma)
+    returns, discounts = (f(rewards, gamma).numpy() for f in (maths.discounted_returns, maths.discounts))
+    chances, scores = mdp.probabilities(theta, batches), mdp.scores(theta, batches)[:, :, 0]
 
     def weights(table: tf.Tensor) -> tf.Tensor:
         return discounts * (returns - tf.gather(table, batches.states, batch_dims=1))
 
     def by_table(table: tf.Tensor) -> tf.Tensor:
-        return mdp.total_variance(theta, batches, mdp.estimates(theta, batches, weights(table)))
+        return variance(chances, tf.reduce_sum(weights(table)[..., None] * scores, axis=0))
 
     best, factors = optimal_table(theta, batches, gamma), discounts[:, 0]
-    values = tf.stack(mdp.values(process, theta, gamma, horizon)[:-1])
+    values = np.stack(mdp.values(process, theta, gamma, horizon)[:-1])
     squares = squared_step_scores(theta, batches)
     alone = squared_step_scores(theta, batches, returns) / squares
-    excess = tf.reduce_sum(factors**2 * squares * (values - best) ** 2)
+    excess = (factors**2 * squares * (values - best) ** 2).sum()
     return [
         mdp.compare("E[Σₜ γᵗ (Gₜ - b*ₜ(sₜ)) ψₜ] = ∇J", theta, batches, weights(best), right),
         mdp.compare("E[Σₜ γᵗ (Gₜ - Vₜ(sₜ)) ψₜ] = ∇J", theta, batches, weights(values), right),
-        exact("∂Var/∂bₜ(s) = 0 at b*ₜ(s) for every t and s", mdp.gradient(by_table, best), 0.0),
+        exact("∂Var/∂bₜ(s) = 0 at b*ₜ(s) for every t and s", mdp.gradient(by_table, tf.constant(best)), 0.0),
         exact("Var(V) = Var(b*) + Σₜ γ²ᵗ E[‖ψₜ‖² (Vₜ(sₜ) - b*ₜ(sₜ))²]", by_table(values), by_table(best) + excess),
         exact("the state's value is the optimum: b*ₜ(s) = Vₜ(s)", factors * best, factors * values, wrong=True),
         exact("E[‖ψₜ‖² Gₜ|s] / E[‖ψₜ‖²|s] = π(1|s) Qₜ(s,0) + π(0|s) Qₜ(s,1)", alone,
@@ -114,19 +131,18 @@ def at_two_gates(gamma: float, seed: int) -> Comparison:
     theta, batches = mdp.random_policy(2, seed), mdp.every_batch(two_gates(), 2)
     returns = maths.discounted_returns(tf.convert_to_tensor(batches.rewards), gamma)
     discounts = gamma ** np.arange(2)[:, None]
-    alone = tf.math.divide_no_nan(squared_step_scores(theta, batches, returns), squared_step_scores(theta, batches))
+    alone = ratio(squared_step_scores(theta, batches, returns), squared_step_scores(theta, batches))
     best = optimal_table(theta, batches, gamma)
     return exact("two gates, no state seen twice: there it is the optimum", discounts * alone, discounts * best)
 
 
-def drawn_rewards(theta: tf.Tensor, pulls: Batches, baseline: tf.Tensor, spread: float = 1.0) -> tf.Tensor:
+def drawn_rewards(theta: tf.Tensor, pulls: Batches, baseline: Array, spread: float = 1.0) -> float:
     """Calculate the variance of (G₀ - b) Ψ of one step where its reward is drawn, r ± `spread` by an even chance."""
     twice = Batches._make(
         [*(np.concatenate([rows, rows], axis=1) for rows in pulls[:4]), np.tile(pulls.dynamics / 2, 2)]
     )
     signs = np.repeat([1.0, -1.0], len(pulls.dynamics))[:, None]
-    rewards = tf.convert_to_tensor(twice.rewards + spread * signs)
-    return mdp.total_variance(theta, twice, mdp.estimates(theta, twice, rewards - baseline))
+    return mdp.total_variance(theta, twice, mdp.estimates(theta, twice, twice.rewards + spread * signs - baseline))
 
 
 def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
@@ -136,8 +152,8 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     rows, picture = of_constants(process, theta, batches, gamma)
     policy, pulls = mdp.random_policy(1, seed), mdp.every_batch(mdp.random_mdp(1, seed), horizon=1)
     best = optimal_constant(policy, pulls, gamma)
-    pulled, drawn = tf.convert_to_tensor(pulls.rewards) - best, drawn_rewards(policy, pulls, best)
-    least = mdp.total_variance(policy, pulls, mdp.estimates(policy, pulls, pulled))
+    drawn = drawn_rewards(policy, pulls, best)
+    least = mdp.total_variance(policy, pulls, mdp.estimates(policy, pulls, pulls.rewards - best))
     return Check((
         *rows,
         exact("one state, one step, two actions: no variance is left at b*", least, 0.0),

@@ -127,7 +127,7 @@ def _updates(process: Mdp, theta: tf.Tensor, batches: Batches, horizon: int) -> 
         "α → 0: the difference over α² is -Σ_{k<t, sₖ=sₜ} wₜ wₖ F ∇log π(aₖ|sₖ)": (
             2 * bend[1] - bend[0], second_order(table, batches, weights)
         ),
-        "α → 0: its mean over α is ∇J": (mdp.expectation(theta, batches, first).numpy(), right.numpy()),
+        "α → 0: its mean over α is ∇J": (mdp.expectation(theta, batches, first), right.numpy()),
     }  # fmt: skip
     return [
         exact("the trainer, step after step: θ ← θ + α γᵗ Gₜ ∇log π(aₜ|sₜ) with each new θ", ours,

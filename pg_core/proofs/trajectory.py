@@ -59,7 +59,7 @@ def check(horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
     """Compare P(τ) with its factors, sum it up, and look at what of it depends on the policy."""
     process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
     batches = mdp.every_batch(process, horizon)
-    ours, mirrored = (mdp.probabilities(table, batches).numpy() for table in (theta, -theta))
+    ours, mirrored = (mdp.probabilities(table, batches) for table in (theta, -theta))
     seen, actions, playing = path(batches, states), batches.actions[..., 0], batches.mask[..., 0] > 0
     hidden = np.where(playing, 0, states)  # whoever looks sees only that the episode goes on
     here, there = visits(seen, ours, states), visits(seen, mirrored, states)

@@ -55,6 +55,25 @@ def test_no_slice_is_worked_at_beyond_the_longest_episode_of_an_agent(monkeypatc
     np.testing.assert_array_equal(sums, [B * 8, B * T])
 
 
+@pytest.mark.parametrize("rows", [B * T, 2 * B * T, B * 4, 10**6])  # of one agent, two, one in three slices, five
+def test_a_trace_for_any_number_of_agents_does_the_same_for_each(monkeypatch, rows):
+    monkeypatch.setattr(accumulate, "SLICE_ROWS", rows)
+    rng, lengths = np.random.default_rng(2), np.array([[4, 2, 5], [11, 1, 6], [1, 1, 1], [3, 9, 2], [2, 2, 2]])
+    x, kernel = (
+        rng.normal(size=(5, B, T, D)) * (np.arange(T) < lengths[..., None])[..., None],
+        rng.normal(size=(5, D, 2)),
+    )
+
+    def products(kernel, x):
+        return tf.reduce_sum(x @ kernel, axis=-2), tf.reduce_sum(x @ kernel, axis=-1)
+
+    function = tf.function(lambda *arguments: accumulate.accumulate(products, *arguments), autograph=False)
+    anyone = [tf.TensorSpec([None, *array.shape[1:]], array.dtype) for array in (kernel, x, lengths)]
+    for sums, values in (function(kernel, x, lengths), function.get_concrete_function(*anyone)(kernel, x, lengths)):
+        np.testing.assert_allclose(sums, np.einsum("pbtd,pdk->pbk", x, kernel), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(values, np.einsum("pbtd,pdk->pbt", x, kernel), rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
 def test_an_update_does_not_depend_on_the_slices(monkeypatch, env_id):
     config = Config(

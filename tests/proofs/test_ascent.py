@@ -51,7 +51,7 @@ def test_a_longer_step_and_noise_on_a_parabola():
     assert long_runs.noisy_parabola([0.25], 2.0, 1.0) == (0.25**2 + 0.75**2) / 2
     ends = [half / 2 + way for half in (0.25, 0.75) for way in (-0.25, 0.25)]
     assert long_runs.noisy_parabola([0.25, 0.25], 2.0, 1.0) == sum(x**2 for x in ends) / 4
-    assert long_runs.slope_of_cosine(3.0, 0.0) == -3 * math.sin(1)
+    assert long_runs.slopes_of_cosine(3.0, np.zeros(1)) == -3 * math.sin(1)
 
 
 def test_the_bounds_notice_the_wrong_direction(monkeypatch):

@@ -1,28 +1,24 @@
 """Every verdict is right, whatever the process and the parameters."""
 
-import functools
 import itertools
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 import tensorflow as tf
 
 from pg_core import proofs, runtime
-from pg_core.proofs import PARAMETERS, STATEMENTS, training
+from pg_core.proofs import PARAMETERS, STATEMENTS
 
 SEEDS, GAMMAS = range(20), (0.0, 0.5, 0.9, 1.0)
 SIZES = {key: (PARAMETERS[key].low, PARAMETERS[key].high) for key in ("horizon", "states")}
 
-FEW_BATCHES = {"surrogate_loss", "ascent", "reparameterization"}  # compiling takes longer than all of their updates
-_compiled: dict[Any, Any] = {}
 
-
-@pytest.fixture
-def xla(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have XLA compile the trainer's update, as it is trained with: a few programs serve thousands of calls here."""
-    runtime.prepare()
-    monkeypatch.setattr(training, "_traced", _compiled)
-    monkeypatch.setattr(training, "_function", functools.partial(tf.function, autograph=False, jit_compile=True))
+@pytest.fixture(autouse=True, scope="module")
+def as_checked() -> Iterator[None]:
+    """Have TensorFlow run programs as they are traced, as `check` does."""
+    runtime.skip_optimization()
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
 
 
 def failures(name: str, **parameters) -> list[str]:
@@ -31,9 +27,7 @@ def failures(name: str, **parameters) -> list[str]:
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_verdicts_are_right_for_twenty_processes_and_every_discount(name, request):
-    if name not in FEW_BATCHES:
-        request.getfixturevalue("xla")
+def test_verdicts_are_right_for_twenty_processes_and_every_discount(name):
     gammas = GAMMAS if "gamma" in STATEMENTS[name] else (None,)
     settings = [{"seed": seed} | ({} if gamma is None else {"gamma": gamma}) for seed in SEEDS for gamma in gammas]
     assert not [failure for setting in settings for failure in failures(name, **setting)]
