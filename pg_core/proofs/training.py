@@ -25,7 +25,7 @@ from pg_core.proofs.verdicts import Comparison, exact
 PLAIN = {
     "weights": "reward_to_go", "gamma_t": True, "baseline": "none", "normalize_advantages": False,
     "reduction": "episode", "ent_coef": 0.0, "optimizer": "sgd", "learning_rate": 1.0, "momentum": 0.0,
-    "stop_when_solved": False,
+    "stop_when_solved": False, "num_agents": 1,
 }  # fmt: skip
 LONGEST = int(PARAMETERS["horizon"].high)
 MAX_TRACED = 16
@@ -67,8 +67,7 @@ def update(
         settings: of `Config`; the others are those of `PLAIN`.
     """
     config = Config(**{**PLAIN, **settings})
-    # One agent's settings do for all: they are broadcast.
-    hyper = tf.nest.map_structure(lambda x: x[:1] if x.shape.rank else x, reinforce.hyperparameters(config, tf.float64))
+    hyper = reinforce.hyperparameters(config, tf.float64)  # of one agent, which are broadcast to all
     ended = np.ones(batches.mask.shape[1:], bool)
     steps = map(_padded, (observations, batches.actions, batches.rewards, batches.mask))
     played = Trajectories(*map(tf.constant, (*steps, ended, ended)))
