@@ -14,6 +14,8 @@ lab.prepare_checks()
 
 asked = st.query_params.get("statement")
 name = asked if asked in STATEMENTS else None
+if name:
+    proof.ask(name)
 contents.contents(name)
 if name is None:
     overview.overview(asked)

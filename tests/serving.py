@@ -16,7 +16,11 @@ from typing import Any
 from pg_core.runs.paths import ROOT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    # Each window has two pages ready for what is typed into its address bar, which nobody does here.
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

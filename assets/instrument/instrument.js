@@ -39,7 +39,7 @@ function create(parentElement) {
   parentElement.append(root)
   const instrument = {
     root, places, told: { address: null }, version: "", rows: null, cursor: null, asking: false, timer: 0, gone: false,
-    asked: null, waiting: false, refused: false, selects: {}, charts: {},
+    asked: null, wanted: null, waiting: false, refused: false, selects: {}, charts: {},
   }
   instrument.status = createStatus(places.status)
   instrument.numbers = createNumbers(places.numbers)
@@ -176,15 +176,18 @@ function takeCharts(instrument, { charts, rows }) {
 }
 
 // Has the page run once, unless it does so anyway: what its buttons and controls say depends on `token`. Without one, it
-// is asked for another address.
+// is asked for another address. What counts is the newest token at the time that no run is under way: a run that ends has
+// no news after its last.
 function refresh(instrument, token = null) {
+  instrument.wanted = token
   if (instrument.waiting || (token !== null && instrument.asked === token)) return
-  Object.assign(instrument, { waiting: true, asked: token })
+  instrument.waiting = true
   whenDrawn(() => whenIdle(() => {
+    const { gone, told, wanted } = instrument
     instrument.waiting = false
-    if (instrument.gone) return
-    if (token === null || instrument.told.token !== token) instrument.setTriggerValue("stale", token ?? "address")
-    else instrument.asked = null
+    if (gone || (wanted !== null && told.token === wanted)) return
+    instrument.asked = wanted
+    instrument.setTriggerValue("stale", wanted ?? "address")
   }))
 }
 

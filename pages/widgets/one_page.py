@@ -14,6 +14,8 @@ class OnePage:
 
     A click, or the clock of a fragment, may come from the old page while the new one is made. Streamlit would run it
     after the new page: the fragment is gone, but the browser, told of a run of another page, clears what it shows.
+    A clock that ticks while another view of the same page is asked for brings the address of before, and Streamlit
+    would make the page from that one: a link would lead nowhere.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -25,25 +27,29 @@ class OnePage:
             await self._app(scope, receive, send)
             return
         page = ""  # the hash of its script, which Streamlit tells pages apart by; not known yet
+        awaited = False  # whether a run of the whole page was asked for and has not begun
 
         async def receive_of_page() -> Message:
-            nonlocal page
+            nonlocal page, awaited
             while True:
                 message = await receive()
-                asked = _parsed(BackMsg(), message).rerun_script
+                parsed = _parsed(BackMsg(), message)
+                asked = parsed.rerun_script
                 if not asked.fragment_id:
                     page = asked.page_script_hash or page
-                elif page not in ("", asked.page_script_hash):
+                    awaited = awaited or parsed.HasField("rerun_script")
+                elif page not in ("", asked.page_script_hash) or (awaited and asked.is_auto_rerun):
                     continue
                 return message
 
         async def send_of_page(message: Message) -> None:
-            nonlocal page
+            nonlocal page, awaited
             told = _parsed(ForwardMsg(), message)
             if told.HasField("navigation"):
                 page = told.navigation.page_script_hash
             elif told.HasField("new_session"):
                 if not told.metadata.run.fragment_ids:
+                    awaited = False
                     page = told.new_session.page_script_hash
                 elif page not in ("", told.new_session.page_script_hash):  # it was asked for before the page was left
                     return

@@ -31,11 +31,27 @@ def verdict(name: str) -> str:
     return RIGHT if answer.check is not None and answer.check["passed"] else WRONG
 
 
+def ask(name: str) -> None:
+    """Have the check of a statement run, if it has not with these parameters."""
+    if lab.checked(name, **parameters(name)) == (None, False):
+        lab.ask_check(name, **parameters(name))
+
+
 def check(name: str) -> None:
-    """Draw the check of a statement, which runs when it is first seen and at each change of a control."""
+    """Draw the check of a statement: its controls, and what came out, if need be with the values of before."""
+    with st.container(horizontal=True, key=f"controls-{name}"):
+        for key in STATEMENTS[name]:
+            _control(name, key)
     answer, pending = lab.checked(name, **parameters(name))
-    asking = pending or answer is None
-    st.fragment(_panel, run_every=ASK_SECONDS if asking else None)(name, asking)
+    result = _result(name)
+    if answer and answer.error:
+        st.error(plain(answer.error))
+    if pending:
+        _await(name, "Computing …" if result is None else "Computing with these values; below, what came out before.")
+    elif result:
+        _summary(result)
+    if result:
+        _pictures(name, result)
 
 
 def compared(name: str) -> None:
@@ -60,25 +76,15 @@ def code(name: str) -> None:
             st.code(source.code, language="python")
 
 
-def _panel(name: str, asked: bool) -> None:
-    with st.container(horizontal=True, key=f"controls-{name}"):
-        for key in STATEMENTS[name]:
-            _control(name, key)
-    answer, pending = lab.checked(name, **parameters(name))
-    if answer is None and not pending:
-        lab.ask_check(name, **parameters(name))
-        pending = True
-    if pending != asked:
-        st.rerun()  # all of the page: it asks at another pace now, and the contents show the verdict
-    if answer and answer.error:
-        st.error(plain(answer.error))
-    result = _result(name)
-    if pending:
-        st.caption("Computing …" if result is None else "Computing with these values; below, what came out before.")
-    elif result:
-        _summary(result)
-    if result:
-        _pictures(name, result)
+@st.fragment(run_every=ASK_SECONDS)
+def _await(name: str, said: str) -> None:
+    """Say that a check runs, and have the page run once it has: the pictures of before stay as they are till then."""
+    st.caption(said)
+    if lab.checked(name, **parameters(name))[1]:
+        return
+    if st.query_params.get("statement") != name:  # the browser asked before it followed the link to this statement
+        st.query_params["statement"] = name
+    st.rerun()
 
 
 def _control(name: str, key: str) -> None:

@@ -13,7 +13,7 @@ from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.store import Store
 from tests.e2e.conftest import PATIENCE_MS, Open
 from tests.e2e.test_journey import CHART, button, move_slider, run_id, state, wait_for_points
-from tests.serving import free_port, serve
+from tests.serving import Server, free_port, serve
 from tests.updates import add_updates
 
 # Notes when each policy came onto the stage.
@@ -65,7 +65,7 @@ def test_at_the_default_pace_twenty_policies_are_seen_evenly_spread(open_page: O
     assert min(quarters) >= 3, (quarters, seen)
 
 
-def test_at_pace_one_every_policy_is_seen(open_page: Open, store: Store) -> None:
+def test_at_pace_one_every_policy_is_seen_and_the_filmstrip_plays_an_earlier_one(open_page: Open) -> None:
     page = open_page("?pace=1&num_updates=9", motion=True)
     expect(page.get_by_text("untrained · median agent")).to_be_visible()
     page.evaluate(WATCH)
@@ -73,6 +73,15 @@ def test_at_pace_one_every_policy_is_seen(open_page: Open, store: Store) -> None
     expect(state(page, "finished")).to_be_visible()
     page.wait_for_function("() => window.seen.at(-1)[0] === 9")
     assert sorted({update for update, _ in watched(page)}) == list(range(10))
+    strip = page.locator(".lab-strip")
+    strip.get_by_role("button", name=re.compile("untrained")).click()
+    expect(page.locator(".lab-stage")).to_have_attribute("data-update", "0")
+    cursors = "(name) => document.querySelector(`.lab-${name} .js-plotly-plot`).layout.shapes.length"
+    for name in ("returns", "left", "right"):
+        page.wait_for_function(f"(name) => ({cursors})(name) === 1", arg=name)  # the cursor is there
+    strip.get_by_role("button", name=re.compile("now")).click()
+    expect(page.locator(".lab-stage")).to_have_attribute("data-update", "9")
+    page.wait_for_function(f"() => ({cursors})('returns') === 0")
 
 
 @pytest.mark.alone
@@ -81,7 +90,7 @@ def test_at_full_pace_a_policy_is_on_the_stage_within_a_second_of_its_commit(ope
     expect(page.get_by_text("untrained · median agent")).to_be_visible()
     run = train(page)
     while store.run(run).updates < 1000:  # of which most policies are no longer kept
-        page.wait_for_timeout(50)
+        page.wait_for_timeout(250)
     page.evaluate(WATCH)
     committed: list[tuple[int, float]] = []
     while len(seen := watched(page)) < 12:
@@ -117,7 +126,7 @@ def test_a_start_that_is_refused_leaves_the_page_as_it_was(open_page: Open) -> N
 
 
 def test_the_keyboard_alone_trains_pauses_and_goes_on(open_page: Open) -> None:
-    page = open_page("?pace=10&" + LONG, motion=True)
+    page = open_page("?" + LONG, motion=True)
     expect(button(page, "Train")).to_be_visible()
     page.wait_for_selector(CHART)
     for _ in range(5):
@@ -140,24 +149,15 @@ def test_the_keyboard_alone_trains_pauses_and_goes_on(open_page: Open) -> None:
     expect(state(page, "stopped")).to_be_visible()
 
 
-def test_the_filmstrip_plays_an_earlier_policy_and_puts_the_cursor_there(open_page: Open) -> None:
-    page = open_page("?pace=10&num_updates=12", motion=True)
-    train(page)
-    expect(state(page, "finished")).to_be_visible()
-    strip = page.locator(".lab-strip")
-    strip.get_by_role("button", name=re.compile("untrained")).click()
-    expect(page.locator(".lab-stage")).to_have_attribute("data-update", "0")
-    cursors = "(name) => document.querySelector(`.lab-${name} .js-plotly-plot`).layout.shapes.length"
-    for name in ("returns", "left", "right"):
-        page.wait_for_function(f"(name) => ({cursors})(name) === 1", arg=name)
-    strip.get_by_role("button", name=re.compile("now")).click()
-    expect(page.locator(".lab-stage")).to_have_attribute("data-update", "12")
-    page.wait_for_function(f"() => ({cursors})('returns') === 0")
+@pytest.fixture(scope="module")
+def training(server: Server) -> str:
+    """Start a run that trains for as long as the tests that share it need it."""
+    return Store(server.data).create(Config(num_updates=50_000, stop_when_solved=False))
 
 
-def test_a_twin_goes_on_unchanged_beside_the_run(open_page: Open, store: Store) -> None:
-    page = open_page("?pace=5&" + LONG)
-    run = train(page)
+def test_a_twin_goes_on_unchanged_beside_the_run(open_page: Open, store: Store, training: str) -> None:
+    run = training
+    page = open_page(f"?run={run}")
     wait_for_points(page, 3)
     expect(button(page, "Keep a twin")).to_be_disabled()
     move_slider(page, "Learning rate", "Home")
@@ -170,9 +170,30 @@ def test_a_twin_goes_on_unchanged_beside_the_run(open_page: Open, store: Store) 
     page.wait_for_function(f"() => {ghost}?.x.length > {changed} && {ghost}.line.dash === 'dash'")
     button(page, "Clear").click()
     page.wait_for_function(f"() => !{ghost}")
-    button(page, "Stop").click()
-    expect(state(page, "stopped")).to_be_visible()
     store.transition(twin.id, ["queued", "starting", "running"], target="stop")
+
+
+def test_two_tabs_agree_on_the_state_and_a_lost_network_needs_no_hand(
+    open_page: Open, store: Store, training: str
+) -> None:
+    run = training
+    page, other = (open_page(f"?run={run}", excused="ERR_") for _ in range(2))
+    wait_for_points(page, 3)
+    button(other, "Pause").click()
+    expect(state(page, "paused")).to_be_visible()
+    expect(button(page, "Resume")).to_be_visible()
+    page.context.set_offline(True)
+    try:
+        store.transition(run, ["paused"], target="run")
+        done = store.run(run).updates
+        while store.run(run).updates < done + 10:
+            page.wait_for_timeout(50)
+    finally:
+        page.context.set_offline(False)
+    wait_for_points(page, done + 10)
+    button(page, "Stop").click()
+    expect(state(other, "stopped")).to_be_visible()
+    expect(button(other, "Resume")).to_be_visible()
 
 
 def test_a_ghost_stays_behind_the_next_run_and_in_the_link(open_page: Open, store: Store) -> None:
@@ -294,31 +315,9 @@ def test_the_charts_join_what_is_new_to_what_they_have(open_page: Open, store: S
     assert page.evaluate(points) == other.evaluate(points)
 
 
-def test_two_tabs_agree_on_the_state_and_a_lost_network_needs_no_hand(open_page: Open, store: Store) -> None:
-    page, other = open_page("?pace=5&" + LONG, excused="ERR_"), None
-    run = train(page)
-    wait_for_points(page, 3)
-    other = open_page(f"?run={run}", excused="ERR_")
-    button(other, "Pause").click()
-    expect(state(page, "paused")).to_be_visible()
-    expect(button(page, "Resume")).to_be_visible()
-    page.context.set_offline(True)
-    try:
-        store.transition(run, ["paused"], target="run")
-        done = store.run(run).updates
-        while store.run(run).updates < done + 10:
-            page.wait_for_timeout(50)
-    finally:
-        page.context.set_offline(False)
-    wait_for_points(page, done + 10)
-    button(page, "Stop").click()
-    expect(state(other, "stopped")).to_be_visible()
-    expect(button(other, "Resume")).to_be_visible()
-
-
 def test_a_server_that_starts_again_is_found_and_the_run_resumed(browser: Browser, tmp_path: Path) -> None:
     port = free_port()
-    context = browser.new_context()
+    context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     with serve(tmp_path, port=port) as server:

@@ -48,7 +48,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iter
 @contextlib.contextmanager
 def visit(browser: Browser, server: Server, provider: Provider, person: str) -> Iterator[Page]:
     """Log a person in, in a browser of their own."""
-    context = browser.new_context()
+    context = browser.new_context(reduced_motion="reduce")
     context.add_cookies([{"name": "person", "value": person, "url": provider.url}])
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)

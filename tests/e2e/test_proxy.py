@@ -51,15 +51,19 @@ def proxy(folder: Path, site: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module", params=[KEPT, STRIPPED], ids=["kept", "stripped"])
-def server(
-    request: pytest.FixtureRequest, server: Server, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
+def location(request: pytest.FixtureRequest) -> str:
+    """Return nginx's way to the lab; as a parameter of `server`, it would have that of all tests start again."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def server(location: str, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A lab below /pg/, as its visitors reach it."""
     if NGINX is None:
         pytest.skip("nginx is not installed")
-    site = re.sub(r"^    location .*\n", "", SITE, flags=re.MULTILINE).replace("\n}", f"\n{request.param}}}")
+    site = re.sub(r"^    location .*\n", "", SITE, flags=re.MULTILINE).replace("\n}", f"\n{location}}}")
     with contextlib.ExitStack() as stack:
-        if request.param == KEPT:
+        if location == KEPT:
             server = stack.enter_context(serve(tmp_path_factory.mktemp("lab"), base="pg"))
         port = urllib.parse.urlsplit(server.url).port
         origin = stack.enter_context(proxy(tmp_path_factory.mktemp("nginx"), site.replace("8501", str(port))))
@@ -107,9 +111,9 @@ def test_a_run_is_trained_exported_and_imported_and_a_proof_is_read(
     assert len(store.runs()) == before + 1
 
     page.get_by_test_id("stTopNavLink").filter(has_text="Derivations").click()
-    page.locator(".st-key-contents").get_by_role("link", name=text_of("baselines").title).click()
-    page.wait_for_url("**/pg/derivations?statement=baselines")
-    page.locator(".st-key-body").get_by_role("link", name="leave-one-out", exact=True).click()
-    page.wait_for_url("**/pg/derivations?statement=leave_one_out")
-    expect(page.get_by_role("heading", name=f"{number('leave_one_out')}. ")).to_be_visible()
+    page.locator(".st-key-contents").get_by_role("link", name=text_of("log_derivative").title).click()
+    page.wait_for_url("**/pg/derivations?statement=log_derivative")
+    page.locator(".st-key-body").get_by_role("link", name="its probability", exact=True).click()
+    page.wait_for_url("**/pg/derivations?statement=trajectory")
+    expect(page.get_by_role("heading", name=f"{number('trajectory')}. ")).to_be_visible()
     expect(page.locator(".st-key-margin").get_by_test_id("stAlertContentSuccess")).to_be_visible()  # it is checked

@@ -12,8 +12,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from pages.widgets.one_page import OnePage
 
 
-def asks(page: str, fragment: str = "") -> bytes:
+def asks(page: str, fragment: str = "", by_clock: bool = False) -> bytes:
     message = BackMsg()
+    message.rerun_script.is_auto_rerun = by_clock
     message.rerun_script.page_script_hash, message.rerun_script.fragment_id = page, fragment
     return message.SerializeToString()
 
@@ -75,6 +76,11 @@ def test_a_connection_that_comes_back_may_begin_with_a_fragment() -> None:
 def test_a_fragment_of_a_page_that_was_left_does_not_run(left: tuple[str, bytes]) -> None:
     told = [("<", navigates("a")), left, (">", asks("a", "f")), (">", asks("b", "g"))]
     assert passed(*told) == [told[0], told[1], told[3]]
+
+
+def test_a_clock_does_not_tick_until_a_run_of_the_whole_page_has_begun() -> None:
+    told = [(">", asks("a")), (">", asks("a", "f", by_clock=True)), (">", asks("a", "f"))]
+    assert passed(*told) == [told[0], told[2]]
 
 
 def test_a_run_of_a_fragment_of_a_page_that_was_left_is_not_told() -> None:

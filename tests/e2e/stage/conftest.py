@@ -219,8 +219,8 @@ def playing(page: Page, **answers: Json) -> Page:
     return page
 
 
-def places(page: Page, selector: str) -> list[Json | None]:
-    return [one.bounding_box() for one in page.locator(selector).all()]
+def places(page: Page, selector: str) -> list[Json]:
+    return page.locator(selector).evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().toJSON())")
 
 
 def is_color(picture: np.ndarray, *colors: tuple[int, int, int]) -> np.ndarray:
