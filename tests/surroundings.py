@@ -15,7 +15,7 @@ import types
 ROOT = os.environ["PG_LAB_ROOT"]
 POSIX = [
     "chown", "fchmod", "fork", "getegid", "geteuid", "getgid", "getloadavg", "getpgid", "getpgrp", "getpriority",
-    "getsid", "getuid", "killpg", "lchown", "mkfifo", "nice", "posix_fadvise", "posix_spawn",
+    "getsid", "getuid", "killpg", "lchown", "mkfifo", "nice", "pidfd_open", "posix_fadvise", "posix_spawn",
     "register_at_fork", "sched_getaffinity", "sched_setaffinity", "setpgid", "setpriority", "setsid", "statvfs",
     "sysconf", "uname", "wait", "wait3", "wait4", "waitid", "WNOHANG", "O_CLOEXEC", "O_DIRECTORY",
     "O_NOFOLLOW",

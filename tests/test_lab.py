@@ -1,4 +1,3 @@
-import contextlib
 import json
 import os
 import subprocess
@@ -17,8 +16,10 @@ from pg_core.learning.evaluation import VALIDATION_SEED, evaluate
 from pg_core.runs.store.records import Batch
 from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, write
 from pg_core.runs.store.store import Store
+from tests.workers import workers
 
 SMALL = Config(num_agents=2, episodes_per_update=2, hidden_layers=(8,), num_updates=8, pace=0, stop_when_solved=False)
+ENDLESS = Config(pace=30, num_updates=100_000, stop_when_solved=False)  # of sizes whose program a spare has ready
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -162,7 +163,7 @@ def test_orders_to_a_run_that_has_ended_do_nothing(trained):
 
 
 def test_a_run_is_started_watched_changed_and_stopped(folder):
-    run_id = lab.start(SMALL.changed(pace=30, num_updates=100_000), "watched")
+    run_id = lab.start(ENDLESS, "watched")
     wait(lambda: lab.run(run_id).updates > 2)
     newest = lab.policies(run_id)[-1]
     assert json.loads(lab.episode(run_id, newest).result())["update"] == newest
@@ -170,7 +171,7 @@ def test_a_run_is_started_watched_changed_and_stopped(folder):
     assert left >= (100_000 - lab.run(run_id).updates) / 30 - 1
     lab.change(run_id, learning_rate=0.125)
     change = wait(lambda: lab.progress(run_id).changes)[0]
-    assert change.values == {"learning_rate": (SMALL.learning_rate, 0.125)}
+    assert change.values == {"learning_rate": (ENDLESS.learning_rate, 0.125)}
     lab.pause(run_id)
     wait(lambda: lab.run(run_id).state == "paused")
     updates = lab.run(run_id).updates
@@ -237,18 +238,10 @@ def test_what_cannot_be_played_gets_a_sentence():
         lab.episode(unknown, 0).result()
 
 
-def workers():
-    found = []
-    for child in psutil.Process().children():
-        with contextlib.suppress(psutil.ZombieProcess):  # of another test, about to be reaped
-            found += [child] if "pg_core.runs.workers.worker" in child.cmdline() else []
-    return found
-
-
 def test_shutdown_ends_the_workers_and_startup_begins_anew(folder):
     lab.startup()
     lab.startup()
-    children = wait(workers)
+    children = wait(lambda: len(found := workers()) > 1 and found)  # the spare, the studio
     lab.shutdown()
     assert not any(child.is_running() for child in children)
     lab.shutdown()
@@ -285,12 +278,12 @@ def test_a_server_that_dies_takes_its_workers_along(tmp_path):
         "import json, os, psutil, time\n"
         "from pg_core import lab\n"
         "lab.startup()\n"
-        "while len(children := psutil.Process().children()) < 2: time.sleep(0.01)\n"
+        "while len(children := psutil.Process().children(recursive=True)) < 3: time.sleep(0.01)\n"
         "print(json.dumps([child.pid for child in children]), flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )
     env = {**os.environ, "PG_LAB_DATA": str(tmp_path)}
     server = subprocess.run([sys.executable, "-c", script], capture_output=True, env=env, check=False)
-    workers = [psutil.Process(pid) for pid in json.loads(server.stdout) if psutil.pid_exists(pid)]
-    psutil.wait_procs(workers)
+    # The studio, the fork server, and the spare that it has forked.
+    psutil.wait_procs([psutil.Process(pid) for pid in json.loads(server.stdout) if psutil.pid_exists(pid)])
     assert server.returncode == -9

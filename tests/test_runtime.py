@@ -79,6 +79,16 @@ def test_only_the_newest_programs_are_kept(flags, tmp_path, monkeypatch):
     assert len(list(folder.iterdir())) == 6  # each with its checksum
 
 
+def test_programs_are_noted_where_they_are_kept_wherever_else_they_might_have_been(flags, tmp_path):
+    flags()
+    runtime.keep_programs(tmp_path / "here")
+    runtime.keep_programs(tmp_path / "there")
+    for place in ("here", "there"):
+        (tmp_path / place / runtime._machine() / "0.pb").touch()
+    runtime.note_programs()
+    assert [note.relative_to(tmp_path).parts[0] for note in tmp_path.rglob("*.sha256")] == ["here"]
+
+
 def test_a_folder_that_cannot_be_made_is_done_without(flags, tmp_path):
     (tmp_path / "programs").touch()
     flags()

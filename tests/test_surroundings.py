@@ -13,25 +13,29 @@ from pg_core.config import Config
 from pg_core.runs.paths import ROOT
 from pg_core.runs.store.store import Store
 from tests.serving import serve
+from tests.workers import roles
 
 ELSEWHERE = Path(__file__).with_name("surroundings.py")
 READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro / && ! touch /read-only 2>&- && exec "$@"'
 
 
-def train(data: Path, *, inside: Sequence[str] = (), **environment: str) -> None:
-    """Serve the lab in these surroundings, and have it train a run."""
-    with serve(data, inside=inside, **environment):
+def train(data: Path, *, inside: Sequence[str] = (), **environment: str) -> set[str]:
+    """Serve the lab in these surroundings, and have it train a run; return the roles of its processes."""
+    seen: set[str] = set()
+    with serve(data, inside=inside, **environment) as server:
         store = Store(data)
-        run = store.create(Config(num_updates=2, num_agents=2, hidden_layers=(8,), pace=0))
+        run = store.create(Config(num_updates=2, pace=0))  # of the sizes whose program a spare has ready
         while store.run(run).state in ("queued", "starting", "running"):
+            seen.update(roles(server.process.pid).values())
             time.sleep(0.05)
         assert (store.run(run).state, store.run(run).updates) == ("finished", 2), store.run(run).reason
     assert "Traceback" not in (data / "server.log").read_text() + (data / "workers.log").read_text()
+    return seen
 
 
 def test_without_posix(tmp_path: Path) -> None:
     shutil.copy(ELSEWHERE, tmp_path / "sitecustomize.py")
-    train(tmp_path, PYTHONPATH=str(tmp_path), PG_LAB_ROOT=str(ROOT))
+    assert train(tmp_path, PYTHONPATH=str(tmp_path), PG_LAB_ROOT=str(ROOT)) == {"train", "studio"}
 
 
 def test_on_a_read_only_disk(tmp_path: Path) -> None:
@@ -43,4 +47,8 @@ def test_on_a_read_only_disk(tmp_path: Path) -> None:
     if tried.returncode:
         pytest.skip(f"The disk cannot be made read-only here: {tried.stderr.strip()}")
     programs = f"{os.environ['TF_XLA_FLAGS']} --tf_xla_persistent_cache_read_only=true"  # those of the tests
-    train(tmp_path, inside=inside, TMPDIR=str(tmp_path), TF_XLA_FLAGS=programs)
+    assert train(tmp_path, inside=inside, TMPDIR=str(tmp_path), TF_XLA_FLAGS=programs) == {
+        "forkserver",
+        "forked",
+        "studio",
+    }

@@ -15,7 +15,7 @@ CGROUP = Path("/sys/fs/cgroup")  # where a container finds its limits
 
 # Measured, see docs/performance.md.
 PROGRAM_BYTES = 400 * 2**20  # what XLA takes to compile a program
-WORKER_BYTES = 700 * 2**20  # what a worker has taken before it trains, most of it for TensorFlow
+WORKER_BYTES = 700 * 2**20  # what a worker has taken before it trains, most of it for TensorFlow, shared or not
 COPIES = 4  # of every parameter for each episode: its gradient, and what it is made from
 
 

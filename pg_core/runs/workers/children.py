@@ -8,12 +8,15 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, Protocol
 
 import psutil
 
 from pg_core.runs.paths import ROOT
 from pg_core.runs.store.processes import process_name
+
+if sys.platform == "linux":
+    from pg_core.runs.workers import forkserver
 
 SHUTDOWN_SECONDS = 3.0
 
@@ -23,7 +26,7 @@ class Child:
 
     Args:
         folder: the lab's.
-        on_answer: is called, in that thread, with each message of the process.
+        on_answer: is called, in that thread, with each message of the process, the first of which is that it has begun.
         role: what the process is for: "train", "studio" or "prover".
         on_end: is called there when nothing more is heard of the process, whatever the cause.
     """
@@ -35,19 +38,13 @@ class Child:
         role: str = "train",
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        with _log(folder) as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "pg_core.runs.workers.worker", role],
-                cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-                start_new_session=True, creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # on Windows
-                env={**os.environ, "PYTHONPATH": _path(), "PG_LAB_DATA": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"},
-            )  # fmt: skip
-        self.name = process_name(self._process.pid)
+        self._process, self._begin = _start(folder, role)
+        self.name = ""  # until it has begun
         self.leaving = False
         self.claim = 0  # bytes that its run may take, TensorFlow included
         self._on_answer, self._on_end = on_answer, on_end
         self._heard = False
-        threading.Thread(target=self._read, name=f"worker {self.name}", daemon=True).start()
+        threading.Thread(target=self._read, name=f"worker {role}", daemon=True).start()
 
     @property
     def status(self) -> int | None:
@@ -94,6 +91,8 @@ class Child:
     def _read(self) -> None:
         assert self._process.stdout
         try:
+            self.name = self._begin()
+            self._on_answer({"begun": self.name})
             with self._process.stdout as lines:
                 for line in lines:
                     self._heard = True
@@ -104,6 +103,39 @@ class Child:
                     self._on_answer(message)
         finally:
             self._on_end()
+
+
+class _Process(Protocol):
+    """What a child needs of its process: `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def stdin(self) -> IO[bytes] | None: ...
+    @property
+    def stdout(self) -> IO[bytes] | None: ...
+    @property
+    def returncode(self) -> int | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int | None: ...
+    def kill(self) -> None: ...
+
+
+def _start(folder: Path, role: str) -> tuple[_Process, Callable[[], str]]:
+    """Have a worker forked if it needs TensorFlow and the system can, else start one; with what waits for its name."""
+    environment = {**os.environ, "PYTHONPATH": _path(), "PG_LAB_DATA": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with _log(folder) as log:
+        if sys.platform == "linux" and hasattr(os, "pidfd_open") and role != "studio":
+            with contextlib.suppress(OSError):
+                forked = forkserver.fork(role, environment, log)
+                return forked, forked.begin
+        spawned = subprocess.Popen(
+            [sys.executable, "-m", "pg_core.runs.workers.worker", role],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment,
+            start_new_session=True, creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # on Windows
+        )  # fmt: skip
+        name = process_name(spawned.pid)
+        return spawned, lambda: name
 
 
 def _path() -> str:

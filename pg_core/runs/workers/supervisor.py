@@ -22,7 +22,7 @@ from pg_core.runs.workers.children import Child
 TICK_SECONDS = 0.25
 RUNS_A_PROCESSOR = 2
 RETRY_SECONDS = 5.0  # before a worker that failed to start is replaced
-CALM_SECONDS = 2.0  # that a run begins in before the next spare takes a processor to import TensorFlow
+CALM_SECONDS = 2.0  # that a run begins in before the next spare takes a processor to compile
 STOP_SECONDS = 10.0  # after which a worker that was told to stop, and has not, is ended
 
 HUNG = f"Its worker did not obey within {STOP_SECONDS:.0f} seconds and was ended; resume continues from what was kept."
@@ -138,7 +138,7 @@ class Supervisor:
                 self._store.explain(queue[place + 1 :], NO_WORKER)
                 self._make_room()
                 return
-            if self._spare is None:
+            if self._spare is None or not self._spare.name:
                 return
             state = {"state": "starting", "reason": ""}
             if self._store.transition(run_id, ["queued"], process=self._spare.name, **state):
@@ -166,5 +166,7 @@ class Supervisor:
             waiting[0].send({"leave": MAKE_ROOM})
 
     def _on_answer(self, message: Mapping[str, Any]) -> None:
+        if "begun" in message:
+            self.wake()  # a run may wait for it
         if "gone" in message:
             self._store.gone[message["gone"]] = message["reason"]

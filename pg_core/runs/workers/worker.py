@@ -1,11 +1,11 @@
 """Trains one run from claim to end: in a process of its own, or in that of the command line.
 
-As a process (`python -m pg_core.runs.workers.worker train|studio|prover`) it reads one JSON object a line on
-standard input: `{"train": run id, "process": its name in the store}`, `{"leave": reason}`, or a question, `{"ask": key,
-"check": {}}` or `{"ask": key, "episode": {}}`, answered on standard output by `{"answer": key, "error":
-sentence or null}`, with the "check" or the "episode". Where the store cannot even be told that a run has ended, it says
-`{"gone": process, "reason": sentence}`. When its server is gone, however that ended, standard input ends: it keeps what
-it has and exits.
+As a process (`python -m pg_core.runs.workers.worker train|studio|prover`, or forked by that of the role forkserver) it
+reads one JSON object a line on standard input: `{"train": run id, "process": its name in the store}`, `{"leave":
+reason}`, or a question, `{"ask": key, "check": {}}` or `{"ask": key, "episode": {}}`, answered on standard output by
+`{"answer": key, "error": sentence or null}`, with the "check" or the "episode". Where the store cannot even be told
+that a run has ended, it says `{"gone": process, "reason": sentence}`. When its server is gone, however that ended,
+standard input ends: it keeps what it has and exits.
 """
 
 import contextlib
@@ -91,6 +91,10 @@ def work(store: Store, run_id: str, process: str, leave: Leave | None = None) ->
 def prepare_tensorflow(folder: Path) -> None:
     """Import TensorFlow and what trains, so that a spare has done it before it is needed."""
     runtime.keep_programs(folder / "programs")
+    _import_tensorflow()
+
+
+def _import_tensorflow() -> None:
     runtime.import_tensorflow()
     import pg_core.learning.trainer  # noqa: F401
 
@@ -131,7 +135,7 @@ def _log(folder: Path, error: Exception) -> str:
     return f"An unexpected {type(error).__name__} ended this; see incident {number} in errors.log in the lab's folder."
 
 
-def main() -> None:
+def main(role: str) -> None:
     """Serve one supervisor: train the run or answer the questions that arrive on standard input."""
     # What libraries print must not end up between the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
@@ -140,12 +144,11 @@ def main() -> None:
     leave = Leave()
     threading.Thread(target=_listen, args=(inbox, leave), daemon=True).start()
     registration.serve_strangers()
-    [role] = sys.argv[1:] or ["train"]
     if role != "studio":  # which plays and draws episodes for those who wait at a page: NumPy is enough
         prepare_tensorflow(data_folder())
+    store = Store(data_folder(), database(), PATIENT_LOCK_SECONDS)
     if role == "train" and inbox.empty():
         _warm_up()
-    store = Store(data_folder(), database(), PATIENT_LOCK_SECONDS)
     print(json.dumps({"ready": True}), file=answers)
     while not leave.is_set():
         message = inbox.get()
@@ -212,5 +215,11 @@ def _play(
 
 
 if __name__ == "__main__":
-    main()
+    [role] = sys.argv[1:] or ["train"]
+    if sys.platform == "linux" and role == "forkserver":
+        from pg_core.runs.workers import forkserver
+
+        _import_tensorflow()
+        role = forkserver.serve()
+    main(role)
     os._exit(0)  # all is kept, and TensorFlow takes a second to take itself down

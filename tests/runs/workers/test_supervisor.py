@@ -3,6 +3,7 @@ import signal
 import psutil
 import pytest
 
+from pg_core.config import Config
 from pg_core.learning.trainer import Trainer
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.schema import ARRAYS, StoreError
@@ -10,6 +11,7 @@ from pg_core.runs.store.store import Store
 from pg_core.runs.workers import supervisor as module
 from pg_core.runs.workers.supervisor import Supervisor
 from pg_core.runs.workers.worker import NICENESS
+from tests.workers import workers
 
 
 @pytest.fixture(scope="module", params=["sqlite"])
@@ -25,6 +27,12 @@ def lab(request, tmp_path_factory):
         supervisor.start()
         yield store, supervisor
         supervisor.shutdown()  # the last test has done so, unless it failed
+
+
+@pytest.fixture
+def small():
+    """A run of the default sizes, whose program a spare has ready."""
+    return Config(num_updates=40, pace=0, stop_when_solved=False)
 
 
 @pytest.fixture
@@ -185,7 +193,7 @@ def test_why_a_worker_left_is_kept_for_where_it_can_be_written(store):
 
 
 def test_no_worker_is_left_a_zombie(lab, wait):
-    wait(lambda: all(child.status() != psutil.STATUS_ZOMBIE for child in psutil.Process().children()))
+    wait(lambda: all(child.status() != psutil.STATUS_ZOMBIE for child in psutil.Process().children(recursive=True)))
 
 
 def test_runs_of_a_dead_server_are_interrupted_and_those_of_a_living_one_are_not(store, small):
@@ -201,11 +209,10 @@ def test_shutdown_leaves_no_worker_and_the_run_can_be_resumed(lab, slow, wait):
     run_id = store.create(slow)
     supervisor.wake()
     wait(lambda: store.run(run_id).updates > 0)
-    # Other children, such as a browser, belong to other tests of this process.
-    workers = [child for child in psutil.Process().children() if "pg_core.runs.workers.worker" in child.cmdline()]
-    assert process_of(store, run_id) in workers
+    found = workers()
+    assert process_of(store, run_id) in found
     supervisor.shutdown()
-    assert not any(worker.is_running() for worker in workers)
+    assert not any(worker.is_running() for worker in found)
     run = store.run(run_id)
     assert run.state == "interrupted" and "The server ended" in run.reason
     assert store.checkpoint(run_id)["update"] == run.updates

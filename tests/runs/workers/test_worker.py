@@ -15,6 +15,7 @@ from pg_core.learning.trainer import Trainer
 from pg_core.runs.store import history
 from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, write
 from pg_core.runs.workers import session
+from pg_core.runs.workers.children import Child
 from pg_core.runs.workers.replay import compare
 from pg_core.runs.workers.session import Leave
 from pg_core.runs.workers.worker import work
@@ -363,7 +364,7 @@ class Broken(Line):
     ("env", "reason"), [(Infinite, "returned a reward that is not finite"), (Broken, "raised OSError: no device")]
 )
 def test_a_fault_of_its_environment_ends_the_run_with_a_sentence(store, small, register, env, reason):
-    register("Lab/Own-v0", env, max_episode_steps=5)
+    register("Lab/Own-v0", env, max_episode_steps=5, reward_threshold=1.0)  # whose program is there already
     run_id = begin(store, Config(**{**small.model_dump(), "env_id": "Lab/Own-v0"}))
     assert list(work(store, run_id, "me", Leave())) == []
     run = store.run(run_id)
@@ -441,44 +442,49 @@ def test_a_run_that_is_not_his_is_not_trained(store, twelve):
 
 
 @pytest.fixture
-def process(store):
-    """Start a worker as the supervisor does; it is ended after the test."""
+def child(store):
+    """Start workers as the supervisor does, what they say in the list; they are ended after the test."""
     started = []
 
-    def start(*arguments):
-        command = [sys.executable, "-m", "pg_core.runs.workers.worker", *arguments]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
-        child = subprocess.Popen(command, env=os.environ | {"PG_LAB_DATA": str(store.folder)}, **pipes)
-        started.append(child)
-        assert json.loads(child.stdout.readline()) == {"ready": True}
-        return child
+    def start(role, said):
+        started.append(Child(store.folder, said.append, role))
+        return started[-1]
 
     yield start
     for child in started:
         child.kill()
-        with child:
-            child.stdin.close()
+        child.end()
 
 
-def test_end_of_input_ends_a_worker_that_trains(store, small, process, wait):
-    child, run_id = process(), begin(store, small.changed(pace=30, num_updates=10_000))
-    child.stdin.write(json.dumps({"train": run_id, "process": "me"}) + "\n")
+def test_a_worker_keeps_its_programs_in_the_labs_folder_and_ends_with_its_input(store, child, wait, monkeypatch):
+    monkeypatch.delenv("TF_XLA_FLAGS")  # by which these tests keep theirs
+    said, run_id = [], begin(store, Config(pace=30, num_updates=10_000, stop_when_solved=False))
+    worker = child("train", said)
+    wait(lambda: {"ready": True} in said)
+    assert list((store.folder / "programs").glob("*/*"))
+    worker.send({"train": run_id, "process": "me"})
     wait(lambda: store.run(run_id).updates > 2)
-    child.stdin.close()
-    assert child.wait() == 0
+    worker.close()
+    wait(lambda: not worker.is_alive())
+    assert worker.status == 0
     run = store.run(run_id)
     assert run.state == "interrupted" and store.checkpoint(run_id)["update"] == run.updates
-    assert child.stdout.read() == ""
+    assert said == [{"begun": worker.name}, {"ready": True}]
 
 
-def test_a_worker_keeps_its_programs_in_the_labs_folder(store, process, monkeypatch):
-    monkeypatch.delenv("TF_XLA_FLAGS")  # by which these tests keep theirs
-    process()
-    assert list((store.folder / "programs").glob("*/*"))
+@pytest.fixture
+def studio(store):
+    """Start one as a process that only pipes lead to; it is ended after the test."""
+    command = [sys.executable, "-m", "pg_core.runs.workers.worker", "studio"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    with subprocess.Popen(command, env=os.environ | {"PG_LAB_DATA": str(store.folder)}, **pipes) as child:
+        assert json.loads(child.stdout.readline()) == {"ready": True}
+        yield child
+        child.kill()
 
 
-def test_studio_answers_and_ends_with_its_input(store, small, process):
-    child = process("studio")
+def test_studio_answers_and_ends_with_its_input(store, small, studio):
+    child = studio
 
     def ask(run_id, config, update, frames):
         about = {"run_id": run_id, "config": config, "update": update, "agent": 1, "frames": frames}
