@@ -46,7 +46,9 @@ def accumulate(slice_gradients: SliceGradients, params: Any, batch: Any, lengths
 
     def arguments(group: tf.Tensor, index: tf.Tensor) -> tuple[Any, Any]:
         mine = tf.nest.map_structure(lambda x: x[group], networks)
-        return mine, tf.nest.map_structure(lambda x: _slice(x, group, [*agents, num_episodes], index * size, size), rows)
+        return mine, tf.nest.map_structure(
+            lambda x: _slice(x, group, [*agents, num_episodes], index * size, size), rows
+        )
 
     traced = tf.function(slice_gradients, autograph=False).get_concrete_function(
         *arguments(tf.constant(0), tf.constant(0))
