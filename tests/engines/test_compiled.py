@@ -25,7 +25,7 @@ from pg_core.randomness import Stream
 # One shape for all tests that learn: XLA takes seconds to compile another.
 SMALL = {"num_agents": 2, "episodes_per_update": 3, "hidden_layers": (8,), "stop_when_solved": False}
 
-compiled_collect = tf.function(collect, jit_compile=True, autograph=False)
+compiled_collect = learners.Program(collect)
 
 pytestmark = pytest.mark.usefixtures("sixteen_at_once")
 

@@ -221,7 +221,7 @@ def other_values(name: str) -> list:
 def traces() -> int:
     """How often the two programs that train have been traced."""
     programs = learners.learn_program, learners.play_program
-    return sum(program.experimental_get_tracing_count() for program in programs)
+    return sum(program.function.experimental_get_tracing_count() for program in programs)
 
 
 @pytest.mark.parametrize(
