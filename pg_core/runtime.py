@@ -81,10 +81,10 @@ def keep_programs(folder: Path) -> None:
                 path.unlink(missing_ok=True)
                 note.unlink(missing_ok=True)
         escaped = re.sub(r'(["\\])', r"\\\1", str(fitting))  # within quotes, since a name may have spaces
-        _add_flag("TF_XLA_FLAGS", f'--tf_xla_persistent_cache_directory="{escaped}"')
+        if _add_flag("TF_XLA_FLAGS", f'--tf_xla_persistent_cache_directory="{escaped}"'):
+            _kept = fitting  # and in no folder that is named later: TensorFlow reads the flag once
         if not os.access(fitting, os.W_OK) or shutil.disk_usage(fitting).free < PROGRAM_ROOM:
             _add_flag("TF_XLA_FLAGS", "--tf_xla_persistent_cache_read_only=true")
-        _kept = fitting
 
 
 def note_programs() -> None:
@@ -150,11 +150,13 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _add_flag(variable: str, flag: str) -> None:
-    """Add a flag to an environment variable, unless whoever started this process has set it."""
+def _add_flag(variable: str, flag: str) -> bool:
+    """Add a flag to an environment variable, unless it is set; return whether it was not."""
     flags = os.environ.get(variable, "")
-    if f"{flag.split('=')[0]}=" not in flags:
+    is_new = f"{flag.split('=')[0]}=" not in flags
+    if is_new:
         os.environ[variable] = f"{flags} {flag}".strip()
+    return is_new
 
 
 def _machine() -> str:

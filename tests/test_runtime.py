@@ -46,6 +46,15 @@ def test_what_is_set_is_never_overridden(flags, tmp_path):
     assert os.environ["TF_XLA_FLAGS"] == f"--tf_xla_auto_jit=0 {CACHE}/mine"
 
 
+def test_programs_are_noted_where_they_are_kept_whatever_folder_is_named_later(flags, tmp_path):
+    flags()
+    for name in ("first", "second"):
+        runtime.keep_programs(tmp_path / name)
+        (tmp_path / name / runtime._machine() / "a.pb").touch()
+        runtime.note_programs()
+    assert [path.parts[-3] for path in tmp_path.rglob("*.sha256")] == ["first"]
+
+
 def test_programs_of_one_machine_have_a_folder_of_their_own(flags, tmp_path, monkeypatch):
     folders = []
     for machine in ("this", "that"):
