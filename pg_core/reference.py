@@ -69,10 +69,11 @@ def log_policy(params: Params, observations: Array, activation: Callable[[Any], 
 
 def play(env: gym.Env[Array, np.int64], params: Params, rng: np.random.Generator) -> Episode:
     """Play one episode, every action drawn with its probability."""
+    arrays = {name: variable.numpy() for name, variable in params.items()}  # NumPy is faster for a single observation
     observation, _ = env.reset(seed=int(rng.integers(2**31)))
     steps, done = [], False
     while not done:
-        right = np.exp(log_policy(params, observation[None])[0, 1])
+        right = np.exp(log_policy(arrays, observation[None], np.tanh))[0, 1]
         action = np.int64(rng.random() < right)
         following, reward, terminated, truncated, _ = env.step(action)
         steps.append((observation, action, reward))

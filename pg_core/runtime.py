@@ -1,13 +1,15 @@
 """Sets TensorFlow up for training, before it computes anything."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import platform
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,6 +28,7 @@ FLAGS = (
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 _kept: Path | None = None  # where this process keeps programs
+_numbers: ContextVar[Iterator[int] | None] = ContextVar("numbers", default=None)
 
 
 @contextlib.contextmanager
@@ -79,7 +82,7 @@ def keep_programs(folder: Path) -> None:
                 note.unlink(missing_ok=True)
         escaped = re.sub(r'(["\\])', r"\\\1", str(fitting))  # within quotes, since a name may have spaces
         if _add_flag("TF_XLA_FLAGS", f'--tf_xla_persistent_cache_directory="{escaped}"'):
-            _kept = fitting
+            _kept = fitting  # and in no folder that is named later: TensorFlow reads the flag once
         if not os.access(fitting, os.W_OK) or shutil.disk_usage(fitting).free < PROGRAM_ROOM:
             _add_flag("TF_XLA_FLAGS", "--tf_xla_persistent_cache_read_only=true")
 
@@ -102,10 +105,27 @@ def prepare() -> None:
     for flag in FLAGS:
         _add_flag("XLA_FLAGS", flag)
     import tensorflow as tf
+    from tensorflow.python.framework import ops
 
+    tf.compat.v1.get_default_graph()  # when it is first asked for, it takes a number
+    if not isinstance(ops.uid, functools.partial):
+        ops.uid = functools.partial(_number, ops.uid)
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(os.cpu_count() or 1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+@contextlib.contextmanager
+def numbering(numbers: Iterator[int]) -> Iterator[None]:
+    """Have TensorFlow number what is traced meanwhile with these, not with how much the process has traced before.
+
+    The numbers are in the names by which XLA finds kept programs.
+    """
+    token = _numbers.set(numbers)
+    try:
+        yield
+    finally:
+        _numbers.reset(token)
 
 
 def skip_optimization() -> None:
@@ -114,6 +134,11 @@ def skip_optimization() -> None:
     import tensorflow as tf
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+def _number(next_of_process: Callable[[], int]) -> int:
+    numbers = _numbers.get()
+    return next_of_process() if numbers is None else next(numbers)
 
 
 def _note_of(program: Path) -> Path:

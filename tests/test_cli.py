@@ -106,13 +106,13 @@ def test_an_environment_of_this_folder_is_trained_played_and_exported(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(registration, "_serves_strangers", False)
     options = ["--env-id", "mine_of_cli:Ten/Dials-v0", "--normalize-observations", *SMALL, "--json"]
-    result = subprocess.run(
-        [sys.executable, "-m", "pg_core", "train", *options], capture_output=True, text=True, check=True
-    )
-    run_id = json.loads(result.stdout.splitlines()[-1])["run_id"]
-    assert "tells no time limit: episodes are cut after 10,000 steps" in result.stderr
-    assert cli.main(["evaluate", run_id, "--episodes", "3", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["lengths"] == [5, 5, 5]
+    assert cli.main(["train", *options]) == 0
+    said = capsys.readouterr()
+    run_id = json.loads(said.out.splitlines()[-1])["run_id"]
+    assert "tells no time limit: episodes are cut after 10,000 steps" in said.err
+    played = run(tmp_path / "lab", "evaluate", run_id, "--episodes", "3", "--json")  # as a shell runs it, too
+    assert played.returncode == 0, played.stderr
+    assert json.loads(played.stdout)["lengths"] == [5, 5, 5]
     assert cli.main(["replay", run_id, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["identical"]
     for name, status in (("zip", 0), ("replay", 0)):
@@ -129,10 +129,10 @@ def test_an_environment_of_this_folder_is_trained_played_and_exported(
     assert script.stdout.startswith("mean return ")
 
 
-def test_evaluate(folder: Path, trained: list[dict]) -> None:
-    result = run(folder, "evaluate", trained[-1]["run_id"], "--episodes", "7", "--json")
-    assert result.returncode == 0, result.stderr
-    answer = json.loads(result.stdout)
+def test_evaluate(folder: Path, trained: list[dict], monkeypatch, capsys) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    assert cli.main(["evaluate", trained[-1]["run_id"], "--episodes", "7", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
     assert list(answer) == ["returns", "lengths", "consecutive_successes"]
     assert len(answer["returns"]) == len(answer["lengths"]) == 7
     assert answer["returns"] == answer["lengths"]  # CartPole pays 1 a step
@@ -291,16 +291,18 @@ def test_several_runs_are_exported_to_one_table(
 
 
 @pytest.mark.parametrize("suffix", ["webp", "gif", "mp4"])
-def test_render(folder: Path, trained: list[dict], tmp_path: Path, suffix: str) -> None:
+def test_render(folder: Path, trained: list[dict], tmp_path: Path, monkeypatch, suffix: str) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
     path = tmp_path / f"clip.{suffix}"
-    result = run(folder, "render", trained[-1]["run_id"], "-o", str(path))
-    assert result.returncode == 0, result.stderr
+    assert cli.main(["render", trained[-1]["run_id"], "-o", str(path)]) == 0
     magic = {"webp": b"RIFF", "gif": b"GIF8", "mp4": b"\x00\x00\x00"}[suffix]
     assert path.read_bytes().startswith(magic)
 
 
-def test_runs_lists_the_run(folder: Path, trained: list[dict]) -> None:
-    *_, listed = map(json.loads, run(folder, "runs", "--json").stdout.splitlines())
+def test_runs_lists_the_run(folder: Path, trained: list[dict], monkeypatch, capsys) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    assert cli.main(["runs", "--json"]) == 0
+    *_, listed = map(json.loads, capsys.readouterr().out.splitlines())
     assert (listed["run_id"], listed["name"], listed["state"]) == (trained[-1]["run_id"], "small", "finished")
 
 
@@ -398,18 +400,24 @@ def test_bad_input_gets_one_sentence_and_status_2(
     assert words in said.err and said.err.count("\n") == 1
 
 
-def test_a_wrong_suffix_or_agent_gets_one_sentence(folder: Path, trained: list[dict], tmp_path: Path) -> None:
+def test_a_wrong_suffix_or_agent_gets_one_sentence(
+    folder: Path, trained: list[dict], tmp_path: Path, monkeypatch, capfd
+) -> None:
     run_id = trained[-1]["run_id"]
     result = run(folder, "render", run_id, "-o", str(tmp_path / "clip.avi"))
     assert (result.returncode, result.stderr) == (2, "`path` must end in .webp, .gif or .mp4, got 'clip.avi'.\n")
-    result = run(folder, "evaluate", run_id, "--agent", "2")
-    assert (result.returncode, result.stderr) == (2, "`agent` must be in [0, 1], got 2.\n")
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    assert cli.main(["evaluate", run_id, "--agent", "2"]) == 2
+    assert capfd.readouterr().err == "`agent` must be in [0, 1], got 2.\n"
 
 
-def test_a_file_that_cannot_be_written_gets_a_sentence(folder: Path, trained: list[dict], tmp_path: Path) -> None:
-    result = run(folder, "render", trained[-1]["run_id"], "-o", str(tmp_path / "missing" / "clip.webp"))
-    assert result.returncode == 2
-    assert result.stderr.startswith("A file cannot be written:") and result.stderr.count("\n") == 1
+def test_a_file_that_cannot_be_written_gets_a_sentence(
+    folder: Path, trained: list[dict], tmp_path: Path, monkeypatch, capfd
+) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    assert cli.main(["render", trained[-1]["run_id"], "-o", str(tmp_path / "missing" / "clip.webp")]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith("A file cannot be written:") and said.count("\n") == 1
 
 
 def test_a_reader_that_leaves_stops_the_run_quietly(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -425,12 +433,14 @@ def test_a_reader_that_leaves_stops_the_run_quietly(folder: Path, monkeypatch: p
     assert [run.state for run in lab.runs() if run.name == "left"] == ["stopped"]
 
 
-def test_the_lab_solves_cartpole_with_all_agents(folder: Path) -> None:
+def test_the_lab_solves_cartpole_with_all_agents(folder: Path, monkeypatch, capsys) -> None:
     """The acceptance of the whole: five agents from the defaults, then 200 episodes in a row to the time limit."""
-    result = run(folder, "train", "--num-agents", "5", "--seed", "0", "--stop-when-solved", "--json")
-    summary = json.loads(result.stdout.splitlines()[-1])
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    assert cli.main(["train", "--num-agents", "5", "--seed", "0", "--stop-when-solved", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert summary["solved"] == [True] * 5
     result = run(folder, "evaluate", summary["run_id"], "--json")
+    assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["consecutive_successes"] == 200
 
 

@@ -25,6 +25,8 @@ SETTINGS = [  # every one but those of the weights
     {"ent_coef": 0.1, "max_grad_norm": 0.05, "baseline": "value", "optimizer": "adam", "reward_scale": 0.3},
 ]
 
+update = tf.function(reinforce.update, autograph=False)  # traced only: XLA takes seconds to compile each setting
+
 
 def played(spec: EnvironmentSpec) -> list[reference.Episode]:
     """Episodes of any numbers."""
@@ -88,7 +90,7 @@ def assert_the_scripts_steps_are_the_trainers(config: Config):
     before = {name: variable.numpy() for name, variable in policy.items()}
     for number in (1, 2):
         hyper = reinforce.hyperparameters(config)
-        state, _ = learn_program(state, as_trajectories(episodes), hyper, config.optimizer, None, spec.choices)
+        state, _ = update(state, as_trajectories(episodes), hyper, config.optimizer, None, spec.choices)
         standalone.learn(config.model_dump(), policy, value, slots, number, episodes)
     assert max(np.abs(policy[name] - array).max() for name, array in before.items()) > 0.01
     for ours, theirs in ((policy, state.policy), (value, state.value)):

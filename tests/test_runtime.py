@@ -46,6 +46,15 @@ def test_what_is_set_is_never_overridden(flags, tmp_path):
     assert os.environ["TF_XLA_FLAGS"] == f"--tf_xla_auto_jit=0 {CACHE}/mine"
 
 
+def test_programs_are_noted_where_they_are_kept_whatever_folder_is_named_later(flags, tmp_path):
+    flags()
+    for name in ("first", "second"):
+        runtime.keep_programs(tmp_path / name)
+        (tmp_path / name / runtime._machine() / "a.pb").touch()
+        runtime.note_programs()
+    assert [path.parts[-3] for path in tmp_path.rglob("*.sha256")] == ["first"]
+
+
 def test_programs_of_one_machine_have_a_folder_of_their_own(flags, tmp_path, monkeypatch):
     folders = []
     for machine in ("this", "that"):
@@ -104,16 +113,19 @@ from pg_core import runtime
 runtime.keep_programs(Path(sys.argv[1]))
 from pg_core.config import Config
 from pg_core.learning.trainer import Trainer
-trainer = Trainer(Config(num_agents=2, episodes_per_update=3, hidden_layers=(8,), num_updates=10))
+import tensorflow as tf
+for i in range(int(sys.argv[2])):
+    tf.function(lambda x: x + i)(tf.constant(1))
+trainer = Trainer(Config(num_agents=2, episodes_per_update=3, hidden_layers=(), num_updates=10))
 trainer.compile()
 list(trainer)
 print(hashlib.sha256(b"".join(array.tobytes() for array in trainer.checkpoint().values())).hexdigest())
 """
 
 
-def train(folder: Path) -> str:
+def train(folder: Path, traced_before: int = 0) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "TF_XLA_FLAGS"}
-    command = [sys.executable, "-c", TRAIN, str(folder)]
+    command = [sys.executable, "-c", TRAIN, str(folder), str(traced_before)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-500:]
     return done.stdout
@@ -130,7 +142,7 @@ def test_a_kept_program_computes_the_same_bits_as_the_one_that_was_compiled(comp
     folder, printed = compiled
     kept = {path: path.stat().st_mtime_ns for path in folder.glob("*/*")}
     assert kept
-    assert train(folder) == printed
+    assert train(folder, traced_before=3) == printed
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*/*")} == kept  # nothing was compiled again
 
 

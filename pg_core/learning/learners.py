@@ -5,7 +5,10 @@ one update at a time; the compiled engine plays inside, and one dispatch of the 
 """
 
 import functools
+import hashlib
+import itertools
 import math
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -186,7 +189,30 @@ def make_learner(config: Config, state: State) -> Learner:
     return CompiledLearner(config, state) if config.compiled else GymnasiumLearner(config, state)
 
 
-@tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
+class Program:
+    """A function that XLA compiles for each kind of arguments, and that any other process finds compiled."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = tf.function(function, jit_compile=True, autograph=False)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run the program for these, tensors and what is fixed in it, and compile it before if it is the first time."""
+        with runtime.numbering(self._numbers(arguments)):
+            return self.function(*arguments)
+
+    def _numbers(self, arguments: tuple[Any, ...]) -> Iterator[int]:
+        """Count from a number that only the kind of arguments decides; nothing is calculated unless one is traced."""
+
+        def kind(argument: Any) -> Any:
+            if callable(argument):
+                return argument.__module__, argument.__qualname__
+            return (argument.dtype, argument.shape) if tf.is_tensor(argument) else argument
+
+        name = self.function.python_function.__name__, tf.nest.map_structure(kind, arguments)
+        yield from itertools.count(int(hashlib.sha256(repr(name).encode()).hexdigest()[:12], 16))
+
+
+@Program
 def learn_program(
     state: State, trajectories: Trajectories, hyper: Hyperparameters, optimizer: str, threshold: float | None,
     choices: Choices = (),
@@ -195,7 +221,7 @@ def learn_program(
     return reinforce.update(state, trajectories, hyper, optimizer, threshold, choices)
 
 
-@tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
+@Program
 def play_program(
     state: State, hyper: Hyperparameters, draws: Draws, num_updates: tf.Tensor, optimizer: str,
     environment: CompiledEnvironment, threshold: float | None,

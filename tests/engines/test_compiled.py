@@ -25,7 +25,7 @@ from pg_core.randomness import Stream
 # One shape for all tests that learn: XLA takes seconds to compile another.
 SMALL = {"num_agents": 2, "episodes_per_update": 3, "hidden_layers": (8,), "stop_when_solved": False}
 
-compiled_collect = tf.function(collect, jit_compile=True, autograph=False)
+compiled_collect = learners.Program(collect)
 
 pytestmark = pytest.mark.usefixtures("sixteen_at_once")
 
@@ -269,7 +269,7 @@ def test_both_programs_take_the_same_step_from_the_same_episodes(optimizer):
         fixed = optimizer, environment, spec.reward_threshold
         together, (measured, _) = learners.play_program(state, hyper, draws, tf.constant(1), *fixed)
         episodes = compiled_collect(environment, state.policy, hyper.activation, draws.noise[0], draws.starts[0])
-        apart, also = learners.learn_program(state, episodes, hyper, optimizer, spec.reward_threshold)
+        apart, also = learners.learn_program(state, episodes, hyper, optimizer, spec.reward_threshold, spec.choices)
         for ours, theirs in zip(tf.nest.flatten(together), tf.nest.flatten(apart), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
         for field in measured._fields:

@@ -233,7 +233,7 @@ def test_an_agent_plays_the_same_in_populations_of_8_19_and_64():
 
 def traces() -> int:
     programs = learners.learn_program, learners.play_program
-    return sum(program.experimental_get_tracing_count() for program in programs)
+    return sum(program.function.experimental_get_tracing_count() for program in programs)
 
 
 @pytest.mark.parametrize("engine", ["compiled", "gymnasium"])

@@ -446,6 +446,6 @@ def test_what_was_played_is_measured():
 
 
 def test_choices_have_no_bounds():
-    config = Config(num_agents=2, episodes_per_update=B, hidden_layers=())
-    _, measured = run(config, reinforce.initial_state(config, config.environment), trajectories_of(config))
+    config = setting()
+    _, measured = run(config, state_of(config), trajectories_of(config))
     assert np.isnan(measured.at_bounds).all()

@@ -73,7 +73,9 @@ def test_what_a_trial_says_is_to_be_seen(name: str) -> None:
     runs = []
     for _, config in TRIALS[name].runs:
         trainer = Trainer(config)
-        runs.append(list(trainer))
+        runs.append([])
+        while more := trainer.advance(config.num_updates):
+            runs[-1] += more
         trainer.close()
         assert len(runs[-1]) == config.num_updates
     assert SEEN[name](*runs), [(final(run), of_last(run, "entropy"), of_first(run, "grad_snr", 10)) for run in runs]
