@@ -22,4 +22,11 @@
             else location.assign(link.href)
         }
     }, true)
+    // The page of a check that has ended is asked for here, once: only the browser knows which statement is wanted by now.
+    let asked = null
+    new MutationObserver(() => {
+        const checked = document.querySelector(".st-key-checked")
+        if (checked && checked !== asked) dispatchEvent(new PopStateEvent("popstate"))
+        asked = checked
+    }).observe(document, { childList: true, subtree: true })
 }

@@ -78,13 +78,14 @@ def code(name: str) -> None:
 
 @st.fragment(run_every=ASK_SECONDS)
 def _await(name: str, said: str) -> None:
-    """Say that a check runs, and have the page run once it has: the pictures of before stay as they are till then."""
+    """Say that a check runs, and once it has, have the browser ask for the page: pictures stay as they are till then.
+
+    `st.rerun` would draw it for the address of before, and take the place of a link that has been followed meanwhile.
+    """
     st.caption(said)
-    if lab.checked(name, **parameters(name))[1]:
-        return
-    if st.query_params.get("statement") != name:  # the browser asked before it followed the link to this statement
-        st.query_params["statement"] = name
-    st.rerun()
+    if not lab.checked(name, **parameters(name))[1]:
+        with st.container(key="checked"):  # assets/statement_links.js looks for it
+            st.caption("Drawing …")
 
 
 def _control(name: str, key: str) -> None:

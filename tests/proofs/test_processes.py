@@ -10,7 +10,8 @@ from pg_core import proofs, runtime
 from pg_core.proofs import PARAMETERS, STATEMENTS
 
 SEEDS, GAMMAS = range(20), (0.0, 0.5, 0.9, 1.0)
-SIZES = {key: (PARAMETERS[key].low, PARAMETERS[key].high) for key in ("horizon", "states")}
+
+Settings = dict[str, int | float]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -21,27 +22,33 @@ def as_checked() -> Iterator[None]:
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
 
 
-def failures(name: str, **parameters) -> list[str]:
-    """What a check got wrong."""
-    return [f"{parameters}: {row}" for row in proofs.run(name, **parameters).comparisons if not row.passed]
+def twenty_processes_and_every_discount(name: str) -> list[Settings]:
+    return every(seed=SEEDS, **({"gamma": GAMMAS} if "gamma" in STATEMENTS[name] else {}))
 
 
+def every_size(name: str) -> list[Settings]:
+    sizes = {key: range(low, high + 1) for key, (low, high) in bounds(name).items()}
+    return every(seed=[1234], **sizes) if "states" in sizes else []
+
+
+def where_everything_is_extreme(name: str) -> list[Settings]:
+    sizes = {key: (low, high - 1) for key, (low, high) in bounds(name).items()}
+    return every(seed=[4321], gamma=(0.0, 1.0), **sizes) if "gamma" in STATEMENTS[name] else []
+
+
+def bounds(name: str) -> dict[str, tuple[int, int]]:
+    sizes = {key: PARAMETERS[key] for key in ("horizon", "states") if key in STATEMENTS[name]}
+    return {key: (int(parameter.low), int(parameter.high)) for key, parameter in sizes.items()}
+
+
+def every(**values) -> list[Settings]:
+    """Return all combinations of values, the last ones changing fastest: a seed's networks are compared once."""
+    return [dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())]
+
+
+# One test for each statement: its settings share what is traced.
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_verdicts_are_right_for_twenty_processes_and_every_discount(name):
-    gammas = GAMMAS if "gamma" in STATEMENTS[name] else (None,)
-    settings = [{"seed": seed} | ({} if gamma is None else {"gamma": gamma}) for seed in SEEDS for gamma in gammas]
-    assert not [failure for setting in settings for failure in failures(name, **setting)]
-
-
-@pytest.mark.parametrize("name", [name for name, keys in STATEMENTS.items() if "states" in keys])
-def test_verdicts_are_right_for_every_size(name):
-    sizes = {key: range(low, high + 1) for key, (low, high) in SIZES.items() if key in STATEMENTS[name]}
-    for chosen in itertools.product(*sizes.values()):
-        assert not failures(name, seed=1234, **dict(zip(sizes, chosen, strict=True)))
-
-
-@pytest.mark.parametrize("name", [name for name, keys in STATEMENTS.items() if "gamma" in keys])
-def test_verdicts_are_right_where_everything_is_extreme(name):
-    sizes = {key: (low, high - 1) for key, (low, high) in SIZES.items() if key in STATEMENTS[name]}
-    for gamma, *chosen in itertools.product((0.0, 1.0), *sizes.values()):
-        assert not failures(name, seed=4321, gamma=gamma, **dict(zip(sizes, chosen, strict=True)))
+def test_verdicts_are_right(name):
+    settings = twenty_processes_and_every_discount(name) + every_size(name) + where_everything_is_extreme(name)
+    for setting in settings:
+        assert not [f"{setting}: {row}" for row in proofs.run(name, **setting).comparisons if not row.passed]

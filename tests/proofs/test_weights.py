@@ -31,8 +31,8 @@ def test_the_plainest_row_by_hand(computed):
     process, theta = mdp.random_mdp(2, 0), mdp.random_policy(2, 0)
     single = mdp.every_batch(process, 3)
     returns = sum(0.9**t * single.rewards[t, :, 0] for t in range(3))
-    scores = mdp.scores(theta, single).numpy().sum(axis=(0, 2))
-    chances = mdp.probabilities(theta, single).numpy()
+    scores = mdp.scores(theta, single).sum(axis=(0, 2))
+    chances = mdp.probabilities(theta, single)
     steps = returns[:, None, None] * scores
     mean = np.einsum("n,nsa->sa", chances, steps)
     variance = np.einsum("n,nsa->", chances, (steps - mean) ** 2) / 2

@@ -47,12 +47,20 @@ def process_of(child):
     return psutil.Process(int(child.name.split("@")[0]))
 
 
-def test_a_worker_is_forked_with_a_session_of_its_own_and_no_way_to_others(start):
+def has_socket(pid):
+    try:
+        return any("socket" in os.readlink(file) for file in os.scandir(f"/proc/{pid}/fd"))
+    except FileNotFoundError:  # one was closed meanwhile
+        return True
+
+
+def test_a_worker_is_forked_with_a_session_of_its_own_and_no_way_to_others(start, wait):
     first, second = start(), start()
     process = process_of(second)
     assert process.parent() == process_of(first).parent() == fork_server()
-    assert os.getsid(process.pid) == process.pid and process.cwd() == fork_server().cwd()
-    assert not [file for file in os.scandir(f"/proc/{process.pid}/fd") if "socket" in os.readlink(file)]
+    wait(lambda: os.getsid(process.pid) == process.pid)  # it is named as soon as it is forked
+    wait(lambda: not has_socket(process.pid))
+    assert process.cwd() == fork_server().cwd()
 
 
 def test_it_shares_the_memory_of_what_is_imported(start):
