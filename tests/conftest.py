@@ -1,5 +1,6 @@
 """Fixtures of all tests."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_unconfigure() -> None:
     """Have the next run trust what this one compiled."""
     runtime.note_programs()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def garbage() -> None:
+    """Have nobody look for garbage in what earlier tests keep: Streamlit does after each run of a script."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
