@@ -83,6 +83,7 @@ def open_page(context: BrowserContext, server: Server) -> Iterator[Open]:
         followed: Callable[[bytes], Sequence[bytes]] | None = None, excused: str = "\0", motion: bool = False,
     ) -> Page:  # fmt: skip
         page = next((tab for tab in context.pages if tab not in excuses), None) or context.new_page()
+        page.bring_to_front()  # a tab behind another is painted once a second
         excuses[page] = excused
         show(page, width, height, scheme)
         page.emulate_media(reduced_motion="no-preference" if motion else "reduce")
@@ -119,5 +120,6 @@ def show(page: Page, width: int, height: int, scheme: str) -> None:
 def leave(page: Page) -> None:
     """Leave a tab as a new one is, but for the process that shows it."""
     page.unroute_all()
+    page.bring_to_front()
     page.mouse.move(0, 0)
     page.goto("about:blank")
