@@ -73,6 +73,7 @@ def test_only_the_owner_and_an_administrator_control_a_run(
         ann.wait_for_url("**/?*run=*")
         [run] = store.runs()
         assert run.owner == f"{provider.url} 1"
+        expect(ann.locator(".lab-status")).to_contain_text("running")  # a run that has not begun cannot be forked
         bob.goto(f"{server.url}/?run={run.id}")
         expect(bob.locator(".lab-status")).to_contain_text(run.name)
         page = bob.get_by_test_id("stMainBlockContainer")
