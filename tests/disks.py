@@ -11,8 +11,8 @@ import pytest
 
 @contextlib.contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """Mount 4 MiB on a folder; the test is skipped where it is not allowed to."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "lab", str(folder)]
+    """Mount 16 MiB on a folder; the test is skipped where it is not allowed to."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=16m", "lab", str(folder)]
     try:
         mounted = subprocess.run(command, capture_output=True, text=True)
     except OSError as error:

@@ -27,7 +27,7 @@ def told(page: Page, sentence: str) -> None:
 
 
 def test_a_full_disk_is_told_and_the_run_goes_on_once_there_is_room(open_page: Open, server: Server) -> None:
-    page = open_page("?num_updates=50000&stop_when_solved=False&num_agents=2&hidden_layers=8&pace=5", excused="503")
+    page = open_page("?num_updates=50000&stop_when_solved=False&pace=5", excused="503")
     button(page, "Train").click()
     wait_for_points(page, 5)
     run, store = run_id(page), Store(server.data)
