@@ -73,9 +73,7 @@ def test_its_step_is_the_trainers(gamma, monkeypatch):
     config = Config(**BATCH, **DESCENT, gamma=gamma)
     episodes, state = played(config.environment), initial_state(config)
     gradients = reference.estimate_gradient(variables(state.policy), episodes)
-    after, _ = learn_program(
-        state, as_trajectories(episodes), reinforce.hyperparameters(config), config.optimizer, None
-    )
+    after, _ = learn_program(state, as_trajectories(episodes), reinforce.hyperparameters(config))
     assert max(np.abs(gradient).max() for gradient in gradients.values()) > 0.01
     for name, gradient in gradients.items():
         np.testing.assert_allclose(after.policy[name][0] - state.policy[name][0], -gradient, atol=2e-6)
@@ -90,7 +88,7 @@ def assert_the_scripts_steps_are_the_trainers(config: Config):
     before = {name: variable.numpy() for name, variable in policy.items()}
     for number in (1, 2):
         hyper = reinforce.hyperparameters(config)
-        state, _ = update(state, as_trajectories(episodes), hyper, config.optimizer, None, spec.choices)
+        state, _ = update(state, as_trajectories(episodes), hyper, spec.choices)
         standalone.learn(config.model_dump(), policy, value, slots, number, episodes)
     assert max(np.abs(policy[name] - array).max() for name, array in before.items()) > 0.01
     for ours, theirs in ((policy, state.policy), (value, state.value)):
