@@ -21,7 +21,7 @@ BATCH = {"num_agents": 1, "episodes_per_update": B}
 DESCENT = {"optimizer": "sgd", "learning_rate": 1.0, "momentum": 0.0}
 SETTINGS = [  # every one but those of the weights
     {"activation": "relu", "hidden_layers": (8, 6), "optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9},
-    {"activation": "silu", "ent_coef": 0.3, "reduction": "episode", "optimizer": "rmsprop"},
+    {"activation": "silu", "hidden_layers": (8, 6), "ent_coef": 0.3, "reduction": "episode", "optimizer": "rmsprop"},
     {"ent_coef": 0.1, "max_grad_norm": 0.05, "baseline": "value", "optimizer": "adam", "reward_scale": 0.3},
 ]
 
@@ -67,6 +67,7 @@ def variables(params) -> reference.Params:
     return {name: tf.Variable(array[0]) for name, array in params.items()}
 
 
+@pytest.mark.usefixtures("traced_only")
 @pytest.mark.parametrize("gamma", [1.0, 0.9])
 def test_its_step_is_the_trainers(gamma, monkeypatch):
     monkeypatch.setattr(reference, "GAMMA", gamma)
