@@ -73,13 +73,11 @@ def update(
     played = Trajectories(*map(tf.constant, (*steps, ended, ended)))
     trajectories = Trajectories(*_for_any_number(played[:4], axis=1), *_for_any_number(played[4:], axis=0))
     signature = _for_any_number(state, axis=0), trajectories
-    key = config.optimizer, choices, *tf.nest.flatten(signature)
+    key = choices, *tf.nest.flatten(signature)
     if key not in _traced:
         if len(_traced) == MAX_TRACED:
             del _traced[next(iter(_traced))]
-        step = _function(
-            lambda state, played, hyper: reinforce.update(state, played, hyper, config.optimizer, None, choices)
-        )
+        step = _function(lambda state, played, hyper: reinforce.update(state, played, hyper, choices))
         _traced[key] = step.get_concrete_function(*signature, hyper)
     learned: tuple[State, Metrics] = _traced[key](state, played, hyper)
     return learned
