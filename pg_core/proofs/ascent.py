@@ -8,14 +8,13 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
 
-from pg_core import maths
 from pg_core.learning.reinforce import State
 from pg_core.proofs import long_runs, mdp, training
 from pg_core.proofs.landscapes import Landscape, descend, norms, shortfall, steps
 from pg_core.proofs.long_runs import BANDIT
 from pg_core.proofs.mdp import Array, Batches, Mdp
+from pg_core.proofs.reward_to_go import discounted_reward_to_go
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 STEPS = 25
@@ -42,19 +41,17 @@ def decayed(values: Array, decay: float) -> Array:
 def estimator(landscape: Landscape) -> Callable[[Array], tuple[Array, Array]]:
     """Return a function of θ: Σₜ γᵗ Gₜ ∇log π(aₜ|sₜ) of every episode, `[N, S, A]`, and its probability, `[N]`."""
     batches = mdp.every_batch(landscape.process, landscape.horizon)
-    rewards = tf.convert_to_tensor(batches.rewards)
-    weights = maths.discounts(rewards, landscape.gamma) * maths.discounted_returns(rewards, landscape.gamma)
+    weights = discounted_reward_to_go(batches.rewards, landscape.gamma)
 
     def estimates(theta: Array) -> tuple[Array, Array]:
-        table = tf.constant(theta)
-        return np.asarray(mdp.estimates(table, batches, weights)), np.asarray(mdp.probabilities(table, batches))
+        return mdp.estimates(theta, batches, weights), mdp.probabilities(theta, batches)
 
     return estimates
 
 
 def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
     """Compare what steps gain with what they must gain, and the optimisers' steps with their closed forms."""
-    theta = mdp.random_policy(states, seed).numpy()
+    theta = mdp.random_policy(states, seed)
     landscape = Landscape(mdp.random_mdp(states, seed), gamma, horizon)
     estimates, rng = estimator(landscape), np.random.default_rng([seed, 2])
     rate = 1 / landscape.smoothness()
@@ -92,11 +89,8 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
 
 def _steps_of_ascent(landscape: Landscape, theta: Array, up: Array, down: Array) -> tuple[Comparison, ...]:
     """Compare steps along ∇J, and against it, with what is promised."""
-    smooth, slope = (
-        landscape.smoothness(),
-        mdp.objective_gradient(landscape.process, tf.constant(theta), *landscape[1:]),
-    )
-    ends = theta + FRACTIONS[:, None, None] / smooth * slope.numpy()
+    smooth, slope = landscape.smoothness(), mdp.objective_gradient(landscape.process, theta, *landscape[1:])
+    ends = theta + FRACTIONS[:, None, None] / smooth * slope
     return (
         exact("descent on -J is ascent on J: θ - α∇(-J) = θ + α∇J", up[1], theta + slope / smooth),
         exact("J(θ+α∇J) ≥ J(θ) + α(1-αL/2)‖∇J‖² for αL = 0.1, 0.5, 1, 2",
@@ -192,20 +186,18 @@ def _trainers_steps(landscape: Landscape, theta: Array) -> list[Comparison]:
     """Compare three updates of the trainer, whose gradients are limited, with what each optimiser makes of them."""
     every = mdp.every_batch(landscape.process, landscape.horizon)
     batch = Batches._make([*(rows[:, -1:] for rows in every[:4]), every.dynamics[-1:]])  # an episode to the time limit
-    observations = training.one_hot(tf.constant(theta), batch)
-    rewards = tf.constant(batch.rewards)
-    weights = maths.discounts(rewards, landscape.gamma) * maths.discounted_returns(rewards, landscape.gamma)
+    observations, weights = training.one_hot(theta, batch), discounted_reward_to_go(batch.rewards, landscape.gamma)
 
     def gradient(state: State) -> Array:
         """Return the gradient of the loss: of the table, and below it of the bias, which every state's row shares."""
         logits = state.policy["kernel_0"][0] + state.policy["bias_0"][0]
-        of_table = -np.asarray(mdp.estimates(logits, batch, weights))[0]
+        of_table = -mdp.estimates(logits, batch, weights)[0]
         return np.concatenate([of_table, of_table.sum(axis=0, keepdims=True)])
 
     def parameters(state: State) -> Array:
         return np.concatenate([state.policy["kernel_0"][0], state.policy["bias_0"][0]])
 
-    start = training.start(training.table(tf.constant(theta)), 1)
+    start = training.start(training.table(theta), 1)
     limit = float(np.linalg.norm(gradient(start))) / 2
 
     def after(state: State, optimizer: str) -> State:

@@ -15,6 +15,7 @@ from pg_core.proofs.discounting import two_gates
 from pg_core.proofs.leave_one_out import from_one_state, mean_of_others
 from pg_core.proofs.mdp import Array, Batches, Mdp
 from pg_core.proofs.normalization import wedge
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 ESTIMATOR = (
@@ -32,7 +33,7 @@ BATCH: int = PRESETS["best"].values["episodes_per_update"]
 NEARLY = 1e-5  # what the 1e-8 that is added to a deviation may change
 SIZES = (3, 8, 16, 32, 64)
 LOSS = 11.0  # of one in ten, in the example that points away
-EVEN_GATES = tf.zeros((2, 2), tf.float64)
+EVEN_GATES = np.zeros((2, 2))
 GATES_LIMIT = 1 / 8 / (math.sqrt(5 / 24) * 3 / 2)  # ∂J/∂z over σ E[T₁], as the text has it
 
 about = functools.partial(exact, bound=NEARLY)
@@ -45,7 +46,7 @@ def advantages(batches: Batches) -> Array:
     return result
 
 
-def covariance_over_deviation(theta: tf.Tensor, batches: Batches) -> Array:
+def covariance_over_deviation(theta: Array, batches: Batches) -> Array:
     """Calculate (mean Â∇log π - mean Â · mean ∇log π) / σ over the n steps of each batch, `[N, S, A]`, 0 for σ = 0."""
     raw, scores = advantages(batches), mdp.scores(theta, batches)
     share = batches.mask / batches.mask.sum(axis=(0, 2))[:, None]  # 1/n on each played step
@@ -57,13 +58,18 @@ def covariance_over_deviation(theta: tf.Tensor, batches: Batches) -> Array:
     return result
 
 
-def default_steps(theta: tf.Tensor, batches: Batches, *, normalize: bool = True, per_step: bool = True) -> tf.Tensor:
+def default_steps(theta: Array, batches: Batches, *, normalize: bool = True, per_step: bool = True) -> Array:
     """Calculate the step from each batch with the functions that the trainer calls, `[N, S, A]`."""
-    mask, to_go = tf.constant(batches.mask), maths.discounted_returns(tf.constant(batches.rewards), 1.0)
+    weights = compute(_default_weights, batches.rewards, batches.mask, normalize=normalize, per_step=per_step)
+    taken: Array = np.einsum("tnb,tnbsa->nsa", weights, mdp.scores(theta, batches))
+    return taken
+
+
+def _default_weights(rewards: tf.Tensor, mask: tf.Tensor, *, normalize: bool, per_step: bool) -> tf.Tensor:
+    to_go = maths.discounted_returns(rewards, 1.0)
     weights = (to_go - maths.leave_one_out(to_go, mask)) * mask
-    weights = maths.normalize(weights, mask) if normalize else weights
     share = maths.step_share(mask) if per_step else maths.episode_share(mask)
-    return tf.reduce_sum((share * weights)[..., None, None] * mdp.scores(theta, batches), axis=(0, 2))
+    return share * (maths.normalize(weights, mask) if normalize else weights)
 
 
 def unordered_batches(process: Mdp, horizon: int, num_episodes: int) -> Batches:
@@ -83,14 +89,14 @@ def gates(num_episodes: int) -> Batches:
     return unordered_batches(two_gates(), 2, num_episodes)
 
 
-def mean_step(theta: tf.Tensor, batches: Batches, **how: bool) -> tf.Tensor:
+def mean_step(theta: Array, batches: Batches, **how: bool) -> Array:
     """Calculate E[ĝ], `[S, A]`."""
     return mdp.expectation(theta, batches, default_steps(theta, batches, **how))
 
 
-def angle(x: tf.Tensor, y: tf.Tensor) -> float:
+def angle(x: Array, y: Array) -> float:
     """Calculate the angle between two vectors in degrees."""
-    difference = tf.norm(x / tf.norm(x) - y / tf.norm(y))
+    difference = np.linalg.norm(x / np.linalg.norm(x) - y / np.linalg.norm(y))
     return math.degrees(2 * math.asin(min(1.0, float(difference) / 2)))
 
 
@@ -128,17 +134,16 @@ def same_weights(batches: Batches) -> Array:
 
 def normalised_weights(batches: Batches, baseline: Any) -> Array:
     """Calculate Ã of each step, `[T, N, B]`, for one of the trainer's baselines."""
-    mask, to_go = tf.constant(batches.mask), maths.discounted_returns(tf.constant(batches.rewards), 1.0)
-    result: Array = maths.normalize((to_go - baseline(to_go, mask)) * mask, mask).numpy()
+    mask, to_go = batches.mask, compute(maths.discounted_returns, batches.rewards, 1.0)
+    result: Array = compute(maths.normalize, (to_go - compute(baseline, to_go, mask)) * mask, mask)
     return result
 
 
-def _of_every_batch(theta: tf.Tensor, batches: Batches) -> list[Comparison]:
+def _of_every_batch(theta: Array, batches: Batches) -> list[Comparison]:
     """Compare what holds in every batch."""
 
     def steps(**settings: Any) -> Array:
-        taken: Array = training.steps(theta, batches, **{**SETTINGS, **settings}).numpy()
-        return taken
+        return training.steps(theta, batches, **{**SETTINGS, **settings})
 
     ours, per_step, batch_mean = steps(), steps(baseline="step_mean"), steps(baseline="batch_mean")
     none, whole = steps(baseline="none"), steps(weights="episode_return")
@@ -166,7 +171,7 @@ def _of_every_batch(theta: tf.Tensor, batches: Batches) -> list[Comparison]:
     ]  # fmt: skip
 
 
-def _on_average(process: Mdp, theta: tf.Tensor, batches: Batches) -> list[Comparison]:
+def _on_average(process: Mdp, theta: Array, batches: Batches) -> list[Comparison]:
     """Compare its mean with ∇J in a random process."""
     gradient, steps = mdp.objective_gradient(process, theta, 1.0, 2), training.steps(theta, batches, **SETTINGS)
     mean, variance = mdp.moments(theta, batches, steps)
@@ -181,13 +186,13 @@ def _in_examples(seed: int) -> list[Comparison]:
     bandit, table = mdp.random_mdp(1, seed), mdp.random_policy(1, seed)
     slope = mdp.objective_gradient(bandit, table, 1.0, 1)
     pulled = mean_step(table, unordered_batches(bandit, 1, BATCH)) * abs(np.subtract(*bandit.rewards[0]))
-    choice, even = treacherous(), tf.zeros((4, 2), tf.float64)
+    choice, even = treacherous(), np.zeros((4, 2))
     away = mean_step(even, unordered_batches(choice, 2, BATCH))[0]
-    up = mdp.objective_gradient(choice, even, 1.0, 2).numpy()[0]
+    up = mdp.objective_gradient(choice, even, 1.0, 2)[0]
     three, half, most = (mean_step(EVEN_GATES, gates(size))[:, 1] for size in (BATCH, 32, 64))
-    mask = tf.constant((np.arange(5)[:, None, None] < [2, 2, 5]).astype(float))  # as in CartPole, with rewards of 1
-    to_go = maths.discounted_returns(mask, 1.0)
-    brought = tf.reduce_sum((to_go - maths.leave_one_out(to_go, mask)) * mask)
+    mask = (np.arange(5)[:, None, None] < [2, 2, 5]).astype(float)  # as in CartPole, with rewards of 1
+    to_go = compute(maths.discounted_returns, mask, 1.0)
+    brought = np.sum((to_go - compute(maths.leave_one_out, to_go, mask)) * mask)
     return [
         about("rewards of 1, lengths 2, 2 and 5: the mean of Â times n is 3·4/2", brought, 6.0),
         about("one state, one step, B = 3: E[ĝ] = √2 ∇J / |r₀ - r₁|", pulled, math.sqrt(2) * slope),
@@ -228,7 +233,7 @@ def _angles() -> Picture:
     return Picture(title, "episodes per update B", "angle between E[ĝ] and ∇J in °", tuple(lines), log=True)
 
 
-def _bars(process: Mdp, theta: tf.Tensor, batches: Batches) -> Picture:
+def _bars(process: Mdp, theta: Array, batches: Batches) -> Picture:
     """Draw the angle in the random process."""
     gradient = mdp.objective_gradient(process, theta, 1.0, 2)
     angles = [angle(mean_step(theta, batches, **how), gradient) for how in VARIANTS.values()]

@@ -5,24 +5,36 @@ import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp, training
-from pg_core.proofs.mdp import Array, Mdp
+from pg_core.proofs.mdp import Array, Mdp, Numbers, softmax
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 
-def directions(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
-    """Calculate Σₛ dₜ(s) Σₐ ∇π(a|s) Qₜ(s,a) of every t, `[T, S, A]`: dₜ(s) π(a|s) (Qₜ(s,a) - Vₜ(s)) in row s."""
-    values = tf.stack(mdp.values(process, theta, gamma, horizon)[:-1])
+def directions(process: Mdp, theta: Numbers, gamma: float, horizon: int) -> Numbers:
+    """Calculate Σₛ dₜ(s) Σₐ ∇π(a|s) Qₜ(s,a) of every t, `[T, ..., S, A]`: dₜ(s) π(a|s) (Qₜ(s,a) - Vₜ(s)) in row s."""
+    values = mdp.values(process, theta, gamma, horizon)[:-1]
     advantages = mdp.action_values(process, theta, gamma, horizon) - values[..., None]
-    return mdp.state_distributions(process, theta, horizon)[..., None] * tf.nn.softmax(theta) * advantages
+    return mdp.state_distributions(process, theta, horizon)[..., None] * softmax(theta) * advantages
 
 
-def jacobian(process: Mdp, theta: tf.Tensor, gamma: float, discounts: Array) -> tf.Tensor:
+def jacobian(process: Mdp, theta: Array, gamma: float, discounts: Array) -> Array:
     """Differentiate Σₜ wₜ Σₛ dₜ(s) Σₐ ∇π(a|s) Qₜ(s,a) once more, `[SA, SA]`; the time limit is the number of w."""
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(theta)
-        steps = directions(process, theta, gamma, len(discounts))
-        mean = tf.reshape(tf.tensordot(discounts, steps, 1), [-1])
-    return tf.reshape(tape.jacobian(mean, theta, experimental_use_pfor=False), [len(mean), len(mean)])
+    slopes: Array = compute(_jacobian, process, theta, gamma, discounts, horizon=len(discounts))
+    return slopes
+
+
+def _jacobian(process: Mdp, theta: tf.Tensor, gamma: tf.Tensor, discounts: tf.Tensor, horizon: int) -> tf.Tensor:
+    return mdp.jacobian(lambda tables: tf.tensordot(discounts, directions(process, tables, gamma, horizon), 1), theta)
+
+
+def values_on_the_way(process: Mdp, theta: Array, gamma: float, horizon: int) -> tf.Tensor:
+    """Calculate Σₜ E[Vₜ(sₜ)]."""
+    values = mdp.values(process, theta, gamma, horizon)[:-1]
+    return tf.reduce_sum(mdp.state_distributions(process, theta, horizon) * values)
+
+
+def _slope_on_the_way(process: Mdp, theta: tf.Tensor, gamma: tf.Tensor, horizon: int) -> tf.Tensor:
+    return mdp.gradient(lambda table: values_on_the_way(process, table, gamma, horizon), theta)
 
 
 def ending_by_chance(process: Mdp, gamma: float) -> Mdp:
@@ -43,19 +55,13 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     """Compare the means with and without γᵗ with ∇J, and with what else the latter is taken for."""
     process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
     batches, killed = (mdp.every_batch(p, horizon) for p in (process, ending_by_chance(process, gamma)))
-    rewards = tf.convert_to_tensor(batches.rewards)
-    to_go, discounts = maths.discounted_returns(rewards, gamma), maths.discounts(rewards, gamma)
-    plain = maths.discounted_returns(tf.convert_to_tensor(killed.rewards), 1.0)
+    to_go, discounts = (compute(f, batches.rewards, gamma) for f in (maths.discounted_returns, maths.discounts))
+    plain = compute(maths.discounted_returns, killed.rewards, 1.0)
     right, undiscounted = (mdp.objective_gradient(process, theta, g, horizon) for g in (gamma, 1.0))
-    dropped = tf.reduce_sum(directions(process, theta, gamma, horizon), axis=0)
+    dropped = directions(process, theta, gamma, horizon).sum(axis=0)
     with_powers = jacobian(process, theta, gamma, gamma ** np.arange(horizon))
     without = jacobian(process, theta, gamma, np.ones(horizon))
     factors = np.array([gamma, 0.5, 0.0])
-
-    def values_on_the_way(table: tf.Tensor) -> tf.Tensor:
-        values = tf.stack(mdp.values(process, table, gamma, horizon)[:-1])
-        return tf.reduce_sum(mdp.state_distributions(process, table, horizon) * values)
-
     several = (1 - gamma) * (horizon > 1)
     return Check(
         (
@@ -69,11 +75,11 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
             mdp.compare("γᵗ dropped, taken for ∇J of γ = 1", theta, batches, to_go, undiscounted, wrong=several),
             mdp.compare(
                 "γᵗ dropped, taken for ∇ Σₜ E[Vₜ(sₜ)]", theta, batches, to_go,
-                mdp.gradient(values_on_the_way, theta), wrong=horizon > 1,
+                compute(_slope_on_the_way, process, theta, gamma, horizon=horizon), wrong=horizon > 1,
             ),
-            exact("with γᵗ: the Jacobian is symmetric", with_powers, tf.transpose(with_powers)),
+            exact("with γᵗ: the Jacobian is symmetric", with_powers, with_powers.T),
             exact(
-                "without γᵗ: the Jacobian is symmetric", without, tf.transpose(without),
+                "without γᵗ: the Jacobian is symmetric", without, without.T,
                 wrong=several * (states > 1),
             ),
             *_gates(gamma, seed),
@@ -85,8 +91,8 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
 def _gates(gamma: float, seed: int) -> tuple[Comparison, Comparison]:
     """Compare the two gates' mean without γᵗ, and its Jacobian, with the formulas of the proof."""
     process, (p, q) = two_gates(), np.random.default_rng([seed, 3]).uniform(0.1, 0.9, size=2)
-    theta, batches = tf.constant(np.log([[1 - p, p], [1 - q, q]])), mdp.every_batch(process, 2)
-    to_go = maths.discounted_returns(tf.convert_to_tensor(batches.rewards), gamma)
+    theta, batches = np.log([[1 - p, p], [1 - q, q]]), mdp.every_batch(process, 2)
+    to_go = compute(maths.discounted_returns, batches.rewards, gamma)
     passing = [gamma * p * (1 - p) * q, p * q * (1 - q)]
     slopes = jacobian(process, theta, gamma, np.ones(2))
     right = np.transpose([np.negative(passing), passing])
@@ -96,8 +102,9 @@ def _gates(gamma: float, seed: int) -> tuple[Comparison, Comparison]:
     )
 
 
-def _discounts(gammas: Array) -> tf.Tensor:
-    return maths.discounts(tf.zeros((4, len(gammas)), tf.float64), tf.constant(gammas))
+def _discounts(gammas: Array) -> Array:
+    discounts: Array = compute(maths.discounts, np.zeros((4, len(gammas))), gammas)
+    return discounts
 
 
 def _powers(gammas: Array) -> Array:
@@ -107,7 +114,7 @@ def _powers(gammas: Array) -> Array:
 
 def _picture() -> Picture:
     gammas = (0.9, 0.99, 0.999)
-    weights = maths.discounts(tf.zeros((500, len(gammas)), tf.float64), tf.constant(gammas, tf.float64)).numpy()
+    weights = compute(maths.discounts, np.zeros((500, len(gammas))), np.array(gammas))
     steps = tuple(range(0, 500, 10))
     series = (Series(f"γ = {g}", steps, tuple(w.tolist())) for g, w in zip(gammas, weights[::10].T, strict=True))
     return Picture("What γᵗ leaves of a late step's weight", "step t", "γᵗ", tuple(series))

@@ -1,22 +1,25 @@
 """No model needed: the dynamics drop out of ∇log P(τ), but not out of the probability of τ."""
 
+import numpy as np
 import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp
 from pg_core.proofs.log_derivative import trajectory_scores
-from pg_core.proofs.mdp import Batches
+from pg_core.proofs.mdp import Array, Batches
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Check, exact
 
 
-def sum_of_scores(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
+def sum_of_scores(theta: Array, batches: Batches) -> Array:
     """Calculate Σₜ ∇log π(aₜ|sₜ) over the played steps, `[N, S, A]`."""
-    return tf.reduce_sum(mdp.scores(theta, batches), axis=(0, 2))
+    total: Array = mdp.scores(theta, batches).sum(axis=(0, 2))
+    return total
 
 
-def last_score(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
+def last_score(theta: Array, batches: Batches) -> Array:
     """Calculate ∇log π(aₜ|sₜ) of each episode's last step alone, `[N, S, A]`."""
-    after = tf.concat([batches.mask[1:], tf.zeros_like(batches.mask[:1])], axis=0)
+    after = np.concatenate([batches.mask[1:], np.zeros_like(batches.mask[:1])])
     return sum_of_scores(theta, batches._replace(mask=batches.mask - after))
 
 
@@ -26,23 +29,23 @@ def check(horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
     other = mdp.random_mdp(states, seed + 1)._replace(rewards=process.rewards)
     batches, others = mdp.every_batch(process, horizon), mdp.every_batch(other, horizon)
     total, through = sum_of_scores(theta, batches), trajectory_scores(theta, batches)
-    padded = sum_of_scores(theta, batches._replace(mask=tf.ones_like(batches.mask)))
+    padded = sum_of_scores(theta, batches._replace(mask=np.ones_like(batches.mask)))
 
     def by_start(table: tf.Tensor) -> tf.Tensor:
         return mdp.objective(process._replace(start=tf.nn.softmax(table[:, 0])), table, 1.0, horizon)
 
     # A first state that the parameters choose has a score of its own, which REINFORCE leaves out.
     chosen = mdp.every_batch(process._replace(start=mdp.softmax(theta[:, 0])), horizon)
-    whole = maths.episode_returns(tf.constant(chosen.rewards), 1.0) * chosen.mask
+    whole = compute(maths.episode_returns, chosen.rewards, 1.0) * chosen.mask
     with_start = mdp.gradient(by_start, theta)
     row, hidden = theta[:1], mdp.hide(batches)  # one row of logits for all states
-    by_state = trajectory_scores(tf.repeat(row, states, axis=0), batches)
+    by_state = trajectory_scores(np.repeat(row, states, axis=0), batches)
     differ = horizon > 1 or states > 1  # else nothing is left to the environment
     return Check(
         (
             exact("∇log P(τ) = Σₜ ∇log π(aₜ|sₜ)", through, total),
             exact("states hidden, one observation for all: ∇log P(τ) = Σₜ ∇log π(aₜ|oₜ)",
-                  tf.reduce_sum(by_state, axis=1), sum_of_scores(row, hidden)[:, 0]),
+                  by_state.sum(axis=1), sum_of_scores(row, hidden)[:, 0]),
             exact("∇log P(τ) is the same in another process", through, trajectory_scores(theta, others)),
             exact(
                 "∇J is the same in another process",

@@ -22,7 +22,7 @@ def shannon_entropy(logits: Array) -> Array:
     return result
 
 
-def entropies(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
+def entropies(theta: Array, batches: Batches) -> tf.Tensor:
     """Calculate H(π(·|sₜ)), `[T, N, B]`, 0 where not played."""
     return maths.Categorical(tf.gather(theta, batches.states)).entropy() * batches.mask
 

@@ -4,18 +4,19 @@ import functools
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp, training
 from pg_core.proofs.default_estimator import angle
 from pg_core.proofs.mdp import Array, Batches, Mdp
 from pg_core.proofs.normalization import wedge
+from pg_core.proofs.programs import compute
+from pg_core.proofs.reward_to_go import discounted_reward_to_go
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 # A choice of one step: action 0 earns 1 and has the probability 3/4, action 1 earns 2.
 BANDIT = Mdp(np.ones(1), np.array([[[0.0, 1.0], [0.0, 1.0]]]), np.array([[1.0, 2.0]]))
-MOSTLY_0 = tf.constant([[np.log(3.0), 0.0]], tf.float64)
+MOSTLY_0 = np.array([[np.log(3.0), 0.0]])
 SLOPE = 3 / 4 * 1 / 4 * (1 - 2)  # ∂J/∂z₀
 LIMITS = np.linspace(0.125, 3.5, 28)  # of the norm over two logits and two biases, twice that of one number
 FRACTIONS = (0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # of the mean norm
@@ -27,7 +28,7 @@ def with_bias(gradients: Any) -> Array:
     return np.concatenate([table, table.sum(axis=-2, keepdims=True)], axis=-2)
 
 
-def trainers(theta: tf.Tensor, batches: Batches, **settings: Any) -> Array:
+def trainers(theta: Array, batches: Batches, **settings: Any) -> Array:
     """Return the trainer's step from every batch, for the table and the bias, `[N, S+1, A]`."""
     start = training.start(training.table(theta), batches.mask.shape[1])
     policy = training.update(start, training.one_hot(theta, batches), batches, **settings)[0].policy
@@ -47,21 +48,15 @@ def limited(steps: Array, limit: float) -> Array:
     return result
 
 
-def to_go(batches: Batches, gamma: float) -> tf.Tensor:
-    """Calculate γᵗ Gₜ, `[T, N, B]`."""
-    rewards = tf.constant(batches.rewards)
-    return maths.discounts(rewards, gamma) * maths.discounted_returns(rewards, gamma)
-
-
 def excess(value: float, bound: float) -> float:
     """Return by how much a value is above its bound, relative to the larger one, 0 where it is not."""
     return max(0.0, value - bound) / max(1.0, abs(value))
 
 
-def _one_episode(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> list[Comparison]:
+def _one_episode(process: Mdp, theta: Array, gamma: float, horizon: int) -> list[Comparison]:
     """Compare the trainer's steps from every episode with what the text says."""
     batches = mdp.every_batch(process, horizon)
-    free = with_bias(mdp.estimates(theta, batches, to_go(batches, gamma)))
+    free = with_bias(mdp.estimates(theta, batches, discounted_reward_to_go(batches.rewards, gamma)))
     longest = float(norms(free).max())
     limit = longest / 2
     ours = trainers(theta, batches, gamma=gamma, max_grad_norm=limit)
@@ -78,7 +73,7 @@ def _one_episode(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> 
         exact("a limit above all norms changes nothing: E[Δθ] = ∇J", mdp.moments(theta, batches, loose)[0], gradient),
         exact("with c half of the longest: E[Δθ] = ∇J", mean, gradient, wrong=True, variance=variance),
         exact("E[Δθ] = ∇J, limited to c", mean, limited(gradient, limit), wrong=True),
-        exact("E[Δθ] is on the line of ∇J", wedge(tf.constant(mean), tf.constant(gradient)), 0.0,
+        exact("E[Δθ] is on the line of ∇J", wedge(mean, gradient), 0.0,
               wrong=len(process.start) > 1),
         exact("∇J - E[Δθ] = E[(1 - c/‖ĝ‖) ĝ], over the longer ones", gradient - mean, lost),
         exact("its length is at most E[(‖ĝ‖ - c)⁺] ≤ E‖ĝ‖²/4c", [excess(bias, over), excess(over, squares / 4 / limit)],
@@ -89,11 +84,11 @@ def _one_episode(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> 
     ]  # fmt: skip
 
 
-def two_episodes(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Batches, Array, Array]:
+def two_episodes(process: Mdp, theta: Array, gamma: float) -> tuple[Batches, Array, Array]:
     """Return all pairs of at most two steps, their estimates, and ∇J."""
     pairs = mdp.every_batch(process, 2, 2)
     gradient = with_bias(mdp.objective_gradient(process, theta, gamma, 2))
-    return pairs, with_bias(mdp.estimates(theta, pairs, to_go(pairs, gamma))), gradient
+    return pairs, with_bias(mdp.estimates(theta, pairs, discounted_reward_to_go(pairs.rewards, gamma))), gradient
 
 
 def bandit_mean(limit: float) -> float:
@@ -108,11 +103,11 @@ def _bandit() -> tuple[Comparison, ...]:
     limits = LIMITS[::9]
     taken = [trainers(MOSTLY_0, single, max_grad_norm=float(limit)) for limit in limits]
     means = [mdp.moments(MOSTLY_0, single, steps)[0][0, 0] for steps in taken]
-    rewards, mask = tf.constant(pairs.rewards), tf.constant(pairs.mask)
-    judged = with_bias(mdp.estimates(MOSTLY_0, pairs, rewards - maths.leave_one_out(rewards, mask)))
+    others = compute(maths.leave_one_out, pairs.rewards, pairs.mask)
+    judged = with_bias(mdp.estimates(MOSTLY_0, pairs, pairs.rewards - others))
     length = norms(judged).max()
     halved = mdp.moments(MOSTLY_0, pairs, limited(judged, length / 2))[0]
-    free = with_bias(mdp.estimates(MOSTLY_0, single, tf.constant(single.rewards)))
+    free = with_bias(mdp.estimates(MOSTLY_0, single, single.rewards))
     unit = mdp.moments(MOSTLY_0, single, free / norms(free)[:, None, None])[0]
     tight = mdp.moments(MOSTLY_0, single, limited(free, 1e-3))[0] / 1e-3
     return (
@@ -149,15 +144,15 @@ def _turn() -> Picture:
     )
 
 
-def _angles(process: Mdp, theta: tf.Tensor, gamma: float) -> Picture:
+def _angles(process: Mdp, theta: Array, gamma: float) -> Picture:
     """Draw how far the mean of limited steps points from ∇J, for one episode and for two."""
     pairs, both, gradient = two_episodes(process, theta, gamma)
     single = mdp.every_batch(process, 2)
-    one = with_bias(mdp.estimates(theta, single, to_go(single, gamma)))
+    one = with_bias(mdp.estimates(theta, single, discounted_reward_to_go(single.rewards, gamma)))
     lines = []
     for name, batches, free in (("B = 1", single, one), ("B = 2", pairs, both)):
         usual = float(mdp.expectation(theta, batches, norms(free)))
         means = [mdp.moments(theta, batches, limited(free, usual * x))[0] for x in FRACTIONS]
-        lines.append(Series(name, FRACTIONS, tuple(angle(tf.constant(m), tf.constant(gradient)) for m in means)))
+        lines.append(Series(name, FRACTIONS, tuple(angle(m, gradient) for m in means)))
     return Picture("This process, T ≤ 2: how far a limit turns the mean", "limit c over the mean norm E‖ĝ‖",
                    "angle between E[Δθ] and ∇J in °", tuple(lines))  # fmt: skip

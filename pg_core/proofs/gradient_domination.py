@@ -7,13 +7,12 @@ import functools
 import itertools
 
 import numpy as np
-import tensorflow as tf
 
 from pg_core.proofs import mdp, training
 from pg_core.proofs.discounting import two_gates
 from pg_core.proofs.landscapes import shortfall
 from pg_core.proofs.mdp import Array, Mdp, softmax
-from pg_core.proofs.policy_gradient_theorem import action_values, objective, state_values, visits
+from pg_core.proofs.policy_gradient_theorem import objective, state_values, visits
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 POLICIES = 20
@@ -130,34 +129,41 @@ def _with_limit(process: Mdp, thetas: Array, gamma: float) -> tuple[Comparison, 
     )  # fmt: skip
 
 
-def _without_limit(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Comparison, ...]:
+def _without_limit(process: Mdp, theta: Array, gamma: float) -> tuple[Comparison, ...]:
     """Compare the same without a time limit, where nothing depends on t."""
-    tables = [tf.constant(table) for table in every_choice(1, len(process.start))[:, 0]]
-    sums = [float(tf.reduce_sum(_values(process, table, gamma))) for table in tables]
-    target = tables[int(np.argmax(sums))]  # best in every state
-    logits = tf.math.log(target)
+    tables = every_choice(1, len(process.start))[:, 0]
+    target = tables[_values(process, tables, gamma).sum(axis=1).argmax()]  # best in every state
+    logits = _logits(target)
     gap = objective(process, logits, gamma) - objective(process, theta, gamma)
     slope = mdp.gradient(lambda table: objective(process, table, gamma), theta)
-    chosen = tf.reduce_sum(target * tf.nn.softmax(theta), axis=1)
+    chosen = np.sum(target * softmax(theta), axis=1)
     c = visits(process, logits, gamma) / (visits(process, theta, gamma) * chosen)
-    worths = action_values(process, _values(process, target, gamma), gamma)
+    worths = mdp.worth(process, _values(process, target, gamma), gamma)
     return (
-        exact("no limit: π* is greedy for its own Q*", tf.reduce_sum(target * worths, axis=1),
-              tf.reduce_max(worths, axis=1)),
-        exact("no limit: J* - J = Σₛ c(s) ∂J/∂θ(s,a*)", gap, tf.reduce_sum(c * tf.reduce_sum(target * slope, axis=1))),
+        exact("no limit: π* is greedy for its own Q*", np.sum(target * worths, axis=1), worths.max(axis=1)),
+        exact("no limit: J* - J = Σₛ c(s) ∂J/∂θ(s,a*)", gap, np.sum(c * np.sum(target * slope, axis=1))),
         exact("no limit: J* - J ≤ √|S| max d*/d ‖∇J‖ / min π(a*|s)",
-              shortfall(_mei(process, theta, logits, chosen, gamma) * tf.norm(slope), gap), 0.0),
+              shortfall(_mei(process, theta, logits, chosen, gamma) * np.linalg.norm(slope), gap), 0.0),
     )  # fmt: skip
 
 
-def _values(process: Mdp, policy: tf.Tensor, gamma: float) -> tf.Tensor:
-    return state_values(process, tf.math.log(policy), gamma)
+def _logits(policies: Array) -> Array:
+    """Return logits of policies, -∞ for the probability 0."""
+    with np.errstate(divide="ignore"):
+        logits: Array = np.log(policies)
+    return logits
 
 
-def _mei(process: Mdp, theta: tf.Tensor, best_logits: tf.Tensor, chosen: tf.Tensor, gamma: float) -> tf.Tensor:
+def _values(process: Mdp, policies: Array, gamma: float) -> Array:
+    values: Array = state_values(process, _logits(policies), gamma)
+    return values
+
+
+def _mei(process: Mdp, theta: Array, best_logits: Array, chosen: Array, gamma: float) -> Array:
     """Calculate √|S| maxₛ d*(s)/d(s) / minₛ π(a*|s)."""
     ratio = visits(process, best_logits, gamma) / visits(process, theta, gamma)
-    return np.sqrt(len(process.start)) * tf.reduce_max(ratio) / tf.reduce_min(chosen)
+    bound: Array = np.sqrt(len(process.start)) * ratio.max() / chosen.min()
+    return bound
 
 
 def stay_or_end(knows_time: bool) -> Mdp:
@@ -167,7 +173,7 @@ def stay_or_end(knows_time: bool) -> Mdp:
     return Mdp(np.array([1.0, 0.0]), transitions, np.array([[1.0, 2.0], [1.0, 2.0]]))
 
 
-def mean_step(process: Mdp, theta: tf.Tensor) -> Array:
+def mean_step(process: Mdp, theta: Array) -> Array:
     """Calculate the mean of the trainer's steps for γ = 1 and two steps at most, `[S, A]`."""
     batches = mdp.every_batch(process, 2)
     mean = mdp.expectation(theta, batches, training.steps(theta, batches, gamma=1.0))
@@ -177,7 +183,7 @@ def mean_step(process: Mdp, theta: tf.Tensor) -> Array:
 @functools.cache
 def _forgetful() -> tuple[Comparison, ...]:
     """Compare a policy that does not know the time, at its best, with one that does: 2.25 and 3."""
-    theta = tf.zeros((2, 2), tf.float64)
+    theta = np.zeros((2, 2))
     forgetful, aware = stay_or_end(False), stay_or_end(True)
     policy = np.full((2, 2, 2), 0.5)
     top, value = returns(aware, best(aware, 1.0, 2), 1.0), returns(forgetful, policy, 1.0)
@@ -195,10 +201,10 @@ def _forgetful() -> tuple[Comparison, ...]:
 def _gates() -> tuple[tuple[Comparison, ...], Picture]:
     """Compare, on the plateau before two gates, the trainer's mean step with the gap, 1 - p²."""
     p = np.append(CHANCES, RARE)
-    slopes = np.stack([mean_step(two_gates(), tf.constant(np.log([[1 - x, x]] * 2))) for x in p])
+    slopes = np.stack([mean_step(two_gates(), np.log([[1 - x, x]] * 2)) for x in p])
     lengths, gaps = np.sqrt(np.sum(slopes**2, axis=(1, 2))), 1 - p**2
     c = np.stack([1 / p, 1 / p**2], axis=1)  # d* = 1, d = 1 and p
-    second = mean_step(two_gates(), tf.constant(np.log([[0.5, 0.5], [1 - RARE, RARE]])))  # only that gate is hard
+    second = mean_step(two_gates(), np.log([[0.5, 0.5], [1 - RARE, RARE]]))  # only that gate is hard
     bounds = np.sqrt(np.sum(c**2, axis=1)) * lengths
     rows = (
         exact("two gates, passed with p: the trainer's ‖E[Δθ]‖ is 2 p² (1-p)", lengths, 2 * p**2 * (1 - p)),

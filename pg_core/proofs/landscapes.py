@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs.mdp import Array, Mdp, softmax
@@ -85,9 +84,8 @@ def shortfall(left: npt.ArrayLike, right: npt.ArrayLike) -> Array:
 def steps(optimizer: str, gradients: Array, rate: npt.ArrayLike, momentum: float) -> Array:
     """Let an optimiser of the trainer turn gradients of a loss, `[K, ...]`, into steps, one after the other."""
     slots, result = maths.Slots(*np.zeros((2, *gradients.shape[1:]))), []
-    numbers = [tf.constant(x, tf.float64) for x in (rate, momentum)]
     for k, gradient in enumerate(gradients, start=1):
-        step, slots = maths.OPTIMIZERS[optimizer](tf.constant(gradient), slots, tf.constant(k, tf.float64), *numbers)
+        step, slots = maths.OPTIMIZERS[optimizer](gradient, slots, np.float64(k), rate, np.float64(momentum))
         result.append(step)
     return np.stack(result)
 

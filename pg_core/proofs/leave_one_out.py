@@ -1,13 +1,14 @@
 """Leave-one-out: the mean of the other episodes is a baseline that costs nothing and bends nothing."""
 
+import functools
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp, training
 from pg_core.proofs.mdp import Array, Mdp
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Check, Comparison, exact
 
 
@@ -32,34 +33,33 @@ def comparisons(gamma: float, states: int, seed: int, num_episodes: int) -> list
     process, theta = from_one_state(states, seed), mdp.random_policy(states, seed)
     batches, single = (mdp.every_batch(process, horizon, number) for number in (num_episodes, 1))
     right = mdp.objective_gradient(process, theta, gamma, horizon)
-    mask = tf.convert_to_tensor(batches.mask)
-    rewards = tf.convert_to_tensor(batches.rewards)
-    returns, discounts = maths.discounted_returns(rewards, gamma), maths.discounts(rewards, gamma)
-    whole = maths.episode_returns(rewards, gamma) * mask
-    baseline, own_in_it = maths.leave_one_out(returns, mask), maths.step_mean(returns, mask)
+    mask = batches.mask
+    returns, discounts = (compute(f, batches.rewards, gamma) for f in (maths.discounted_returns, maths.discounts))
+    whole = compute(maths.episode_returns, batches.rewards, gamma) * mask
+    baseline, own_in_it = (compute(f, returns, mask) for f in (maths.leave_one_out, maths.step_mean))
 
-    count = tf.broadcast_to(tf.reduce_sum(mask, axis=2, keepdims=True), mask.shape)  # nₜ
-    together, alone = mask * tf.cast(count > 1, mask.dtype), mask * tf.cast(count == 1, mask.dtype)
-    stretched = tf.math.divide_no_nan(count, count - 1) * (returns - own_in_it)
-    to_go = maths.discounted_returns(tf.convert_to_tensor(single.rewards), gamma)
+    count = np.broadcast_to(mask.sum(axis=2, keepdims=True), mask.shape)  # nₜ
+    together, alone = mask * (count > 1), mask * (count == 1)
+    stretched = count / np.maximum(count - 1, 1) * (returns - own_in_it)
+    to_go = compute(maths.discounted_returns, single.rewards, gamma)
     undiscounted = mdp.expectation(theta, single, mdp.estimates(theta, single, to_go))
 
-    by_hand = mdp.estimates(theta, batches, discounts * (returns - mean_of_others(returns.numpy(), batches.mask)))
+    others = mean_of_others(returns, mask)
     taken = training.steps(theta, batches, gamma=gamma, baseline="leave_one_out")
     mean, variance = mdp.moments(theta, batches, taken)
 
-    def trainers(claim: str, right: tf.Tensor, **settings: Any) -> Comparison:
+    def trainers(claim: str, right: Array, **settings: Any) -> Comparison:
         return training.compare(claim, theta, batches, right, gamma=gamma, baseline="leave_one_out", **settings)
 
     return [
-        exact(size + "bₜᵦ = the other episodes' mean return, 0 without any", baseline,
-              mean_of_others(returns.numpy(), batches.mask)),
+        exact(size + "bₜᵦ = the other episodes' mean return, 0 without any", baseline, others),
         mdp.compare(size + "E[ĝ] = ∇J, no baseline", theta, batches, discounts * returns, right),
         mdp.compare(size + "E[ĝ] = ∇J, leave-one-out", theta, batches, discounts * (returns - baseline), right),
         exact(size + "the trainer: E[Δθ] = ∇J", mean, right, variance=variance),
-        exact(size + "its step from every batch: mean of γᵗ (Gₜ - bₜ) ∇log π(aₜ|sₜ)", taken, by_hand),
+        exact(size + "its step from every batch: mean of γᵗ (Gₜ - bₜ) ∇log π(aₜ|sₜ)", taken,
+              mdp.estimates(theta, batches, discounts * (returns - others))),
         mdp.compare(size + "E[ĝ] = ∇J, leave-one-out of whole returns G₀", theta, batches,
-                    whole - maths.leave_one_out(whole, mask), right),
+                    whole - compute(maths.leave_one_out, whole, mask), right),
         trainers(size + "the trainer with G₀: E[Δθ] = ∇J", right, weights="episode_return"),
         exact(size + "Gₜ - bₜ = nₜ/(nₜ-1) (Gₜ - Ḡₜ), nₜ ≥ 2 episodes at t", together * (returns - baseline),
               together * stretched),
@@ -75,13 +75,14 @@ def comparisons(gamma: float, states: int, seed: int, num_episodes: int) -> list
     ]  # fmt: skip
 
 
+@functools.cache
 def worse_than_none() -> Comparison:
     """Compare the variances without a baseline and with one other episode, where an even choice earns 1 or -1.
 
     Without, every step is ½ (1, -1). With, it is 0 if both chose alike, and else (1, -1).
     """
     process = Mdp(np.ones(1), np.array([[[0.0, 1.0], [0.0, 1.0]]]), np.array([[1.0, -1.0]]))
-    theta, pairs = tf.zeros((1, 2), tf.float64), mdp.every_batch(process, 1, 2)
+    theta, pairs = np.zeros((1, 2)), mdp.every_batch(process, 1, 2)
     taken = (training.steps(theta, pairs, baseline=baseline) for baseline in ("none", "leave_one_out"))
     variances = [mdp.total_variance(theta, pairs, steps) for steps in taken]
     return exact("looks wrong: B = 2, rewards ±1: tr Cov is 0 without a baseline, ½ with", variances, [0.0, 0.5])

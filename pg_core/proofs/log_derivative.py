@@ -31,7 +31,7 @@ def complex_step(function: Callable[[Array], Array], theta: Array) -> Array:
     return np.stack(partial, axis=-1).reshape(-1, *theta.shape)
 
 
-def trajectory_scores(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
+def trajectory_scores(theta: Array, batches: Batches) -> Array:
     """Calculate ∇log P(τ), `[N, S, A]`, with a tape through the whole of P(τ); each trajectory has a copy of θ."""
     states, actions, mask = (np.swapaxes(rows[..., 0], 0, 1) for rows in batches[:2] + batches[3:4])  # [N, T]
 
@@ -39,7 +39,8 @@ def trajectory_scores(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
         log_probs = maths.Categorical(tf.gather(copies, states, batch_dims=1)).log_prob(actions) * mask
         return tf.reduce_sum(tf.math.log(batches.dynamics * tf.exp(tf.reduce_sum(log_probs, axis=1))))
 
-    return mdp.gradient(total, tf.repeat(theta[None], len(batches.dynamics), axis=0))
+    scores: Array = mdp.gradient(total, np.repeat(theta[None], len(batches.dynamics), axis=0))
+    return scores
 
 
 def drawn_at_an_edge(p: float, f: npt.ArrayLike) -> float:
@@ -54,13 +55,13 @@ def check(horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
     process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
     batches = mdp.every_batch(process, horizon)
     p, scores = mdp.probabilities(theta, batches)[:, None, None], trajectory_scores(theta, batches)
-    slopes = complex_step(lambda table: probability(table, batches), theta.numpy())
+    slopes = complex_step(lambda table: probability(table, batches), theta)
     f = batches.rewards.sum(axis=(0, 2))[:, None, None]
     right = mdp.objective_gradient(process, theta, 1.0, horizon)
     rewards = process.rewards[0]
     slope = rewards[1] - rewards[0]  # of (1 - p) f(0) + p f(1)
 
-    def mean(values: tf.Tensor) -> tf.Tensor:
+    def mean(values: Array) -> Array:
         return mdp.expectation(theta, batches, values)
 
     return Check(
@@ -74,7 +75,7 @@ def check(horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
                 variance=mdp.total_variance(theta, batches, f * scores),
             ),
             exact("f = 1: E[∇log P] = ∇1 = 0", mean(scores), 0.0),
-            exact("every trajectory alike: 1/N Σ f(τ) ∇log P(τ)", tf.reduce_mean(f * scores, axis=0), right,
+            exact("every trajectory alike: 1/N Σ f(τ) ∇log P(τ)", (f * scores).mean(axis=0), right,
                   wrong=True),
             exact("without the logarithm: E[f ∇P]", mean(f * slopes), right, wrong=True),
             exact("π(1) = θ = ½: E[f ∇log π] = f(1) - f(0)", drawn_at_an_edge(0.5, rewards), slope),

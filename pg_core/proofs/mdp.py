@@ -2,10 +2,11 @@
 
 All that can happen is enumerated in the trainer's own layout `[T, P, B]`: where it has P agents, there are N batches
 here, every one that can be drawn, and the probability of each. States are numbered, policies are tables of logits
-θ `[S, A]`, and all numbers are float64. See Sutton & Barto, "Reinforcement Learning", 2nd ed., chapter 3.
+θ `[S, A]`, and all numbers are float64. Dynamic programming is for many tables `[..., S, A]` at once: in NumPy if they
+are an array, which is faster on few numbers; in TensorFlow if they are a tensor, so that a tape can record it.
+See Sutton & Barto, "Reinforcement Learning", 2nd ed., chapter 3.
 """
 
-import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Comparison, exact
 
 ACTIONS = 2
 
 Array = npt.NDArray[Any]
+Numbers = Any  # an array; or a tensor, where a tape records what is done with it
 
 
 class Mdp(NamedTuple):
@@ -38,11 +41,17 @@ class Batches(NamedTuple):
     dynamics: Array  # [N] the product of ρ₀ and P over all steps of all B episodes: what does not depend on θ
 
 
-def softmax(logits: npt.ArrayLike) -> Array:
-    """Calculate πₐ = exp zₐ / Σₖ exp zₖ, `[..., A]`, in NumPy: what training is held against."""
-    powers = np.exp(np.asarray(logits))
-    result: Array = powers / powers.sum(axis=-1, keepdims=True)
-    return result
+def library(numbers: Numbers) -> Any:
+    """Return TensorFlow for tensors, NumPy for arrays."""
+    return tf if tf.is_tensor(numbers) else np
+
+
+def softmax(logits: Numbers) -> Numbers:
+    """Calculate πₐ = exp zₐ / Σₖ exp zₖ, `[..., A]`: what training is held against."""
+    if tf.is_tensor(logits):
+        return tf.nn.softmax(logits)
+    powers = np.exp(logits)
+    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def random_mdp(states: int, seed: int) -> Mdp:
@@ -53,18 +62,37 @@ def random_mdp(states: int, seed: int) -> Mdp:
     return Mdp(start, transitions, rng.normal(1.0, 1.0, size=(states, ACTIONS)))
 
 
-def random_policy(states: int, seed: int) -> tf.Tensor:
+def random_policy(states: int, seed: int) -> Array:
     """Draw logits θ `[S, A]`."""
-    return tf.constant(np.random.default_rng([seed, states, 1]).normal(size=(states, ACTIONS)))
+    return np.random.default_rng([seed, states, 1]).normal(size=(states, ACTIONS))
 
 
 def every_batch(mdp: Mdp, horizon: int, num_episodes: int = 1) -> Batches:
-    """Enumerate all batches of `num_episodes` independent episodes of at most `horizon` steps."""
-    episodes = [_arrays(mdp, episode, horizon) for episode in _episodes(mdp, horizon)]
-    states, actions, rewards, mask = (np.stack(column, axis=1) for column in list(zip(*episodes, strict=True))[:4])
-    chosen = np.array(list(itertools.product(range(len(episodes)), repeat=num_episodes)))  # [N, B]
-    dynamics = np.array([episode[4] for episode in episodes])[chosen].prod(axis=1)
+    """Enumerate all batches of `num_episodes` independent episodes of at most `horizon` steps, short ones first."""
+    lengths = [_of_length(mdp, length, horizon) for length in range(1, horizon + 1)]
+    states, actions, rewards, mask = (np.concatenate(column, axis=1) for column in list(zip(*lengths, strict=True))[:4])
+    episodes = np.concatenate([each.dynamics for each in lengths])
+    chosen = np.indices([len(episodes)] * num_episodes).reshape(num_episodes, -1).T  # [N, B]
+    dynamics = episodes[chosen].prod(axis=1)
     return Batches(states[:, chosen], actions[:, chosen], rewards[:, chosen], mask[:, chosen], dynamics)
+
+
+def _of_length(mdp: Mdp, length: int, horizon: int) -> Batches:
+    """Return the episodes of one length that can be, `[T, E]`, each by itself.
+
+    Where the last step before the time limit leads does not matter: these episodes are one.
+    """
+    steps = np.indices(mdp.rewards.shape * length).reshape(length, 2, -1)  # s₀, a₀, s₁, a₁, …
+    states, actions = steps[:, 0], steps[:, 1]
+    onward = mdp.transitions[states[:-1], actions[:-1], states[1:]].prod(axis=0)
+    end = mdp.transitions[states[-1], actions[-1], -1] if length < horizon else 1.0
+    dynamics = mdp.start[states[0]] * onward * end
+    possible = dynamics > 0
+    rows = np.zeros((2, horizon, int(possible.sum())), np.int32)
+    rows[:, :length] = states[:, possible], actions[:, possible]
+    mask = np.zeros(rows.shape[1:])
+    mask[:length] = 1.0
+    return Batches(rows[0], rows[1], mdp.rewards[rows[0], rows[1]] * mask, mask, dynamics[possible])
 
 
 def hide(batches: Batches) -> Batches:
@@ -72,30 +100,30 @@ def hide(batches: Batches) -> Batches:
     return batches._replace(states=np.zeros_like(batches.states))
 
 
-def log_probs(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
+def log_probs(theta: Numbers, batches: Batches) -> tf.Tensor:
     """Calculate log π(aₜ|sₜ), `[T, N, B]`, 0 where not played; the tape may record it."""
-    chosen = np.stack([batches.states, batches.actions], axis=-1)
+    chosen = tf.stack([batches.states, batches.actions], axis=-1)
     return tf.gather_nd(tf.nn.log_softmax(theta), chosen) * batches.mask
 
 
-def probabilities(theta: npt.ArrayLike, batches: Batches) -> Array:
+def probabilities(theta: Array, batches: Batches) -> Array:
     """Calculate the probability of each batch, P = ρ₀ ∏ₜ π(aₜ|sₜ) P(sₜ₊₁|sₜ,aₜ) over its episodes, `[N]`."""
     chosen = np.where(batches.mask > 0, softmax(theta)[batches.states, batches.actions], 1.0)
     result: Array = batches.dynamics * chosen.prod(axis=(0, 2))
     return result
 
 
-def expectation(theta: npt.ArrayLike, batches: Batches, values: npt.ArrayLike) -> Array:
+def expectation(theta: Array, batches: Batches, values: npt.ArrayLike) -> Array:
     """Calculate E[X] = Σ P(τ) X(τ) for values `[N, ...]`."""
     return np.tensordot(probabilities(theta, batches), np.asarray(values), 1)
 
 
-def total_variance(theta: npt.ArrayLike, batches: Batches, values: npt.ArrayLike) -> float:
+def total_variance(theta: Array, batches: Batches, values: npt.ArrayLike) -> float:
     """Calculate tr Cov[X] = E‖X - E[X]‖² for vectors `[N, ...]`."""
     return moments(theta, batches, values)[1]
 
 
-def moments(theta: npt.ArrayLike, batches: Batches, values: npt.ArrayLike) -> tuple[Array, float]:
+def moments(theta: Array, batches: Batches, values: npt.ArrayLike) -> tuple[Array, float]:
     """Calculate E[X] and tr Cov[X] for vectors `[N, ...]`."""
     chances, vectors = probabilities(theta, batches), np.asarray(values)
     mean = np.tensordot(chances, vectors, 1)
@@ -103,7 +131,7 @@ def moments(theta: npt.ArrayLike, batches: Batches, values: npt.ArrayLike) -> tu
     return mean, float(chances @ squares)
 
 
-def scores(theta: npt.ArrayLike, batches: Batches) -> Array:
+def scores(theta: Array, batches: Batches) -> Array:
     """Calculate ∇θ log π(aₜ|sₜ) of every step, `[T, N, B, S, A]`, 0 where not played."""
     policy = softmax(theta)
     rows = np.eye(policy.shape[1])[batches.actions] - policy[batches.states]  # one_hot(a) - π(·|s), for θ[s]
@@ -112,14 +140,14 @@ def scores(theta: npt.ArrayLike, batches: Batches) -> Array:
     return result
 
 
-def estimates(theta: npt.ArrayLike, batches: Batches, weights: npt.ArrayLike) -> Array:
+def estimates(theta: Array, batches: Batches, weights: npt.ArrayLike) -> Array:
     """Calculate ĝ = 1/B Σᵦ Σₜ wₜᵦ ∇log π(aₜᵦ|sₜᵦ) of every batch, `[N, S, A]`, for weights `[T, N, B]`."""
     found: Array = np.einsum("tnb,tnbsa->nsa", np.asarray(weights), scores(theta, batches)) / batches.mask.shape[2]
     return found
 
 
 def compare(
-    claim: str, theta: npt.ArrayLike, batches: Batches, weights: npt.ArrayLike, right: npt.ArrayLike, *,
+    claim: str, theta: Array, batches: Batches, weights: npt.ArrayLike, right: npt.ArrayLike, *,
     wrong: float = False,
 ) -> Comparison:  # fmt: skip
     """Compare the mean of an estimator with what it should estimate, and calculate its variance.
@@ -136,91 +164,85 @@ def compare(
     return exact(claim, found, right, wrong=wrong, variance=variance)
 
 
-def values(mdp: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> list[tf.Tensor]:
-    """Calculate Vₜ(s), `[S]` for t = 0 … T, backwards: V_T = 0, Vₜ = Σₐ π(a|s) (r + γ Σ P(s'|s,a) Vₜ₊₁(s')).
+def values(mdp: Mdp, theta: Numbers, gamma: float, horizon: int) -> Numbers:
+    """Calculate Vₜ(s), `[T+1, ..., S]`, backwards: V_T = 0, Vₜ = Σₐ π(a|s) (r + γ Σ P(s'|s,a) Vₜ₊₁(s')).
 
     No score and no trajectory is in it, so that its gradient checks those that have them.
     """
-    policy, result = tf.nn.softmax(theta), [tf.zeros(theta.shape[0], tf.float64)]
+    policy = softmax(theta)
+    result = [0 * policy[..., 0]]
     for _ in range(horizon):
-        action_values = mdp.rewards + gamma * tf.linalg.matvec(mdp.transitions[..., :-1], result[0])
-        result.insert(0, tf.reduce_sum(policy * action_values, axis=1))
-    return result
+        result.append((policy[..., None, :] @ worth(mdp, result[-1], gamma)[..., None])[..., 0, 0])
+    return library(theta).stack(result[::-1])
 
 
-def objective(mdp: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
-    """Calculate J(θ) = Σₛ ρ₀(s) V₀(s)."""
-    return tf.tensordot(mdp.start, values(mdp, theta, gamma, horizon)[0], 1)
+def worth(mdp: Mdp, following: Numbers, gamma: float) -> Numbers:
+    """Calculate r(s,a) + γ Σ P(s'|s,a) V(s'), `[..., S, A]`, for V `[..., S]`."""
+    return mdp.rewards + gamma * (mdp.transitions[..., :-1] @ following[..., None, :, None])[..., 0]
 
 
-def action_values(mdp: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
-    """Calculate Qₜ(s,a) = r(s,a) + γ Σ P(s'|s,a) Vₜ₊₁(s'), `[T, S, A]`."""
-    following = tf.stack(values(mdp, theta, gamma, horizon)[1:])
-    return mdp.rewards + gamma * tf.einsum("sax,tx->tsa", mdp.transitions[..., :-1], following)
+def objective(mdp: Mdp, theta: Numbers, gamma: float, horizon: int) -> Numbers:
+    """Calculate J(θ) = Σₛ ρ₀(s) V₀(s), `[...]`."""
+    return (values(mdp, theta, gamma, horizon)[0][..., None, :] @ mdp.start[:, None])[..., 0, 0]
 
 
-def onward(mdp: Mdp, theta: tf.Tensor) -> tf.Tensor:
-    """Calculate P_π(s'|s) = Σₐ π(a|s) P(s'|s,a), `[S, S]`: its rows lack the probability of the end."""
-    return tf.einsum("sa,sax->sx", tf.nn.softmax(theta), mdp.transitions[..., :-1])
+def action_values(mdp: Mdp, theta: Numbers, gamma: float, horizon: int) -> Numbers:
+    """Calculate Qₜ(s,a) = r(s,a) + γ Σ P(s'|s,a) Vₜ₊₁(s'), `[T, ..., S, A]`."""
+    return worth(mdp, values(mdp, theta, gamma, horizon)[1:], gamma)
 
 
-def state_distributions(mdp: Mdp, theta: tf.Tensor, horizon: int) -> tf.Tensor:
-    """Calculate dₜ(s) = P(sₜ = s), `[T, S]`, forwards: d₀ = ρ₀, dₜ₊₁(s') = Σₛ dₜ(s) P_π(s'|s)."""
-    result = [tf.convert_to_tensor(mdp.start)]
+def onward(mdp: Mdp, theta: Numbers) -> Numbers:
+    """Calculate P_π(s'|s) = Σₐ π(a|s) P(s'|s,a), `[..., S, S]`: its rows lack the probability of the end."""
+    return (softmax(theta)[..., None, :] @ mdp.transitions[..., :-1])[..., 0, :]
+
+
+def state_distributions(mdp: Mdp, theta: Numbers, horizon: int) -> Numbers:
+    """Calculate dₜ(s) = P(sₜ = s), `[T, ..., S]`, forwards: d₀ = ρ₀, dₜ₊₁(s') = Σₛ dₜ(s) P_π(s'|s)."""
+    step = onward(mdp, theta)
+    result = [mdp.start + 0 * step[..., 0]]
     for _ in range(horizon - 1):
-        result.append(tf.linalg.matvec(onward(mdp, theta), result[-1], transpose_a=True))
-    return tf.stack(result)
+        result.append((result[-1][..., None, :] @ step)[..., 0, :])
+    return library(theta).stack(result)
 
 
-def gradient(function: Callable[[tf.Tensor], tf.Tensor], theta: tf.Tensor) -> tf.Tensor:
-    """Differentiate a number with respect to θ by TensorFlow's own rules."""
+def gradient(function: Callable[[tf.Tensor], tf.Tensor], theta: Numbers) -> Numbers:
+    """Differentiate a number with respect to θ by TensorFlow's own rules; a tensor, if θ is one."""
     with tf.GradientTape() as tape:
-        tape.watch(theta)
-        result = function(theta)
-    return tf.convert_to_tensor(tape.gradient(result, theta))
+        table = tf.convert_to_tensor(theta)
+        tape.watch(table)
+        result = function(table)
+    slope = tf.convert_to_tensor(tape.gradient(result, table))
+    return slope if tf.is_tensor(theta) else slope.numpy()
 
 
-def objective_gradient(mdp: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
+def jacobian(function: Callable[[tf.Tensor], tf.Tensor], theta: tf.Tensor) -> tf.Tensor:
+    """Differentiate as many numbers as θ has, `[SA, SA]`.
+
+    Each is taken from a copy of θ of its own, `[SA, S, A]`, so that one gradient has the slopes of all.
+    """
+    size = tf.size(theta)
+
+    def own_numbers(copies: tf.Tensor) -> tf.Tensor:
+        return tf.linalg.trace(tf.reshape(function(copies), [size, size]))
+
+    return tf.reshape(gradient(own_numbers, tf.repeat(theta[None], size, axis=0)), [size, size])
+
+
+def objective_gradient(mdp: Mdp, theta: Array, gamma: float, horizon: int) -> Array:
     """Calculate ∇J(θ), `[S, A]`, by differentiating the recursion of V."""
+    slope: Array = compute(_objective_gradient, mdp, theta, gamma, horizon=horizon)
+    return slope
+
+
+def _objective_gradient(mdp: Mdp, theta: tf.Tensor, gamma: tf.Tensor, horizon: int) -> tf.Tensor:
     return gradient(lambda table: objective(mdp, table, gamma, horizon), theta)
 
 
-def hidden_gradient(mdp: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
+def hidden_gradient(mdp: Mdp, theta: Array, gamma: float, horizon: int) -> Array:
     """Calculate ∇J of a policy that sees the same in every state, `[1, A]`, from its logits θ `[1, A]`."""
-    num_states = len(mdp.start)
-    return gradient(lambda row: objective(mdp, tf.repeat(row, num_states, axis=0), gamma, horizon), theta)
+    slope: Array = compute(_hidden_gradient, mdp, theta, gamma, horizon=horizon)
+    return slope
 
 
-Step = tuple[int, int]  # state, action
-
-
-def _episodes(mdp: Mdp, horizon: int) -> list[tuple[list[Step], float]]:
-    """Return the steps of every episode, and the product of ρ₀ and P along it.
-
-    Where the last step before the time limit leads does not matter: these episodes are one.
-    """
-    num_states = len(mdp.start)
-    growing: list[tuple[list[Step], int, float]] = [([], s, float(mdp.start[s])) for s in range(num_states)]
-    ended: list[tuple[list[Step], float]] = []
-    for t in range(horizon):
-        longer = []
-        for steps, state, probability in growing:
-            for action in range(mdp.rewards.shape[1]):
-                so_far = [*steps, (state, action)]
-                if t == horizon - 1:
-                    ended.append((so_far, probability))
-                    continue
-                *onward, end = (probability * mdp.transitions[state, action]).tolist()
-                ended.append((so_far, end))
-                longer += [(so_far, s, p) for s, p in enumerate(onward)]
-        growing = longer
-    return [(steps, probability) for steps, probability in ended if probability > 0]
-
-
-def _arrays(mdp: Mdp, episode: tuple[list[Step], float], horizon: int) -> tuple[Array, Array, Array, Array, float]:
-    """Return states, actions, rewards and mask of one episode, `[T]`, and its probability without the policy's part."""
-    steps, probability = episode
-    rows = np.zeros((2, horizon), np.int32)
-    rows[:, : len(steps)] = np.transpose(steps)
-    mask = (np.arange(horizon) < len(steps)).astype(np.float64)
-    return rows[0], rows[1], mdp.rewards[rows[0], rows[1]] * mask, mask, probability
+def _hidden_gradient(mdp: Mdp, theta: tf.Tensor, gamma: tf.Tensor, horizon: int) -> tf.Tensor:
+    return gradient(lambda row: objective(mdp, tf.repeat(row, tf.size(mdp.start), axis=0), gamma, horizon), theta)

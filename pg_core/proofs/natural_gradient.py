@@ -12,6 +12,7 @@ from pg_core.proofs.discounting import two_gates
 from pg_core.proofs.gradient_domination import stay_or_end
 from pg_core.proofs.landscapes import shortfall
 from pg_core.proofs.mdp import Array, Batches, Mdp, softmax
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 DIRECTIONS = 20
@@ -39,7 +40,7 @@ class Fit(NamedTuple):
         return result
 
 
-def trainers_scores(theta: tf.Tensor, batches: Batches) -> Array:
+def trainers_scores(theta: Array, batches: Batches) -> Array:
     """Return the score of every step, `[T, N, SA]`: what the trainer steps along if that step alone earns 1, γ = 0."""
     found = []
     for t in range(len(batches.mask)):
@@ -49,7 +50,7 @@ def trainers_scores(theta: tf.Tensor, batches: Batches) -> Array:
     return np.stack(found)
 
 
-def fit(theta: tf.Tensor, batches: Batches, gamma: float) -> Fit:
+def fit(theta: Array, batches: Batches, gamma: float) -> Fit:
     """Return the trainer's scores of every episode, and what each step counts."""
     discounts = gamma ** np.arange(len(batches.mask))[:, None]
     shares = discounts * batches.mask[..., 0] * mdp.probabilities(theta, batches)
@@ -78,28 +79,31 @@ class Worth(NamedTuple):
         return result
 
 
-def worth(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> Worth:
+def worth(process: Mdp, theta: Array, gamma: float, horizon: int) -> Worth:
     """Calculate by dynamic programming what each state and action is worth."""
     discounts = gamma ** np.arange(horizon)[:, None]
-    visits = discounts * mdp.state_distributions(process, theta, horizon).numpy()
-    values = tf.stack(mdp.values(process, theta, gamma, horizon)[:-1])[..., None].numpy()
-    return Worth(visits, values, mdp.action_values(process, theta, gamma, horizon).numpy() - values)
+    visits = discounts * mdp.state_distributions(process, theta, horizon)
+    values = mdp.values(process, theta, gamma, horizon)[:-1, :, None]
+    return Worth(visits, values, mdp.action_values(process, theta, gamma, horizon) - values)
 
 
-def divergence(theta: tf.Tensor, new: tf.Tensor, counts: Array) -> tf.Tensor:
-    """Calculate Σₛ d(s) KL(π_θ(·|s) ‖ π_new(·|s))."""
+def divergence(theta: tf.Tensor, new: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+    """Calculate Σₛ d(s) KL(π_θ(·|s) ‖ π_new(·|s)), the sum over all tables `[..., S, A]`."""
     policy = tf.stop_gradient(tf.nn.softmax(theta))
-    return tf.einsum("s,sa,sa->", counts, policy, tf.nn.log_softmax(theta) - tf.nn.log_softmax(new))
+    return tf.reduce_sum(counts[:, None] * policy * (tf.nn.log_softmax(theta) - tf.nn.log_softmax(new)))
 
 
-def curvature(theta: tf.Tensor, counts: Array) -> Array:
+def curvature(theta: Array, counts: Array) -> Array:
     """Differentiate the divergence twice with respect to the new policy, at the old one, `[SA, SA]`."""
-    size = int(tf.size(theta))
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(theta)
-        slope = mdp.gradient(lambda new: divergence(tf.stop_gradient(theta), new, counts), theta)
-        flat = tf.reshape(slope, [-1])
-    return np.reshape(tape.jacobian(flat, theta, experimental_use_pfor=False), [size, size])
+    slopes: Array = compute(_curvature, theta, counts)
+    return slopes
+
+
+def _curvature(theta: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+    def slope(tables: tf.Tensor) -> tf.Tensor:
+        return mdp.gradient(lambda new: divergence(tf.stop_gradient(tables), new, counts), tables)
+
+    return mdp.jacobian(slope, theta)
 
 
 def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
@@ -109,7 +113,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     scores = fit(theta, batches, gamma)
     known = worth(process, theta, gamma, horizon)
     slope = np.ravel(mdp.expectation(theta, batches, training.steps(theta, batches, gamma=gamma)))
-    returns = maths.discounted_returns(tf.constant(batches.rewards), gamma).numpy()[..., 0]
+    returns = compute(maths.discounted_returns, batches.rewards, gamma)[..., 0]
     x = scores.weights(returns)
     rows = (
         *_fisher(theta, scores, known.visits.sum(axis=0)),
@@ -123,7 +127,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     return Check(rows, (_picture(),))
 
 
-def _fisher(theta: tf.Tensor, scores: Fit, counts: Array) -> tuple[Comparison, ...]:
+def _fisher(theta: Array, scores: Fit, counts: Array) -> tuple[Comparison, ...]:
     """Compare F, of the trainer's scores, with its closed form and with a curvature."""
     fisher, by_hand = scores.fisher(), blocks(counts, softmax(theta))
     rank, (num_states, num_actions) = np.linalg.matrix_rank(fisher, tol=1e-9 * fisher.max()), theta.shape
@@ -151,7 +155,7 @@ def _compatible(
     )
 
 
-def _table(theta: tf.Tensor, x: Array, known: Worth) -> tuple[Comparison, ...]:
+def _table(theta: Array, x: Array, known: Worth) -> tuple[Comparison, ...]:
     """Compare the natural gradient of a table with mean advantages."""
     policy, mean = softmax(theta), known.mean(known.advantages)
     table = x.reshape(mean.shape)
@@ -196,10 +200,10 @@ def _coordinates(scores: Fit, x: Array, slope: Array, returns: Array, seed: int)
     )  # fmt: skip
 
 
-def _natural(process: Mdp, theta: tf.Tensor, gamma: float = 1.0) -> tuple[Fit, Array]:
+def _natural(process: Mdp, theta: Array, gamma: float = 1.0) -> tuple[Fit, Array]:
     """Return the scores of all episodes of two steps at most, and x, fitted to their returns, `[S, A]`."""
     batches = mdp.every_batch(process, 2)
-    returns = maths.discounted_returns(tf.constant(batches.rewards), gamma).numpy()[..., 0]
+    returns = compute(maths.discounted_returns, batches.rewards, gamma)[..., 0]
     scores = fit(theta, batches, gamma)
     return scores, scores.weights(returns).reshape(theta.shape)
 
@@ -207,7 +211,7 @@ def _natural(process: Mdp, theta: tf.Tensor, gamma: float = 1.0) -> tuple[Fit, A
 @functools.cache
 def _time() -> tuple[Comparison, ...]:
     """Compare x with the advantages of both steps: staying earns 1, ending 2, and the state tells the time or not."""
-    theta, half = tf.constant(np.log([[0.75, 0.25]] * 2)), 0.5
+    theta, half = np.log([[0.75, 0.25]] * 2), 0.5
     forgetful = _natural(stay_or_end(False), theta)[1][0]
     advantages = worth(stay_or_end(False), theta, 1.0, 2).advantages[:, 0]
     discounted = _natural(stay_or_end(False), theta, half)[1]
@@ -226,7 +230,7 @@ def _time() -> tuple[Comparison, ...]:
 @functools.cache
 def _gates() -> tuple[Comparison, ...]:
     """Compare how natural and plain steps move the log-odds of passing two gates, whatever the chance p."""
-    tables = [tf.constant(np.log([[1 - p, p]] * 2)) for p in GATES]
+    tables = [np.log([[1 - p, p]] * 2) for p in GATES]
     natural = np.stack([_natural(two_gates(), table)[1] for table in tables])
     moved = natural[..., 1] - natural[..., 0]
     plain = np.stack([2 * GATES**2 * (1 - GATES)] * 2, axis=1)

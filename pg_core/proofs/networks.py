@@ -13,6 +13,7 @@ import tensorflow as tf
 from pg_core.policies.in_tensorflow import Params
 from pg_core.proofs import training
 from pg_core.proofs.mdp import Array, Batches
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Comparison, exact
 
 ENT_COEF, GAMMA = 0.3, 0.9
@@ -34,59 +35,72 @@ class Case(NamedTuple):
 
 CASES = (
     Case("two actions", "CartPole-v1", 4, 2, (2,)),
-    Case("three actions", "Acrobot-v1", 6, 3, (3,)),
-    Case("choices of three and of two", "Acrobot-v1", 6, 5, (3, 2)),
     Case("a Gaussian", "Pendulum-v1", 3, 1, ()),
+    Case("choices of three and of two", "Acrobot-v1", 6, 5, (3, 2)),
+    Case("three actions", "Acrobot-v1", 6, 3, (3,)),
 )
 
 
 @functools.lru_cache(maxsize=1)
 def comparisons(seed: int) -> tuple[Comparison, ...]:
     """Compare the steps of policies and value networks, for every kind of policy and every activation."""
-    rows = []
-    for case in CASES:
-        both = [sides(case, activation, seed) for activation in ACTIVATIONS]
-        claim = f"{case.name}, hidden layers, each activation: the trainer's step is -∇L"
-        rows.append(exact(claim, *(np.concatenate(side) for side in zip(*both, strict=True))))
-    return tuple(rows)
+    return tuple(
+        exact(f"{case.name}, hidden layers, each activation: the trainer's step is -∇L", *sides(case, seed))
+        for case in CASES
+    )
 
 
-def sides(case: Case, activation: str, seed: int) -> tuple[Array, Array]:
-    """Calculate the trainer's step and minus the tape's gradient, of every parameter, for both batches."""
+def sides(case: Case, seed: int) -> tuple[Array, Array]:
+    """Calculate the trainer's steps and minus the tape's gradients, of every parameter, for both batches."""
     rng = np.random.default_rng([seed, 7])
     policy, value = _network(case, case.outputs, rng), _network(case, 1, rng)
     if not case.choices:
-        policy["log_std"] = tf.constant(rng.normal(scale=0.3, size=(1, case.outputs)))
+        policy["log_std"] = rng.normal(scale=0.3, size=(1, case.outputs))
     observations, batches = _play(case, rng)
     start = training.start(policy, MASK.shape[1], value)
-    settings: dict[str, Any] = {"env_id": case.env_id, "activation": activation, "gamma": GAMMA, "ent_coef": ENT_COEF}
-    settings |= {"baseline": "value", "reduction": "step", "choices": case.choices}
-    after, _ = training.update(start, observations, batches, **settings)
     before = start.policy, start.value  # the same for each batch, but its own
-    with tf.GradientTape() as tape:
+    settings: dict[str, Any] = {"env_id": case.env_id, "gamma": GAMMA, "ent_coef": ENT_COEF, "baseline": "value"}
+    steps = []
+    for activation in ACTIVATIONS:
+        settings |= {"activation": activation, "reduction": "step", "choices": case.choices}
+        after, _ = training.update(start, observations, batches, **settings)
+        steps.append(_flat((after.policy, after.value)) - _flat(before))
+    slopes = compute(_slopes, before, observations, batches.actions, _returns(batches.rewards), choices=case.choices)
+    return np.stack(steps), -np.stack([_flat(slope) for slope in slopes])
+
+
+def _slopes(before: tuple[Params, Params], *played: tf.Tensor, choices: tuple[int, ...]) -> list[Any]:
+    """Differentiate the losses, for each activation, with respect to the parameters of both networks by the tape."""
+    with tf.GradientTape(persistent=True) as tape:
         tape.watch(before)
-        loss = total_loss(*before, observations, batches, ACTIVATIONS[activation], case.choices)
-    return _flat((after.policy, after.value)) - _flat(before), -_flat(tape.gradient(loss, before))
+        losses = [total_loss(*before, played, activation, choices) for activation in ACTIVATIONS.values()]
+    return [tape.gradient(loss, before) for loss in losses]
+
+
+def _returns(rewards: Array) -> Array:
+    """Calculate Gₜ = rₜ + γ Gₜ₊₁, `[T, N, B]`."""
+    returns, ahead = np.zeros_like(rewards), 0.0
+    for t in reversed(range(len(rewards))):
+        returns[t] = ahead = rewards[t] + GAMMA * ahead
+    return returns
 
 
 def total_loss(
-    policy: Params, value: Params, observations: Array, batches: Batches, activation: Any, choices: tuple[int, ...]
+    policy: Params, value: Params, played: tuple[tf.Tensor, ...], activation: Any, choices: tuple[int, ...]
 ) -> tf.Tensor:
     """Calculate the sum of -Σ (γᵗ (Gₜ - V) log π + c_H H) / n and ½ Σ (V - Gₜ)² / n, over the n steps of each batch.
 
     The first one's V is held constant, so that each network has one loss.
     """
-    rewards, mask = batches.rewards, batches.mask
-    values, returns, ahead = outputs(value, observations, activation)[..., 0], np.zeros_like(rewards), 0.0
-    for t in reversed(range(len(rewards))):
-        returns[t] = ahead = rewards[t] + GAMMA * ahead
-    weights = GAMMA ** np.arange(len(rewards))[:, None, None] * (returns - tf.stop_gradient(values))
-    log_probs, entropies = said(policy, outputs(policy, observations, activation), batches.actions, choices)
+    observations, actions, returns = played
+    values = outputs(value, observations, activation)[..., 0]
+    weights = GAMMA ** np.arange(len(MASK))[:, None, None] * (returns - tf.stop_gradient(values))
+    log_probs, entropies = said(policy, outputs(policy, observations, activation), actions, choices)
     terms = 0.5 * (values - returns) ** 2 - weights * log_probs - ENT_COEF * entropies
-    return tf.reduce_sum(mask * terms / mask.sum(axis=(0, 2), keepdims=True))
+    return tf.reduce_sum(MASK * terms / MASK.sum(axis=(0, 2), keepdims=True))
 
 
-def outputs(params: Params, x: Any, activation: Any) -> tf.Tensor:
+def outputs(params: Params, x: tf.Tensor, activation: Any) -> tf.Tensor:
     """Apply a network for each batch, its parameters `[N, ...]`, to `[T, N, B, D]`."""
     for i in range(len(HIDDEN) + 1):
         x = x @ params[f"kernel_{i}"] + params[f"bias_{i}"]
@@ -94,7 +108,7 @@ def outputs(params: Params, x: Any, activation: Any) -> tf.Tensor:
     return x
 
 
-def said(policy: Params, z: tf.Tensor, actions: Array, choices: tuple[int, ...]) -> tuple[tf.Tensor, tf.Tensor]:
+def said(policy: Params, z: tf.Tensor, actions: tf.Tensor, choices: tuple[int, ...]) -> tuple[tf.Tensor, tf.Tensor]:
     """Calculate log π(a|s) and H(π(·|s)), `[T, N, B]`: of two choices as of one among all pairs."""
     if choices:
         if len(choices) > 1:  # zᵢⱼ = zᵢ + zⱼ
@@ -108,11 +122,11 @@ def said(policy: Params, z: tf.Tensor, actions: Array, choices: tuple[int, ...])
     return tf.reduce_sum(tf.math.log(density), axis=-1), tf.reduce_sum(entropies, axis=-1)
 
 
-def _network(case: Case, num_outputs: int, rng: np.random.Generator) -> dict[str, tf.Tensor]:
+def _network(case: Case, num_outputs: int, rng: np.random.Generator) -> dict[str, Array]:
     sizes, params = (case.observation_size, *HIDDEN, num_outputs), {}
     for i in range(len(sizes) - 1):
-        params[f"kernel_{i}"] = tf.constant(rng.normal(size=sizes[i : i + 2]))
-        params[f"bias_{i}"] = tf.constant(rng.normal(size=(1, sizes[i + 1])))
+        params[f"kernel_{i}"] = rng.normal(size=sizes[i : i + 2])
+        params[f"bias_{i}"] = rng.normal(size=(1, sizes[i + 1]))
     return params
 
 

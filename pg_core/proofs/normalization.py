@@ -9,6 +9,7 @@ from pg_core import maths
 from pg_core.proofs import mdp, training
 from pg_core.proofs.leave_one_out import from_one_state
 from pg_core.proofs.mdp import Array, Batches, Mdp
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 BATCH = 2  # B
@@ -27,7 +28,11 @@ def lasting(process: Mdp) -> Mdp:
 def mean_return_to_go(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
     """Calculate M(θ) = 1/T Σₜ E[Gₜ] = 1/T Σₜ Σₛ dₜ(s) Vₜ(s), a scalar."""
     values = mdp.values(process, theta, gamma, horizon)[:-1]
-    return tf.reduce_sum(mdp.state_distributions(process, theta, horizon) * tf.stack(values)) / horizon
+    return tf.reduce_sum(mdp.state_distributions(process, theta, horizon) * values) / horizon
+
+
+def _slope_of_mean_return(process: Mdp, theta: tf.Tensor, gamma: tf.Tensor, horizon: int) -> tf.Tensor:
+    return mdp.gradient(lambda table: mean_return_to_go(process, table, gamma, horizon), theta)
 
 
 def mean_over(values: Array, mask: Array, axis: int | tuple[int, ...]) -> Array:
@@ -49,25 +54,24 @@ def normalized(values: Array, mask: Array) -> Array:
 
 def explicit(batches: Batches, gamma: float) -> list[Comparison]:
     """Compare what trains with explicit sums, on every batch and on one in which nobody plays."""
-    mask = np.pad(batches.mask, [(0, 0), (0, 1), (0, 0)])
-    rewards = tf.convert_to_tensor(np.pad(batches.rewards, [(0, 0), (0, 1), (0, 0)]))
-    returns, played = maths.discounted_returns(rewards, gamma), tf.convert_to_tensor(mask)
-    g, shape = returns.numpy(), mask.shape
+    rewards, mask = (np.pad(rows, [(0, 0), (0, 1), (0, 0)]) for rows in (batches.rewards, batches.mask))
+    returns, shape = compute(maths.discounted_returns, rewards, gamma), mask.shape
     told = visible(returns, mask)
-    constants = [maths.normalize(c * played, played) for c in (0.1, -100.1, 99.3)]
+    constants = [compute(maths.normalize, c * mask, mask) for c in (0.1, -100.1, 99.3)]
     return [
-        exact("a mean over played steps", maths.masked_mean(returns, played), mean_over(g, mask, (0, 2))[0, :, 0]),
-        exact("batch mean: over all played steps", maths.batch_mean(returns, played),
-              np.broadcast_to(mean_over(g, mask, (0, 2)), shape)),
-        exact("step mean: over the episodes that reach t, 0 without any", maths.step_mean(returns, played),
-              np.broadcast_to(mean_over(g, mask, 2), shape)),
-        exact("Ã = (Â - mean Â) / (std Â + 1e-8)", maths.normalize(returns, played).numpy()[:, told],
-              normalized(g, mask)[:, told]),
+        exact("a mean over played steps", compute(maths.masked_mean, returns, mask),
+              mean_over(returns, mask, (0, 2))[0, :, 0]),
+        exact("batch mean: over all played steps", compute(maths.batch_mean, returns, mask),
+              np.broadcast_to(mean_over(returns, mask, (0, 2)), shape)),
+        exact("step mean: over the episodes that reach t, 0 without any", compute(maths.step_mean, returns, mask),
+              np.broadcast_to(mean_over(returns, mask, 2), shape)),
+        exact("Ã = (Â - mean Â) / (std Â + 1e-8)", compute(maths.normalize, returns, mask)[:, told],
+              normalized(returns, mask)[:, told]),
         exact("advantages that are all the same become 0", constants, 0.0),
     ]  # fmt: skip
 
 
-def visible(returns: tf.Tensor, mask: Array) -> Array:
+def visible(returns: Array, mask: Array) -> Array:
     """Return whether returns over played steps vary, or are exactly the same, `[N]`: not whether by rounding."""
     x = np.where(mask > 0, returns, np.nan)
     played = mask.any(axis=(0, 2))
@@ -79,19 +83,23 @@ def visible(returns: tf.Tensor, mask: Array) -> Array:
 
 def each_by_itself(returns: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """Normalise each episode by its own mean and deviation, `[T, N, B]`."""
-    apart = [tf.reshape(array, [mask.shape[0], -1, 1]) for array in (returns, mask)]
-    return tf.reshape(maths.normalize(*apart), mask.shape)
+    apart = [tf.reshape(array, [tf.shape(mask)[0], -1, 1]) for array in (returns, mask)]
+    return tf.reshape(maths.normalize(*apart), tf.shape(mask))
 
 
-def wedge(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+def wedge(x: Array, y: Array) -> Array:
     """Calculate (xᵢ yⱼ - xⱼ yᵢ) / (‖x‖ ‖y‖), which is 0 for all i, j if x and y are parallel."""
-    product = tf.tensordot(tf.reshape(x, [-1]) / tf.norm(x), tf.reshape(y, [-1]) / tf.norm(y), 0)
-    return product - tf.transpose(product)
+    product = np.outer(x / np.linalg.norm(x), y / np.linalg.norm(y))
+    return product - product.T
 
 
-def estimators(batches: Batches, gamma: float) -> dict[str, tf.Tensor]:
+def estimators(batches: Batches, gamma: float) -> dict[str, Array]:
     """Return what six estimators multiply the scores with, `[T, N, B]`, γᵗ included."""
-    rewards, mask = tf.convert_to_tensor(batches.rewards), tf.convert_to_tensor(batches.mask)
+    weights: dict[str, Array] = compute(_estimators, batches.rewards, batches.mask, gamma)
+    return weights
+
+
+def _estimators(rewards: tf.Tensor, mask: tf.Tensor, gamma: tf.Tensor) -> dict[str, tf.Tensor]:
     returns, discounts = maths.discounted_returns(rewards, gamma), maths.discounts(rewards, gamma)
     return {
         "none": discounts * returns,
@@ -103,27 +111,28 @@ def estimators(batches: Batches, gamma: float) -> dict[str, tf.Tensor]:
     }
 
 
-def mean_gradient(theta: tf.Tensor, batches: Batches, weights: tf.Tensor) -> tf.Tensor:
+def mean_gradient(theta: Array, batches: Batches, weights: Array) -> Array:
     """Calculate E[ĝ], `[S, A]`."""
     return mdp.expectation(theta, batches, mdp.estimates(theta, batches, weights))
 
 
-def equal_lengths(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> list[Comparison]:
+def equal_lengths(process: Mdp, theta: Array, gamma: float, horizon: int) -> list[Comparison]:
     """Compare mean gradients with ∇J, scaled or bent, where every episode lasts T steps."""
     batches, single = (mdp.every_batch(process, horizon, number) for number in (BATCH, 1))
     gradient = mdp.objective_gradient(process, theta, gamma, horizon)
-    rewards, mask = tf.convert_to_tensor(batches.rewards), tf.convert_to_tensor(batches.mask)
-    returns, whole = maths.discounted_returns(rewards, gamma), maths.episode_returns(rewards, gamma)
-    weights, discounts = estimators(batches, gamma), maths.discounts(rewards, gamma)
-    to_go = maths.discounted_returns(tf.convert_to_tensor(single.rewards), gamma)
-    taken = mdp.gradient(lambda table: mean_return_to_go(process, table, gamma, horizon), theta) / BATCH
+    weights, mask = estimators(batches, gamma), batches.mask
+    returns, whole, discounts = (
+        compute(f, batches.rewards, gamma) for f in (maths.discounted_returns, maths.episode_returns, maths.discounts)
+    )
+    to_go = compute(maths.discounted_returns, single.rewards, gamma)
+    taken = compute(_slope_of_mean_return, process, theta, gamma, horizon=horizon) / BATCH
     shrunk, bent = (1 - 1 / BATCH) * gradient, mean_gradient(theta, single, to_go) - taken
     several_states = theta.shape[0] > 1  # with one state and two actions, all gradients are on one line
 
-    def row(claim: str, weights: tf.Tensor, right: tf.Tensor = gradient, wrong: bool = False) -> Comparison:
+    def row(claim: str, weights: Array, right: Array = gradient, wrong: bool = False) -> Comparison:
         return mdp.compare(claim, theta, batches, weights, right, wrong=wrong)
 
-    def trainers(claim: str, right: tf.Tensor, **settings: Any) -> Comparison:
+    def trainers(claim: str, right: Array, **settings: Any) -> Comparison:
         return training.compare(claim, theta, batches, right, gamma=gamma, **settings)
 
     def same_line(name: str) -> Comparison:
@@ -135,28 +144,28 @@ def equal_lengths(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) ->
         row("step mean: E[ĝ] = ∇J", weights["step mean"], wrong=True),
         row("step mean: E[ĝ] = (1 - 1/B) ∇J", weights["step mean"], shrunk),
         trainers("the trainer with a step mean: the same", shrunk, baseline="step_mean"),
-        row("batch mean of G₀: E[ĝ] = (1 - 1/B) ∇J", whole - maths.batch_mean(whole, mask), shrunk),
+        row("batch mean of G₀: E[ĝ] = (1 - 1/B) ∇J", whole - compute(maths.batch_mean, whole, mask), shrunk),
         trainers("the trainer with a batch mean of G₀: the same", shrunk, baseline="batch_mean",
                  weights="episode_return"),
         row("batch mean of Gₜ: E[ĝ] = ∇J", weights["batch mean"], wrong=True),
-        row("batch mean of Gₜ, without γᵗ: E[ĝ] = E[Σₜ Gₜ ∇log π] - ∇M/B", returns - maths.batch_mean(returns, mask),
-            bent),
+        row("batch mean of Gₜ, without γᵗ: E[ĝ] = E[Σₜ Gₜ ∇log π] - ∇M/B",
+            returns - compute(maths.batch_mean, returns, mask), bent),
         trainers("the trainer with a batch mean of Gₜ: the same", bent, baseline="batch_mean", gamma_t=False),
         same_line("batch mean"),
         row("normalised: E[ĝ] = ∇J", weights["normalised"], wrong=True),
         same_line("normalised"),
         trainers("the trainer, normalising: the mean of explicit sums",
-                 mean_gradient(theta, batches, discounts * normalized(returns.numpy(), batches.mask)),
+                 mean_gradient(theta, batches, discounts * normalized(returns, mask)),
                  normalize_advantages=True),
         row("each episode standardised by itself: E[ĝ] = ∇J", weights["each by itself"], wrong=True),
-        row("each episode's G₀ standardised by itself leaves 0", each_by_itself(whole, mask), 0 * gradient),
+        row("each episode's G₀ standardised by itself leaves 0", compute(each_by_itself, whole, mask), 0 * gradient),
     ]  # fmt: skip
 
 
-def any_lengths(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> Comparison:
+def any_lengths(process: Mdp, theta: Array, gamma: float, horizon: int) -> Comparison:
     """Compare the step mean's mean gradient with Σₜ cₜ γᵗ E[Gₜ ∇log π(aₜ|sₜ)], cₜ = 1 - (1 - (1 - pₜ)ᴮ) / (B pₜ)."""
     batches, single = (mdp.every_batch(process, horizon, number) for number in (BATCH, 1))
-    reached = mdp.state_distributions(process, theta, horizon).numpy().sum(axis=1)  # pₜ
+    reached = mdp.state_distributions(process, theta, horizon).sum(axis=1)  # pₜ
     factors = 1 - (1 - (1 - reached) ** BATCH) / (BATCH * reached)
     right = mean_gradient(theta, single, factors[:, None, None] * estimators(single, gamma)["none"])
     return mdp.compare("step mean, any lengths: step t counts 1 - (1 - (1 - pₜ)ᴮ)/(B pₜ) times", theta, batches,
@@ -173,14 +182,14 @@ def bandit(gamma: float, seed: int) -> Comparison:
                        estimators(batches, gamma)["normalised"], right)  # fmt: skip
 
 
-def other_units(theta: tf.Tensor, states: int, gamma: float, seed: int) -> list[Comparison]:
+def other_units(theta: Array, states: int, gamma: float, seed: int) -> list[Comparison]:
     """Compare the normalising trainer's steps for rewards in other units, and in the two states of step 8."""
     pairs = mdp.every_batch(from_one_state(states, seed), 2, 2)
-    settings = {"gamma": gamma, "normalize_advantages": True}
+    settings: dict[str, Any] = {"gamma": gamma, "normalize_advantages": True}
     once = training.steps(theta, pairs, **settings)
     seven_times = training.steps(theta, pairs._replace(rewards=7 * pairs.rewards), **settings)
-    told = visible(maths.discounted_returns(tf.constant(pairs.rewards), gamma), pairs.mask)
-    even = tf.zeros((2, 2), tf.float64)
+    told = visible(compute(maths.discounted_returns, pairs.rewards, gamma), pairs.mask)
+    even = np.zeros((2, 2))
     process = Mdp(np.full(2, 0.5), np.tile([0.0, 0.0, 1.0], (2, 2, 1)), np.array([[1.0, -1.0], [0.5, -0.5]]))
     chosen = mdp.every_batch(process, 1, 2)
     mean = mdp.expectation(even, chosen, training.steps(even, chosen, **settings))
@@ -191,12 +200,12 @@ def other_units(theta: tf.Tensor, states: int, gamma: float, seed: int) -> list[
     ]  # fmt: skip
 
 
-def biases(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> dict[str, float]:
+def biases(process: Mdp, theta: Array, gamma: float, horizon: int) -> dict[str, float]:
     """Calculate ‖E[ĝ] - ∇J‖ of each estimator."""
     batches = mdp.every_batch(process, horizon, BATCH)
     gradient = mdp.objective_gradient(process, theta, gamma, horizon)
     return {
-        name: float(tf.norm(mean_gradient(theta, batches, weights) - gradient))
+        name: float(np.linalg.norm(mean_gradient(theta, batches, weights) - gradient))
         for name, weights in estimators(batches, gamma).items()
     }
 

@@ -11,42 +11,46 @@ from pg_core.learning import episode_statistics
 from pg_core.learning.episode_statistics import SOLVED_WINDOW, EpisodeStatistics
 from pg_core.proofs import mdp
 from pg_core.proofs.mdp import Array, Batches
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Check, Picture, Series, exact
 
 FULL_RETURN, THRESHOLD = 500.0, 475.0  # CartPole's
 IN_A_ROW = 200  # the source text's episodes
 
 
-def conditional_returns(theta: tf.Tensor, batches: Batches, gamma: float) -> tf.Tensor:
+def conditional_returns(theta: Array, batches: Batches, gamma: float) -> Array:
     """Calculate E[Gₜ | sₜ = s] from all trajectories, `[T, S]`."""
-    returns = maths.discounted_returns(tf.constant(batches.rewards), gamma)[..., 0]  # [T, N]
-    here = tf.one_hot(batches.states[..., 0], theta.shape[0], dtype=tf.float64) * batches.mask
+    returns = compute(maths.discounted_returns, batches.rewards, gamma)  # [T, N, 1]
+    here = np.eye(len(theta))[batches.states[..., 0]] * batches.mask
     weights = mdp.probabilities(theta, batches)[:, None] * here  # [T, N, S]
-    return tf.reduce_sum(weights * returns[..., None], axis=1) / tf.reduce_sum(weights, axis=1)
+    mean: Array = (weights * returns).sum(axis=1) / weights.sum(axis=1)
+    return mean
 
 
-def mean_return(batches: Batches, gamma: float) -> tf.Tensor:
+def mean_return(batches: Batches, gamma: float) -> Array:
     """Calculate Ḡ = 1/B Σᵦ G₀ᵦ of every batch, `[N]`.
 
     G₀ is taken from each episode's first row. The others hold no number, which a missing mask would let through.
     """
     first = np.zeros_like(batches.mask)
     first[0] = 1.0
-    returns = maths.episode_returns(tf.constant(batches.rewards), gamma)
-    return maths.masked_mean(tf.where(first > 0, returns, float("nan")), tf.constant(first))
+    returns = compute(maths.episode_returns, batches.rewards, gamma)
+    mean: Array = compute(maths.masked_mean, np.where(first > 0, returns, np.nan), first)
+    return mean
 
 
-def mean_over_steps(batches: Batches, gamma: float) -> tf.Tensor:
+def mean_over_steps(batches: Batches, gamma: float) -> Array:
     """Calculate Σᵦ nᵦ G₀ᵦ / Σᵦ nᵦ of every batch, in which an episode of n steps counts n times, `[N]`."""
-    returns = maths.episode_returns(tf.constant(batches.rewards), gamma)
-    return maths.masked_mean(returns, tf.constant(batches.mask))
+    mean: Array = compute(maths.masked_mean, compute(maths.episode_returns, batches.rewards, gamma), batches.mask)
+    return mean
 
 
-def passes() -> tf.Tensor:
+def passes() -> Array:
     """Return whether 100 episodes of which k earn 0, the others 500, have a mean of 475 or more, `[k = 0 … 100]`."""
     failed = np.arange(SOLVED_WINDOW) < np.arange(SOLVED_WINDOW + 1)[:, None]
-    returns = tf.constant(np.where(failed, 0.0, FULL_RETURN)[None])  # [1, k, 100]
-    return tf.cast(maths.masked_mean(returns, tf.ones_like(returns)) >= THRESHOLD, tf.float64)
+    returns = np.where(failed, 0.0, FULL_RETURN)[None]  # [1, k, 100]
+    passed: Array = (compute(maths.masked_mean, returns, np.ones_like(returns)) >= THRESHOLD).astype(np.float64)
+    return passed
 
 
 def trainers_statistics() -> EpisodeStatistics:
@@ -64,7 +68,7 @@ def chance_to_pass(success: npt.ArrayLike) -> Array:
     """Calculate P(mean of 100 returns ≥ 475) where an episode earns 500 with probability p, else 0, p's shape."""
     p, failed = np.asarray(success)[..., None], np.arange(SOLVED_WINDOW + 1)
     ways = np.array([math.comb(SOLVED_WINDOW, k) for k in failed], np.float64)
-    chance: Array = (ways * (1 - p) ** failed * p ** (SOLVED_WINDOW - failed)) @ passes().numpy()
+    chance: Array = (ways * (1 - p) ** failed * p ** (SOLVED_WINDOW - failed)) @ passes()
     return chance
 
 
@@ -81,7 +85,6 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     means, over_steps = mean_return(pairs, gamma), mean_over_steps(pairs, gamma)
     right, variance = mdp.objective(process, theta, gamma, limit), mdp.total_variance(theta, pairs, means)
     lengths = mean_return(pairs._replace(rewards=pairs.mask), 1.0)
-    never = tf.zeros_like(single.mask)
     two = "two episodes" if limit == horizon else f"two episodes, T = {limit}"
     trainers, earned = trainers_statistics(), FULL_RETURN * (1 - np.arange(SOLVED_WINDOW + 1) / SOLVED_WINDOW)
     return Check(
@@ -90,7 +93,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
             exact(
                 "E[Gₜ | sₜ = s] = Vₜ(s)",
                 conditional_returns(theta, single, gamma),
-                tf.stack(mdp.values(process, theta, gamma, horizon)[:-1]),
+                mdp.values(process, theta, gamma, horizon)[:-1],
             ),
             exact(f"{two}: E[½ (G₀ + G₀')] = J", mdp.expectation(theta, pairs, means), right, variance=variance),
             exact(
@@ -101,7 +104,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
                 "r = 1, γ = 1: E[½ (n + n')] = J, the mean length",
                 mdp.expectation(theta, pairs, lengths), mdp.objective(ones, theta, 1.0, limit),
             ),
-            exact("no episode yet: a mean of 0", maths.masked_mean(tf.constant(single.rewards), never), 0.0),
+            exact("no episode yet: a mean of 0", compute(maths.masked_mean, single.rewards, 0 * single.mask), 0.0),
             exact(
                 "mean of G₀ over steps, not episodes", mdp.expectation(theta, pairs, over_steps), right,
                 wrong=horizon > 1, variance=mdp.total_variance(theta, pairs, over_steps),

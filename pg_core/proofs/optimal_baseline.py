@@ -2,43 +2,43 @@
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp
 from pg_core.proofs.discounting import two_gates
-from pg_core.proofs.mdp import Array, Batches, Mdp
+from pg_core.proofs.mdp import Array, Batches, Mdp, Numbers, softmax
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 
-def squared_scores(theta: tf.Tensor, batches: Batches) -> Array:
+def squared_scores(theta: Array, batches: Batches) -> Array:
     """Calculate ‖Ψ‖² of each episode's whole score Ψ = Σₜ ∇log π(aₜ|sₜ), `[N]`."""
     whole = mdp.scores(theta, batches).sum(axis=(0, 2))
     squares: Array = (whole**2).sum(axis=(1, 2))
     return squares
 
 
-def optimal_constant(theta: tf.Tensor, batches: Batches, gamma: float) -> Array:
+def optimal_constant(theta: Array, batches: Batches, gamma: float) -> Array:
     """Calculate b* = E[‖Ψ‖² G₀] / E[‖Ψ‖²], a scalar."""
     squares = squared_scores(theta, batches)
-    returns = maths.episode_returns(tf.convert_to_tensor(batches.rewards), gamma)[0, :, 0]
+    returns = compute(maths.episode_returns, batches.rewards, gamma)[0, :, 0]
     return mdp.expectation(theta, batches, squares * returns) / mdp.expectation(theta, batches, squares)
 
 
-def squared_step_scores(theta: tf.Tensor, batches: Batches, weights: npt.ArrayLike = 1.0) -> Array:
+def squared_step_scores(theta: Array, batches: Batches, weights: npt.ArrayLike = 1.0) -> Array:
     """Calculate E[1{sₜ = s} ‖ψₜ‖² wₜ], ψₜ = ∇log π(aₜ|sₜ), for weights `[T, N, 1]`, `[T, S]`."""
     squares = (mdp.scores(theta, batches)[:, :, 0] ** 2).sum(axis=-1)  # [T, N, S]: all but row sₜ is 0
     mean: Array = np.einsum("n,tns->ts", mdp.probabilities(theta, batches), squares * np.asarray(weights))
     return mean
 
 
-def optimal_table(theta: tf.Tensor, batches: Batches, gamma: float) -> Array:
+def optimal_table(theta: Array, batches: Batches, gamma: float) -> Array:
     """Calculate b*ₜ(s) = E[1{sₜ = s} ψₜ · Σₖ γᵏ Gₖ ψₖ] / (γᵗ E[1{sₜ = s} ‖ψₜ‖²]), `[T, S]`.
 
     It is 0 where γᵗ is 0, or so small that its square is.
     """
-    rewards, scores = tf.convert_to_tensor(batches.rewards), mdp.scores(theta, batches)[:, :, 0]
-    returns, discounts = (f(rewards, gamma).numpy() for f in (maths.discounted_returns, maths.discounts))
+    scores = mdp.scores(theta, batches)[:, :, 0]
+    returns, discounts = (compute(f, batches.rewards, gamma) for f in (maths.discounted_returns, maths.discounts))
     whole = mdp.estimates(theta, batches, discounts * returns)
     products = np.einsum("n,tnsa,nsa->ts", mdp.probabilities(theta, batches), scores, whole)
     seen = np.where(discounts[:, 0] ** 2 > 0, discounts[:, 0], 0)
@@ -51,33 +51,33 @@ def ratio(above: Array, below: Array) -> Array:
     return result
 
 
-def variance(chances: Array, vectors: tf.Tensor) -> tf.Tensor:
+def variance(chances: Array, vectors: Numbers) -> Numbers:
     """Calculate tr Cov[X] for vectors `[N, S, A]` and their probabilities `[N]`, so that the tape can record it."""
-    squares = tf.reduce_sum((vectors - tf.tensordot(chances, vectors, 1)) ** 2, axis=(1, 2))
-    return tf.tensordot(chances, squares, 1)
+    library = mdp.library(vectors)
+    return library.einsum("n,nsa->", chances, (vectors - library.tensordot(chances, vectors, 1)) ** 2)
 
 
-def swapped_mean(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
+def swapped_mean(process: Mdp, theta: Array, gamma: float, horizon: int) -> Array:
     """Calculate π(1|s) Qₜ(s,0) + π(0|s) Qₜ(s,1), `[T, S]`."""
-    swapped = tf.nn.softmax(theta)[:, ::-1]
-    return tf.reduce_sum(swapped * mdp.action_values(process, theta, gamma, horizon), axis=-1)
+    mean: Array = (softmax(theta)[:, ::-1] * mdp.action_values(process, theta, gamma, horizon)).sum(axis=-1)
+    return mean
 
 
-def of_constants(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float) -> tuple[list[Comparison], Picture]:
+def of_constants(process: Mdp, theta: Array, batches: Batches, gamma: float) -> tuple[list[Comparison], Picture]:
     """Compare the variance of (G₀ - b) Ψ, as a function of b, with a parabola whose lowest point is b*."""
     horizon = len(batches.mask)
     right = mdp.objective_gradient(process, theta, gamma, horizon)
     mean = mdp.objective(process, theta, gamma, horizon)
-    returns = maths.episode_returns(tf.convert_to_tensor(batches.rewards), gamma).numpy()
+    returns = compute(maths.episode_returns, batches.rewards, gamma)
 
     chances = mdp.probabilities(theta, batches)
     paid, whole = (mdp.estimates(theta, batches, x) for x in (returns, np.ones_like(returns)))
 
-    def by_baseline(b: tf.Tensor) -> tf.Tensor:
+    def by_baseline(b: Numbers) -> Numbers:
         return variance(chances, paid - b * whole)
 
-    best = tf.constant(optimal_constant(theta, batches, gamma))
-    others = tf.stack([mean, 0 * mean, best - 0.01, best + 0.01])
+    best = optimal_constant(theta, batches, gamma)
+    others = np.array([mean, 0 * mean, best - 0.01, best + 0.01])
     squares = mdp.expectation(theta, batches, squared_scores(theta, batches))
     rows = [
         mdp.compare("E[(G₀ - b*) Ψ] = ∇J, Ψ = Σₜ ∇log π(aₜ|sₜ)", theta, batches, returns - best, right),
@@ -95,28 +95,28 @@ def of_constants(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float)
     return rows, Picture("Variance of the estimate by constant baseline", "b", "tr Cov", (parabola, *marks))
 
 
-def of_tables(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float) -> list[Comparison]:
+def of_tables(process: Mdp, theta: Array, batches: Batches, gamma: float) -> list[Comparison]:
     """Compare the variance of Σₜ γᵗ (Gₜ - bₜ(sₜ)) ψₜ, as a function of all bₜ(s), with that at V and at b*."""
-    horizon, rewards = len(batches.mask), tf.convert_to_tensor(batches.rewards)
+    horizon, visited = len(batches.mask), np.eye(len(theta))[batches.states[..., 0]]  # [T, N, S]
     right = mdp.objective_gradient(process, theta, gamma, horizon)
-    returns, discounts = (f(rewards, gamma).numpy() for f in (maths.discounted_returns, maths.discounts))
+    returns, discounts = (compute(f, batches.rewards, gamma) for f in (maths.discounted_returns, maths.discounts))
     chances, scores = mdp.probabilities(theta, batches), mdp.scores(theta, batches)[:, :, 0]
 
-    def weights(table: tf.Tensor) -> tf.Tensor:
-        return discounts * (returns - tf.gather(table, batches.states, batch_dims=1))
+    def weights(table: Numbers) -> Numbers:
+        return discounts * (returns - visited @ table[..., None])
 
-    def by_table(table: tf.Tensor) -> tf.Tensor:
-        return variance(chances, tf.reduce_sum(weights(table)[..., None] * scores, axis=0))
+    def by_table(table: Numbers) -> Numbers:
+        return variance(chances, mdp.library(table).einsum("tnb,tnsa->nsa", weights(table), scores))
 
     best, factors = optimal_table(theta, batches, gamma), discounts[:, 0]
-    values = np.stack(mdp.values(process, theta, gamma, horizon)[:-1])
+    values = mdp.values(process, theta, gamma, horizon)[:-1]
     squares = squared_step_scores(theta, batches)
     alone = squared_step_scores(theta, batches, returns) / squares
     excess = (factors**2 * squares * (values - best) ** 2).sum()
     return [
         mdp.compare("E[Σₜ γᵗ (Gₜ - b*ₜ(sₜ)) ψₜ] = ∇J", theta, batches, weights(best), right),
         mdp.compare("E[Σₜ γᵗ (Gₜ - Vₜ(sₜ)) ψₜ] = ∇J", theta, batches, weights(values), right),
-        exact("∂Var/∂bₜ(s) = 0 at b*ₜ(s) for every t and s", mdp.gradient(by_table, tf.constant(best)), 0.0),
+        exact("∂Var/∂bₜ(s) = 0 at b*ₜ(s) for every t and s", mdp.gradient(by_table, best), 0.0),
         exact("Var(V) = Var(b*) + Σₜ γ²ᵗ E[‖ψₜ‖² (Vₜ(sₜ) - b*ₜ(sₜ))²]", by_table(values), by_table(best) + excess),
         exact("the state's value is the optimum: b*ₜ(s) = Vₜ(s)", factors * best, factors * values, wrong=True),
         exact("E[‖ψₜ‖² Gₜ|s] / E[‖ψₜ‖²|s] = π(1|s) Qₜ(s,0) + π(0|s) Qₜ(s,1)", alone,
@@ -129,14 +129,14 @@ def of_tables(process: Mdp, theta: tf.Tensor, batches: Batches, gamma: float) ->
 def at_two_gates(gamma: float, seed: int) -> Comparison:
     """Compare both formulas in a process in which no state is seen twice: there, no two steps share parameters."""
     theta, batches = mdp.random_policy(2, seed), mdp.every_batch(two_gates(), 2)
-    returns = maths.discounted_returns(tf.convert_to_tensor(batches.rewards), gamma)
+    returns = compute(maths.discounted_returns, batches.rewards, gamma)
     discounts = gamma ** np.arange(2)[:, None]
     alone = ratio(squared_step_scores(theta, batches, returns), squared_step_scores(theta, batches))
     best = optimal_table(theta, batches, gamma)
     return exact("two gates, no state seen twice: there it is the optimum", discounts * alone, discounts * best)
 
 
-def drawn_rewards(theta: tf.Tensor, pulls: Batches, baseline: Array, spread: float = 1.0) -> float:
+def drawn_rewards(theta: Array, pulls: Batches, baseline: Array, spread: float = 1.0) -> float:
     """Calculate the variance of (G₀ - b) Ψ of one step where its reward is drawn, r ± `spread` by an even chance."""
     twice = Batches._make(
         [*(np.concatenate([rows, rows], axis=1) for rows in pulls[:4]), np.tile(pulls.dynamics / 2, 2)]

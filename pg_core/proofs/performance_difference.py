@@ -5,42 +5,36 @@ import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp
-from pg_core.proofs.mdp import Mdp
-from pg_core.proofs.policy_gradient_theorem import (
-    action_values,
-    along,
-    objective,
-    state_values,
-    theorem,
-    visits,
-)
+from pg_core.proofs.mdp import Array, Mdp, Numbers, softmax
+from pg_core.proofs.policy_gradient_theorem import along, objective, state_values, theorem, visits
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 HORIZON = 3  # of the form along trajectories, which has to be enumerated
 
 
-def advantages(process: Mdp, theta: tf.Tensor, gamma: float) -> tf.Tensor:
+def advantages(process: Mdp, theta: Numbers, gamma: float) -> Numbers:
     """Calculate A(s,a) = Q(s,a) - V(s), `[S, A]`."""
     values = state_values(process, theta, gamma)
-    return action_values(process, values, gamma) - values[:, None]
+    return mdp.worth(process, values, gamma) - values[:, None]
 
 
-def total(states: tf.Tensor, theta: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Calculate Σₛ d(s) Σₐ π(a|s) w(s,a)."""
-    return tf.einsum("s,sa,sa->", states, tf.nn.softmax(theta), weights)
+def total(states: Numbers, theta: Numbers, weights: Numbers) -> Numbers:
+    """Calculate Σₛ d(s) Σₐ π(a|s) w(s,a), `[...]`, for d `[..., S]` and θ `[..., S, A]`."""
+    return mdp.library(theta).einsum("...s,...sa,sa->...", states, softmax(theta), weights)
 
 
-def gain(process: Mdp, old: tf.Tensor, new: tf.Tensor, gamma: float) -> tf.Tensor:
+def gain(process: Mdp, old: Numbers, new: Numbers, gamma: float) -> Numbers:
     """Calculate Σₛ d'(s) Σₐ π'(a|s) A(s,a): the new policy's states and actions, the old one's advantages."""
     return total(visits(process, new, gamma), new, advantages(process, old, gamma))
 
 
-def surrogate(process: Mdp, old: tf.Tensor, new: tf.Tensor, gamma: float) -> tf.Tensor:
+def surrogate(process: Mdp, old: Numbers, new: Numbers, gamma: float) -> Numbers:
     """Calculate Σₛ d(s) Σₐ π'(a|s) A(s,a): with the states of the old policy, which are those that were played."""
     return total(visits(process, old, gamma), new, advantages(process, old, gamma))
 
 
-def difference(process: Mdp, old: tf.Tensor, new: tf.Tensor, gamma: float) -> tf.Tensor:
+def difference(process: Mdp, old: Numbers, new: Numbers, gamma: float) -> Numbers:
     """Calculate J(π') - J(π)."""
     return objective(process, new, gamma) - objective(process, old, gamma)
 
@@ -51,12 +45,12 @@ def whatever_is_done(process: Mdp) -> Mdp:
     return process._replace(transitions=np.repeat(mean, mdp.ACTIONS, axis=1))
 
 
-def paid_in_advantages(process: Mdp, old: tf.Tensor, new: tf.Tensor, gamma: float) -> tf.Tensor:
+def paid_in_advantages(process: Mdp, old: Array, new: Array, gamma: float) -> Array:
     """Calculate E'[Σₜ γᵗ Aₜ(sₜ,aₜ)], the new policy's return where the old one's advantages are the rewards."""
     batches = mdp.every_batch(process, HORIZON)
-    values = tf.stack(mdp.values(process, old, gamma, HORIZON)[:-1])[..., None]  # [T, S, 1]
+    values = mdp.values(process, old, gamma, HORIZON)[:-1, :, None]  # [T, S, 1]
     paid = along(mdp.action_values(process, old, gamma, HORIZON) - values, batches)
-    return mdp.expectation(new, batches, maths.discounted_returns(tf.constant(paid), gamma)[0, :, 0])
+    return mdp.expectation(new, batches, compute(maths.discounted_returns, paid, gamma)[0, :, 0])
 
 
 def check(gamma: float = 0.9, states: int = 2, seed: int = 0) -> Check:
@@ -65,10 +59,10 @@ def check(gamma: float = 0.9, states: int = 2, seed: int = 0) -> Check:
     old, new = mdp.random_policy(states, seed), mdp.random_policy(states, seed + 1)
     right, still = difference(process, old, new, gamma), whatever_is_done(process)
     moved = visits(process, new, gamma) - visits(process, old, gamma)
-    turned = tf.nn.softmax(new) - tf.nn.softmax(old)
-    mistake = tf.einsum("s,sa,sa->", moved, turned, advantages(process, old, gamma))
+    turned = softmax(new) - softmax(old)
+    mistake = np.einsum("s,sa,sa->", moved, turned, advantages(process, old, gamma))
     approximate = surrogate(process, old, new, gamma)
-    with_values = action_values(process, state_values(process, old, gamma), gamma)
+    with_values = mdp.worth(process, state_values(process, old, gamma), gamma)
     rows = (
         exact("Σₛ d'(s) Σₐ π'(a|s) A(s,a) = J(π') - J(π)", gain(process, old, new, gamma), right),
         exact("with a time limit: E'[Σₜ γᵗ Aₜ(sₜ,aₜ)] = J(π') - J(π)",
@@ -84,9 +78,9 @@ def check(gamma: float = 0.9, states: int = 2, seed: int = 0) -> Check:
     return Check((*rows, *_first_order(process, old, gamma)), (_picture(process, old, new, gamma),))
 
 
-def _first_order(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Comparison, ...]:
+def _first_order(process: Mdp, theta: Array, gamma: float) -> tuple[Comparison, ...]:
     """Compare the derivatives of both expressions at π' = π with the policy gradient theorem and with ∇J."""
-    worth = action_values(process, state_values(process, theta, gamma), gamma)
+    worth = mdp.worth(process, state_values(process, theta, gamma), gamma)
     at_old = theorem(theta, visits(process, theta, gamma), worth)
     right = mdp.gradient(lambda table: objective(process, table, gamma), theta)
     hold = tf.stop_gradient  # the old policy stays what it is
@@ -105,13 +99,13 @@ def _first_order(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Comparis
     )
 
 
-def _picture(process: Mdp, old: tf.Tensor, new: tf.Tensor, gamma: float) -> Picture:
+def _picture(process: Mdp, old: Array, new: Array, gamma: float) -> Picture:
     """Draw both expressions on the way from the old logits to the new ones."""
     shares = [k / 20 for k in range(21)]
-    way = [old + share * (new - old) for share in shares]
+    way = old + np.reshape(shares, [-1, 1, 1]) * (new - old)
     expressions = {"new policy's states: J(π') - J(π)": gain, "old policy's states": surrogate}
     lines = [
-        Series(name, tuple(shares), tuple(float(expression(process, old, theta, gamma)) for theta in way))
+        Series(name, tuple(shares), tuple(expression(process, old, way, gamma).tolist()))
         for name, expression in expressions.items()
     ]
     return Picture("Both leave the old policy in one direction", "Share of the way to π'", "Gain", tuple(lines))

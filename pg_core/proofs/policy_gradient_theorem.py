@@ -9,7 +9,8 @@ import tensorflow as tf
 from pg_core import maths
 from pg_core.proofs import mdp, training
 from pg_core.proofs.discounting import two_gates
-from pg_core.proofs.mdp import Array, Batches, Mdp
+from pg_core.proofs.mdp import Array, Batches, Mdp, Numbers, softmax
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 HORIZON = 5  # of the form along trajectories, which has to be enumerated
@@ -17,87 +18,84 @@ LIMITS = 8  # the longest of the time limits with which values are calculated, t
 DOUBLINGS = 40  # of a series: 2⁴⁰ steps, longer than any episode
 
 
-def state_values(process: Mdp, theta: tf.Tensor, gamma: float) -> tf.Tensor:
-    """Solve V = r_π + γ P_π V, V = (I - γP_π)⁻¹ r_π, `[S]`."""
-    rewards = tf.reduce_sum(tf.nn.softmax(theta) * process.rewards, axis=1, keepdims=True)
-    return tf.linalg.solve(np.eye(len(process.start)) - gamma * mdp.onward(process, theta), rewards)[:, 0]
+def state_values(process: Mdp, theta: Numbers, gamma: float) -> Numbers:
+    """Solve V = r_π + γ P_π V, V = (I - γP_π)⁻¹ r_π, `[..., S]`."""
+    rewards = (softmax(theta)[..., None, :] @ process.rewards[..., None])[..., 0]  # [..., S, 1]
+    return mdp.library(theta).linalg.solve(_left(process, theta, gamma), rewards)[..., 0]
 
 
-def action_values(process: Mdp, values: tf.Tensor, gamma: float) -> tf.Tensor:
-    """Calculate Q(s,a) = r(s,a) + γ Σ P(s'|s,a) V(s'), `[S, A]`."""
-    return process.rewards + gamma * tf.linalg.matvec(process.transitions[..., :-1], values)
+def _left(process: Mdp, theta: Numbers, gamma: float) -> Numbers:
+    """Calculate I - γP_π, `[..., S, S]`."""
+    return np.eye(theta.shape[-2]) - gamma * mdp.onward(process, theta)
 
 
-def slopes(process: Mdp, theta: tf.Tensor, gamma: float) -> Array:
-    """Differentiate V(s) through the linear solve, ∇V, `[S, S, A]`."""
-
-    def of(state: int) -> tf.Tensor:
-        return mdp.gradient(lambda table: state_values(process, table, gamma)[state], theta)
-
-    return np.stack([of(state) for state in range(len(process.start))])
+def slopes(process: Mdp, theta: Array, gamma: float) -> Array:
+    """Differentiate V(s) through the linear solve, ∇V, `[S, S, A]`: each state's from a copy of θ of its own."""
+    copies = np.stack([theta] * len(theta))
+    found: Array = mdp.gradient(lambda tables: tf.linalg.trace(state_values(process, tables, gamma)), copies)
+    return found
 
 
-def visits(process: Mdp, theta: tf.Tensor, gamma: float) -> tf.Tensor:
-    """Solve d = ρ₀ + γ P_πᵀ d for d(s) = Σₜ γᵗ P(sₜ = s), dᵀ = ρ₀ᵀ (I - γP_π)⁻¹, `[S]`."""
-    matrix = np.eye(len(process.start)) - gamma * mdp.onward(process, theta)
-    return tf.linalg.solve(matrix, process.start[:, None], adjoint=True)[:, 0]
+def visits(process: Mdp, theta: Numbers, gamma: float) -> Numbers:
+    """Solve d = ρ₀ + γ P_πᵀ d for d(s) = Σₜ γᵗ P(sₜ = s), dᵀ = ρ₀ᵀ (I - γP_π)⁻¹, `[..., S]`."""
+    left = mdp.library(theta).linalg.matrix_transpose(_left(process, theta, gamma))
+    first = process.start[:, None] + 0 * left[..., :1]  # [..., S, 1]
+    return mdp.library(theta).linalg.solve(left, first)[..., 0]
 
 
-def objective(process: Mdp, theta: tf.Tensor, gamma: float) -> tf.Tensor:
-    """Calculate J(θ) = Σₛ ρ₀(s) V(s)."""
-    return tf.tensordot(process.start, state_values(process, theta, gamma), 1)
+def objective(process: Mdp, theta: Numbers, gamma: float) -> Numbers:
+    """Calculate J(θ) = Σₛ ρ₀(s) V(s), `[...]`."""
+    return (state_values(process, theta, gamma)[..., None, :] @ process.start[:, None])[..., 0, 0]
 
 
-def series(process: Mdp, theta: tf.Tensor, gamma: float, first: Array) -> Array:
+def series(process: Mdp, theta: Array, gamma: float, first: Array) -> Array:
     """Add up first · Σₜ (γP_π)ᵗ, `[..., S]`, by doubling: Σ of 2n powers is Σ of n, times (I + (γP_π)ⁿ)."""
-    total, power = first, gamma * mdp.onward(process, theta).numpy()
+    total, power = first, gamma * mdp.onward(process, theta)
     for _ in range(DOUBLINGS):
         total, power = total + total @ power, power @ power
     return total
 
 
-def theorem(theta: tf.Tensor, states: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Calculate Σₛ d(s) Σₐ ∇π(a|s) w(s,a), `[S, A]`, with ∂π(a|s)/∂θ(s,b) = π(a|s) (1[a=b] - π(b|s))."""
-    policy = tf.nn.softmax(theta)
-    gradients = tf.linalg.diag(policy) - policy[:, :, None] * policy[:, None, :]  # [S, A, A]
-    return tf.einsum("s,sab,sa->sb", states, gradients, weights)
+def theorem(theta: Array, states: Array, weights: Array) -> Array:
+    """Calculate Σₛ d(s) Σₐ ∇π(a|s) w(s,a), `[..., S, A]`, with ∂π(a|s)/∂θ(s,b) = π(a|s) (1[a=b] - π(b|s))."""
+    policy = softmax(theta)
+    gradients = policy[:, :, None] * (np.eye(policy.shape[1]) - policy[:, None])  # [S, A, A]
+    result: Array = np.einsum("...s,sab,...sa->...sb", states, gradients, weights)
+    return result
 
 
-def finite_theorem(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
+def finite_theorem(process: Mdp, theta: Array, gamma: float, horizon: int) -> Array:
     """Calculate Σₜ Σₛ γᵗ P(sₜ = s) Σₐ ∇π(a|s) Qₜ(s,a), `[S, A]`."""
-    states = mdp.state_distributions(process, theta, horizon)
-    weights = mdp.action_values(process, theta, gamma, horizon)
-    return tf.add_n([gamma**t * theorem(theta, states[t], weights[t]) for t in range(horizon)])
+    counts = gamma ** np.arange(horizon)[:, None] * mdp.state_distributions(process, theta, horizon)
+    total: Array = theorem(theta, counts, mdp.action_values(process, theta, gamma, horizon)).sum(axis=0)
+    return total
 
 
-def along(table: tf.Tensor, batches: Batches) -> Array:
+def along(table: Array, batches: Batches) -> Array:
     """Look up xₜ(sₜ,aₜ) in a table `[T, S, A]`, `[T, N, B]`, 0 where not played."""
-    found: Array = table.numpy()[np.arange(len(batches.mask))[:, None, None], batches.states, batches.actions]
+    found: Array = table[np.arange(len(batches.mask))[:, None, None], batches.states, batches.actions]
     return found * batches.mask
 
 
-def hidden(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[tf.Tensor, tf.Tensor]:
+def hidden(process: Mdp, theta: Array, gamma: float) -> tuple[Array, Array]:
     """Calculate Q(o,a) of a policy that sees the same o in every state, `[A]`, as a mean, and by Bellman's equation.
 
     The mean is over the states, each with the weight d(s). The equation is solved as if o were a state, with rewards
     and transitions averaged by the same weights.
     """
     counts = visits(process, theta, gamma)
-    shares = counts / tf.reduce_sum(counts)
-    mean = tf.linalg.matvec(
-        action_values(process, state_values(process, theta, gamma), gamma), shares, transpose_a=True
-    )
-    rewards = tf.linalg.matvec(process.rewards, shares, transpose_a=True)
-    stays = tf.linalg.matvec(process.transitions[..., :-1].sum(axis=2), shares, transpose_a=True)
-    policy = tf.nn.softmax(theta[0])
-    value = tf.reduce_sum(policy * rewards) / (1 - gamma * tf.reduce_sum(policy * stays))
+    shares = counts / counts.sum()
+    mean = shares @ mdp.worth(process, state_values(process, theta, gamma), gamma)
+    rewards, stays = shares @ process.rewards, shares @ process.transitions[..., :-1].sum(axis=2)
+    policy = softmax(theta[0])
+    value = policy @ rewards / (1 - gamma * policy @ stays)
     return mean, rewards + gamma * stays * value
 
 
-def _hidden(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Comparison, Comparison]:
+def _hidden(process: Mdp, theta: Array, gamma: float) -> tuple[Comparison, Comparison]:
     """Compare the theorem over observations with ∇J, for both action values of an observation."""
-    table, states = tf.repeat(theta[:1], len(process.start), axis=0), len(process.start)
-    count = tf.reduce_sum(visits(process, table, gamma))[None]
+    table, states = np.repeat(theta[:1], len(process.start), axis=0), len(process.start)
+    count = visits(process, table, gamma).sum(keepdims=True)
     right = mdp.gradient(lambda row: objective(process, tf.repeat(row, states, axis=0), gamma), theta[:1])
     mean, solved = (theorem(theta[:1], count, worth[None]) for worth in hidden(process, table, gamma))
     return (
@@ -106,10 +104,10 @@ def _hidden(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Comparison, C
     )
 
 
-def beyond_the_limit(process: Mdp, theta: tf.Tensor, gamma: float) -> Array:
+def beyond_the_limit(process: Mdp, theta: Array, gamma: float) -> Array:
     """Calculate by how much |V(s) - Vₙ(s)| exceeds κⁿ max |r| / (1-κ), with a time limit of n = 0 … 8, `[9, S]`."""
     kappa = gamma * process.transitions[..., :-1].sum(axis=2).max()
-    limited = np.stack(mdp.values(process, theta, gamma, LIMITS)[::-1])  # with n steps left
+    limited = mdp.values(process, theta, gamma, LIMITS)[::-1]  # with n steps left
     bounds = kappa ** np.arange(LIMITS + 1)[:, None] * np.abs(process.rewards).max() / (1 - kappa)
     excess: Array = np.maximum(np.abs(state_values(process, theta, gamma) - limited) - bounds, 0)
     return excess
@@ -120,8 +118,8 @@ def check(gamma: float = 0.9, states: int = 2, seed: int = 0) -> Check:
     process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
     right = mdp.gradient(lambda table: objective(process, table, gamma), theta)
     values, counts = state_values(process, theta, gamma), visits(process, theta, gamma)
-    worth, undiscounted = action_values(process, values, gamma), visits(process, theta, 1.0)
-    with_values = tf.repeat(values[:, None], mdp.ACTIONS, axis=1)
+    worth, undiscounted = mdp.worth(process, values, gamma), visits(process, theta, 1.0)
+    with_values = np.repeat(values[:, None], mdp.ACTIONS, axis=1)
     rows = (
         exact("Σₛ d(s) Σₐ ∇π(a|s) Q(s,a) = ∇J", theorem(theta, counts, worth), right),
         exact("Σₛ d(s) Σₐ ∇π(a|s) A(s,a) = ∇J", theorem(theta, counts, worth - with_values), right),
@@ -136,11 +134,11 @@ def check(gamma: float = 0.9, states: int = 2, seed: int = 0) -> Check:
     return Check((*_sums(process, theta, gamma), *rows, *limits, *_hidden(process, theta, gamma)), pictures)
 
 
-def _sums(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Comparison, ...]:
+def _sums(process: Mdp, theta: Array, gamma: float) -> tuple[Comparison, ...]:
     """Compare what was solved for with sums over time."""
     values, unrolled = state_values(process, theta, gamma), series(process, theta, gamma, np.eye(len(process.start)))
-    rewards = np.sum(tf.nn.softmax(theta) * process.rewards, axis=1)
-    own = theorem(theta, tf.ones_like(values), action_values(process, values, gamma))  # g(s) in row s
+    rewards = np.sum(softmax(theta) * process.rewards, axis=1)
+    own = theorem(theta, np.ones_like(values), mdp.worth(process, values, gamma))  # g(s) in row s
     counts = series(process, theta, gamma, process.start)
     return (
         exact("V = (I - γP_π)⁻¹ r_π is the sum Σₜ (γP_π)ᵗ r_π", values, unrolled @ rewards),
@@ -152,18 +150,17 @@ def _sums(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Comparison, ...
     )  # fmt: skip
 
 
-def _with_limit(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Comparison, ...]:
+def _with_limit(process: Mdp, theta: Array, gamma: float) -> tuple[Comparison, ...]:
     """Compare the theorem with a time limit, first with ∇J, then with what weighs scores along trajectories."""
     batches, right = mdp.every_batch(process, HORIZON), finite_theorem(process, theta, gamma, HORIZON)
-    rewards = tf.convert_to_tensor(batches.rewards)
-    discounts, returns = maths.discounts(rewards, gamma), maths.discounted_returns(rewards, gamma)
+    discounts, returns = (compute(f, batches.rewards, gamma) for f in (maths.discounts, maths.discounted_returns))
     worth = mdp.action_values(process, theta, gamma, HORIZON)
-    values = tf.stack(mdp.values(process, theta, gamma, HORIZON)[:-1])[..., None]  # [T, S, 1]
+    values = mdp.values(process, theta, gamma, HORIZON)[:-1, :, None]  # [T, S, 1]
     weights = {"Gₜ": returns, "Qₜ(sₜ,aₜ)": along(worth, batches), "Aₜ(sₜ,aₜ)": along(worth - values, batches)}
     gates, table = two_gates(), theta[:1] + np.array([[0.0], [1.0]])
     passed = mdp.every_batch(gates, 2)  # no episode is longer, limit or not
     without_limit = theorem(
-        table, visits(gates, table, gamma), action_values(gates, state_values(gates, table, gamma), gamma)
+        table, visits(gates, table, gamma), mdp.worth(gates, state_values(gates, table, gamma), gamma)
     )
     return (
         training.compare("two gates, no limit: along trajectories, the trainer's E[Δθ] is the theorem's", table, passed,
@@ -175,18 +172,18 @@ def _with_limit(process: Mdp, theta: tf.Tensor, gamma: float) -> tuple[Compariso
     )  # fmt: skip
 
 
-def _visits(distributions: dict[str, tf.Tensor]) -> Picture:
+def _visits(distributions: dict[str, Array]) -> Picture:
     """Draw how often each state counts."""
     bars = [
-        Series(name, tuple(f"s = {s}" for s in range(len(counts))), tuple(counts.numpy().tolist()))
+        Series(name, tuple(f"s = {s}" for s in range(len(counts))), tuple(counts.tolist()))
         for name, counts in distributions.items()
     ]
     return Picture("How often a state counts", "State", "Visits in an episode", tuple(bars), "bars")
 
 
-def _remainder(process: Mdp, theta: tf.Tensor, gamma: float) -> Picture:
+def _remainder(process: Mdp, theta: Array, gamma: float) -> Picture:
     """Draw what is left after n steps of unrolling ∇V = g + γP_π ∇V."""
-    step, sizes = gamma * mdp.onward(process, theta).numpy(), []
+    step, sizes = gamma * mdp.onward(process, theta), []
     rest = slopes(process, theta, gamma).reshape(len(step), -1)
     for _ in range(16):
         sizes.append(float(np.abs(rest).max()))

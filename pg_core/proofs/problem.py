@@ -15,6 +15,7 @@ from pg_core.engines.compiled import Draws
 from pg_core.engines.gymnasium import GymnasiumEngine
 from pg_core.proofs import mdp, training
 from pg_core.proofs.mdp import Array
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact, sampled
 
 ENV_ID = "CartPole-v1"
@@ -69,7 +70,7 @@ def _episodes(played: Trajectories, seed: int) -> list[Comparison]:
     last = following[lengths.astype(int) - 1, np.arange(len(POLICIES))[:, None], np.arange(EPISODES)]  # [P, B, 4]
     outside = (np.abs(last[..., 0]) > WIDTH) | (np.abs(last[..., 2]) > LEAN)
     inside = (np.abs(played.observations[..., 0]) <= WIDTH) & (np.abs(played.observations[..., 2]) <= LEAN)
-    returns = maths.episode_returns(tf.constant(played.rewards), 1.0)[0]
+    returns = compute(maths.episode_returns, played.rewards, np.float32(1.0))[0]
     starts = Draws.of(cart_pole.environment(), seed, range(1), range(1, 2), 1, 256, 1).starts[0, :, 0]  # [4, 256]
     return [
         about("sₜ₊₁ = f(sₜ, aₜ), by the compiled engine, is the state that Gymnasium comes to",
@@ -97,13 +98,13 @@ def _registered(seed: int) -> list[Comparison]:
     """Compare the limits that the trainer knows, and those of the older version, with the text's numbers."""
     spec, older = Config(env_id=ENV_ID).environment, gymnasium.spec("CartPole-v0")
     missing = np.random.default_rng([seed, 8]).multinomial(2500, np.full(100, 0.01))
-    lengths = tf.constant(LIMIT - missing[None, None].astype(float))  # [1, 1, 100]
+    lengths = LIMIT - missing[None, None].astype(float)  # [1, 1, 100]
     ours, theirs = ([each.max_episode_steps or 0, each.reward_threshold or 0] for each in (spec, older))
     return [
         exact("the trainer's time limit and threshold: 500 and 475", ours, [LIMIT, THRESHOLD]),
         exact("CartPole-v0: 200 steps and 195", theirs, [200, 195]),
         exact("2,500 of 50,000 steps missing, whichever: the mean of 100 returns is that threshold",
-              maths.masked_mean(lengths, tf.ones_like(lengths)), spec.reward_threshold or 0),
+              compute(maths.masked_mean, lengths, np.ones_like(lengths)), spec.reward_threshold or 0),
     ]  # fmt: skip
 
 
@@ -111,9 +112,9 @@ def _small_process(seed: int) -> list[Comparison]:
     """Compare what follows from a reward of 1, and the trainer's step with both signs, in a process of two states."""
     process, theta = mdp.random_mdp(2, seed), mdp.random_policy(2, seed)
     ones, batches = process._replace(rewards=np.ones((2, mdp.ACTIONS))), mdp.every_batch(process, 3)
-    lengths = maths.episode_returns(tf.constant(batches.mask), 1.0)[0, :, 0]
+    lengths = compute(maths.episode_returns, batches.mask, 1.0)[0, :, 0]
     values = mdp.values(ones, theta, 1.0, 3)
-    weights = maths.discounted_returns(tf.constant(batches.rewards), 1.0)
+    weights = compute(maths.discounted_returns, batches.rewards, 1.0)
     estimates, taken = (
         mdp.estimates(theta, batches, weights),
         training.steps(theta, batches, learning_rate=ALPHA, gamma=1.0),
@@ -123,7 +124,7 @@ def _small_process(seed: int) -> list[Comparison]:
     up, down = (mdp.objective(process, theta + step, 1.0, 3) - before for step in (mean, -mean))
     return [
         exact("r = 1: E[G₀] = Σₜ P(n > t)", mdp.expectation(theta, batches, lengths),
-              tf.reduce_sum(mdp.state_distributions(process, theta, 3))),
+              mdp.state_distributions(process, theta, 3).sum()),
         exact("at the last step before the limit every state is worth 1", values[2], 1.0),
         exact("and as much at the first one", values[0], 1.0, wrong=True),
         exact("the trainer's step, plain gradient descent on its loss: Δθ = +α ĝ", taken, ALPHA * estimates),

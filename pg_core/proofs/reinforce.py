@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp, training
 from pg_core.proofs.expected_score import gauss_hermite
 from pg_core.proofs.mdp import Array, Batches, softmax
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Check, exact
 
 
@@ -25,12 +25,13 @@ def trainers_gaussian_estimate(mean: Array, log_std: Array, target: float) -> Ar
     return result
 
 
-def whole_returns(batches: Batches, gamma: float) -> tf.Tensor:
+def whole_returns(batches: Batches, gamma: float) -> Array:
     """Return G₀ = Σₖ γᵏ rₖ on every played step, `[T, N, B]`."""
-    return maths.episode_returns(tf.convert_to_tensor(batches.rewards), gamma) * batches.mask
+    whole: Array = compute(maths.episode_returns, batches.rewards, gamma) * batches.mask
+    return whole
 
 
-def probability_gradients(theta: tf.Tensor, batches: Batches) -> Array:
+def probability_gradients(theta: Array, batches: Batches) -> Array:
     """Calculate ∇P(τ) = ρ₀ ∏ₜ P Σₜ ∇π(aₜ|sₜ) ∏_{k≠t} π(aₖ|sₖ), the product rule, for batches of one, `[N, S, A]`."""
     policy, (num_states, num_actions) = softmax(theta), theta.shape
     slopes = policy[..., None] * (np.eye(num_actions) - policy[:, None])  # [S, A, A] ∂π(a|s)/∂θ[s]
@@ -70,7 +71,7 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     short_right = mdp.objective_gradient(process, theta, gamma, short)
     two = mdp.compare("two episodes (T ≤ 2): the mean of both", theta, pairs, returns, short_right)
     half = mdp.total_variance(theta, singles, mdp.estimates(theta, singles, whole_returns(singles, gamma))) / 2
-    mean_return = tf.reduce_mean(returns[:1], axis=2, keepdims=True)
+    mean_return = returns[:1].mean(axis=2, keepdims=True)
 
     mean, log_std, target = np.random.default_rng([seed, 2]).normal(size=(3, 1))
     slope = [-2 * (mean - target), -2 * np.exp(2 * log_std)]
@@ -88,11 +89,11 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
             exact("Gaussian: the trainer's step, its mean", trainers_gaussian_estimate(mean, log_std, target), slope),
             mdp.compare("descent: the sign of a loss", theta, batches, -whole, right, wrong=True),
             mdp.compare(
-                "∇π in place of ∇log π", theta, batches, whole * tf.exp(mdp.log_probs(theta, batches)), right,
+                "∇π in place of ∇log π", theta, batches, whole * np.exp(mdp.log_probs(theta, batches)), right,
                 wrong=True,
             ),
             mdp.compare(
-                "γᵗ G₀: discounted twice", theta, batches, whole * maths.discounts(whole, gamma), right,
+                "γᵗ G₀: discounted twice", theta, batches, whole * compute(maths.discounts, whole, gamma), right,
                 wrong=gamma * (1 - gamma) * (horizon > 1),
             ),
             mdp.compare(

@@ -1,11 +1,11 @@
 """Return: a sum of what an episode gives, by definition, by recursion, in closed form, and its bounds."""
 
 import numpy as np
-import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp
 from pg_core.proofs.mdp import Array
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Check, Picture, Series, exact
 
 TIME_LIMIT = 500  # CartPole's
@@ -54,10 +54,10 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
     batches = mdp.every_batch(process, horizon)
     rewards, mask = batches.rewards, batches.mask
-    returns = maths.discounted_returns(tf.constant(rewards), gamma).numpy()
-    shifted = maths.discounted_returns(tf.concat([rewards[1:], 0 * rewards[:1]], axis=0), gamma)
-    forwards = maths.discounted_returns(tf.constant(rewards[::-1]), gamma)[::-1]
-    expected = np.take_along_axis(np.stack(mdp.values(process, theta, gamma, horizon)[:-1])[:, None], batches.states, 2)
+    returns = compute(maths.discounted_returns, rewards, gamma)
+    shifted = compute(maths.discounted_returns, np.concatenate([rewards[1:], 0 * rewards[:1]]), gamma)
+    forwards = compute(maths.discounted_returns, rewards[::-1], gamma)[::-1]
+    expected = np.take_along_axis(mdp.values(process, theta, gamma, horizon)[:-1, None], batches.states, 2)
 
     left, largest = steps_left(mask.sum(axis=0), horizon), np.abs(rewards).max(axis=0)
     near_0 = excess(returns - rewards, gamma * np.maximum(left - 1, 0) * largest)
@@ -66,19 +66,19 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     # Three agents, each with a discount factor of its own.
     long = np.random.default_rng([seed, 2]).normal(size=(TIME_LIMIT, 3, 1))
     gammas = np.array([[gamma], [0.0], [1.0]])
-    long_returns = maths.discounted_returns(tf.constant(long), gammas).numpy()
-    whole = maths.episode_returns(tf.constant(long), gammas)
+    long_returns = compute(maths.discounted_returns, long, gammas)
+    whole = compute(maths.episode_returns, long, gammas)
     powers = np.cumprod(np.concatenate([np.ones((1, 3, 1)), np.broadcast_to(gammas, (TIME_LIMIT - 1, 3, 1))]), axis=0)
 
     left_of_500 = steps_left(LENGTHS, TIME_LIMIT)
-    cart_pole = maths.discounted_returns(tf.constant((left_of_500 > 0).astype(np.float64)), gamma)
+    cart_pole = compute(maths.discounted_returns, (left_of_500 > 0).astype(np.float64), gamma)
     return Check(
         (
             exact("Gₜ = Σₖ γᵏ rₜ₊ₖ", returns, definition(rewards, gamma)),
             exact("Gₜ = rₜ + γ Gₜ₊₁, G_T = 0, over 500 steps", long_returns[:, 0], recursion(long[:, 0], gamma)),
             exact("γ = 0: Gₜ = rₜ", long_returns[:, 1], long[:, 1]),
             exact("γ = 1: Gₜ = rₜ + rₜ₊₁ + … + r_T₋₁", long_returns[:, 2], np.cumsum(long[::-1, 2], axis=0)[::-1]),
-            exact("γᵗ = γ · … · γ, and γ⁰ = 1", maths.discounts(tf.constant(long), gammas), powers),
+            exact("γᵗ = γ · … · γ, and γ⁰ = 1", compute(maths.discounts, long, gammas), powers),
             exact("G₀ = Σₜ γᵗ rₜ at every step", whole, np.broadcast_to((powers * long).sum(axis=0), long.shape)),
             exact("|Gₜ| ≤ (1-γⁿ)/(1-γ) max|r|: excess", excess(returns, geometric(gamma, left) * largest), 0.0),
             exact("γ → 0: |Gₜ - rₜ| ≤ γ (n-1) max|r|: excess", near_0, 0.0),

@@ -5,20 +5,26 @@ import tensorflow as tf
 
 from pg_core import maths
 from pg_core.proofs import mdp, training
-from pg_core.proofs.mdp import Batches, Mdp
+from pg_core.proofs.mdp import Array, Batches, Mdp
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 
-def products_with_the_past(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
+def products_with_the_past(theta: Array, batches: Batches) -> Array:
     """Calculate E[rₖ ∇log π(aₜ|sₜ)] for all k < t, `[pairs, S, A]`."""
     scores = mdp.scores(theta, batches)[:, :, 0]  # [T, N, S, A]
     pairs = [(k, t) for t in range(len(scores)) for k in range(t)]
     rewards = batches.rewards[:, :, 0, None, None]
-    return tf.stack([mdp.expectation(theta, batches, rewards[k] * scores[t]) for k, t in pairs] or [0 * scores[0, 0]])
+    return np.stack([mdp.expectation(theta, batches, rewards[k] * scores[t]) for k, t in pairs] or [0 * scores[0, 0]])
 
 
-def discounted_reward_to_go(rewards: tf.Tensor, gamma: float) -> tf.Tensor:
+def discounted_reward_to_go(rewards: Array, gamma: float) -> Array:
     """Calculate γᵗ Gₜ, `[T, N, B]`."""
+    weights: Array = compute(_discounted_reward_to_go, rewards, gamma)
+    return weights
+
+
+def _discounted_reward_to_go(rewards: tf.Tensor, gamma: tf.Tensor) -> tf.Tensor:
     return maths.discounts(rewards, gamma) * maths.discounted_returns(rewards, gamma)
 
 
@@ -33,9 +39,9 @@ def with_autoreset(process: Mdp) -> Mdp:
     return Mdp(again, np.append(transitions, never, axis=2), np.pad(process.rewards, [(0, 1), (0, 0)]))
 
 
-def first_episode(streams: Batches, end: int) -> mdp.Array:
+def first_episode(streams: Batches, end: int) -> Array:
     """Return 1 on the rows of each stream's first episode, `[T, N, B]`."""
-    ended: mdp.Array = np.cumsum(streams.states == end, axis=0) > 0
+    ended: Array = np.cumsum(streams.states == end, axis=0) > 0
     return 1.0 - ended
 
 
@@ -50,19 +56,18 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     """Compare ∇J with E[Σₜ γᵗ Gₜ ∇log π(aₜ|sₜ)], and with what is taken for it by mistake."""
     process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
     batches = mdp.every_batch(process, horizon)
-    rewards = tf.constant(batches.rewards)
     right = mdp.objective_gradient(process, theta, gamma, horizon)
-    to_go = discounted_reward_to_go(rewards, gamma)
-    whole = maths.episode_returns(rewards, gamma) * batches.mask
+    to_go = discounted_reward_to_go(batches.rewards, gamma)
+    whole = compute(maths.episode_returns, batches.rewards, gamma) * batches.mask
     past = products_with_the_past(theta, batches)
 
     streams = mdp.every_batch(with_autoreset(process), horizon)
     first = first_episode(streams, end=states)
-    longer = tf.concat([theta, mdp.random_policy(1, seed)], axis=0)  # says something in the end, too
-    target = tf.concat([right, tf.zeros_like(longer[states:])], axis=0)
-    own = discounted_reward_to_go(tf.constant(streams.rewards * first), gamma)
-    following = discounted_reward_to_go(tf.constant(streams.rewards * (1 - first)), gamma)
-    run_on = discounted_reward_to_go(tf.constant(streams.rewards), gamma)
+    longer = np.concatenate([theta, mdp.random_policy(1, seed)])  # says something in the end, too
+    target = np.concatenate([right, np.zeros_like(longer[states:])])
+    own = discounted_reward_to_go(streams.rewards * first, gamma)
+    following = discounted_reward_to_go(streams.rewards * (1 - first), gamma)
+    run_on = discounted_reward_to_go(streams.rewards, gamma)
     # Two rows are lost between an episode's last reward and the next one's first: the last itself, and the ignored one.
     reaches_the_next = gamma**2 * (horizon >= 3)
     rows = (

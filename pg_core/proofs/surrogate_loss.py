@@ -1,5 +1,6 @@
 """The surrogate loss: its gradient is minus the estimate of ∇J, its value measures nothing."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from pg_core import maths
 from pg_core.learning.reinforce import Metrics, State
 from pg_core.proofs import mdp, networks, training
 from pg_core.proofs.mdp import Array, Batches, Mdp, softmax
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 ENT_COEF = 0.3
@@ -17,8 +19,6 @@ CONSTANT = 2.0  # a baseline
 JUNK = 1e3  # in rows that were not played
 BANDIT = Mdp(np.ones(1), np.array([[[0.0, 1.0], [0.0, 1.0]]]), np.array([[1.0, 0.0]]))  # one step, one good action
 CHANCES = np.linspace(0.1, 0.9, 9)
-
-Losses = Callable[[tf.Tensor], tf.Tensor]
 
 
 def loss(
@@ -28,7 +28,11 @@ def loss(
     entropies = tf.gather(entropy_table(theta), batches.states) * batches.mask
     terms = tf.stop_gradient(weights) * mdp.log_probs(theta, batches) + ent_coef * entropies
     total = tf.reduce_sum(terms, axis=(0, 2))
-    return -total / (batches.mask.sum(axis=(0, 2)) if per_step else batches.mask.shape[2])
+    return -total / (tf.reduce_sum(batches.mask, axis=(0, 2)) if per_step else _num_episodes(batches))
+
+
+def _num_episodes(batches: Batches) -> tf.Tensor:
+    return tf.cast(tf.shape(batches.mask)[2], tf.float64)
 
 
 def entropy_table(theta: tf.Tensor) -> tf.Tensor:
@@ -38,29 +42,51 @@ def entropy_table(theta: tf.Tensor) -> tf.Tensor:
 
 def unstopped_loss(theta: tf.Tensor, batches: Batches, weights: tf.Tensor) -> tf.Tensor:
     """Calculate -1/B Σₜᵦ wₜᵦ log π(aₜᵦ|sₜᵦ), `[N]`, forgetting that the weights are constants."""
-    return -tf.reduce_sum(mdp.log_probs(theta, batches) * weights, axis=(0, 2)) / batches.mask.shape[2]
+    return -tf.reduce_sum(mdp.log_probs(theta, batches) * weights, axis=(0, 2)) / _num_episodes(batches)
 
 
-def each_gradient(theta: tf.Tensor, function: Losses) -> tf.Tensor:
-    """Calculate ∇L of every batch by the tape, `[N, S, A]`."""
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(theta)
-        parts = tf.unstack(function(theta))
-    return tf.stack([tape.gradient(part, theta) for part in parts])
+def each_gradient(
+    theta: tf.Tensor, batches: Batches, weights: tf.Tensor, ent_coef: float, per_step: bool, count: int
+) -> tf.Tensor:
+    """Calculate ∇L of each of N = `count` batches by the tape, `[N, S, A]`."""
+
+    def of(n: int) -> tf.Tensor:
+        return mdp.gradient(lambda table: loss(table, batches, weights, ent_coef, per_step)[n], theta)
+
+    return tf.stack([of(n) for n in range(count)])
 
 
-def mean_gradient(theta: tf.Tensor, batches: Batches, function: Losses) -> tf.Tensor:
-    """Calculate E[∇L] = Σ P(τ) ∇L(τ), `[S, A]`: the probabilities are not differentiated."""
-    chances = mdp.probabilities(theta, batches)
-    return mdp.gradient(lambda table: tf.tensordot(chances, function(table), 1), theta)
+def mean_gradients(
+    theta: tf.Tensor, chances: tf.Tensor, batches: Batches, weights: tf.Tensor, discounts: tf.Tensor
+) -> tuple[tf.Tensor, ...]:
+    """Calculate E[∇L] = Σ P(τ) ∇L(τ), `[S, A]`, of six losses: the probabilities are not differentiated."""
+
+    def shared(table: tf.Tensor) -> tf.Tensor:
+        baseline = tf.reduce_logsumexp(table, axis=1)  # b(s), made of the policy's own parameters
+        return weights - discounts * tf.gather(baseline, batches.states)
+
+    losses = (
+        lambda table: loss(table, batches, weights),
+        lambda table: loss(table, batches, weights - CONSTANT),
+        lambda table: loss(table, batches, shared(table)),
+        lambda table: unstopped_loss(table, batches, shared(table)),
+        lambda table: loss(table, batches, weights, per_step=True),
+        lambda table: -loss(table, batches, weights),
+    )
+
+    def mean(of: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        return mdp.gradient(lambda table: tf.tensordot(chances, of(table), 1), theta)
+
+    return tuple(map(mean, losses))
 
 
-def entropy_gradients(theta: tf.Tensor, batches: Batches) -> tf.Tensor:
+def entropy_gradients(theta: Array, batches: Batches) -> Array:
     """Calculate 1/B Σₜᵦ ∇H(sₜᵦ) with ∂H/∂θ(s,a) = -π(a|s) (log π(a|s) + H(s)), `[N, S, A]`."""
     policy = softmax(theta)
     entropy = -(policy * np.log(policy)).sum(axis=1, keepdims=True)
     visits = (np.eye(len(policy))[batches.states] * batches.mask[..., None]).mean(axis=2).sum(axis=0)  # [N, S]
-    return tf.constant(visits[..., None] * -policy * (np.log(policy) + entropy))
+    slopes: Array = visits[..., None] * -policy * (np.log(policy) + entropy)
+    return slopes
 
 
 def summed_entropy(process: Mdp, theta: tf.Tensor, horizon: int) -> tf.Tensor:
@@ -69,14 +95,18 @@ def summed_entropy(process: Mdp, theta: tf.Tensor, horizon: int) -> tf.Tensor:
     return mdp.objective(process._replace(rewards=pay), theta, 1.0, horizon)
 
 
-def mean_entropy(theta: tf.Tensor, batches: Batches) -> Array:
+def _slope_of_entropy(process: Mdp, theta: tf.Tensor, horizon: int) -> tf.Tensor:
+    return mdp.gradient(lambda table: summed_entropy(process, table, horizon), theta)
+
+
+def mean_entropy(theta: Array, batches: Batches) -> Array:
     """Calculate the mean of H(sₜ) over all steps of each batch, `[N]`."""
-    entropies = entropy_table(theta).numpy()[batches.states] * batches.mask
+    entropies = compute(entropy_table, theta)[batches.states] * batches.mask
     mean: Array = entropies.sum(axis=(0, 2)) / batches.mask.sum(axis=(0, 2))
     return mean
 
 
-def first_divergence(theta: tf.Tensor, after: State, batches: Batches) -> Array:
+def first_divergence(theta: Array, after: State, batches: Batches) -> Array:
     """Calculate the mean of (r - 1) - ln r, r = π_new/π_old, over the steps of each batch's first episode, `[N]`."""
     states, actions, mask = (rows[..., 0] for rows in (batches.states, batches.actions, batches.mask))  # [T, N]
     new = softmax(after.policy["kernel_0"] + after.policy["bias_0"])  # [N, S, A]
@@ -100,28 +130,29 @@ def variance_over_steps(values: Array, mask: Array) -> Array:
     return variance
 
 
+@functools.cache
 def bandit_loss(p: float) -> float:
     """Calculate E[L] of a single choice: the action that is paid 1 has probability p, the other is paid 0."""
-    theta, episodes = tf.constant(np.log([[p, 1 - p]])), mdp.every_batch(BANDIT, horizon=1)
-    return float(mdp.expectation(theta, episodes, loss(theta, episodes, episodes.rewards)))
+    theta, episodes = np.log([[p, 1 - p]]), mdp.every_batch(BANDIT, horizon=1)
+    return float(mdp.expectation(theta, episodes, compute(loss, theta, episodes, episodes.rewards)))
 
 
 def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
     """Compare the trainer's step with minus the loss's gradient by the tape, and the loss with what it is taken for."""
     process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
     episodes = mdp.every_batch(process, horizon)
-    rewards = tf.constant(episodes.rewards)
-    discounts = maths.discounts(rewards, gamma).numpy()
-    weights = discounts * maths.discounted_returns(rewards, gamma).numpy()
+    discounts, returns = (compute(f, episodes.rewards, gamma) for f in (maths.discounts, maths.discounted_returns))
+    weights = discounts * returns
     # Four batches of three episodes, the shortest and the longest among them.
     chosen = np.linspace(0, weights.shape[1] - 1, 12).astype(int).reshape(3, 4).T
     batches = Batches._make([*(x[:, chosen, 0] for x in episodes[:4]), episodes.dynamics[chosen].prod(axis=1)])
     right = mdp.objective_gradient(process, theta, gamma, horizon)
-    bandit = [bandit_loss(p) for p in CHANCES]
+    bandit = [bandit_loss(p) for p in CHANCES.tolist()]
+    of_networks = networks.comparisons(seed)  # first: there, a single trace shows most mistakes
     rows = (
         *_batch_rows(theta, batches, weights[:, chosen, 0], gamma),
         *_value_rows(batches, seed, gamma),
-        *networks.comparisons(seed),
+        *of_networks,
         *_bonus_rows(process, theta, episodes, right, gamma),
         *_mean_rows(theta, episodes, weights, discounts, right),
         _fall_row(process, theta, episodes, weights),
@@ -133,11 +164,12 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) 
     return Check(rows, (Picture("A choice that pays 1 with probability p", "p", "J and E[L]", series),))
 
 
-def _batch_rows(theta: tf.Tensor, batches: Batches, weights: Array, gamma: float) -> tuple[Comparison, ...]:
+def _batch_rows(theta: Array, batches: Batches, weights: Array, gamma: float) -> tuple[Comparison, ...]:
     """Compare what holds in every batch, not only on average."""
 
-    def tape(per_step: bool) -> tf.Tensor:
-        return each_gradient(theta, lambda table: loss(table, batches, weights, ENT_COEF, per_step))
+    def tape(per_step: bool) -> Array:
+        slopes: Array = compute(each_gradient, theta, batches, weights, ENT_COEF, per_step=per_step, count=4)
+        return slopes
 
     def learned(observations: Array, reduction: str = "episode") -> tuple[State, Metrics]:
         settings: dict[str, Any] = {"gamma": gamma, "ent_coef": ENT_COEF, "reduction": reduction}
@@ -151,15 +183,14 @@ def _batch_rows(theta: tf.Tensor, batches: Batches, weights: Array, gamma: float
         for after in (state, learned(clean, "step")[0], learned(clean + JUNK * (1 - batches.mask[..., None]))[0])
     )
     ascent = mdp.estimates(theta, batches, weights) + ENT_COEF * entropy_gradients(theta, batches)
-    without, with_bonus = (loss(theta, batches, weights, ent_coef) for ent_coef in (0.0, ENT_COEF))
+    losses = [compute(loss, theta, batches, weights, ent_coef) for ent_coef in (0.0, ENT_COEF)]
     return (
         exact("the trainer's step: -∇L, by the tape, whatever the batch", step, -tape(per_step=False)),
         exact("and by hand: ĝ + c_H ∇H", step, ascent),
         exact("mean over steps: -∇L of the mean", step_mean, -tape(per_step=True)),
         exact("junk in rows that were not played changes no step", dirty, step),
         exact("the trainer's losses: L without and with the bonus",
-              tf.stack([metrics.policy_loss, metrics.policy_loss + ENT_COEF * metrics.entropy_loss]),
-              tf.stack([without, with_bonus])),
+              [metrics.policy_loss, metrics.policy_loss + ENT_COEF * metrics.entropy_loss], losses),
         exact("its entropy: the mean of H over all steps", metrics.entropy, mean_entropy(theta, batches)),
         exact("its KL: the mean of (r-1) - ln r over the first episode", metrics.approx_kl,
               first_divergence(theta, state, batches)),
@@ -170,8 +201,8 @@ def _value_rows(batches: Batches, seed: int, gamma: float) -> tuple[Comparison, 
     """Compare the step of a value network, here a table, with its loss's slope."""
     num_states = int(batches.states.max()) + 1
     theta, values = mdp.random_policy(num_states, seed), np.random.default_rng([seed, 5]).normal(size=num_states)
-    returns = maths.discounted_returns(tf.constant(batches.rewards), gamma).numpy()
-    value = training.table(tf.constant(values[:, None]))
+    returns = compute(maths.discounted_returns, batches.rewards, gamma)
+    value = training.table(values[:, None])
     start = training.start(training.table(theta), batches.mask.shape[1], value)
     observations = training.one_hot(theta, batches)
     state, metrics = training.update(start, observations, batches, gamma=gamma, baseline="value")
@@ -183,20 +214,18 @@ def _value_rows(batches: Batches, seed: int, gamma: float) -> tuple[Comparison, 
         exact("the step of V: -Σ (V - G) ∇V / ΣT", state.value["kernel_0"][..., 0] - values, step),
         exact(
             "its explained variance: 1 - Var(G - V) / Var(G)",
-            metrics.explained_variance.numpy()[varies],
+            metrics.explained_variance[varies],
             1 - rest[varies] / spread[varies],
         ),
     )
 
 
-def _bonus_rows(
-    process: Mdp, theta: tf.Tensor, episodes: Batches, right: tf.Tensor, gamma: float
-) -> tuple[Comparison, ...]:
+def _bonus_rows(process: Mdp, theta: Array, episodes: Batches, right: Array, gamma: float) -> tuple[Comparison, ...]:
     """Compare the mean of the trainer's steps, with a bonus for entropy, with what they climb."""
     taken = training.steps(theta, episodes, gamma=gamma, ent_coef=ENT_COEF)
     entropies = ENT_COEF * entropy_gradients(theta, episodes)
     mean, bonus = (mdp.expectation(theta, episodes, x) for x in (taken, entropies))
-    whole = mdp.gradient(lambda table: ENT_COEF * summed_entropy(process, table, len(episodes.mask)), theta)
+    whole = ENT_COEF * compute(_slope_of_entropy, process, theta, horizon=len(episodes.mask))
     return (
         exact("the trainer's step with a bonus: its mean is ∇J + c_H E[Σₜ ∇H(sₜ)]", mean, right + bonus),
         # How the policy changes which states come is left out.
@@ -205,39 +234,26 @@ def _bonus_rows(
 
 
 def _mean_rows(
-    theta: tf.Tensor, episodes: Batches, weights: Array, discounts: Array, right: tf.Tensor
+    theta: Array, episodes: Batches, weights: Array, discounts: Array, right: Array
 ) -> tuple[Comparison, ...]:
     """Compare E[∇L] with -∇J."""
-
-    def mean(function: Losses) -> tf.Tensor:
-        return mean_gradient(theta, episodes, function)
-
-    def shared(table: tf.Tensor) -> tf.Tensor:
-        baseline = tf.reduce_logsumexp(table, axis=1)  # b(s), made of the policy's own parameters
-        return weights - discounts * tf.gather(baseline, episodes.states)
-
+    chances = mdp.probabilities(theta, episodes)
+    plain, constant, held, unstopped, per_step, opposite = compute(
+        mean_gradients, theta, chances, episodes, weights, discounts
+    )
     return (
-        exact("E[∇L] = -∇J", mean(lambda table: loss(table, episodes, weights)), -right),
-        exact("with a constant baseline", mean(lambda table: loss(table, episodes, weights - CONSTANT)), -right),
-        exact(
-            "with a baseline of the same parameters, held constant",
-            mean(lambda table: loss(table, episodes, shared(table))), -right,
-        ),
-        exact(
-            "with a gradient through that baseline",
-            mean(lambda table: unstopped_loss(table, episodes, shared(table))), -right, wrong=True,
-        ),
-        exact(
-            "the mean over steps: E[∇L] = -∇J",
-            mean(lambda table: loss(table, episodes, weights, per_step=True)), -right, wrong=len(weights) > 1,
-        ),
-        exact("without its minus sign", mean(lambda table: -loss(table, episodes, weights)), -right, wrong=True),
-    )  # fmt: skip
+        exact("E[∇L] = -∇J", plain, -right),
+        exact("with a constant baseline", constant, -right),
+        exact("with a baseline of the same parameters, held constant", held, -right),
+        exact("with a gradient through that baseline", unstopped, -right, wrong=True),
+        exact("the mean over steps: E[∇L] = -∇J", per_step, -right, wrong=len(weights) > 1),
+        exact("without its minus sign", opposite, -right, wrong=True),
+    )
 
 
-def _fall_row(process: Mdp, theta: tf.Tensor, episodes: Batches, weights: Array) -> Comparison:
+def _fall_row(process: Mdp, theta: Array, episodes: Batches, weights: Array) -> Comparison:
     """Compare the mean of the loss itself, with and without a baseline that changes no gradient."""
-    change = loss(theta, episodes, weights) - loss(theta, episodes, weights - CONSTANT)
-    fall = mdp.expectation(theta, episodes, change)
-    entropy = summed_entropy(process, theta, len(weights))
+    high, low = (compute(loss, theta, episodes, weights - baseline) for baseline in (0.0, CONSTANT))
+    fall = mdp.expectation(theta, episodes, high - low)
+    entropy = compute(summed_entropy, process, theta, horizon=len(weights))
     return exact("a constant baseline b lowers E[L] by b E[Σₜ H(sₜ)]", fall, CONSTANT * entropy)

@@ -5,6 +5,7 @@ learning rate of 1 makes the step that it takes its estimate of ∇J. Where it t
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from pg_core.config import Config
 from pg_core.engines import Trajectories
 from pg_core.learning import reinforce
 from pg_core.learning.episode_statistics import initial_statistics
-from pg_core.learning.reinforce import Metrics, State
+from pg_core.learning.reinforce import Hyperparameters, Metrics, State
 from pg_core.maths import Slots
 from pg_core.policies.in_tensorflow import Params
 from pg_core.proofs import PARAMETERS, mdp
@@ -27,7 +28,7 @@ PLAIN = {
     "reduction": "episode", "ent_coef": 0.0, "optimizer": "sgd", "learning_rate": 1.0, "momentum": 0.0,
     "stop_when_solved": False, "num_agents": 1,
 }  # fmt: skip
-LONGEST = int(PARAMETERS["horizon"].high)
+LONGEST, MOST_STATES = (int(PARAMETERS[name].high) for name in ("horizon", "states"))
 MAX_TRACED = 16
 _traced: dict[Any, Any] = {}  # `reinforce.update` by what it is given: checks ask for the same again; oldest first
 _function = functools.partial(tf.function, autograph=False)  # without XLA, which takes seconds to compile
@@ -42,16 +43,16 @@ def start(policy: Params, count: int, value: Params | None = None) -> State:
         value: parameters `[...]` of one value network, or none.
     """
 
-    def copies(params: Params) -> dict[str, tf.Tensor]:
+    def copies(params: Params) -> dict[str, Array]:
         arrays = {name: np.asarray(x, np.float64) for name, x in params.items()}
-        return {name: tf.constant(np.broadcast_to(x, (count, *x.shape))) for name, x in arrays.items()}
+        return {name: np.broadcast_to(x, (count, *x.shape)) for name, x in arrays.items()}
 
     def slots(params: Params) -> dict[str, Slots]:
-        return {name: Slots(tf.zeros_like(array), tf.zeros_like(array)) for name, array in params.items()}
+        return {name: Slots(np.zeros_like(array), np.zeros_like(array)) for name, array in params.items()}
 
     policies, values, statistics = copies(policy), copies(value or {}), initial_statistics(count)
-    statistics = statistics._replace(recent_returns=tf.cast(statistics.recent_returns, tf.float64))
-    return State(policies, values, slots(policies), slots(values), tf.constant(0, tf.float64), statistics)
+    statistics = statistics._replace(recent_returns=np.asarray(statistics.recent_returns, np.float64))
+    return State(policies, values, slots(policies), slots(values), np.float64(0), statistics)
 
 
 def update(
@@ -66,51 +67,70 @@ def update(
         choices: between how many options each choice is, if an action is made of several.
         settings: of `Config`; the others are those of `PLAIN`.
     """
-    config = Config(**{**PLAIN, **settings})
-    hyper = reinforce.hyperparameters(config, tf.float64)  # of one agent, which are broadcast to all
+    hyper = _settings(**settings)
     ended = np.ones(batches.mask.shape[1:], bool)
-    steps = map(_padded, (observations, batches.actions, batches.rewards, batches.mask))
-    played = Trajectories(*map(tf.constant, (*steps, ended, ended)))
-    trajectories = Trajectories(*_for_any_number(played[:4], axis=1), *_for_any_number(played[4:], axis=0))
-    signature = _for_any_number(state, axis=0), trajectories
-    key = choices, *tf.nest.flatten(signature)
+    steps = (observations, batches.actions, batches.rewards, batches.mask)
+    seen, actions, rewards, mask = (_padded(rows, LONGEST, axis=0) for rows in steps)
+    played = Trajectories(_padded(seen, MOST_STATES, axis=3), actions, rewards, mask, ended, ended)
+    wide = _with_first_layers(state, lambda kernel: _padded(kernel, MOST_STATES, axis=1))
+    program = _program(choices, wide, played, hyper)
+    learned = program(*tf.nest.map_structure(tf.constant, (wide, played)), hyper)
+    after, metrics = tf.nest.map_structure(np.asarray, learned)
+    return _with_first_layers(after, lambda kernel: kernel[:, : observations.shape[3]]), metrics
+
+
+@functools.lru_cache
+def _settings(**settings: Any) -> Hyperparameters:
+    """Return the hyperparameters of one agent, which are broadcast to all."""
+    return reinforce.hyperparameters(Config(**{**PLAIN, **settings}), tf.float64)
+
+
+def _padded(array: Array, size: int, axis: int) -> Array:
+    """Append zeros up to what is the most in checks: one trace is for every time limit and every number of states."""
+    missing = [(0, max(0, size - length) if i == axis else 0) for i, length in enumerate(array.shape)]
+    return np.pad(array, missing)
+
+
+def _with_first_layers(state: State, change: Callable[[Array], Array]) -> State:
+    """Apply a function to what has a row for each number of an observation."""
+
+    def changed(params: Any) -> Any:
+        return params and {**params, "kernel_0": tf.nest.map_structure(change, params["kernel_0"])}
+
+    fields = ("policy", "value", "policy_slots", "value_slots")
+    return state._replace(**{field: changed(getattr(state, field)) for field in fields})
+
+
+def _program(choices: tuple[int, ...], state: State, played: Trajectories, hyper: Hyperparameters) -> Any:
+    """Return the trainer's update, traced for any number of agents with such networks and batches."""
+
+    def spec(array: Array, agents: int = 0) -> tf.TensorSpec:
+        return tf.TensorSpec([None if i == agents else size for i, size in enumerate(array.shape)], array.dtype)
+
+    sizes = (array.shape[1:] for array in tf.nest.flatten(state))
+    key = choices, *sizes, played.observations.shape[::2], played.actions.shape[2:]
     if key not in _traced:
         if len(_traced) == MAX_TRACED:
             del _traced[next(iter(_traced))]
+        rows = (spec(array, agents=1) for array in played[:4])
+        signature = tf.nest.map_structure(spec, state), Trajectories(*rows, *map(spec, played[4:]))
         step = _function(lambda state, played, hyper: reinforce.update(state, played, hyper, choices))
         _traced[key] = step.get_concrete_function(*signature, hyper)
-    learned: tuple[State, Metrics] = _traced[key](state, played, hyper)
-    return learned
+    return _traced[key]
 
 
-def _padded(array: Any) -> Array:
-    """Append zeros to `[T, ...]` up to the longest time limit, as the trainer does: one trace is for every horizon."""
-    missing = max(0, LONGEST - len(array))
-    padded: Array = np.pad(array, [(0, missing)] + [(0, 0)] * (np.ndim(array) - 1))
-    return padded
-
-
-def _for_any_number(tensors: Any, axis: int) -> Any:
-    """Return the types and shapes of a structure of tensors, with any number of agents on this axis."""
-
-    def spec(tensor: tf.Tensor) -> tf.TensorSpec:
-        shape = [None if i == axis else size for i, size in enumerate(tensor.shape)]
-        return tf.TensorSpec(shape, tensor.dtype)
-
-    return tf.nest.map_structure(spec, tensors)
-
-
-def one_hot(theta: tf.Tensor, batches: Batches) -> Any:
+def one_hot(theta: Array, batches: Batches) -> Array:
     """Return the states as observations, `[T, N, B, S]`, 0 where not played."""
-    return np.eye(theta.shape[0])[batches.states] * batches.mask[..., None]
+    seen: Array = np.eye(len(theta))[batches.states] * batches.mask[..., None]
+    return seen
 
 
-def table(theta: tf.Tensor) -> Params:
+def table(theta: Array) -> Params:
     """Return a table `[S, K]` as the parameters of a network without hidden layers."""
-    return {"kernel_0": theta, "bias_0": tf.zeros((1, theta.shape[1]), tf.float64)}
+    return {"kernel_0": theta, "bias_0": np.zeros((1, theta.shape[1]))}
 
 
-def steps(theta: tf.Tensor, batches: Batches, values: tf.Tensor | None = None, **settings: Any) -> tf.Tensor:
+def steps(theta: Array, batches: Batches, values: Array | None = None, **settings: Any) -> Array:
     """Return the trainer's step Δθ from every batch, `[N, S, A]`: its estimate ĝ of ∇J, for α = 1.
 
     Args:
@@ -119,13 +139,14 @@ def steps(theta: tf.Tensor, batches: Batches, values: tf.Tensor | None = None, *
         values: of each state, `[S]`, if the baseline is a value network.
         settings: of `Config`; the others are those of `PLAIN`.
     """
-    value = {} if values is None else table(tf.reshape(values, [-1, 1]))
+    value = {} if values is None else table(np.reshape(values, [-1, 1]))
     state = start(table(theta), batches.mask.shape[1], value)
-    return update(state, one_hot(theta, batches), batches, **settings)[0].policy["kernel_0"] - theta
+    taken: Array = update(state, one_hot(theta, batches), batches, **settings)[0].policy["kernel_0"] - theta
+    return taken
 
 
 def compare(
-    claim: str, theta: tf.Tensor, batches: Batches, right: tf.Tensor, *, wrong: float = False, **settings: Any
+    claim: str, theta: Array, batches: Batches, right: Array, *, wrong: float = False, **settings: Any
 ) -> Comparison:
     """Compare the mean of the trainer's steps with what they should be on average, and calculate their variance.
 

@@ -14,7 +14,7 @@ def path(batches: Batches, end: int) -> Array:
     return np.where(batches.mask > 0, batches.states, end)[..., 0]
 
 
-def product(process: Mdp, theta: tf.Tensor, batches: Batches) -> Array:
+def product(process: Mdp, theta: Array, batches: Batches) -> Array:
     """Multiply ρ₀(s₀) ∏ₜ π(aₜ|sₜ) P(sₜ₊₁|sₜ,aₜ) out, `[N]`; what would follow the time limit has no factor."""
     states, actions, mask = batches.states[..., 0], batches.actions[..., 0], batches.mask[..., 0] > 0
     ahead = path(batches, end=len(process.start))[1:]

@@ -10,6 +10,7 @@ from pg_core.proofs import mdp, training
 from pg_core.proofs.gradient_domination import reached, returns, stay_or_end, worth
 from pg_core.proofs.landscapes import shortfall
 from pg_core.proofs.mdp import Array, Batches, Mdp, softmax
+from pg_core.proofs.programs import compute
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
 
 DISTANCES = np.repeat([0.01, 0.1, 0.3, 1.0, 3.0], 4)  # of new policies from the old one, in logits
@@ -62,7 +63,7 @@ def measure(process: Mdp, old: Array, new: Array, gamma: float, horizon: int) ->
     )
 
 
-def lower_bound(process: Mdp, old: tf.Tensor, new: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
+def lower_bound(process: Mdp, old: Array, new: tf.Tensor, gamma: float, horizon: int) -> tf.Tensor:
     """Calculate U - C maxₛ KL(π(·|s) ‖ π'(·|s)) so that it can be differentiated with respect to the new logits."""
     policy = softmax(old)
     fixed = np.repeat(policy[None], horizon, axis=0)
@@ -74,10 +75,11 @@ def lower_bound(process: Mdp, old: tf.Tensor, new: tf.Tensor, gamma: float, hori
     return surrogate - measure(process, policy, policy, gamma, horizon).constant * tf.reduce_max(kl)
 
 
-def summed_kl(old: tf.Tensor, new: tf.Tensor, batches: Batches) -> tf.Tensor:
+def summed_kl(old: Array, new: Array, batches: Batches) -> Array:
     """Calculate the trainer's estimate of KL(old ‖ new) times the number of steps that it was taken over, `[N]`."""
     before, after = (mdp.log_probs(theta, batches) for theta in (old, new))
-    return maths.approx_kl(before, after, tf.constant(batches.mask)) * batches.mask.sum(axis=(0, 2))
+    total: Array = compute(maths.approx_kl, before, after, batches.mask) * batches.mask.sum(axis=(0, 2))
+    return total
 
 
 def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, seed: int = 0) -> Check:
@@ -110,7 +112,7 @@ def _factors(step: Step) -> tuple[Comparison, ...]:
     )  # fmt: skip
 
 
-def _trainers(process: Mdp, old: tf.Tensor, gamma: float, horizon: int, seed: int) -> tuple[Comparison, ...]:
+def _trainers(process: Mdp, old: Array, gamma: float, horizon: int, seed: int) -> tuple[Comparison, ...]:
     """Compare the trainer's steps with the bound, and its estimate of the divergence with what it estimates."""
     batches = mdp.every_batch(process, horizon)
     start = training.start(training.table(old), batches.mask.shape[1])

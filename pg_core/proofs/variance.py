@@ -9,13 +9,15 @@ from pg_core import maths
 from pg_core.policies.in_numpy import draw_choice
 from pg_core.proofs import mdp, training
 from pg_core.proofs.mdp import Array, Batches, Mdp
+from pg_core.proofs.programs import compute
+from pg_core.proofs.reward_to_go import discounted_reward_to_go
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact, sampled
 
 SIZES = (1, 2, 3)  # enumerated batches
 SHORT = 2  # steps at most, of the episodes in them
 
 
-def play(process: Mdp, theta: tf.Tensor, horizon: int, num_episodes: int, seed: int) -> Batches:
+def play(process: Mdp, theta: Array, horizon: int, num_episodes: int, seed: int) -> Batches:
     """Draw independent episodes, `[T, N, 1]`, every choice by `in_numpy.draw_choice`."""
     rng = np.random.default_rng([seed, num_episodes, 2])
 
@@ -24,7 +26,7 @@ def play(process: Mdp, theta: tf.Tensor, horizon: int, num_episodes: int, seed: 
 
     states, alive, rows = draw(np.log(np.tile(process.start, (num_episodes, 1)))), np.ones(num_episodes), []
     for _ in range(horizon):
-        actions = draw(theta.numpy()[states])
+        actions = draw(theta[states])
         rows.append((states, actions, process.rewards[states, actions] * alive, alive))
         following = draw(np.log(process.transitions[states, actions]))
         ended = following == len(process.start)
@@ -33,58 +35,56 @@ def play(process: Mdp, theta: tf.Tensor, horizon: int, num_episodes: int, seed: 
     return Batches._make([*columns, np.ones(num_episodes)])  # drawn, not enumerated: each counts once
 
 
-def step_gradients(theta: tf.Tensor, batches: Batches, gamma: float) -> tf.Tensor:
+def step_gradients(theta: Array, batches: Batches, gamma: float) -> Array:
     """Calculate xₜᵦ = γᵗ Gₜᵦ ∇log π(aₜᵦ|sₜᵦ), whose sum over t is an episode's estimate gᵦ, `[T, N, B, S, A]`."""
-    rewards = tf.constant(batches.rewards)
-    weights = maths.discounts(rewards, gamma) * maths.discounted_returns(rewards, gamma)
-    return weights[..., None, None] * mdp.scores(theta, batches)
+    return discounted_reward_to_go(batches.rewards, gamma)[..., None, None] * mdp.scores(theta, batches)
 
 
-def shared_noise(process: Mdp, theta: tf.Tensor) -> tuple[Array, Array]:
+def shared_noise(process: Mdp, theta: Array) -> tuple[Array, Array]:
     """Calculate E[g₁ᵀg₂] - ‖∇J‖² of episodes of one step with leave-one-out, and ‖∇J‖²/(B-1)², for B = 2 and 3."""
-    signal = float(tf.reduce_sum(mdp.objective_gradient(process, theta, 1.0, 1) ** 2))
+    signal = float(np.sum(mdp.objective_gradient(process, theta, 1.0, 1) ** 2))
     found = []
     for size in SIZES[1:]:
         batches = mdp.every_batch(process, 1, size)
         each = leave_one_out_gradients(theta, batches, 1.0)
-        products = tf.reduce_sum(each[:, 0] * each[:, 1], axis=(1, 2))
+        products = (each[:, 0] * each[:, 1]).sum(axis=(1, 2))
         found.append(float(mdp.expectation(theta, batches, products)) - signal)
     return np.array(found), signal / (np.array(SIZES[1:]) - 1) ** 2
 
 
-def trainers_noise(theta: tf.Tensor, batches: Batches, gamma: float) -> tuple[Comparison, Comparison]:
+def trainers_noise(theta: Array, batches: Batches, gamma: float) -> tuple[Comparison, Comparison]:
     """Compare the trainer's gradient norm and signal-to-noise ratio with their definitions, of table and bias."""
     start = training.start(training.table(theta), batches.mask.shape[1])
     _, metrics = training.update(start, training.one_hot(theta, batches), batches, gamma=gamma)
-    each = tf.reduce_sum(step_gradients(theta, batches, gamma), axis=0).numpy()  # [N, B, S, A]
+    each = step_gradients(theta, batches, gamma).sum(axis=0)  # [N, B, S, A]
     each = np.concatenate([each, each.sum(axis=2, keepdims=True)], axis=2).reshape(*each.shape[:2], -1)
     norm = np.linalg.norm(each.mean(axis=1), axis=1)
     noise = np.sqrt(each.var(axis=1, ddof=1).sum(axis=1) / each.shape[1])
     varies = noise > 1e-4  # and not by rounding: in other batches, both episodes are (nearly) the same
     return (
         exact("the trainer's ‖ĝ‖, before any limit", metrics.grad_norm, norm),
-        exact("its SNR: ‖ĝ‖ / √(tr Σ̂ / B)", metrics.grad_snr.numpy()[varies], norm[varies] / noise[varies]),
+        exact("its SNR: ‖ĝ‖ / √(tr Σ̂ / B)", metrics.grad_snr[varies], norm[varies] / noise[varies]),
     )
 
 
-def squared_noise(gradients: tf.Tensor) -> tf.Tensor:
+def squared_noise(gradients: Array) -> Array:
     """Calculate tr Σ̂ / B, `[N]`, as `maths.gradient_snr` sees it: ‖ḡ‖² / SNR², and 0 where there is no noise."""
-    ratio = maths.gradient_snr([gradients])
-    return tf.where(tf.math.is_nan(ratio), 0, squared_norm(gradients) / ratio**2)
+    ratio = compute(maths.gradient_snr, (gradients,))
+    return np.where(np.isnan(ratio), 0, squared_norm(gradients) / ratio**2)
 
 
-def squared_norm(gradients: tf.Tensor) -> tf.Tensor:
+def squared_norm(gradients: Array) -> Array:
     """Calculate ‖ḡ‖² of the mean of B gradients, `[N]`."""
-    return maths.gradient_norm([tf.reduce_mean(gradients, axis=1)]) ** 2
+    norm: Array = compute(maths.gradient_norm, (gradients.mean(axis=1),))
+    return norm**2
 
 
-def leave_one_out_gradients(theta: tf.Tensor, batches: Batches, gamma: float) -> tf.Tensor:
+def leave_one_out_gradients(theta: Array, batches: Batches, gamma: float) -> Array:
     """Calculate Σₜ γᵗ (Gₜᵦ - bₜᵦ) ∇log π(aₜᵦ|sₜᵦ) with the other episodes' mean return as bₜᵦ, `[N, B, S, A]`."""
-    rewards = tf.constant(batches.rewards)
-    returns = maths.discounted_returns(rewards, gamma)
-    advantages = returns - maths.leave_one_out(returns, tf.constant(batches.mask))
-    weights = maths.discounts(rewards, gamma) * advantages
-    return tf.reduce_sum(weights[..., None, None] * mdp.scores(theta, batches), axis=0)
+    returns, discounts = (compute(f, batches.rewards, gamma) for f in (maths.discounted_returns, maths.discounts))
+    weights = discounts * (returns - compute(maths.leave_one_out, returns, batches.mask))
+    each: Array = np.einsum("tnb,tnbsa->nbsa", weights, mdp.scores(theta, batches))
+    return each
 
 
 def squared_errors(drawn: Array, right: Array, size: int) -> Array:
@@ -105,7 +105,7 @@ def noise_of_two(count: int = 3600) -> Array:
     """Calculate the SNR of two numbers R cos φ and R sin φ for evenly spaced φ, as normal noise has them, `[count]`."""
     angles = (np.arange(count) + 0.5) * 2 * np.pi / count
     pairs = np.stack([np.cos(angles), np.sin(angles)], axis=1)[..., None]
-    ratios: Array = np.asarray(maths.gradient_snr([tf.constant(pairs)]))
+    ratios: Array = compute(maths.gradient_snr, (pairs,))
     return ratios
 
 
@@ -128,13 +128,13 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, samples: int = 
     """Compare the error of estimates with σ²/B, enumerated and sampled, and what measures it with its definition."""
     process, theta = mdp.random_mdp(states, seed), mdp.random_policy(states, seed)
     episodes = mdp.every_batch(process, horizon)
-    right = mdp.objective_gradient(process, theta, gamma, horizon).numpy()
+    right = mdp.objective_gradient(process, theta, gamma, horizon)
     steps = step_gradients(theta, episodes, gamma)[:, :, 0]  # [T, N, S, A]
-    one = tf.reduce_sum(steps, axis=0)
+    one = steps.sum(axis=0)
     variance = mdp.total_variance(theta, episodes, one)
     apart = sum(mdp.total_variance(theta, episodes, step) for step in steps)
     played = play(process, theta, horizon, samples, seed)
-    drawn = tf.reduce_sum(step_gradients(theta, played, gamma), axis=(0, 2)).numpy()  # [N, S, A]
+    drawn = step_gradients(theta, played, gamma).sum(axis=(0, 2))  # [N, S, A]
     return Check(
         (
             exact("E[g] = ∇J", mdp.expectation(theta, episodes, one), right, variance=variance),
@@ -149,16 +149,14 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, samples: int = 
     )
 
 
-def _batch_rows(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> tuple[Comparison, ...]:
+def _batch_rows(process: Mdp, theta: Array, gamma: float, horizon: int) -> tuple[Comparison, ...]:
     """Compare moments of the mean of B episodes with those of one."""
     batches = [mdp.every_batch(process, horizon, size) for size in SIZES]
-    gradients = [tf.reduce_sum(step_gradients(theta, x, gamma), axis=0) for x in batches]  # each [N, B, S, A]
-    signal = float(tf.reduce_sum(mdp.objective_gradient(process, theta, gamma, horizon) ** 2))
-    second = mdp.expectation(theta, batches[0], tf.reduce_sum(gradients[0] ** 2, axis=(1, 2, 3)))
+    gradients = [step_gradients(theta, x, gamma).sum(axis=0) for x in batches]  # each [N, B, S, A]
+    signal = float(np.sum(mdp.objective_gradient(process, theta, gamma, horizon) ** 2))
+    second = mdp.expectation(theta, batches[0], (gradients[0] ** 2).sum(axis=(1, 2, 3)))
     share = (float(second) - signal) / np.array(SIZES)  # σ²/B
-    variances = [
-        mdp.total_variance(theta, x, tf.reduce_mean(g, axis=1)) for x, g in zip(batches, gradients, strict=True)
-    ]
+    variances = [mdp.total_variance(theta, x, g.mean(axis=1)) for x, g in zip(batches, gradients, strict=True)]
     norms, noises = (
         [mdp.expectation(theta, x, f(g)) for x, g in zip(batches, gradients, strict=True)]
         for f in (squared_norm, squared_noise)
@@ -174,7 +172,7 @@ def _batch_rows(process: Mdp, theta: tf.Tensor, gamma: float, horizon: int) -> t
         exact("leave-one-out, one step: tr Cov[g₁, g₂] = ‖∇J‖²/(B-1)², B = 2, 3", *shared_noise(process, theta)),
         exact(
             "the same with leave-one-out, B = 2: E[(‖ḡ‖/SNR)²] = Var[ḡ]",
-            spread, mdp.total_variance(theta, batches[1], tf.reduce_mean(others, axis=1)), wrong=True,
+            spread, mdp.total_variance(theta, batches[1], others.mean(axis=1)), wrong=True,
         ),
     )  # fmt: skip
 

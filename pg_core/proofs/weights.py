@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import tensorflow as tf
+import numpy as np
 
 from pg_core import maths
 from pg_core.config import HYPERPARAMETERS
 from pg_core.proofs import mdp, training
 from pg_core.proofs.default_estimator import angle, unordered_batches
-from pg_core.proofs.mdp import Batches, Mdp
+from pg_core.proofs.mdp import Array, Batches, Mdp
 from pg_core.proofs.policy_gradient_theorem import along
+from pg_core.proofs.programs import compute
 
 PATH = Path(__file__).parents[2] / "assets" / "weights.md"
 GAMMA, HORIZON, STATES, SEED, EPISODES = 0.9, 3, 2, 0, 2
@@ -70,11 +71,11 @@ class Figures(NamedTuple):
     relative_variance: float  # over ‖E[ĝ]‖²
 
 
-def figures(theta: tf.Tensor, batches: Batches, steps: tf.Tensor, gradient: tf.Tensor) -> Figures:
+def figures(theta: Array, batches: Batches, steps: Array, gradient: Array) -> Figures:
     """Calculate bias, angle and variance of an estimator's steps `[N, S, A]`."""
     mean, variance = mdp.moments(theta, batches, steps)
-    bias = float(tf.norm(mean - gradient) / tf.norm(gradient))
-    return Figures(bias, angle(mean, gradient), float(variance), float(variance / tf.norm(mean) ** 2))
+    bias = float(np.linalg.norm(mean - gradient) / np.linalg.norm(gradient))
+    return Figures(bias, angle(mean, gradient), float(variance), float(variance / np.linalg.norm(mean) ** 2))
 
 
 def computed() -> list[Figures]:
@@ -89,15 +90,15 @@ def computed() -> list[Figures]:
         steps = training.steps(theta, batches, critic, gamma=GAMMA, **estimator.settings)
         found.append(figures(theta, batches, steps, gradient))
     for table in known(process, theta):
-        weights = maths.discounts(tf.constant(batches.rewards), GAMMA) * along(table, batches)
+        weights = compute(maths.discounts, batches.rewards, GAMMA) * along(table, batches)
         found.append(figures(theta, batches, mdp.estimates(theta, batches, weights), gradient))
     return found
 
 
-def known(process: Mdp, theta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def known(process: Mdp, theta: Array) -> tuple[Array, Array]:
     """Calculate Qₜ and Aₜ = Qₜ - Vₜ, `[T, S, A]`."""
     worth = mdp.action_values(process, theta, GAMMA, HORIZON)
-    values = tf.stack(mdp.values(process, theta, GAMMA, HORIZON)[:-1])
+    values = mdp.values(process, theta, GAMMA, HORIZON)[:-1]
     return worth, worth - values[..., None]
 
 

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from pg_core.proofs import mdp
 from pg_core.proofs.baselines import check, expected_scores, explained
 from pg_core.proofs.mdp import Mdp
 from pg_core.proofs.verdicts import Check
 
-THETA = tf.constant(np.log([[0.25, 0.75]]))
+THETA = np.log([[0.25, 0.75]])
 # From the only state, action 0 always stays and earns 1, action 1 always ends and earns 2.
 PROCESS = Mdp(np.ones(1), np.array([[[1.0, 0.0], [0.0, 1.0]]]), np.array([[1.0, 2.0]]))
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from pg_core.proofs import example, mdp, training
 
@@ -10,8 +9,8 @@ from pg_core.proofs import example, mdp, training
 PROCESS = mdp.Mdp(np.array([1.0]), np.array([[[1.0, 0.0], [0.0, 1.0]]]), np.array([list(example.REWARDS)]))
 
 
-def theta(stay: float) -> tf.Tensor:
-    return tf.constant([[np.log(stay / (1 - stay)), 0.0]], tf.float64)  # z moves the first logit alone
+def theta(stay: float) -> mdp.Array:
+    return np.array([[np.log(stay / (1 - stay)), 0.0]])  # z moves the first logit alone
 
 
 def test_the_three_episodes_by_hand():

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from pg_core.config import HYPERPARAMETERS
 from pg_core.proofs import mdp
@@ -37,9 +36,7 @@ def test_a_bound_that_is_kept_exceeds_nothing():
 
 
 def test_the_bandit_by_hand():
-    estimates = with_bias(
-        mdp.estimates(MOSTLY_0, mdp.every_batch(BANDIT, 1), tf.constant([[[1.0], [2.0]]], tf.float64))
-    )
+    estimates = with_bias(mdp.estimates(MOSTLY_0, mdp.every_batch(BANDIT, 1), np.array([[[1.0], [2.0]]])))
     by_action = sorted(estimates[:, 0, 0])
     np.testing.assert_allclose(by_action, [-3 / 2, 1 / 4])
     np.testing.assert_allclose(sorted(norms(estimates)), [1 / 2, 3])

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from pg_core import proofs
 from pg_core.proofs import importance_weights as statement
 from pg_core.proofs import mdp
 from pg_core.proofs.gradient_domination import stay_or_end
 from pg_core.proofs.importance_weights import NEW, OLD
+from pg_core.proofs.programs import compute
 
 # Stay (1) or end (2), T = 2: episodes "end", "stay, stay", "stay, end"; π(end) goes from ¼ to ¾.
 EPISODES = mdp.every_batch(stay_or_end(False), 2)
@@ -25,43 +25,43 @@ def episode(*actions):
 
 
 def test_ratios_by_hand():
-    q = statement.ratios(OLD, NEW, EPISODES).numpy()[..., 0]
+    q = compute(statement.ratios, OLD, NEW, EPISODES)[..., 0]
     np.testing.assert_allclose(q[:, episode(1)], [3, 1])
     np.testing.assert_allclose(q[:, episode(0, 1)], [1 / 3, 3])
-    np.testing.assert_allclose(statement.weights(OLD, NEW, EPISODES)[episode(0, 0)], 1 / 9)
+    np.testing.assert_allclose(compute(statement.weights, OLD, NEW, EPISODES)[episode(0, 0)], 1 / 9)
 
 
 def test_a_table_for_each_episode_is_looked_up_there():
-    tables = tf.stack([OLD, NEW, OLD])
-    q = statement.ratios(OLD, tables, EPISODES).numpy()[..., 0]
+    tables = np.stack([OLD, NEW, OLD])
+    q = compute(statement.ratios, OLD, tables, EPISODES)[..., 0]
     np.testing.assert_allclose(q[:, [0, 2]], 1)
-    np.testing.assert_allclose(q[:, 1], statement.ratios(OLD, NEW, EPISODES).numpy()[:, 1, 0])
+    np.testing.assert_allclose(q[:, 1], compute(statement.ratios, OLD, NEW, EPISODES)[:, 1, 0])
 
 
 def test_each_reward_is_weighed_by_the_choices_before_it():
-    found = statement.per_decision(OLD, NEW, EPISODES, 0.5).numpy()[..., 0]
+    found = compute(statement.per_decision, OLD, NEW, EPISODES, 0.5)[..., 0]
     # stay, end: q₀ r₀ = 1/3, γ q₀ q₁ r₁ = ½ · 1 · 2
     np.testing.assert_allclose(found[:, episode(0, 1)], [1 / 3 + 1, 1])
 
 
 def test_the_clipped_objective_by_hand():
-    found = statement.clipped(NEW, OLD, EPISODES, 1.0).numpy()
+    found = compute(statement.clipped, NEW, OLD, EPISODES, 1.0)
     # end: min(3, 1.2) · 2; stay, end: min(1/3, 0.8) · 3 + min(3, 1.2) · 2
     assert found[episode(1)] == pytest.approx(2.4)
     assert found[episode(0, 1)] == pytest.approx(1 + 2.4)
     # What ends is clipped. Staying has the score ¾ (1, -1): q Ĝ = 1/3 · 3
-    gradients = statement.clipped_gradients(NEW, OLD, EPISODES, 1.0).numpy()
+    gradients = compute(statement.clipped_gradients, NEW, OLD, EPISODES, 1.0)
     np.testing.assert_allclose(gradients[episode(1)], 0, atol=1e-15)
     np.testing.assert_allclose(gradients[episode(0, 1)], [[0.75, -0.75], [0, 0]], atol=1e-15)
 
 
 def test_a_negative_advantage_is_clipped_below():
     worse = EPISODES._replace(rewards=-EPISODES.rewards)
-    found = statement.clipped(NEW, OLD, worse, 1.0).numpy()
+    found = compute(statement.clipped, NEW, OLD, worse, 1.0)
     assert found[episode(1)] == pytest.approx(-2 * 3)
     assert found[episode(0, 1)] == pytest.approx(-3 * 0.8 - 2 * 3)
-    kept = statement.unclipped_steps(OLD, NEW, worse, 1.0)[:, episode(0, 1), 0]
-    np.testing.assert_array_equal(kept, [0, 1])
+    q, worth = compute(statement.ratios, OLD, NEW, worse), compute(statement.credit, worse, 1.0)
+    np.testing.assert_array_equal(statement.unclipped_steps(q, worth)[:, episode(0, 1), 0], [0, 1])
 
 
 def test_the_example_of_the_text():

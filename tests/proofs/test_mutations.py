@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from pg_core import maths, proofs, runtime
-from pg_core.proofs import episodes, training
+from pg_core.proofs import episodes, programs, training
 from pg_core.proofs.verdicts import Comparison
 from tests.proofs.mutations import MUTATIONS
 
@@ -25,6 +25,10 @@ def forget() -> None:
             for thing in vars(module).values():
                 if hasattr(thing, "cache_clear"):
                     thing.cache_clear()
+    training._traced.clear()
+    for key in list(programs._programs):
+        if "maths" in vars(sys.modules[key[0].__module__]) or key[0].__module__.startswith("pg_core.maths"):
+            del programs._programs[key]
 
 
 @pytest.fixture(autouse=True)
@@ -68,5 +72,4 @@ def _break(monkeypatch: pytest.MonkeyPatch, module: str, old: str, new: str) -> 
                     monkeypatch.setattr(holder, name, broken[name])
     if module == "maths.optimizers":
         monkeypatch.setattr(maths, "OPTIMIZERS", broken["OPTIMIZERS"])
-    monkeypatch.setattr(training, "_traced", {})  # what was traced before is right
     monkeypatch.setattr(episodes, "_collect", tf.function(episodes.collect, autograph=False))

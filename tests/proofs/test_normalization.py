@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from pg_core.proofs import mdp
 from pg_core.proofs.mdp import Mdp
 from pg_core.proofs.normalization import check, lasting, mean_over, mean_return_to_go, normalized, wedge
 from pg_core.proofs.verdicts import Check
 
-THETA = tf.constant(np.log([[0.25, 0.75]]))
+THETA = np.log([[0.25, 0.75]])
 # From the only state, action 0 always stays and earns 1, action 1 always ends and earns 2.
 PROCESS = Mdp(np.ones(1), np.array([[[1.0, 0.0], [0.0, 1.0]]]), np.array([[1.0, 2.0]]))
 RETURNS = np.array([[[6.0, 4]], [[2, 99]]])  # [T, N, B] = [2, 1, 2]
@@ -44,8 +43,8 @@ def test_mean_return_to_go_by_hand():
 
 
 def test_wedge_is_zero_only_on_one_line():
-    np.testing.assert_allclose(wedge(tf.constant([3.0, 4.0]), tf.constant([-6.0, -8.0])), np.zeros((2, 2)), atol=1e-7)
-    np.testing.assert_allclose(wedge(tf.constant([2.0, 0.0]), tf.constant([0.0, 3.0])), [[0, 1], [-1, 0]])
+    np.testing.assert_allclose(wedge(np.array([3.0, 4.0]), np.array([-6.0, -8.0])), np.zeros((2, 2)), atol=1e-7)
+    np.testing.assert_allclose(wedge(np.array([2.0, 0.0]), np.array([0.0, 3.0])), [[0, 1], [-1, 0]])
 
 
 @pytest.mark.parametrize("gamma", [0.0, 1.0])

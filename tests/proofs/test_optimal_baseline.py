@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from pg_core.proofs import mdp
 from pg_core.proofs.mdp import Mdp
@@ -17,7 +16,7 @@ from pg_core.proofs.optimal_baseline import (
 )
 from pg_core.proofs.verdicts import Check
 
-THETA = tf.constant(np.log([[0.25, 0.75]]))
+THETA = np.log([[0.25, 0.75]])
 PROCESS = Mdp(np.ones(1), np.array([[[0.0, 1.0], [0.0, 1.0]]]), np.array([[2.0, 6.0]]))
 BATCHES = mdp.every_batch(PROCESS, 1)
 BEST = 0.75 * 2 + 0.25 * 6  # the mean with the probabilities exchanged; the mean return itself is 5
@@ -44,13 +43,13 @@ def test_variance_by_hand():
     gradient = 0.25 * 0.75 * (2 - 6)  # of the first logit; minus that of the second
     square = 0.25 * (2 * 0.75) ** 2 * 2 + 0.75 * (6 * 0.25) ** 2 * 2
     for weights, variance in [(BATCHES.rewards, square - 2 * gradient**2), (BATCHES.rewards - BEST, 0.0)]:
-        estimates = mdp.estimates(THETA, BATCHES, tf.convert_to_tensor(weights))
+        estimates = mdp.estimates(THETA, BATCHES, weights)
         assert float(mdp.total_variance(THETA, BATCHES, estimates)) == pytest.approx(variance, abs=1e-15)
 
 
 def test_the_spread_of_drawn_rewards_is_left():
     squares = 0.25 * 2 * 0.75**2 + 0.75 * 2 * 0.25**2
-    assert float(drawn_rewards(THETA, BATCHES, tf.constant(BEST, tf.float64), 2.0)) == pytest.approx(2**2 * squares)
+    assert float(drawn_rewards(THETA, BATCHES, np.array(BEST), 2.0)) == pytest.approx(2**2 * squares)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 1.0])

@@ -4,15 +4,14 @@ import math
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from pg_core.proofs import performance_difference as statement
 from pg_core.proofs.mdp import Mdp
 
 # One state, two actions of rewards 1 and 3; the first goes on with probability 0.5, the second never.
 PROCESS = Mdp(np.ones(1), np.array([[[0.5, 0.5], [0.0, 1.0]]]), np.array([[1.0, 3.0]]))
-OLD = tf.zeros((1, 2), tf.float64)  # π = (½, ½): V = 2 / (1 - 0.8 · 0.25) = 2.5, Q = (2, 3)
-NEW = tf.constant([[math.log(1 / 4), math.log(3 / 4)]], tf.float64)  # V' = 2.5 / (1 - 0.8 · 0.125), d' = 1 / 0.9
+OLD = np.zeros((1, 2))  # π = (½, ½): V = 2 / (1 - 0.8 · 0.25) = 2.5, Q = (2, 3)
+NEW = np.array([[math.log(1 / 4), math.log(3 / 4)]])  # V' = 2.5 / (1 - 0.8 · 0.125), d' = 1 / 0.9
 
 
 def test_both_sides():

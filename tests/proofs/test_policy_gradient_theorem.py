@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from pg_core.proofs import mdp
 from pg_core.proofs import policy_gradient_theorem as statement
@@ -10,22 +9,22 @@ from pg_core.proofs.mdp import Mdp
 
 # One state, two actions of rewards 1 and 3; the first goes on with probability 0.5, the second never.
 PROCESS = Mdp(np.ones(1), np.array([[[0.5, 0.5], [0.0, 1.0]]]), np.array([[1.0, 3.0]]))
-EVEN = tf.zeros((1, 2), tf.float64)  # π = (½, ½): goes on with probability ¼
+EVEN = np.zeros((1, 2))  # π = (½, ½): goes on with probability ¼
 
 
 def test_values_and_visits():
-    assert mdp.onward(PROCESS, EVEN).numpy().tolist() == [[0.5 * 0.5]]
+    assert mdp.onward(PROCESS, EVEN).tolist() == [[0.5 * 0.5]]
     np.testing.assert_allclose(statement.state_values(PROCESS, EVEN, 1.0), [2 / (1 - 0.25)])
     np.testing.assert_allclose(statement.state_values(PROCESS, EVEN, 0.8), [2 / (1 - 0.8 * 0.25)])
     np.testing.assert_allclose(statement.visits(PROCESS, EVEN, 0.8), [1 / (1 - 0.8 * 0.25)])
     np.testing.assert_allclose(statement.series(PROCESS, EVEN, 0.8, np.ones(1)), [1 / (1 - 0.8 * 0.25)])
-    np.testing.assert_allclose(statement.action_values(PROCESS, tf.constant([4.0], tf.float64), 0.8), [[1 + 1.6, 3]])
+    np.testing.assert_allclose(mdp.worth(PROCESS, np.array([4.0]), 0.8), [[1 + 1.6, 3]])
     assert float(statement.objective(PROCESS, EVEN, 0.8)) == pytest.approx(2.5)
 
 
 def test_the_theorem():
     # π₀π₁ (w₀ - w₁) = ¼ (2 - 3) for the first logit, its negative for the second; d = 1.25.
-    found = statement.theorem(EVEN, tf.constant([1.25], tf.float64), tf.constant([[2.0, 3.0]], tf.float64))
+    found = statement.theorem(EVEN, np.array([1.25]), np.array([[2.0, 3.0]]))
     np.testing.assert_allclose(found, [[-1.25 / 4, 1.25 / 4]])
     # V = 2.5 and Q = (2, 3): this is ∇J. With p = π(0), J = (p + 3 (1 - p)) / (1 - 0.4 p), whose slope at ½ is -1.25.
     np.testing.assert_allclose(statement.slopes(PROCESS, EVEN, 0.8), [[[-1.25 * 0.25, 1.25 * 0.25]]])
@@ -36,7 +35,7 @@ def test_values_of_an_observation():
     transitions = np.zeros((2, 2, 3))
     transitions[0, 0, 1] = transitions[0, 1, 2] = transitions[1, :, 2] = 1
     process = Mdp(np.array([1.0, 0.0]), transitions, np.array([[0.0, 0.0], [1.0, 0.0]]))
-    mean, solved = statement.hidden(process, tf.zeros((2, 2), tf.float64), 1.0)
+    mean, solved = statement.hidden(process, np.zeros((2, 2)), 1.0)
     np.testing.assert_allclose(mean, [2 / 3 * 1 / 2 + 1 / 3 * 1, 0])
     # As if o were a state: action 0 earns ⅓ and stays with probability ⅔, so that V = ½ (⅓ + ⅔ V) = ¼.
     np.testing.assert_allclose(solved, [1 / 3 + 2 / 3 * 1 / 4, 0])
@@ -49,7 +48,7 @@ def test_a_time_limit_of_two_steps():
 
 def test_looking_up_along_trajectories():
     batches = mdp.every_batch(PROCESS, 2)  # the first action and the end, or either action after it; the second
-    table = tf.constant([[[1.0, 2.0]], [[3.0, 4.0]]], tf.float64)
+    table = np.array([[[1.0, 2.0]], [[3.0, 4.0]]])
     rows = sorted(map(tuple, statement.along(table, batches)[:, :, 0].T.tolist()))
     assert rows == [(1, 0), (1, 3), (1, 4), (2, 0)]
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from pg_core.proofs import mdp
 from pg_core.proofs.mdp import Batches, Mdp
@@ -17,7 +16,7 @@ from pg_core.proofs.proportionality import (
     within_episode,
 )
 
-THETA = tf.constant(np.log([[0.25, 0.75]]))
+THETA = np.log([[0.25, 0.75]])
 PROCESS = Mdp(np.ones(1), np.array([[[1.0, 0.0], [0.0, 1.0]]]), np.array([[1.0, 2.0]]))
 # Action 0, then action 1, with w = 3 and 2.
 EPISODE = Batches(
@@ -44,13 +43,13 @@ def test_steps_within_an_episode_by_hand():
     z = np.log([0.25, 0.75]) + alpha * 3 * np.array([1 - p, -(1 - p)])
     p_later = np.exp(z[0]) / np.exp(z).sum()
     z = z + alpha * 2 * np.array([-p_later, p_later])
-    np.testing.assert_allclose(within_episode(THETA.numpy(), EPISODE, WEIGHTS, alpha)[0, 0], z - np.log([0.25, 0.75]))
+    np.testing.assert_allclose(within_episode(THETA, EPISODE, WEIGHTS, alpha)[0, 0], z - np.log([0.25, 0.75]))
 
 
 def test_the_second_order_by_hand():
     # -w₁ w₀ F ψ₀ with F = ¼ ¾ ((1, -1), (-1, 1)) and ψ₀ = ¾ (1, -1).
     expected = -2 * 3 * 0.25 * 0.75 * 0.75 * 2
-    np.testing.assert_allclose(second_order(THETA.numpy(), EPISODE, WEIGHTS), [[[expected, -expected]]])
+    np.testing.assert_allclose(second_order(THETA, EPISODE, WEIGHTS), [[[expected, -expected]]])
 
 
 def test_credit_by_hand():
@@ -60,9 +59,9 @@ def test_credit_by_hand():
 
 def test_survival_lasts_as_long_as_it_should():
     assert mean_lengths()[0] == pytest.approx(1 / (0.05 * 0.02 + 0.95 * 0.2))
-    chances = tf.nn.softmax(logits(0.3))
-    np.testing.assert_allclose(chances, [[0.3, 0.7]])
-    assert float(mdp.onward(survival(), logits(0.3))[0, 0]) == pytest.approx(0.3 * 0.98 + 0.7 * 0.8)
+    careful = logits(np.array(0.3))
+    np.testing.assert_allclose(mdp.softmax(careful), [[0.3, 0.7]])
+    assert float(mdp.onward(survival(), careful)[0, 0]) == pytest.approx(0.3 * 0.98 + 0.7 * 0.8)
 
 
 @pytest.mark.parametrize(("horizon", "states"), [(1, 1), (1, 3), (4, 1), (2, 3)])

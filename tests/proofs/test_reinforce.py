@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from pg_core.proofs import mdp
 from pg_core.proofs.mdp import Mdp
 from pg_core.proofs.reinforce import check, gaussian_estimate, probability_gradients, whole_returns
 
-THETA = tf.constant(np.log([[0.25, 0.75]]))
+THETA = np.log([[0.25, 0.75]])
 # Action 0 always stays, action 1 always ends: with two steps there are (1), (0, 0) and (0, 1).
 PROCESS = Mdp(np.ones(1), np.array([[[1.0, 0.0], [0.0, 1.0]]]), np.array([[1.0, 2.0]]))
 
@@ -16,7 +15,7 @@ PROCESS = Mdp(np.ones(1), np.array([[[1.0, 0.0], [0.0, 1.0]]]), np.array([[1.0, 
 def test_returns_and_gradients_of_probabilities_by_hand():
     batches = mdp.every_batch(PROCESS, 2)
     order = np.lexsort((batches.actions[1, :, 0], -batches.actions[0, :, 0]))  # (1), (0, 0), (0, 1)
-    returns = whole_returns(batches, 0.5).numpy()[:, order, 0]
+    returns = whole_returns(batches, 0.5)[:, order, 0]
     np.testing.assert_allclose(returns, [[2, 1 + 0.5 * 1, 1 + 0.5 * 2], [0, 1.5, 2]])
     gradients = probability_gradients(THETA, batches)[order, 0, 1]
     slope = 0.25 * 0.75  # of π(1), and minus that of π(0)
@@ -25,7 +24,7 @@ def test_returns_and_gradients_of_probabilities_by_hand():
 
 def test_one_step_by_hand():
     right = {row.claim: row for row in check(0.9, 1, 1, 0).comparisons}["E[G₀ Σₜ ∇log π(aₜ|sₜ)] = ∇J"]
-    process, theta = mdp.random_mdp(1, 0), mdp.random_policy(1, 0).numpy()[0]
+    process, theta = mdp.random_mdp(1, 0), mdp.random_policy(1, 0)[0]
     chance = 1 / (1 + np.exp(theta[0] - theta[1]))
     slope = chance * (1 - chance) * (process.rewards[0, 1] - process.rewards[0, 0])
     np.testing.assert_allclose(right.left, [-slope, slope])

@@ -4,16 +4,16 @@ import math
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from pg_core import proofs
 from pg_core.proofs import mdp, surrogate_loss
 from pg_core.proofs.mdp import Batches
+from pg_core.proofs.programs import compute
 
 # One state and two actions, each of probability ½: log π = -ln 2, H = ln 2, ∇H = 0. Episodes of two steps and of one.
-EVEN = tf.zeros((1, 2), tf.float64)
+EVEN = np.zeros((1, 2))
 BATCH = Batches(
-    np.zeros((2, 1, 2), np.int32), np.array([[[0, 1]], [[1, 0]]]), np.zeros((2, 1, 2)),
+    np.zeros((2, 1, 2), np.int32), np.array([[[0, 1]], [[1, 0]]], np.int32), np.zeros((2, 1, 2)),
     np.array([[[1.0, 1.0]], [[1.0, 0.0]]]), np.ones(1),
 )  # fmt: skip
 WEIGHTS = np.array([[[3.0, 5.0]], [[7.0, 0.0]]])
@@ -26,11 +26,9 @@ def rows(**parameters):
 
 @pytest.mark.parametrize(("per_step", "n"), [(False, 2), (True, 3)])
 def test_the_loss_by_hand(per_step, n):
-    value = surrogate_loss.loss(EVEN, BATCH, WEIGHTS, 0.5, per_step)
+    value = compute(surrogate_loss.loss, EVEN, BATCH, WEIGHTS, 0.5, per_step=per_step)
     np.testing.assert_allclose(value, [(3 + 5 + 7) * LN2 / n - 0.5 * 3 * LN2 / n])
-    gradient = surrogate_loss.each_gradient(
-        EVEN, lambda table: surrogate_loss.loss(table, BATCH, WEIGHTS, 0.5, per_step)
-    )
+    gradient = compute(surrogate_loss.each_gradient, EVEN, BATCH, WEIGHTS, 0.5, per_step=per_step, count=1)
     # Scores ±½: action 0 has weight 3, action 1 has 5 and 7.
     np.testing.assert_allclose(gradient, [[[-(3 - 5 - 7) / 2 / n, (3 - 5 - 7) / 2 / n]]])
 
@@ -44,13 +42,13 @@ def test_the_value_step_by_hand():
 def test_entropies_by_hand():
     np.testing.assert_allclose(surrogate_loss.entropy_gradients(EVEN, BATCH), np.zeros((1, 1, 2)), atol=1e-15)
     p = 0.2
-    theta = tf.constant(np.log([[p, 1 - p]]))
+    theta = np.log([[p, 1 - p]])
     slope = p * (1 - p) * math.log((1 - p) / p)  # dH/dz₀ = p (1 - p) dH/dp
     # (2 + 1) steps over 2 episodes
     np.testing.assert_allclose(surrogate_loss.entropy_gradients(theta, BATCH), [[[1.5 * slope, -1.5 * slope]]])
     process = mdp.random_mdp(1, seed=0)
     stays = 1 + process.transitions[0, :, 0].mean()  # of two steps at most
-    np.testing.assert_allclose(surrogate_loss.summed_entropy(process, EVEN, horizon=2), stays * LN2)
+    np.testing.assert_allclose(compute(surrogate_loss.summed_entropy, process, EVEN, horizon=2), stays * LN2)
 
 
 def test_the_loss_of_one_choice():

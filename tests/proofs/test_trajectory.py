@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from pg_core.proofs import mdp, run, trajectory
 
 # One state: action 0 ends the episode with probability ¼, action 1 with ¾. π = (¼, ¾).
 PROCESS = mdp.Mdp(np.ones(1), np.array([[[0.75, 0.25], [0.25, 0.75]]]), np.array([[1.0, 2.0]]))
-THETA = tf.constant([[0.0, np.log(3.0)]], tf.float64)
+THETA = np.array([[0.0, np.log(3.0)]])
 
 
 def test_two_steps_by_hand():

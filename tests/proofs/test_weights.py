@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from pg_core.proofs import STATEMENTS, mdp, weights
 from pg_core.proofs.weights import ESTIMATORS, NO_BIAS, PATH, controls, figures
@@ -41,10 +40,10 @@ def test_the_plainest_row_by_hand(computed):
 
 
 def test_figures_by_hand():
-    process, theta = mdp.random_mdp(1, 0), tf.zeros((1, 2), tf.float64)
+    process, theta = mdp.random_mdp(1, 0), np.zeros((1, 2))
     batches = mdp.every_batch(process, 1)  # two actions, even chances
-    steps = tf.constant([[[2.0, 0.0]], [[0.0, 2.0]]], tf.float64)
-    found = figures(theta, batches, steps, tf.constant([[1.0, 0.0]], tf.float64))
+    steps = np.array([[[2.0, 0.0]], [[0.0, 2.0]]])
+    found = figures(theta, batches, steps, np.array([[1.0, 0.0]]))
     np.testing.assert_allclose(found, [1, 45, 2, 1])
 
 
