@@ -57,9 +57,7 @@ def learn(config: Config) -> None:
     trajectories = Trajectories(*map(tf.constant, arrays))
     state = reinforce.initial_state(config, spec)
     for _ in range(2):
-        state, _ = learners.learn_program(
-            state, trajectories, reinforce.hyperparameters(config), config.optimizer, spec.reward_threshold
-        )
+        state, _ = learners.learn_program(state, trajectories, reinforce.hyperparameters(config))
     runtime.note_programs()
 
 

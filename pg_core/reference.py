@@ -62,9 +62,12 @@ def network(params: Params, inputs: Array, activation: Callable[[Any], Any] = tf
     return inputs @ params[f"kernel_{hidden_layers}"] + params[f"bias_{hidden_layers}"]
 
 
-def log_policy(params: Params, observations: Array, activation: Callable[[Any], Any] = tf.tanh) -> tf.Tensor:
+def log_policy(
+    params: Params, observations: Array, activation: Callable[[Any], Any] = tf.tanh, log_sum: Any = tf.reduce_logsumexp
+) -> tf.Tensor:
     """Calculate log π(a|s) of every action, `[n, actions]`: a softmax over what the network says, in logarithms."""
-    return tf.nn.log_softmax(network(params, observations, activation))
+    said = network(params, observations, activation)
+    return said - log_sum(said, axis=-1, keepdims=True)
 
 
 def play(env: gym.Env[Array, np.int64], params: Params, rng: np.random.Generator) -> Episode:
@@ -73,7 +76,7 @@ def play(env: gym.Env[Array, np.int64], params: Params, rng: np.random.Generator
     observation, _ = env.reset(seed=int(rng.integers(2**31)))
     steps, done = [], False
     while not done:
-        right = np.exp(log_policy(arrays, observation[None], np.tanh))[0, 1]
+        right = np.exp(log_policy(arrays, observation[None], np.tanh, np.logaddexp.reduce))[0, 1]
         action = np.int64(rng.random() < right)
         following, reward, terminated, truncated, _ = env.step(action)
         steps.append((observation, action, reward))

@@ -121,12 +121,12 @@ def with_more(statistics: Statistics, episodes: list[Episode]) -> Statistics:
     return mean + weight * change, variance, steps + len(seen)
 
 
-def log_policies(params: Params, observations: Array, activation: Any) -> list[Any]:
+def log_policies(params: Params, observations: Array, activation: Any, log_sum: Any = tf.reduce_logsumexp) -> list[Any]:
     """Calculate log π(a|s) of every option of each choice of which an action is made."""
-    choices, together = RUN["environment"]["choices"], log_policy(params, observations, activation)
+    choices, together = RUN["environment"]["choices"], log_policy(params, observations, activation, log_sum)
     if len(choices) == 1:
         return [together]
-    return [z - tf.reduce_logsumexp(z, axis=-1, keepdims=True) for z in tf.split(together, choices, axis=-1)]
+    return [z - log_sum(z, axis=-1, keepdims=True) for z in tf.split(together, choices, axis=-1)]
 
 
 def sampler(policy: Params, statistics: Statistics, config: Config, update: int, num_envs: int) -> Act:
@@ -142,7 +142,8 @@ def sampler(policy: Params, statistics: Statistics, config: Config, update: int,
         observations = normalized(statistics, observations)
         if not choices:
             return network(params, observations, activation) + np.exp(params["log_std"]) * next(noise)
-        drawn = zip(next(noise).T[..., None], log_policies(params, observations, activation), strict=True)
+        each = log_policies(params, observations, activation, np.logaddexp.reduce)
+        drawn = zip(next(noise).T[..., None], each, strict=True)
         return np.stack([(u >= np.exp(logs).cumsum(axis=-1)[:, :-1]).sum(axis=-1) for u, logs in drawn], axis=-1)
 
     return act

@@ -56,6 +56,15 @@ def sixteen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def traced_only() -> Iterator[None]:
+    """Spare XLA a program for a test that has a shape of its own and asks for nothing that XLA does."""
+    from tests.programs import as_traced
+
+    with as_traced():
+        yield
+
+
+@pytest.fixture
 def register() -> Iterator[Callable[..., None]]:
     """Register environments for one test only: `register(env_id, entry_point, **options)`."""
     ids = []

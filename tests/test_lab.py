@@ -18,7 +18,7 @@ from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, write
 from pg_core.runs.store.store import Store
 from tests.workers import workers
 
-SMALL = Config(num_agents=2, episodes_per_update=2, hidden_layers=(8,), num_updates=8, pace=0, stop_when_solved=False)
+SMALL = Config(num_agents=2, episodes_per_update=3, hidden_layers=(8,), num_updates=8, pace=0, stop_when_solved=False)
 ENDLESS = Config(pace=30, num_updates=100_000, stop_when_solved=False)  # of sizes whose program a spare has ready
 
 
@@ -48,7 +48,7 @@ def wait(condition):
 
 def test_training_in_this_process_keeps_the_run(trained):
     run = lab.run(trained)
-    assert (run.name, run.state, run.updates, run.episodes, run.config) == ("trained here", "finished", 8, 32, SMALL)
+    assert (run.name, run.state, run.updates, run.episodes, run.config) == ("trained here", "finished", 8, 48, SMALL)
     assert datetime.now(UTC) >= run.created_at
     assert run in lab.runs()
 
@@ -83,7 +83,7 @@ def test_a_deleted_run_is_not_trained_on(trained):
 def test_progress_holds_curves_and_no_time_left_when_finished(trained):
     progress = lab.progress(trained)
     assert progress.run == lab.run(trained)
-    assert len(progress.curves.update) == 8 and len(progress.curves.episode_return) == 32
+    assert len(progress.curves.update) == 8 and len(progress.curves.episode_return) == 48
     assert (progress.changes, progress.seconds_left, progress.queue_position) == ([], None, None)
     assert progress.curves.mean_return[-1].mean() == pytest.approx(progress.run.mean_return)
 
@@ -223,7 +223,7 @@ def test_there_is_no_episode_of_what_is_not_there(trained, update, agent, name):
 
 
 def test_configs_with_the_same_beginning_have_the_same_first_episode():
-    changed = {"learning_rate": 0.5, "num_updates": 9, "episodes_per_update": 3, "gamma": 0.5, "pace": 1}
+    changed = {"learning_rate": 0.5, "num_updates": 9, "episodes_per_update": 4, "gamma": 0.5, "pace": 1}
     alike = SMALL.model_copy(update=changed)
     assert alike.model_dump(include=set(lab.BEGINNING)) == SMALL.model_dump(include=set(lab.BEGINNING))
     assert lab.episode(alike, 0) is lab.episode(SMALL, 0)

@@ -123,7 +123,8 @@ def test_the_wheel_trains_and_proves_from_anywhere(installed: Path, tmp_path: Pa
 
     where = Path(run("python", "-c", "import pg_core; print(pg_core.__file__)").strip()).parent
     assert installed.parent in where.parents and (where / "py.typed").exists()
-    trained = run("pg-lab", "train", "--num-agents", "1", "--num-updates", "2", "--hidden-layers", "8", "--json")
+    shape = ["--num-agents", "2", "--episodes-per-update", "3", "--hidden-layers", "8"]  # as other tests train
+    trained = run("pg-lab", "train", *shape, "--num-updates", "2", "--json")
     run_id = json.loads(trained.splitlines()[-1])["run_id"]
     assert (tmp_path / ".pg-lab" / "lab.db").exists()
     run("pg-lab", "export", run_id, "-o", "replay.py")

@@ -21,7 +21,7 @@ BATCH = {"num_agents": 1, "episodes_per_update": B}
 DESCENT = {"optimizer": "sgd", "learning_rate": 1.0, "momentum": 0.0}
 SETTINGS = [  # every one but those of the weights
     {"activation": "relu", "hidden_layers": (8, 6), "optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9},
-    {"activation": "silu", "ent_coef": 0.3, "reduction": "episode", "optimizer": "rmsprop"},
+    {"activation": "silu", "hidden_layers": (8, 6), "ent_coef": 0.3, "reduction": "episode", "optimizer": "rmsprop"},
     {"ent_coef": 0.1, "max_grad_norm": 0.05, "baseline": "value", "optimizer": "adam", "reward_scale": 0.3},
 ]
 
@@ -67,15 +67,14 @@ def variables(params) -> reference.Params:
     return {name: tf.Variable(array[0]) for name, array in params.items()}
 
 
+@pytest.mark.usefixtures("traced_only")
 @pytest.mark.parametrize("gamma", [1.0, 0.9])
 def test_its_step_is_the_trainers(gamma, monkeypatch):
     monkeypatch.setattr(reference, "GAMMA", gamma)
     config = Config(**BATCH, **DESCENT, gamma=gamma)
     episodes, state = played(config.environment), initial_state(config)
     gradients = reference.estimate_gradient(variables(state.policy), episodes)
-    after, _ = learn_program(
-        state, as_trajectories(episodes), reinforce.hyperparameters(config), config.optimizer, None
-    )
+    after, _ = learn_program(state, as_trajectories(episodes), reinforce.hyperparameters(config))
     assert max(np.abs(gradient).max() for gradient in gradients.values()) > 0.01
     for name, gradient in gradients.items():
         np.testing.assert_allclose(after.policy[name][0] - state.policy[name][0], -gradient, atol=2e-6)
@@ -90,7 +89,7 @@ def assert_the_scripts_steps_are_the_trainers(config: Config):
     before = {name: variable.numpy() for name, variable in policy.items()}
     for number in (1, 2):
         hyper = reinforce.hyperparameters(config)
-        state, _ = update(state, as_trajectories(episodes), hyper, config.optimizer, None, spec.choices)
+        state, _ = update(state, as_trajectories(episodes), hyper, spec.choices)
         standalone.learn(config.model_dump(), policy, value, slots, number, episodes)
     assert max(np.abs(policy[name] - array).max() for name, array in before.items()) > 0.01
     for ours, theirs in ((policy, state.policy), (value, state.value)):

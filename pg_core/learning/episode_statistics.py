@@ -29,7 +29,7 @@ def is_unsolved(statistics: EpisodeStatistics) -> tf.Tensor:
 
 
 def add_episodes(
-    statistics: EpisodeStatistics, returns: tf.Tensor, lengths: tf.Tensor, threshold: float | None
+    statistics: EpisodeStatistics, returns: tf.Tensor, lengths: tf.Tensor, threshold: tf.Tensor
 ) -> EpisodeStatistics:
     """Add one batch of episodes.
 
@@ -37,14 +37,12 @@ def add_episodes(
         statistics: before.
         returns: undiscounted, `[P, B]`.
         lengths: in steps, `[P, B]`.
-        threshold: mean return of the last 100 episodes that counts as solved, or None.
+        threshold: mean return of the last 100 episodes that counts as solved.
     """
     recent = tf.concat([statistics.recent_returns, returns], axis=1)[:, -SOLVED_WINDOW:]
     num_recent = tf.minimum(statistics.num_recent + returns.shape[1], SOLVED_WINDOW)
     env_steps = statistics.env_steps + tf.reduce_sum(tf.cast(lengths, tf.int64), axis=1)
     new = EpisodeStatistics(recent, num_recent, env_steps, statistics.env_steps_to_solve)
-    if threshold is None:
-        return new
     first = is_unsolved(statistics) & (num_recent == SOLVED_WINDOW) & (mean_return(new) >= threshold)
     return new._replace(env_steps_to_solve=tf.where(first, env_steps, statistics.env_steps_to_solve))
 

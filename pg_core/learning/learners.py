@@ -101,8 +101,8 @@ class GymnasiumLearner:
         self._engine.close()
 
     def _learn(self, config: Config, trajectories: Trajectories) -> tuple[State, Metrics]:
-        hyper, fixed = reinforce.hyperparameters(config), (self._spec.reward_threshold, self._spec.choices)
-        learned: tuple[State, Metrics] = learn_program(self.state, trajectories, hyper, config.optimizer, *fixed)
+        hyper = reinforce.hyperparameters(config)
+        learned: tuple[State, Metrics] = learn_program(self.state, trajectories, hyper, self._spec.choices)
         return learned
 
 
@@ -170,8 +170,7 @@ class CompiledLearner:
         agents = range(shard * self._size, (shard + 1) * self._size)
         sizes = self._most, config.episodes_per_update, self._spec.max_episode_steps
         draws = Draws(*map(tf.constant, Draws.of(self._environment, config.seed, agents, updates, *sizes)))
-        fixed = config.optimizer, self._environment, self._spec.reward_threshold
-        state, measured = play_program(state, hyper, draws, tf.constant(len(updates)), *fixed)
+        state, measured = play_program(state, hyper, draws, tf.constant(len(updates)), self._environment)
         return state, tf.nest.map_structure(lambda rows: rows.numpy()[: len(updates)], measured)
 
     def _split(self, tensors: Any) -> list[Any]:
@@ -214,23 +213,21 @@ class Program:
 
 @Program
 def learn_program(
-    state: State, trajectories: Trajectories, hyper: Hyperparameters, optimizer: str, threshold: float | None,
-    choices: Choices = (),
-) -> tuple[State, Metrics]:  # fmt: skip
+    state: State, trajectories: Trajectories, hyper: Hyperparameters, choices: Choices = ()
+) -> tuple[State, Metrics]:
     """Do one update with trajectories that were played elsewhere."""
-    return reinforce.update(state, trajectories, hyper, optimizer, threshold, choices)
+    return reinforce.update(state, trajectories, hyper, choices)
 
 
 @Program
 def play_program(
-    state: State, hyper: Hyperparameters, draws: Draws, num_updates: tf.Tensor, optimizer: str,
-    environment: CompiledEnvironment, threshold: float | None,
-) -> tuple[State, tuple[Metrics, Params]]:  # fmt: skip
+    state: State, hyper: Hyperparameters, draws: Draws, num_updates: tf.Tensor, environment: CompiledEnvironment
+) -> tuple[State, tuple[Metrics, Params]]:
     """Play and learn, as many updates as asked for; metrics and policies are `[K, P, ...]`, K as long as the draws."""
 
     def one_update(state: State, noise: tf.Tensor, starts: tf.Tensor) -> tuple[State, tuple[Metrics, Params]]:
         trajectories = collect(environment, state.policy, hyper.activation, noise, starts)
-        state, metrics = reinforce.update(state, trajectories, hyper, optimizer, threshold)
+        state, metrics = reinforce.update(state, trajectories, hyper)
         return state, (metrics, state.policy)
 
     traced = tf.function(one_update, autograph=False).get_concrete_function(state, draws.noise[0], draws.starts[0])

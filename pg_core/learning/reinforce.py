@@ -4,8 +4,9 @@ See Williams, "Simple statistical gradient-following algorithms for connectionis
 Sutton & Barto, "Reinforcement Learning", 2nd ed., sections 13.3 and 13.4.
 """
 
+import functools
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +24,7 @@ from pg_core.learning.episode_statistics import (
 )
 from pg_core.learning.gradients import approx_kl, policy_gradients, value_gradients
 from pg_core.maths import Slots
+from pg_core.maths.optimizers import Optimizer
 from pg_core.policies.in_numpy import MEAN, VARIANCE, initialize_policy, initialize_value
 from pg_core.policies.in_tensorflow import Choices, Params, choice_index, normalized
 
@@ -39,7 +41,7 @@ class State(NamedTuple):
 
 
 class Hyperparameters(NamedTuple):
-    """The live hyperparameters as tensors: changing one never traces a function again."""
+    """What distinguishes runs of one shape, as tensors: changing one never traces a function again."""
 
     gamma: tf.Tensor  # [P]
     ent_coef: tf.Tensor  # [P]
@@ -47,13 +49,15 @@ class Hyperparameters(NamedTuple):
     momentum: tf.Tensor  # [P]
     max_grad_norm: tf.Tensor  # [P], 0 for no limit
     reward_scale: tf.Tensor  # [P]
-    activation: tf.Tensor  # index among the choices of `Config`, as are the next three
+    activation: tf.Tensor  # index among the choices of `Config`, as are the next four
     weights: tf.Tensor
     baseline: tf.Tensor
     reduction: tf.Tensor
+    optimizer: tf.Tensor
     gamma_t: tf.Tensor  # bool
     normalize_advantages: tf.Tensor  # bool
     stop_when_solved: tf.Tensor  # bool
+    threshold: tf.Tensor  # the environment's, mean return that counts as solved; infinity if there is none
 
 
 class Metrics(NamedTuple):
@@ -93,9 +97,10 @@ def initial_state(config: Config, spec: EnvironmentSpec) -> State:
 
 
 def hyperparameters(config: Config, dtype: tf.DType = tf.float32) -> Hyperparameters:
-    """Return a config's live hyperparameters as tensors."""
-    values = {}
-    for name in Hyperparameters._fields:
+    """Return a config's hyperparameters, and its environment's threshold, as tensors."""
+    threshold = config.environment.reward_threshold
+    values = {"threshold": tf.constant(np.inf if threshold is None else threshold, dtype)}
+    for name in Hyperparameters._fields[:-1]:
         value = getattr(config, name)
         if isinstance(value, float):
             values[name] = tf.fill([config.num_agents], tf.constant(value, dtype))
@@ -105,9 +110,8 @@ def hyperparameters(config: Config, dtype: tf.DType = tf.float32) -> Hyperparame
 
 
 def update(
-    state: State, trajectories: Trajectories, hyper: Hyperparameters, optimizer: str, threshold: float | None,
-    choices: Choices = (),
-) -> tuple[State, Metrics]:  # fmt: skip
+    state: State, trajectories: Trajectories, hyper: Hyperparameters, choices: Choices = ()
+) -> tuple[State, Metrics]:
     """Take one gradient step of every agent from its own episodes.
 
     ĝ = 1/n Σₜᵦ (wₜᵦ ∇log π(aₜᵦ|sₜᵦ) + c_H ∇H(π(·|sₜᵦ))), with w from `estimate_weights`; plain descent makes Δθ = α ĝ
@@ -116,8 +120,6 @@ def update(
         state: parameters, optimiser slots and statistics before.
         trajectories: tensors `[T, P, B, ...]`.
         hyper: hyperparameters in force.
-        optimizer: key of `maths.OPTIMIZERS`, fixed for a run.
-        threshold: mean return that counts as solved, or None.
         choices: between how many options each choice is, if an action is made of several.
 
     Returns:
@@ -135,11 +137,11 @@ def update(
     gradients = {name: tf.reduce_sum(g, axis=1) for name, g in actor.gradients.items()}
     # An agent that has solved its environment is left as it is.
     learns = is_unsolved(state.statistics) | ~hyper.stop_when_solved
-    policy, policy_slots = _step(state.policy, gradients, state.policy_slots, step, hyper, optimizer, learns)
+    policy, policy_slots = _step(state.policy, gradients, state.policy_slots, step, hyper, learns)
     policy = _with_statistics(policy, state, played, learns)
-    value, value_slots = _step(state.value, critic.gradients, state.value_slots, step, hyper, optimizer, learns)
+    value, value_slots = _step(state.value, critic.gradients, state.value_slots, step, hyper, learns)
     episodic_returns, lengths = tf.reduce_sum(trajectories.rewards, axis=0), tf.reduce_sum(mask, axis=0)
-    statistics = add_episodes(state.statistics, episodic_returns, lengths, threshold)
+    statistics = add_episodes(state.statistics, episodic_returns, lengths, hyper.threshold)
     metrics = Metrics(
         episodic_returns=episodic_returns,
         episodic_lengths=tf.cast(lengths, tf.int32),
@@ -227,7 +229,7 @@ def _with_statistics(policy: Params, before: State, played: Trajectories, learns
     return {**policy, **moved}
 
 
-def _switch(index: tf.Tensor, name: str, branches: Mapping[str, Callable[[], tf.Tensor]]) -> tf.Tensor:
+def _switch(index: tf.Tensor, name: str, branches: Mapping[str, Callable[[], Any]]) -> Any:
     """Return the result of the branch that the hyperparameter chooses."""
     return tf.switch_case(index, [branches[choice] for choice in HYPERPARAMETERS[name].choices])
 
@@ -251,7 +253,7 @@ def _at_bounds(actions: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def _step(
-    params: Params, gradients: Params, slots: dict[str, Slots], step: tf.Tensor, hyper: Hyperparameters, optimizer: str,
+    params: Params, gradients: Params, slots: dict[str, Slots], step: tf.Tensor, hyper: Hyperparameters,
     learns: tf.Tensor,
 ) -> tuple[Params, dict[str, Slots]]:  # fmt: skip
     """Limit each agent's gradient norm and take the optimiser's step, where the agent learns."""
@@ -259,17 +261,23 @@ def _step(
         return {}, {}
     norm, limit = maths.gradient_norm(list(gradients.values())), hyper.max_grad_norm
     scale = tf.where((limit > 0) & (norm > limit), limit / norm, 1)  # [P]
-    new_params, new_slots = dict(params), {}
-    for name in gradients:
-        value = params[name]
-        shape = [-1] + [1] * (value.shape.rank - 1)  # [P] against [P, ...]
-        factor, rate, momentum, moves = (
-            tf.reshape(x, shape) for x in (scale, hyper.learning_rate, hyper.momentum, learns)
-        )
-        delta, moved = maths.OPTIMIZERS[optimizer](factor * gradients[name], slots[name], step, rate, momentum)
-        new_params[name] = tf.where(moves, value + delta, value)
-        new_slots[name] = Slots(*(tf.where(moves, new, old) for new, old in zip(moved, slots[name], strict=True)))
-    return new_params, new_slots
+
+    def moved(optimizer: Optimizer) -> tuple[Params, dict[str, Slots]]:
+        new_params, new_slots = dict(params), {}
+        for name in gradients:
+            value = params[name]
+            shape = [-1] + [1] * (value.shape.rank - 1)  # [P] against [P, ...]
+            factor, rate, momentum, moves = (
+                tf.reshape(x, shape) for x in (scale, hyper.learning_rate, hyper.momentum, learns)
+            )
+            delta, means = optimizer(factor * gradients[name], slots[name], step, rate, momentum)
+            new_params[name] = tf.where(moves, value + delta, value)
+            new_slots[name] = Slots(*(tf.where(moves, new, old) for new, old in zip(means, slots[name], strict=True)))
+        return new_params, new_slots
+
+    branches = {name: functools.partial(moved, optimizer) for name, optimizer in maths.OPTIMIZERS.items()}
+    taken: tuple[Params, dict[str, Slots]] = _switch(hyper.optimizer, "optimizer", branches)
+    return taken
 
 
 def _is_finite(params: Params) -> tf.Tensor:

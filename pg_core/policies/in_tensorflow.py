@@ -99,7 +99,8 @@ def _product(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         kernel = tf.broadcast_to(kernel, [*inputs.shape[:-2], fan_in, fan_out])
     if not 0 < fan_in <= FEW:
         return tf.matmul(inputs, kernel)
-    return functools.reduce(tf.add, [inputs[..., i : i + 1] * kernel[..., i : i + 1, :] for i in range(fan_in)])
+    columns, rows = tf.split(inputs, fan_in, axis=-1), tf.split(kernel, fan_in, axis=-2)
+    return functools.reduce(tf.add, [column * row for column, row in zip(columns, rows, strict=True)])
 
 
 def normalized(policy: Params, observations: tf.Tensor) -> tf.Tensor:

@@ -29,8 +29,7 @@ PLAIN = {
     "stop_when_solved": False, "num_agents": 1,
 }  # fmt: skip
 LONGEST, MOST_STATES = (int(PARAMETERS[name].high) for name in ("horizon", "states"))
-MAX_TRACED = 16
-_traced: dict[Any, Any] = {}  # `reinforce.update` by what it is given: checks ask for the same again; oldest first
+_traced: dict[Any, Any] = {}  # `reinforce.update` by what it is given: checks share what is the same
 _function = functools.partial(tf.function, autograph=False)  # without XLA, which takes seconds to compile
 
 
@@ -67,23 +66,22 @@ def update(
         choices: between how many options each choice is, if an action is made of several.
         settings: of `Config`; the others are those of `PLAIN`.
     """
-    optimizer, hyper = _settings(**settings)
+    hyper = _hyperparameters(**settings)
     ended = np.ones(batches.mask.shape[1:], bool)
     steps = (observations, batches.actions, batches.rewards, batches.mask)
     seen, actions, rewards, mask = (_padded(rows, LONGEST, axis=0) for rows in steps)
     played = Trajectories(_padded(seen, MOST_STATES, axis=3), actions, rewards, mask, ended, ended)
     wide = _with_first_layers(state, lambda kernel: _padded(kernel, MOST_STATES, axis=1))
-    program = _program(optimizer, choices, wide, played, hyper)
+    program = _program(choices, wide, played, hyper)
     learned = program(*tf.nest.map_structure(tf.constant, (wide, played)), hyper)
     after, metrics = tf.nest.map_structure(np.asarray, learned)
     return _with_first_layers(after, lambda kernel: kernel[:, : observations.shape[3]]), metrics
 
 
 @functools.lru_cache
-def _settings(**settings: Any) -> tuple[str, Hyperparameters]:
-    """Return the optimiser and the hyperparameters, of one agent, which are broadcast to all."""
-    config = Config(**{**PLAIN, **settings})
-    return config.optimizer, reinforce.hyperparameters(config, tf.float64)
+def _hyperparameters(**settings: Any) -> Hyperparameters:
+    """Return settings, of one agent, as tensors, which are broadcast to all."""
+    return reinforce.hyperparameters(Config(**{**PLAIN, **settings}), tf.float64)
 
 
 def _padded(array: Array, size: int, axis: int) -> Array:
@@ -102,22 +100,18 @@ def _with_first_layers(state: State, change: Callable[[Array], Array]) -> State:
     return state._replace(**{field: changed(getattr(state, field)) for field in fields})
 
 
-def _program(
-    optimizer: str, choices: tuple[int, ...], state: State, played: Trajectories, hyper: Hyperparameters
-) -> Any:
+def _program(choices: tuple[int, ...], state: State, played: Trajectories, hyper: Hyperparameters) -> Any:
     """Return the trainer's update, traced for any number of agents with such networks and batches."""
 
     def spec(array: Array, agents: int = 0) -> tf.TensorSpec:
         return tf.TensorSpec([None if i == agents else size for i, size in enumerate(array.shape)], array.dtype)
 
     sizes = (array.shape[1:] for array in tf.nest.flatten(state))
-    key = optimizer, choices, *sizes, played.observations.shape[::2], played.actions.shape[2:]
+    key = choices, *sizes, played.observations.shape[::2], played.actions.shape[2:]
     if key not in _traced:
-        if len(_traced) == MAX_TRACED:
-            del _traced[next(iter(_traced))]
         rows = (spec(array, agents=1) for array in played[:4])
         signature = tf.nest.map_structure(spec, state), Trajectories(*rows, *map(spec, played[4:]))
-        step = _function(lambda state, played, hyper: reinforce.update(state, played, hyper, optimizer, None, choices))
+        step = _function(lambda state, played, hyper: reinforce.update(state, played, hyper, choices))
         _traced[key] = step.get_concrete_function(*signature, hyper)
     return _traced[key]
 

@@ -93,7 +93,7 @@ def test_an_update_does_not_depend_on_the_slices(monkeypatch, env_id):
     state, hyper = reinforce.initial_state(config, spec), reinforce.hyperparameters(config)
 
     def learn():
-        return tf.function(lambda: reinforce.update(state, played, hyper, "sgd", None), autograph=False)()
+        return tf.function(lambda: reinforce.update(state, played, hyper), autograph=False)()
 
     whole = learn()
     monkeypatch.setattr(accumulate, "MAX_SLICE_STEPS", 4)

@@ -1,5 +1,7 @@
 """Windows of a hundred episodes, by hand."""
 
+import math
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,7 +15,7 @@ from pg_core.learning.episode_statistics import (
 )
 
 
-def play(statistics: EpisodeStatistics, returns, lengths=None, threshold: float | None = 10.0) -> EpisodeStatistics:
+def play(statistics: EpisodeStatistics, returns, lengths=None, threshold: float = 10.0) -> EpisodeStatistics:
     """Add one batch of each agent's `returns` `[P, B]`, of as many steps unless `lengths` says otherwise."""
     returns = tf.constant(returns, tf.float32)
     lengths = returns if lengths is None else tf.constant(lengths, tf.float32)
@@ -42,7 +44,7 @@ def test_the_window_is_the_last_hundred_whatever_the_batch(batch):
     returns = np.random.default_rng(batch).integers(0, 500, (1, 3 * max(batch, 100) // batch * batch))
     statistics = initial_statistics(1)
     for start in range(0, returns.shape[1], batch):
-        statistics = play(statistics, returns[:, start : start + batch], threshold=None)
+        statistics = play(statistics, returns[:, start : start + batch], threshold=math.inf)
         last = returns[0, max(0, start + batch - 100) : start + batch]
         np.testing.assert_allclose(mean_return(statistics), [last.mean()], rtol=1e-6)
     np.testing.assert_array_equal(statistics.recent_returns[0], returns[0, -100:])
@@ -62,7 +64,7 @@ def test_solved_is_a_full_window_at_the_threshold_and_is_said_once():
 
 
 def test_without_a_threshold_nothing_is_solved():
-    statistics = play(initial_statistics(1), [[1e6] * 100], threshold=None)
+    statistics = play(initial_statistics(1), [[1e6] * 100], threshold=math.inf)
     np.testing.assert_array_equal(statistics.env_steps_to_solve, [-1])
 
 

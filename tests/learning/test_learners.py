@@ -46,7 +46,9 @@ def assert_same_bits(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray])
 
 
 @pytest.mark.parametrize("engine", ["compiled", "gymnasium"])
-def test_the_statistics_of_observations_belong_to_the_state(engine):
+def test_the_statistics_of_observations_belong_to_the_state(engine, request):
+    if engine == "gymnasium":
+        request.getfixturevalue("traced_only")
     config = small(normalize_observations=True, engine=engine, num_updates=8)
     whole, end = run(config, [16])
     first = Trainer(config)
@@ -119,29 +121,29 @@ def test_the_engine_of_another_program_takes_one_update_at_a_time():
 
 
 @pytest.fixture(scope="module")
-def short_pole():
-    """CartPole with 30 steps, solved by a mean return of 22: of two agents, one is there after another."""
+def easy_pole():
+    """CartPole that is solved by a mean return of 65: of two agents, one is there after another."""
     entry_point = "gymnasium.envs.classic_control.cartpole:CartPoleEnv"
-    gym.register("ShortPole-v0", entry_point, max_episode_steps=30, reward_threshold=22.0)
-    yield small(env_id="ShortPole-v0", episodes_per_update=16, stop_when_solved=True, num_updates=64)
-    del gym.registry["ShortPole-v0"]
+    gym.register("EasyPole-v0", entry_point, max_episode_steps=500, reward_threshold=65.0)
+    yield small(env_id="EasyPole-v0", stop_when_solved=True, num_updates=64)
+    del gym.registry["EasyPole-v0"]
 
 
-def test_a_run_that_is_solved_within_a_dispatch_ends_where_it_would_have_ended(short_pole):
-    single, first = run(short_pole, [1])
+def test_a_run_that_is_solved_within_a_dispatch_ends_where_it_would_have_ended(easy_pole):
+    single, first = run(easy_pole, [1])
     solved = single[-1].env_steps_to_solve
     assert solved.min() > 0
     assert len(set(solved)) == 2  # one of them was left as it was while the other went on
     assert len(single) < 64
     assert len(single) % 16 > 0
-    several, second = run(short_pole, [16])
+    several, second = run(easy_pole, [16])
     assert several == single
     assert_same_bits(first, second)
-    assert run(short_pole, [16], second)[0] == []
+    assert run(easy_pole, [16], second)[0] == []
 
 
-def test_a_run_that_goes_on_when_solved_is_the_same_too(short_pole):
-    config = short_pole.changed(stop_when_solved=False, num_updates=40)
+def test_a_run_that_goes_on_when_solved_is_the_same_too(easy_pole):
+    config = easy_pole.changed(stop_when_solved=False, num_updates=40)
     (single, first), (several, second) = run(config, [1]), run(config, [16])
     assert single == several
     assert (single[-1].env_steps_to_solve > 0).all()
@@ -249,6 +251,7 @@ def test_a_program_is_compiled_without_an_update(engine):
     assert traces() == traced
 
 
+@pytest.mark.usefixtures("traced_only")
 def test_runs_of_the_other_reward_share_one_trace_too():
     config = small(num_updates=1, env_kwargs={"sutton_barto_reward": True}, gamma=0.9)
     run(config, [1])

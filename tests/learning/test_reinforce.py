@@ -48,6 +48,10 @@ def trajectories_of(config: Config, seed: int = 1) -> Trajectories:
     return Trajectories(*map(tf.constant, (*arrays, ends, ~ends)))
 
 
+# To compile it for one agent takes seconds.
+traced_update = tf.function(reinforce.update, autograph=False)
+
+
 def of_agent(agent: int, tensors):
     """One agent's share of a state, its slots or its hyperparameters: the population axis is first."""
     return tf.nest.map_structure(lambda x: x[agent : agent + 1] if x.shape.rank else x, tensors)
@@ -58,9 +62,9 @@ def trajectories_of_agent(agent: int, trajectories: Trajectories) -> Trajectorie
     return Trajectories(*steps, *(end[agent : agent + 1] for end in trajectories[4:]))
 
 
-def run(config: Config, state: reinforce.State, trajectories: Trajectories, threshold: float = 500.0):
+def run(config: Config, state: reinforce.State, trajectories: Trajectories):
     """Learn as the Gymnasium engine's trainer does, in the program that XLA compiles."""
-    return learn_program(state, trajectories, reinforce.hyperparameters(config), config.optimizer, threshold)
+    return learn_program(state, trajectories, reinforce.hyperparameters(config))
 
 
 def weights_of(config: Config, trajectories: Trajectories, values: np.ndarray) -> tf.Tensor:
@@ -116,6 +120,7 @@ def test_what_is_learned_from_is_the_scaled_reward_and_what_is_shown_is_not():
     np.testing.assert_allclose(metrics.value_loss, theirs.value_loss, rtol=1e-6)
 
 
+@pytest.mark.usefixtures("traced_only")
 def test_the_step_is_that_of_normalised_observations_and_statistics_go_on():
     """Another agent has solved its environment: neither its policy nor its statistics move."""
     config = setting(baseline="value", normalize_observations=True)
@@ -209,7 +214,6 @@ def test_a_population_learns_as_its_agents_do_alone(optimizer):
         3, optimizer=optimizer, baseline="value", normalize_advantages=True, ent_coef=0.1, max_grad_norm=0.5
     )
     state, alone = state_of(config), setting(1, **config.model_dump(exclude={"num_agents"}))
-    update = tf.function(reinforce.update, autograph=False)  # traced only: to compile it for one agent takes seconds
     hyper = reinforce.hyperparameters(alone)
     singles = [of_agent(agent, state) for agent in range(P)]
     for seed in range(P):
@@ -217,7 +221,7 @@ def test_a_population_learns_as_its_agents_do_alone(optimizer):
         state, metrics = run(config, state, trajectories)
         for agent in range(P):
             mine = trajectories_of_agent(agent, trajectories)
-            singles[agent], one = update(singles[agent], mine, hyper, optimizer, 500.0)
+            singles[agent], one = traced_update(singles[agent], mine, hyper)
             assert_same(of_agent(agent, state.policy), singles[agent].policy, atol=2e-5)
             assert_same(of_agent(agent, state.value), singles[agent].value, atol=2e-5)
             assert_same(of_agent(agent, metrics), one, rtol=1e-4, atol=1e-5)
@@ -399,7 +403,7 @@ def test_each_agent_of_a_population_may_have_its_own_hyperparameters(optimizer):
     state, trajectories = state_of(configs[0]), trajectories_of(configs[0])
     ours, alike = state, [state] * 3
     for _ in range(2):  # the second step also comes from the slots of the first
-        ours, measured = learn_program(ours, trajectories, mixed, optimizer, 500.0)
+        ours, measured = learn_program(ours, trajectories, mixed)
         runs = [run(config, one, trajectories) for config, one in zip(configs, alike, strict=True)]
         alike = [one for one, _ in runs]
     for agent, (one, also) in enumerate(runs):
@@ -429,6 +433,7 @@ def test_hyperparameters_become_tensors():
     assert {tensor.dtype for tensor in hyper} == {tf.float32, tf.int32, tf.bool}
 
 
+@pytest.mark.usefixtures("traced_only")
 def test_what_was_played_is_measured():
     """Two agents of two episodes, of 3, 1, 2 and 2 steps."""
     mask = np.array([[[1, 1], [1, 1]], [[1, 0], [1, 1]], [[1, 0], [0, 0]]], np.float32)

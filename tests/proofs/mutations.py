@@ -58,7 +58,7 @@ MUTATIONS = [
     ("policies.in_tensorflow", "tf.nn.relu(x)", "x", "surrogate_loss"),
     ("policies.in_tensorflow", "tf.matmul(inputs, delta, transpose_a=True)", "-tf.matmul(inputs, delta, transpose_a=True)", "reinforce"),
     ("policies.in_tensorflow", "tf.ones_like(inputs[..., :1]), delta", "inputs[..., :1], delta", "surrogate_loss"),
-    ("policies.in_tensorflow", "i : i + 1] * kernel", "i : i + 1] * -kernel", "surrogate_loss"),
+    ("policies.in_tensorflow", "column * row for", "column * -row for", "surrogate_loss"),
     ("policies.in_tensorflow", "[..., 1:] - policy[name][..., :1]", "[..., :1] - policy[name][..., 1:]", "reinforce"),
     ("policies.in_tensorflow", "tf.concat([-gradients[name], gradients[name]]", "tf.concat([gradients[name], gradients[name]]", "reinforce"),
     ("policies.in_tensorflow", "tf.reduce_sum(delta_log_std, axis=-2", "tf.reduce_mean(delta_log_std, axis=-2", "surrogate_loss"),

@@ -31,7 +31,7 @@ def store(tmp_path: Path, database: sa.URL) -> Iterator[Store]:
 @pytest.fixture
 def small() -> Config:
     return Config(
-        num_agents=2, episodes_per_update=2, hidden_layers=(8,), num_updates=40, pace=0, stop_when_solved=False
+        num_agents=2, episodes_per_update=3, hidden_layers=(8,), num_updates=40, pace=0, stop_when_solved=False
     )
 
 

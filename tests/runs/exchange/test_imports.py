@@ -37,7 +37,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @pytest.fixture(scope="module")
 def config() -> Config:
     return Config(
-        num_agents=2, episodes_per_update=2, hidden_layers=(8,), num_updates=12, pace=30, stop_when_solved=False
+        num_agents=2, episodes_per_update=3, hidden_layers=(8,), num_updates=12, pace=30, stop_when_solved=False
     )
 
 

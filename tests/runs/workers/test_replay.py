@@ -94,10 +94,10 @@ def test_a_run_that_went_on_after_it_had_solved_is_identical(store, small, regis
     register("Lab/Easy-v0", One, max_episode_steps=5, reward_threshold=1.0)
     values = {"env_id": "Lab/Easy-v0", "num_updates": 500, "stop_when_solved": True}
     run_id = store.create(Config(**{**small.model_dump(), **values}), process="me")
-    train(store, run_id, leave_after=49)  # solved, as 100 episodes of each agent are judged
+    train(store, run_id, leave_after=33)  # solved, as 100 episodes of each agent are judged
     store.request(run_id, {"stop_when_solved": False})
-    train(store, run_id, leave_after=59)
-    assert result(store, run_id) == Replay(updates=60, identical=60)
+    train(store, run_id, leave_after=43)
+    assert result(store, run_id) == Replay(updates=44, identical=44)
 
 
 def test_bytes_that_were_changed_are_found_with_update_and_arrays(store, trained):

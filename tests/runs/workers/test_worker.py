@@ -82,7 +82,7 @@ def test_a_run_is_trained_to_its_end_and_kept_complete(store, twelve):
     run_id = begin(store, twelve)
     updates = list(work(store, run_id, "me", Leave()))
     run = store.run(run_id)
-    assert (run.state, run.reason, run.updates, run.episodes) == ("finished", "", 12, 48)
+    assert (run.state, run.reason, run.updates, run.episodes) == ("finished", "", 12, 72)
     assert [update.index for update in updates] == list(range(12))
     assert stored(store, run_id) == trained(twelve)
     assert run.env_steps == updates[-1].env_steps.sum()
@@ -99,8 +99,8 @@ def test_a_run_whose_agents_have_all_solved_is_solved(store, small, register):
     run_id = begin(store, config)
     list(work(store, run_id, "me", Leave()))
     run = store.run(run_id)
-    assert (run.state, run.updates) == ("solved", 50), "100 episodes of each agent are judged"
-    assert run.env_steps_to_solve == (100, 100)
+    assert (run.state, run.updates) == ("solved", 34), "100 episodes of each agent are judged"
+    assert run.env_steps_to_solve == (102, 102)
 
 
 @on_both
@@ -128,7 +128,7 @@ def test_a_run_left_within_a_dispatch_keeps_all_of_it(store, small, dispatches):
     list(work(store, run_id, "me", Leave()))
     assert dispatches == [1, 16, 1, 16, 6, 0]
     assert stored(store, run_id) == trained(small)
-    assert store.run(run_id).episodes == 40 * 4
+    assert store.run(run_id).episodes == 40 * 6
 
 
 def test_as_fast_as_possible_a_change_acts_on_the_next_dispatch(store, small, dispatches):
@@ -370,7 +370,7 @@ def test_a_fault_of_its_environment_ends_the_run_with_a_sentence(store, small, r
     run = store.run(run_id)
     assert run.state == "failed" and run.reason.startswith(f"Lab/Own-v0 {reason} (")
     assert f"test_worker.py:{env.step.__code__.co_firstlineno + (env is Broken)}" in run.reason
-    assert "agent 0, update 1, episode 1 of 2, step 1" in run.reason
+    assert "agent 0, update 1, episode 1 of 3, step 1" in run.reason
     assert not (store.folder / "errors.log").exists()
 
 
@@ -389,7 +389,7 @@ def test_an_environment_that_ends_its_process_ends_its_run_alone(store, small, r
     run = store.run(run_id)
     assert (run.state, run.updates) == ("failed", 1)
     assert run.reason == (
-        "Lab/Own-v0 ended its process with exit status 3 (agent 0, update 2, episode 1 of 2, step 7): raise an error "
+        "Lab/Own-v0 ended its process with exit status 3 (agent 0, update 2, episode 1 of 3, step 7): raise an error "
         "there instead."
     )
 
