@@ -282,5 +282,5 @@ def _step(
 
 def _is_finite(params: Params) -> tf.Tensor:
     """Return for which agents all numbers are finite, bool `[P]`."""
-    each = [tf.reduce_all(tf.math.is_finite(x), axis=range(1, x.shape.rank)) for x in params.values()]
+    each = [tf.reduce_all(tf.math.is_finite(x), axis=list(range(1, x.shape.rank))) for x in params.values()]
     return tf.reduce_all(tf.stack(each), axis=0)

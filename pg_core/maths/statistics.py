@@ -123,7 +123,7 @@ def gradient_norm(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
     Returns:
         `[P]`.
     """
-    return tf.sqrt(tf.add_n([tf.reduce_sum(g**2, axis=range(1, g.shape.rank)) for g in gradients]))
+    return tf.sqrt(tf.add_n([tf.reduce_sum(g**2, axis=list(range(1, g.shape.rank))) for g in gradients]))
 
 
 def gradient_snr(episode_gradients: Sequence[tf.Tensor]) -> tf.Tensor:

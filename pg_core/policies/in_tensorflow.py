@@ -96,7 +96,7 @@ def _product(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Multiply `[..., N, D]` with `[..., D, H]` or `[D, H]`."""
     fan_in, fan_out = kernel.shape[-2:]
     if fan_out == 1:  # one copy for each matrix of rows: XLA computes a single matrix-vector product number by number
-        kernel = tf.broadcast_to(kernel, [*inputs.shape[:-2], fan_in, fan_out])
+        kernel = tf.broadcast_to(kernel, tf.concat([tf.shape(inputs)[:-2], [fan_in, fan_out]], axis=0))
     if not 0 < fan_in <= FEW:
         return tf.matmul(inputs, kernel)
     columns, rows = tf.split(inputs, fan_in, axis=-1), tf.split(kernel, fan_in, axis=-2)

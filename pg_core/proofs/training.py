@@ -29,8 +29,7 @@ PLAIN = {
     "stop_when_solved": False, "num_agents": 1,
 }  # fmt: skip
 LONGEST, MOST_STATES = (int(PARAMETERS[name].high) for name in ("horizon", "states"))
-MAX_TRACED = 16
-_traced: dict[Any, Any] = {}  # `reinforce.update` by what it is given: checks ask for the same again; oldest first
+_traced: dict[Any, Any] = {}  # `reinforce.update` by what it is given: checks share what is the same
 _function = functools.partial(tf.function, autograph=False)  # without XLA, which takes seconds to compile
 
 
@@ -67,7 +66,7 @@ def update(
         choices: between how many options each choice is, if an action is made of several.
         settings: of `Config`; the others are those of `PLAIN`.
     """
-    hyper = _settings(**settings)
+    hyper = _hyperparameters(**settings)
     ended = np.ones(batches.mask.shape[1:], bool)
     steps = (observations, batches.actions, batches.rewards, batches.mask)
     seen, actions, rewards, mask = (_padded(rows, LONGEST, axis=0) for rows in steps)
@@ -80,8 +79,8 @@ def update(
 
 
 @functools.lru_cache
-def _settings(**settings: Any) -> Hyperparameters:
-    """Return the hyperparameters of one agent, which are broadcast to all."""
+def _hyperparameters(**settings: Any) -> Hyperparameters:
+    """Return settings, of one agent, as tensors, which are broadcast to all."""
     return reinforce.hyperparameters(Config(**{**PLAIN, **settings}), tf.float64)
 
 
@@ -110,8 +109,6 @@ def _program(choices: tuple[int, ...], state: State, played: Trajectories, hyper
     sizes = (array.shape[1:] for array in tf.nest.flatten(state))
     key = choices, *sizes, played.observations.shape[::2], played.actions.shape[2:]
     if key not in _traced:
-        if len(_traced) == MAX_TRACED:
-            del _traced[next(iter(_traced))]
         rows = (spec(array, agents=1) for array in played[:4])
         signature = tf.nest.map_structure(spec, state), Trajectories(*rows, *map(spec, played[4:]))
         step = _function(lambda state, played, hyper: reinforce.update(state, played, hyper, choices))
