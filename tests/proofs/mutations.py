@@ -68,7 +68,7 @@ MUTATIONS = [
     ("learning.gradients", "(values - returns[..., None])", "(values + returns[..., None])", "surrogate_loss"),
     ("learning.gradients", "transpose(array, [2, 0, 1])", "transpose(array[:, ::-1], [2, 0, 1])", "surrogate_loss"),
     ("learning.accumulate", "structure(tf.add, total, more)", "structure(lambda _, new: new, total, more)", "surrogate_loss"),
-    ("learning.accumulate", "index * size < steps", "(index + 1) * size < steps", "reinforce"),
+    ("learning.accumulate", "index * size < steps", "(index + 1) * size < steps", "surrogate_loss"),
     ("learning.reinforce", '"episode_return": lambda: maths.episode_returns', '"episode_return": lambda: maths.discounted_returns', "reinforce"),
     ("learning.reinforce", '"reward_to_go": lambda: maths.discounted_returns', '"reward_to_go": lambda: maths.episode_returns', "reward_to_go"),
     ("learning.reinforce", "advantages = (returns - baseline) * mask", "advantages = (returns + baseline) * mask", "leave_one_out"),
