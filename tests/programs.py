@@ -8,13 +8,22 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
+from pg_core import runtime
 from pg_core.learning import learners
 
 
 @contextlib.contextmanager
+def unoptimized() -> Iterator[None]:
+    """Have TensorFlow run what is traced meanwhile as it is: a test runs it too seldom to be worth more."""
+    runtime.skip_optimization()
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+
+
+@contextlib.contextmanager
 def as_traced() -> Iterator[None]:
-    """Run them operation by operation meanwhile."""
-    with pytest.MonkeyPatch.context() as patch:
+    """Run the programs operation by operation meanwhile."""
+    with unoptimized(), pytest.MonkeyPatch.context() as patch:
         for program in (learners.learn_program, learners.play_program):
             patch.setattr(program, "function", _traced(program.function.python_function))
         yield

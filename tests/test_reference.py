@@ -13,7 +13,7 @@ from pg_core.config import Config
 from pg_core.engines import Trajectories
 from pg_core.environments import EnvironmentSpec
 from pg_core.learning import reinforce
-from pg_core.learning.learners import learn_program
+from tests.programs import unoptimized
 
 LENGTHS = [7, 3, 5]
 T, B = max(LENGTHS), len(LENGTHS)
@@ -25,7 +25,13 @@ SETTINGS = [  # every one but those of the weights
     {"ent_coef": 0.1, "max_grad_norm": 0.05, "baseline": "value", "optimizer": "adam", "reward_scale": 0.3},
 ]
 
-update = tf.function(reinforce.update, autograph=False)  # traced only: XLA takes seconds to compile each setting
+update = tf.function(reinforce.update, autograph=False)  # traced only: XLA takes seconds to compile each shape
+
+
+@pytest.fixture(autouse=True)
+def _unoptimized():
+    with unoptimized():
+        yield
 
 
 def played(spec: EnvironmentSpec) -> list[reference.Episode]:
@@ -67,14 +73,13 @@ def variables(params) -> reference.Params:
     return {name: tf.Variable(array[0]) for name, array in params.items()}
 
 
-@pytest.mark.usefixtures("traced_only")
 @pytest.mark.parametrize("gamma", [1.0, 0.9])
 def test_its_step_is_the_trainers(gamma, monkeypatch):
     monkeypatch.setattr(reference, "GAMMA", gamma)
     config = Config(**BATCH, **DESCENT, gamma=gamma)
     episodes, state = played(config.environment), initial_state(config)
     gradients = reference.estimate_gradient(variables(state.policy), episodes)
-    after, _ = learn_program(state, as_trajectories(episodes), reinforce.hyperparameters(config))
+    after, _ = update(state, as_trajectories(episodes), reinforce.hyperparameters(config))
     assert max(np.abs(gradient).max() for gradient in gradients.values()) > 0.01
     for name, gradient in gradients.items():
         np.testing.assert_allclose(after.policy[name][0] - state.policy[name][0], -gradient, atol=2e-6)
