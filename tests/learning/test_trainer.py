@@ -422,5 +422,5 @@ def test_the_population_interval_is_that_of_each_update_whatever_else_was_traine
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_cart_pole_is_solved(engine):
-    updates = train(small(num_updates=1000, engine=engine, stop_when_solved=True))
+    updates = train(Config(num_agents=2, num_updates=1000, engine=engine))
     assert (updates[-1].env_steps_to_solve > 0).all()
