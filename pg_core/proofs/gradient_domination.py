@@ -132,7 +132,7 @@ def _with_limit(process: Mdp, thetas: Array, gamma: float) -> tuple[Comparison, 
 def _without_limit(process: Mdp, theta: Array, gamma: float) -> tuple[Comparison, ...]:
     """Compare the same without a time limit, where nothing depends on t."""
     tables = every_choice(1, len(process.start))[:, 0]
-    target = tables[_values(process, tables, gamma).sum(axis=1).argmax()]  # best in every state
+    target = tables[np.argmax(_values(process, tables, gamma).sum(axis=1))]  # best in every state
     logits = _logits(target)
     gap = objective(process, logits, gamma) - objective(process, theta, gamma)
     slope = mdp.gradient(lambda table: objective(process, table, gamma), theta)

@@ -138,7 +138,9 @@ def check(gamma: float = 0.9, horizon: int = 3, states: int = 2, samples: int = 
     return Check(
         (
             exact("E[g] = ∇J", mdp.expectation(theta, episodes, one), right, variance=variance),
-            sampled("the mean of N episodes: ⟨g, ∇J⟩ = ‖∇J‖²", (drawn * right).sum(axis=(1, 2)), (right**2).sum()),
+            sampled(
+                "the mean of N episodes: ⟨g, ∇J⟩ = ‖∇J‖²", (drawn * right).sum(axis=(1, 2)), float((right**2).sum())
+            ),
             # Of one step, or with γ = 0, only the first summand is left.
             exact("steps as if independent: σ² = Σₜ tr Cov[xₜ]", apart, variance, wrong=gamma * (horizon > 1)),
             *_batch_rows(process, theta, gamma, min(horizon, SHORT)),
