@@ -2,7 +2,6 @@
 
 import gc
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,18 +22,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have files of tests in a browser and others take turns: two browsers at once slow each other down.
-
-    Of the others, proofs come first: their files take longest, and a file is one process's.
-    """
-    turns: dict[Path, tuple[int, bool]] = {}
-    count: Counter[bool] = Counter()
-    for item in sorted(items, key=lambda item: "proofs" not in item.path.parts):
-        if item.path not in turns:
-            in_browser = "browser" in item.fixturenames
-            turns[item.path] = count[in_browser], in_browser
-            count[in_browser] += 1
-    items.sort(key=lambda item: turns[item.path])
+    """Have tests in a browser come first, then proofs: their files take longest, and a file is one process's."""
+    items.sort(key=lambda item: ("browser" not in item.fixturenames, "proofs" not in item.path.parts))
 
 
 def pytest_unconfigure() -> None:
@@ -64,15 +53,6 @@ def sixteen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from pg_core.learning import learners
 
     monkeypatch.setattr(learners, "MAX_UPDATES", 16)
-
-
-@pytest.fixture
-def traced_only() -> Iterator[None]:
-    """Spare XLA a program for a test that has a shape of its own and asks for nothing that XLA does."""
-    from tests.programs import as_traced
-
-    with as_traced():
-        yield
 
 
 @pytest.fixture

@@ -46,9 +46,7 @@ def assert_same_bits(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray])
 
 
 @pytest.mark.parametrize("engine", ["compiled", "gymnasium"])
-def test_the_statistics_of_observations_belong_to_the_state(engine, request):
-    if engine == "gymnasium":
-        request.getfixturevalue("traced_only")
+def test_the_statistics_of_observations_belong_to_the_state(engine):
     config = small(normalize_observations=True, engine=engine, num_updates=8)
     whole, end = run(config, [16])
     first = Trainer(config)
@@ -251,7 +249,6 @@ def test_a_program_is_compiled_without_an_update(engine):
     assert traces() == traced
 
 
-@pytest.mark.usefixtures("traced_only")
 def test_runs_of_the_other_reward_share_one_trace_too():
     config = small(num_updates=1, env_kwargs={"sutton_barto_reward": True}, gamma=0.9)
     run(config, [1])

@@ -120,7 +120,6 @@ def test_what_is_learned_from_is_the_scaled_reward_and_what_is_shown_is_not():
     np.testing.assert_allclose(metrics.value_loss, theirs.value_loss, rtol=1e-6)
 
 
-@pytest.mark.usefixtures("traced_only")
 def test_the_step_is_that_of_normalised_observations_and_statistics_go_on():
     """Another agent has solved its environment: neither its policy nor its statistics move."""
     config = setting(baseline="value", normalize_observations=True)
@@ -433,7 +432,6 @@ def test_hyperparameters_become_tensors():
     assert {tensor.dtype for tensor in hyper} == {tf.float32, tf.int32, tf.bool}
 
 
-@pytest.mark.usefixtures("traced_only")
 def test_what_was_played_is_measured():
     """Two agents of two episodes, of 3, 1, 2 and 2 steps."""
     mask = np.array([[[1, 1], [1, 1]], [[1, 0], [1, 1]], [[1, 0], [0, 0]]], np.float32)

@@ -20,7 +20,6 @@ from pg_core.learning.trainer import SOLVED_WINDOW, Trainer, TrainingError, Upda
 # One shape for nearly all tests: XLA compiles for seconds.
 SMALL = {"num_agents": 2, "episodes_per_update": 3, "hidden_layers": (8,), "num_updates": 4, "stop_when_solved": False}
 ENGINES = ("compiled", "gymnasium")
-TRACED_ONLY = pytest.mark.usefixtures("traced_only")
 pytestmark = pytest.mark.usefixtures("sixteen_at_once")
 
 
@@ -136,7 +135,6 @@ def test_an_update_says_what_happened(engine):
     np.testing.assert_allclose(updates[-1].mean_return, returns.mean(axis=1), rtol=1e-6)
 
 
-@TRACED_ONLY
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
 def test_an_agent_starts_the_same_whatever_the_population(env_id):
     one, two = (Trainer(small(env_id=env_id, engine="gymnasium", num_agents=n)) for n in (1, 2))
@@ -255,7 +253,6 @@ def test_two_runs_of_one_shape_share_one_trace(engine):
     assert traces() == before
 
 
-@TRACED_ONLY
 def test_solved_is_the_mean_of_a_full_window_at_the_threshold(register):
     register("Corridor-v0", Corridor, max_episode_steps=5, reward_threshold=2.0)
     config = small(env_id="Corridor-v0", episodes_per_update=40, num_updates=4)
@@ -267,7 +264,6 @@ def test_solved_is_the_mean_of_a_full_window_at_the_threshold(register):
     np.testing.assert_array_equal(updates[-1].env_steps, [320, 320])
 
 
-@TRACED_ONLY
 def test_a_mean_just_below_the_threshold_solves_nothing(register):
     register("Corridor-v0", Poor, max_episode_steps=5, reward_threshold=2.0)
     updates = train(small(env_id="Corridor-v0", episodes_per_update=40))
@@ -281,7 +277,6 @@ def test_the_window_is_the_last_hundred_episodes(engine):
     np.testing.assert_allclose(updates[-1].mean_return, returns[:, -100:].mean(axis=1), rtol=1e-6)
 
 
-@TRACED_ONLY
 def test_training_stops_when_all_have_solved_and_only_if_asked(register):
     register("Corridor-v0", Corridor, max_episode_steps=5, reward_threshold=2.0)
     config = small(env_id="Corridor-v0", episodes_per_update=40, num_updates=5, stop_when_solved=True)
@@ -295,7 +290,6 @@ def test_training_stops_when_all_have_solved_and_only_if_asked(register):
     assert train(config, checkpoint) == []
 
 
-@TRACED_ONLY
 def test_an_agent_that_has_solved_stops_learning_while_others_go_on(register):
     """Bandit agents reach the threshold at different updates."""
     register("Bandit-v0", Bandit, max_episode_steps=5, reward_threshold=0.8)
@@ -315,7 +309,6 @@ def test_an_agent_that_has_solved_stops_learning_while_others_go_on(register):
     trainer.close()
 
 
-@TRACED_ONLY
 @pytest.mark.parametrize("baseline", ["none", "leave_one_out", "value"])
 def test_a_contextual_bandit_is_learned(register, baseline):
     register("Bandit-v0", Bandit, max_episode_steps=5, reward_threshold=0.8)
@@ -344,10 +337,8 @@ DIVERGED = r"^Training diverged at update \d+: .* no longer finite; lower the le
     ("env_id", "engine"),
     [("CartPole-v1", engine) for engine in ENGINES] + [("Pendulum-v1", "auto"), ("MountainCarContinuous-v0", "auto")],
 )
-def test_a_policy_that_has_left_the_numbers_is_told_in_a_sentence(env_id, engine, request):
+def test_a_policy_that_has_left_the_numbers_is_told_in_a_sentence(env_id, engine):
     """Also where the environment answers actions that are no numbers with rewards that are none."""
-    if env_id == "MountainCarContinuous-v0":
-        request.getfixturevalue("traced_only")
     config = small(env_id=env_id, engine=engine, num_updates=20)
     checkpoint = Trainer(config).checkpoint()
     broken = {  # of both signs: two actions are told apart by the difference of their logits alone
@@ -367,7 +358,6 @@ def test_far_too_long_steps_diverge_and_are_told_in_a_sentence():
         train(config.changed(num_updates=50))
 
 
-@TRACED_ONLY
 @pytest.mark.parametrize("env_id", ["Acrobot-v1", "MountainCarContinuous-v0", "Pendulum-v1", "FrozenLake-v1"])
 def test_other_environments_train(env_id):
     updates = train(small(env_id=env_id, num_updates=20))

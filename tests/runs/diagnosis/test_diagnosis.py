@@ -222,7 +222,7 @@ def found(diagnosis: lab.Diagnosis) -> list[str]:
     return [finding.cause.name for finding in diagnosis.findings]
 
 
-@pytest.mark.usefixtures("traced_only", "folder", "bandit_v0")
+@pytest.mark.usefixtures("sixteen_at_once", "folder", "bandit_v0")
 def test_a_bandit_of_one_episode_an_update_learns_nothing_and_learns_with_the_remedy() -> None:
     lone = trained(env_id="Bandit-v0", episodes_per_update=1)
     assert found(lone) == ["no_advantage"]
@@ -232,7 +232,7 @@ def test_a_bandit_of_one_episode_an_update_learns_nothing_and_learns_with_the_re
     assert found(remedied) == [] and remedied.verdict.startswith("It learns")
 
 
-@pytest.mark.usefixtures("traced_only", "folder")
+@pytest.mark.usefixtures("sixteen_at_once", "folder")
 def test_mountain_car_has_no_signal() -> None:
     diagnosis = trained(env_id="MountainCar-v0", num_updates=12, num_agents=1, episodes_per_update=2)
     assert found(diagnosis) == ["no_signal"]
@@ -245,7 +245,7 @@ def test_too_long_steps_are_found_in_training_and_shorter_ones_are_not() -> None
     assert found(trained(num_updates=60)) == []
 
 
-@pytest.mark.usefixtures("traced_only", "folder", "bandit_v0")
+@pytest.mark.usefixtures("sixteen_at_once", "folder", "bandit_v0")
 def test_before_ten_updates_nothing_is_said() -> None:
     diagnosis = trained(env_id="Bandit-v0", episodes_per_update=1, num_updates=9)
     assert diagnosis == lab.Diagnosis("It is too early to tell: 9 updates of at least 10.", [], None)

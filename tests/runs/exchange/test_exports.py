@@ -30,7 +30,6 @@ from pg_core.runs.store.records import Batch, Run, Snapshot
 from pg_core.runs.store.schema import ARRAYS, UPDATES, StoreError, write
 from pg_core.runs.store.store import Store
 from pg_core.runs.workers.worker import work
-from tests.programs import as_traced
 
 SMALL = {"num_agents": 2, "episodes_per_update": 2, "num_updates": 4, "pace": 0, "stop_when_solved": False}
 DIALS = "tests.own.ten_environments:Ten/Dials-v0"
@@ -64,10 +63,9 @@ def trained(request: pytest.FixtureRequest, store: Store) -> Run:
     """A run of four updates, changed in the third."""
     run_id = store.create(Config(env_id=request.param, **SMALL, **CONFIGS[request.param]), "it's \"\"\" \\ '''", "me")
     store.request(run_id, {"pace": 30})  # one update at a time
-    with as_traced():
-        for update in work(store, run_id, "me"):
-            if update.index == 1:
-                store.request(run_id, {"gamma": 0.5, "num_updates": 5})
+    for update in work(store, run_id, "me"):
+        if update.index == 1:
+            store.request(run_id, {"gamma": 0.5, "num_updates": 5})
     return store.run(run_id)
 
 
@@ -226,7 +224,6 @@ def test_a_run_that_has_not_begun_has_no_params_but_everything_else(store: Store
             exported(function, store, run, agent)
 
 
-@pytest.mark.usefixtures("traced_only")
 def test_a_run_that_lacks_an_update_is_not_exported(store: Store) -> None:
     run_id = store.create(Config(**SMALL, **CONFIGS["CartPole-v1"]), process="me")
     list(work(store, run_id, "me"))

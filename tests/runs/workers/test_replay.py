@@ -90,7 +90,6 @@ def test_a_fork_is_identical(store, small):
     assert result(store, child) == Replay(updates=20, identical=20)
 
 
-@pytest.mark.usefixtures("traced_only")
 def test_a_run_that_went_on_after_it_had_solved_is_identical(store, small, register):
     register("Lab/Easy-v0", One, max_episode_steps=5, reward_threshold=1.0)
     values = {"env_id": "Lab/Easy-v0", "num_updates": 500, "stop_when_solved": True}

@@ -93,7 +93,6 @@ def test_a_run_is_trained_to_its_end_and_kept_complete(store, twelve):
     assert store.policies(run_id)[0] == 0 and store.policies(run_id)[-1] == 12
 
 
-@pytest.mark.usefixtures("traced_only")
 def test_a_run_whose_agents_have_all_solved_is_solved(store, small, register):
     register("Lab/Easy-v0", One, max_episode_steps=5, reward_threshold=1.0)
     config = Config(**{**small.model_dump(), "env_id": "Lab/Easy-v0", "num_updates": 500, "stop_when_solved": True})
@@ -361,7 +360,6 @@ class Broken(Line):
         raise OSError("no device")
 
 
-@pytest.mark.usefixtures("traced_only")
 @pytest.mark.parametrize(
     ("env", "reason"), [(Infinite, "returned a reward that is not finite"), (Broken, "raised OSError: no device")]
 )
@@ -376,7 +374,6 @@ def test_a_fault_of_its_environment_ends_the_run_with_a_sentence(store, small, r
     assert not (store.folder / "errors.log").exists()
 
 
-@pytest.mark.usefixtures("traced_only")
 def test_an_environment_that_ends_its_process_ends_its_run_alone(store, small, register, monkeypatch):
     """It passed the doctor as it was then, and is another when its run is resumed."""
     monkeypatch.syspath_prepend(OWN)
