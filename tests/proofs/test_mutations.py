@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 import tensorflow as tf
 
-from pg_core import maths, proofs, runtime
+from pg_core import maths, proofs
 from pg_core.proofs import episodes, programs, training
 from pg_core.proofs.verdicts import Comparison
+from tests.programs import unoptimized
 from tests.proofs.mutations import MUTATIONS
 
 
@@ -34,11 +35,10 @@ def forget() -> None:
 @pytest.fixture(autouse=True)
 def as_traced() -> Iterator[None]:
     """Have TensorFlow run programs as they are traced, as `check` does; keep no result from before, or of a break."""
-    runtime.skip_optimization()
     forget()
-    yield
+    with unoptimized():
+        yield
     forget()
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
 
 
 @pytest.mark.parametrize(("module", "old", "new", "statement"), MUTATIONS, ids=lambda text: text[:40])

@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-import tensorflow as tf
 
-from pg_core import proofs, runtime
+from pg_core import proofs
 from pg_core.proofs import PARAMETERS, STATEMENTS
+from tests.programs import unoptimized
 
 SEEDS, GAMMAS = range(20), (0.0, 0.5, 0.9, 1.0)
 
@@ -17,9 +17,8 @@ Settings = dict[str, int | float]
 @pytest.fixture(autouse=True, scope="module")
 def as_checked() -> Iterator[None]:
     """Have TensorFlow run programs as they are traced, as `check` does."""
-    runtime.skip_optimization()
-    yield
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    with unoptimized():
+        yield
 
 
 def twenty_processes_and_every_discount(name: str) -> list[Settings]:
