@@ -27,7 +27,7 @@ def forget() -> None:
                 if hasattr(thing, "cache_clear"):
                     thing.cache_clear()
     training._traced.clear()
-    for key in list(programs._programs):
+    for key in list(programs._programs):  # those of modules without `maths` hold nothing that is broken here
         if "maths" in vars(sys.modules[key[0].__module__]) or key[0].__module__.startswith("pg_core.maths"):
             del programs._programs[key]
 
