@@ -64,10 +64,11 @@ def import_tensorflow() -> None:
 def keep_programs(folder: Path) -> None:
     """Keep what XLA compiles in a folder, so that the next process reads it in a third of the time.
 
-    A program fits one processor and one version of TensorFlow: each pair has a folder of its own below this one. A
-    file that a power cut has spoilt would end training: what does not match its checksum is removed.
+    A program fits one processor, one version of TensorFlow and one set of flags: these have a folder of their own
+    below this one. A file that a power cut has spoilt would end training: what does not match its checksum is removed.
     """
     global _kept
+    _add_flags()
     fitting = folder / _machine()
     with contextlib.suppress(OSError):
         fitting.mkdir(parents=True, exist_ok=True)
@@ -102,8 +103,7 @@ def prepare() -> None:
     on how many those are. Vectors are as wide as the processor's, where XLA's default is half of that. Short loops are
     not unrolled: LLVM turns a loop into vector operations, but not its steps written one after the other.
     """
-    for flag in FLAGS:
-        _add_flag("XLA_FLAGS", flag)
+    _add_flags()
     import tensorflow as tf
     from tensorflow.python.framework import ops
 
@@ -150,6 +150,12 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _add_flags() -> None:
+    """Have XLA compile as `prepare` says; a forked process, whose variables are new, asks once more."""
+    for flag in FLAGS:
+        _add_flag("XLA_FLAGS", flag)
+
+
 def _add_flag(variable: str, flag: str) -> bool:
     """Add a flag to an environment variable, unless it is set; return whether it was not."""
     flags = os.environ.get(variable, "")
@@ -161,5 +167,6 @@ def _add_flag(variable: str, flag: str) -> bool:
 
 def _machine() -> str:
     """Return a name for what compiled programs depend on."""
-    processor = processor_flags() or platform.processor()
-    return hashlib.sha256(f"{version('tensorflow')} {platform.machine()} {processor} {FLAGS}".encode()).hexdigest()[:16]
+    processor, flags = processor_flags() or platform.processor(), os.environ.get("XLA_FLAGS", "")
+    facts = f"{version('tensorflow')} {platform.machine()} {processor} {flags}"
+    return hashlib.sha256(facts.encode()).hexdigest()[:16]

@@ -69,13 +69,17 @@ def test_programs_of_one_machine_have_a_folder_of_their_own(flags, tmp_path, mon
 def test_the_machine_has_one_name_as_long_as_nothing_changes(monkeypatch):
     here = runtime._machine()
     assert here == runtime._machine()
-    monkeypatch.setattr(runtime, "version", lambda package: "another")
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime, "version", lambda package: "another")
+        assert runtime._machine() != here
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_prefer_vector_width=256")
     assert runtime._machine() != here
 
 
 def test_only_the_newest_programs_are_kept(flags, tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, "KEPT_PROGRAMS", 3)
     flags()
+    runtime.prepare()
     folder = tmp_path / runtime._machine()
     folder.mkdir()
     for age in range(5):
@@ -159,6 +163,7 @@ def test_a_spoilt_program_is_compiled_again(compiled, tmp_path):
 
 def test_a_program_of_a_process_that_was_killed_is_not_trusted(flags, tmp_path):
     flags()
+    runtime.prepare()
     folder = tmp_path / runtime._machine()
     folder.mkdir()
     (folder / "a.pb").write_bytes(b"half of it")

@@ -14,7 +14,9 @@ if TYPE_CHECKING:  # the trainer imports TensorFlow, the server's store must not
 
 Array = npt.NDArray[Any]
 
-ARITHMETIC = 3  # of the trainer: a run of another is the same again until a rounding error changes an action
+# Of the trainer: a run of another is the same again until a rounding error changes an action. Of 3 were also those that
+# forked workers trained without the flags of `runtime`.
+ARITHMETIC = 4
 
 ACTIVE = ("queued", "starting", "running", "paused")
 WORKED_ON = ("starting", "running", "paused")

@@ -16,8 +16,11 @@ from tests.workers import workers
 
 @pytest.fixture(scope="module", params=["sqlite"])
 def lab(request, tmp_path_factory):
-    """A store and a supervisor that trains one run at a time."""
+    """A store and a supervisor that trains one run at a time, as in a server, which has set no flags and no cache."""
+    trained(Config(num_updates=1), 1, {})  # so that XLA has read the flags of this process
     with pytest.MonkeyPatch.context() as patch:
+        for variable in ("XLA_FLAGS", "TF_XLA_FLAGS"):
+            patch.delenv(variable, raising=False)
         url = None
         if request.param == "postgresql":
             url = request.getfixturevalue("postgresql").empty()
