@@ -21,7 +21,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from streamlit.url_util import make_url_path
 
-from pages.widgets import gate, instrument
+from pages.widgets import departure, gate, instrument
 from pages.widgets.document import Document
 from pages.widgets.drawn import keep_what_is_drawn
 from pages.widgets.one_page import OnePage
@@ -48,7 +48,8 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     gc.collect()
     gc.freeze()
     try:
-        yield
+        with departure.noticed():
+            yield
     finally:
         await asyncio.to_thread(lab.shutdown)
 
@@ -78,6 +79,7 @@ app = st.App(
     ],
     middleware=[
         *gate.middleware(),
+        Middleware(departure.LastAnswers),
         Middleware(Document, BASE, MODULES, ["lab/plotly/plotly.min.js"], LINKS),
         Middleware(OnePage),
     ],

@@ -1,5 +1,6 @@
 """The instrument: every policy seen while it learns, orders that mean one thing, and news that nothing stops."""
 
+import contextlib
 import re
 import time
 from pathlib import Path
@@ -317,18 +318,17 @@ def test_the_charts_join_what_is_new_to_what_they_have(open_page: Open, store: S
 
 def test_a_server_that_starts_again_is_found_and_the_run_resumed(browser: Browser, tmp_path: Path) -> None:
     port = free_port()
-    context = browser.new_context(reduced_motion="reduce")
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    with serve(tmp_path, port=port) as server:
-        page.goto(f"{server.url}/?pace=5&{LONG}")
-        run = train(page)
-        wait_for_points(page, 3)
-    with serve(tmp_path, port=port):
-        expect(state(page, "interrupted")).to_be_visible()
-        done = Store(tmp_path).run(run).updates
-        button(page, "Resume").click()
-        wait_for_points(page, done + 3)
-        button(page, "Stop").click()
-        expect(state(page, "stopped")).to_be_visible()
-    context.close()
+    with contextlib.closing(browser.new_context(reduced_motion="reduce")) as context:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        with serve(tmp_path, port=port) as server:
+            page.goto(f"{server.url}/?pace=5&{LONG}")
+            run = train(page)
+            wait_for_points(page, 3)
+        with serve(tmp_path, port=port):
+            expect(state(page, "interrupted")).to_be_visible()
+            done = Store(tmp_path).run(run).updates
+            button(page, "Resume").click()
+            wait_for_points(page, done + 3)
+            button(page, "Stop").click()
+            expect(state(page, "stopped")).to_be_visible()
