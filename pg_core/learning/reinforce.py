@@ -260,18 +260,15 @@ def _step(
     if not params:
         return {}, {}
     norm, limit = maths.gradient_norm(list(gradients.values())), hyper.max_grad_norm
-    scale = tf.where((limit > 0) & (norm > limit), limit / norm, 1)  # [P]
+    scale = tf.where((limit > 0) & (norm > limit), limit / norm, 1)
+    of_agents = scale, hyper.learning_rate, hyper.momentum, learns
+    factor, rate, momentum, moves = (x[:, None, None] for x in of_agents)  # as all parameters are, [P, ., .]
 
     def moved(optimizer: Optimizer) -> tuple[Params, dict[str, Slots]]:
         new_params, new_slots = dict(params), {}
         for name in gradients:
-            value = params[name]
-            shape = [-1] + [1] * (value.shape.rank - 1)  # [P] against [P, ...]
-            factor, rate, momentum, moves = (
-                tf.reshape(x, shape) for x in (scale, hyper.learning_rate, hyper.momentum, learns)
-            )
             delta, means = optimizer(factor * gradients[name], slots[name], step, rate, momentum)
-            new_params[name] = tf.where(moves, value + delta, value)
+            new_params[name] = tf.where(moves, params[name] + delta, params[name])
             new_slots[name] = Slots(*(tf.where(moves, new, old) for new, old in zip(means, slots[name], strict=True)))
         return new_params, new_slots
 
