@@ -13,6 +13,7 @@ from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open, show
 
 FIRST, *_, LAST = STATEMENTS
+DRAWN = "JSON.stringify(document.querySelector('.st-key-margin .js-plotly-plot')?.data)"
 
 
 def heading(name: str) -> str:
@@ -23,10 +24,11 @@ def test_a_check_runs_on_arrival_and_again_for_another_seed(open_page: Open) -> 
     page = open_page("derivations?statement=baselines")
     said = page.locator(".st-key-margin").get_by_test_id("stAlertContentSuccess")
     expect(said).to_be_visible()
-    expect(page.locator(".st-key-margin .js-plotly-plot").first).to_be_visible()
+    page.wait_for_function(f"() => {DRAWN}")
+    before = page.evaluate(DRAWN)
     page.get_by_label("Seed").fill("7")
     page.get_by_label("Seed").press("Enter")
-    expect(page.get_by_text("Computing with these values")).to_be_visible()
+    page.wait_for_function(f"(before) => ![before, undefined].includes({DRAWN})", arg=before)
     expect(said).to_be_visible()
     page.get_by_text("The code that runs").click()
     expect(page.get_by_text("def check(").first).to_be_visible()

@@ -81,7 +81,7 @@ MUTATIONS = [
     ("learning.reinforce", "(limit > 0) & (norm > limit), limit / norm", "(limit > 0) & (norm > limit), norm / limit", "ascent"),
     ("learning.reinforce", "(limit > 0) & (norm > limit), limit", "limit > 0, limit", "gradient_clipping"),  # short ones stretched
     ("learning.reinforce", "factor * gradients[name]", "gradients[name]", "ascent"),
-    ("learning.reinforce", "tf.where(moves, value + delta, value)", "tf.where(moves, value - delta, value)", "reinforce"),
+    ("learning.reinforce", "params[name] + delta", "params[name] - delta", "reinforce"),
     ("learning.reinforce", "_step(state.value, critic.gradients", "_step(state.value, {n: -g for n, g in critic.gradients.items()}", "surrogate_loss"),
     # The theory of the update
     ("learning.gradients", "weights[..., None] * pi.score", "tf.abs(weights[..., None]) * pi.score", "gradient_domination"),
