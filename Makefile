@@ -1,6 +1,7 @@
 # run: serve the lab. test: everything that must pass. check: its linters. bench: measure. docs: write generated pages.
+# constraints: note the newest versions that fit together. audit: look for known holes in those.
 # fast: what another Python could break; `make VENV=.venv-3.13 PYTHON=python3.13 check fast` tries one.
-.PHONY: run test check fast bench docs chromium postgresql nginx
+.PHONY: run test check fast bench docs constraints audit chromium postgresql nginx
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,6 +31,12 @@ bench: $(VENV)/run.stamp
 
 docs: $(VENV)/run.stamp
 	$(BIN)/python -m docs.generate
+
+constraints: $(VENV)/dev.stamp
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --output-file constraints.txt requirements.txt
+
+audit: $(VENV)/dev.stamp
+	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
 
 chromium: $(VENV)/dev.stamp
 	@.ci/chromium

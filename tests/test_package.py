@@ -18,6 +18,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import pg_core
 
@@ -36,6 +37,17 @@ def test_the_ranges_are_those_of_the_requirements() -> None:
     included, file, *tools = ranges("requirements-dev.txt")
     assert (included, file) == ("-r", "requirements.txt")
     assert EXTRAS["dev"] == [f"{PROJECT['name']}[lab]", *tools]
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+def test_the_constraints_have_one_version_of_each_requirement_for_every_python(python: str) -> None:
+    here = {"python_version": python, "python_full_version": f"{python}.0"}
+    lines = map(Requirement, (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
+    fitting = [line for line in lines if line.marker is None or line.marker.evaluate(here)]
+    versions = {line.name: str(line.specifier).removeprefix("==") for line in fitting}
+    assert len(fitting) == len(versions)
+    for required in map(Requirement, ranges("requirements.txt")):
+        assert required.specifier.contains(versions[required.name]), required
 
 
 @functools.cache
