@@ -3,18 +3,24 @@ import gc
 import io
 import json
 import os
+import re
+import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import sqlalchemy as sa
 
 from pg_core.config import Config, ConfigError
+from pg_core.runs.paths import ROOT
 from pg_core.runs.store import history as module
 from pg_core.runs.store import rows
 from pg_core.runs.store.processes import is_alive, process_name
@@ -602,10 +608,32 @@ def test_process_is_alive_until_it_ends_and_its_id_may_be_used_again():
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     name = process_name(child.pid)
     assert is_alive(name) and is_alive(process_name())
-    pid, started = name.split("@")
-    assert not is_alive(f"{pid}@{float(started) - 60:.2f}")
+    created = psutil.Process(child.pid).create_time()
+    of_earlier_lab = f"{child.pid}@{created:.2f}"
+    assert is_alive(of_earlier_lab) and not is_alive(f"{child.pid}@{created - 60:.2f}")
+    assert not is_alive(f"{child.pid}@{process_name().partition('@')[2]}"), "another process had this id"
     child.stdin.close()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert not is_alive(name), "a zombie does no work"
+    assert not (is_alive(name) or is_alive(of_earlier_lab)), "a zombie does no work"
     child.wait()
-    assert not is_alive(name)
+    assert not (is_alive(name) or is_alive(of_earlier_lab))
+
+
+def test_who_lives_does_so_whatever_the_clock_says(tmp_path):
+    """Linux reckons a process's start from the time of its boot, which a step of the clock moves by as much."""
+    stat = re.sub(r"btime (\d+)", lambda boot: f"btime {int(boot[1]) + 3600}", Path("/proc/stat").read_text())
+    (tmp_path / "stat").write_text(stat)
+    inside = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /proc/stat && exec "$@"', str(tmp_path / "stat")]
+    if not shutil.which("unshare") or subprocess.run([*inside, "true"], capture_output=True).returncode:
+        pytest.skip("Nothing can be mounted here.")
+    look = f"from pg_core.runs.store.processes import is_alive; print(is_alive({process_name()!r}))"
+    assert subprocess.check_output([*inside, sys.executable, "-c", look], cwd=ROOT, text=True) == "True\n"
+
+
+def test_whoever_waits_keeps_his_place_when_the_clock_is_set_back(store, small, monkeypatch):
+    waiting = [store.create(small) for _ in range(2)]
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    waiting += [store.create(small) for _ in range(2)]
+    store.transition(waiting[0], ["queued"], state="stopped")
+    store.enqueue(waiting[0], "run")
+    assert store.queue() == [*waiting[1:], waiting[0]]
