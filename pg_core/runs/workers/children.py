@@ -29,7 +29,7 @@ class Child:
         folder: the lab's.
         on_answer: is called, in that thread, with each message of the process, the first of which is that it has begun.
         role: what the process is for: "train", "studio" or "prover".
-        on_end: is called there when nothing more is heard of the process, whatever the cause.
+        on_end: is called there, with the child, when nothing more is heard of the process, whatever the cause.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Child:
         folder: Path,
         on_answer: Callable[[Mapping[str, Any]], None],
         role: str = "train",
-        on_end: Callable[[], None] = lambda: None,
+        on_end: Callable[["Child"], None] = lambda _: None,
     ) -> None:
         self._process, self._begin = _start(folder, role)
         self.name = ""  # until it has begun
@@ -103,7 +103,7 @@ class Child:
                         return
                     self._on_answer(message)
         finally:
-            self._on_end()
+            self._on_end(self)
 
 
 class _Process(Protocol):
