@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -199,6 +200,21 @@ def note(place: str) -> None:
         _inside.note(place)
 
 
+def is_interrupt(error: BaseException) -> bool:
+    """Return whether an error is the Ctrl-C of whoever uses this process, and none of the code that is played here."""
+    return isinstance(error, KeyboardInterrupt) and not is_inside()
+
+
+@contextlib.contextmanager
+def suppressed() -> Iterator[None]:
+    """Suppress whatever the code that is played here raises."""
+    try:
+        yield
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+
+
 def serve() -> NoReturn:
     """Do what the parent asks, until it is gone."""
     global _inside
@@ -228,7 +244,7 @@ def _answer(target: Any, method: str, args: tuple[Any, ...]) -> tuple[Any, BaseE
         return getattr(target, method)(*args), None
     except MemoryError:
         return None, MemoryError()
-    except Exception as error:
+    except BaseException as error:  # Ctrl-C is for the parent
         if type(error).__module__.startswith("pg_core."):
             return None, error
         # The parent must not import what this process is for, which unpickling the error might.
