@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pg_core.config import Config, ConfigError
+from pg_core.runs.store import privacy
 from pg_core.runs.store.history import History
 from pg_core.runs.store.processes import is_alive
 from pg_core.runs.store.records import ACTIVE, RESUMABLE, WORKED_ON, Orders, Request, Run, RunEnded, UnknownRun
@@ -56,7 +57,7 @@ class Store(History):
 
     def __init__(self, folder: Path, url: sa.URL | None = None, lock_seconds: float = LOCK_SECONDS) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            privacy.make_folder(folder)
         except OSError as error:
             raise StoreError(f"The lab's folder cannot be made ({error}): set PG_LAB_DATA to another.") from error
         self.folder = folder

@@ -7,6 +7,8 @@ import traceback
 from pathlib import Path
 from typing import BinaryIO
 
+from pg_core.runs.store import privacy
+
 MAX_BYTES = 5 * 2**20  # of a log; of one that is longer the newest go to a file of the same name and .old
 MAX_ENTRY = 2**18  # characters of a traceback, whose message may be as long as an environment likes
 
@@ -51,4 +53,4 @@ def cut(path: Path) -> None:
 
 
 def _open(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, privacy.FILE), "ab")

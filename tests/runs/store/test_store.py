@@ -380,6 +380,31 @@ def test_folder_that_cannot_be_used_is_reported(tmp_path):
         Store(tmp_path / "file")
 
 
+def modes(folder):
+    return {path.name: f"{path.stat().st_mode & 0o777:o}" for path in (folder, *folder.iterdir())}
+
+
+def test_the_labs_folder_is_for_its_user_alone(tmp_path, small):
+    store = Store(tmp_path / "lab")
+    run_id = store.create(small)
+    with write(store.engine) as connection:
+        connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(note="so that there is a journal"))
+        assert modes(store.folder) == {"lab": "700", "lab.db": "600", "lab.db-journal": "600"}
+
+
+def test_a_folder_that_is_the_labs_own_is_closed_and_no_other(tmp_path):
+    for other in ([], ["thesis.txt"]):
+        folder = tmp_path / f"lab{len(other)}"
+        folder.mkdir(0o755)
+        for name in ["lab.db", *other]:
+            (folder / name).touch(0o644)
+        Store(folder).close()
+        wanted = ("755", "644") if other else ("700", "600")
+        assert modes(folder) == {folder.name: wanted[0], **dict.fromkeys(["lab.db", *other], wanted[1])}
+    Store(tmp_path / "lab1" / "new").close()
+    assert modes(tmp_path / "lab1" / "new") == {"new": "700", "lab.db": "600"}
+
+
 def test_file_that_is_no_database_is_reported(tmp_path):
     (tmp_path / "lab.db").write_bytes(b"no database " * 100)
     with pytest.raises(StoreError, match=r"The lab's store cannot be used \(file is not a database\)"):
