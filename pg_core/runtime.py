@@ -72,7 +72,8 @@ def keep_programs(folder: Path) -> None:
     _add_flags()
     fitting = folder / _machine()
     with contextlib.suppress(OSError):
-        fitting.mkdir(parents=True, exist_ok=True)
+        for made in (folder, fitting):
+            made.mkdir(0o700, parents=True, exist_ok=True)
         for draft in fitting.glob("*.tmp"):
             if time.time() - draft.stat().st_mtime > DRAFT_SECONDS:
                 draft.unlink(missing_ok=True)

@@ -88,7 +88,8 @@ class GymnasiumEngine:
     def close(self) -> None:
         """Close the environments."""
         for env in vars(self).get("_envs", ()):
-            env.close()
+            with sandbox.suppressed():
+                env.close()
 
     def _reset(self, agent: int) -> Array:
         for episode, env in enumerate(getattr(self._envs[agent], "envs", ())):
@@ -116,7 +117,9 @@ class GymnasiumEngine:
             return getattr(self._envs[agent], method)(*args, **options)
         except EnvironmentFault:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if sandbox.is_interrupt(error):
+                raise
             where = self._spec.env_id, self._envs[agent].unwrapped, method, f"{self._place(agent)}, step {step}"
             raise faults.raised(error, *where) from error
 

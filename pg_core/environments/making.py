@@ -56,7 +56,7 @@ def make_vector(
     spec = registered(env_id)
     limit: dict[str, Any] = {"max_episode_steps": max_episode_steps} if max_episode_steps else {}
     if spec.vector_entry_point and not spec.additional_wrappers:
-        with contextlib.suppress(Exception):
+        with sandbox.suppressed():
             envs = gym.make_vec(env_id, num_envs, "vector_entry_point", **limit, **options)
             resets = envs.metadata.get("autoreset_mode") in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP)
             if resets and spaces.is_flat(envs.single_observation_space):
@@ -71,7 +71,9 @@ def _one_sentence(env_id: str, options: dict[str, Any]) -> Iterator[None]:
     sandbox.note("while it is made")
     try:
         yield
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if sandbox.is_interrupt(error):
+            raise
         package = isolation.package(env_id)
         line = "" if package == "gymnasium" else faults.line_of(faults.lines(error), package)
         said = faults.said(error).partition(" was raised from the environment creator")[0].rstrip(".")

@@ -15,7 +15,7 @@ import sys
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
-from pg_core.environments import faults
+from pg_core.environments import faults, sandbox
 
 NAMED = "PG_LAB_ENVIRONMENTS"  # mine,other.environments
 
@@ -80,7 +80,9 @@ def _import(module: str, env_id: str) -> None:
         sys.path.append("")  # the folder in which this was started, last: its files take no other module's place
     try:
         importlib.import_module(module)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if sandbox.is_interrupt(error):
+            raise
         line = faults.line_of(faults.lines(error), module.partition(".")[0])
         reason = f"{faults.said(error)} ({line})" if line else str(error).strip().split("\n")[0].rstrip(".")
         missing = isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]

@@ -20,13 +20,18 @@ import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from pg_core.environments.faults import Line
 
+if sys.platform == "linux":
+    from pg_core.environments import reaper
+
 PLACE_BYTES = 256
 MAX_PRINTED = 2**20  # bytes, in one call
+IS_REAPED = sys.platform == "linux" and hasattr(os, "pidfd_open")  # what a process has started, wherever it is
 NICENESS = 10  # pages and their server come first
 # By the environment variable that sets it: for one step, and for all that the process has.
 LIMITS = {"PG_LAB_ENVIRONMENT_SECONDS": 30.0, "PG_LAB_ENVIRONMENT_GB": 4.0}
@@ -66,6 +71,7 @@ class Sandbox:
             [sys.executable, "-c", "from pg_core.environments.sandbox import serve; serve()",
              self._folder.name, str(self._seconds), str(gigabytes)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+            start_new_session=True,
         )  # fmt: skip
         assert self._process.stdin and self._process.stdout and self._process.stderr
         self._requests, self._answers = self._process.stdin, self._process.stdout
@@ -96,7 +102,7 @@ class Sandbox:
         if farewell and not self._busy:
             with contextlib.suppress(SandboxEnded):
                 self.call(farewell)
-        self._process.kill()
+        self._kill()
         self._process.wait()
         for pipe in (self._requests, self._answers):
             with contextlib.suppress(OSError):
@@ -109,16 +115,31 @@ class Sandbox:
             self._requests.flush()
 
     def _listen(self, printed: BinaryIO) -> None:
-        """Read and drop what the process prints; end it where that is too much, so that it leaves its traceback."""
+        """Read and drop what the process prints; end it where that is too much, so that it leaves its traceback.
+
+        No more is read then, so that it waits for the signal; should it take no notice, it ends as one that hangs.
+        """
         with printed:
             while chunk := os.read(printed.fileno(), 2**16):
                 self._printed += len(chunk)
-                if self._printed > 2 * MAX_PRINTED:  # and it goes on
-                    self._process.kill()
-                elif self._printed > MAX_PRINTED and not self._loud:
+                if self._printed > MAX_PRINTED:
                     self._loud = True
-                    with contextlib.suppress(ValueError):  # on Windows it cannot be sent
+                    try:
                         self._process.send_signal(signal.SIGABRT)
+                    except ValueError:  # on Windows it cannot be sent
+                        self._kill()
+                    self._process.wait()
+                    return
+
+    def _kill(self) -> None:
+        """End the process at once, with all that it has started; where that cannot be found, with its group."""
+        if IS_REAPED:
+            self._process.terminate()
+        elif sys.platform != "win32" and hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        else:
+            self._process.kill()
 
     def _ended(self) -> NoReturn:
         self._answers.close()  # who still lives without it has closed its own
@@ -199,10 +220,27 @@ def note(place: str) -> None:
         _inside.note(place)
 
 
+def is_interrupt(error: BaseException) -> bool:
+    """Return whether an error is the Ctrl-C of whoever uses this process, and none of the code that is played here."""
+    return isinstance(error, KeyboardInterrupt) and not is_inside()
+
+
+@contextlib.contextmanager
+def suppressed() -> Iterator[None]:
+    """Suppress whatever the code that is played here raises."""
+    try:
+        yield
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+
+
 def serve() -> NoReturn:
     """Do what the parent asks, until it is gone."""
     global _inside
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the parent
+    if sys.platform == "linux" and IS_REAPED:
+        reaper.watch_over()
     folder, seconds, gigabytes = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
     _inside = _Inside(folder, seconds)
     requests, answers = (os.fdopen(os.dup(fd), mode) for fd, mode in ((0, "rb"), (1, "wb")))
@@ -228,7 +266,7 @@ def _answer(target: Any, method: str, args: tuple[Any, ...]) -> tuple[Any, BaseE
         return getattr(target, method)(*args), None
     except MemoryError:
         return None, MemoryError()
-    except Exception as error:
+    except BaseException as error:  # Ctrl-C is for the parent
         if type(error).__module__.startswith("pg_core."):
             return None, error
         # The parent must not import what this process is for, which unpickling the error might.
@@ -242,7 +280,10 @@ def _receive(requests: BinaryIO, inbox: "queue.SimpleQueue[bytes]") -> None:
         try:
             inbox.put(pickle.load(requests))
         except EOFError:
-            os._exit(0)  # the parent has ended
+            # The parent has ended.
+            if not IS_REAPED and sys.platform != "win32" and hasattr(os, "killpg"):
+                os.killpg(0, signal.SIGKILL)
+            os._exit(0)
 
 
 def _limit_memory(most: int) -> None:

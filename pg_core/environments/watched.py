@@ -1,6 +1,5 @@
 """An environment that says what is wrong with it: what it raised or returned, in whose line, in which step."""
 
-import contextlib
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
@@ -38,7 +37,9 @@ class Watched(gym.Wrapper[Any, Any, Any, Any]):
         sandbox.note(self._place("reset"))
         try:
             returned = self.env.reset(seed=seed, options=options)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if sandbox.is_interrupt(error):
+                raise
             raise faults.raised(error, *self.at("reset")) from error
         if not (isinstance(returned, tuple) and len(returned) == 2):
             raise faults.returned(f"{_kind(returned)}, not {faults.RETURNS['reset']}", *self.at("reset"))
@@ -55,7 +56,9 @@ class Watched(gym.Wrapper[Any, Any, Any, Any]):
         try:
             result: tuple[Any, Any, Any, Any, Any] = self.env.step(action)
             observation, reward, terminated, truncated, _ = result
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if sandbox.is_interrupt(error):
+                raise
             raise faults.raised(error, *self.at("step")) from error
         self._look_at(observation, "step")
         if type(reward) not in REWARDS and (np.ndim(reward) or not isinstance(reward, SupportsFloat)):
@@ -73,7 +76,9 @@ class Watched(gym.Wrapper[Any, Any, Any, Any]):
             picture = self.env.render()
         except gym.error.DependencyNotInstalled:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if sandbox.is_interrupt(error):
+                raise
             raise faults.raised(error, *self.at("render")) from error
         if not (isinstance(picture, np.ndarray) and picture.ndim == 3):
             raise faults.returned(f"no picture [height, width, 3] but {_kind(picture)}", *self.at("render"))
@@ -81,7 +86,7 @@ class Watched(gym.Wrapper[Any, Any, Any, Any]):
 
     def close(self) -> None:
         """Close the environment; what it raises now harms nothing any more."""
-        with contextlib.suppress(Exception):
+        with sandbox.suppressed():
             self.env.close()
 
     def _look_at(self, observation: Any, method: str) -> None:

@@ -153,7 +153,9 @@ def twin(run_id: str, update: int) -> str:
 
 def _direct(run_id: str, **orders: Any) -> bool:
     """Give an active run's worker its orders; a run that has just ended needs none."""
-    return state.store().transition(access.controlled(run_id).id, ACTIVE, **orders)
+    found, store = access.controlled(run_id).id, state.store()
+    store.interrupt_dead(run_id=found)  # what is read as interrupted is to be resumed
+    return store.transition(found, ACTIVE, **orders)
 
 
 def _enqueue(run_id: str, target: str, until: int = 0) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from pg_core.lab import access, state
 from pg_core.runs.paths import data_folder, database
 from pg_core.runs.store import library, maintenance
-from pg_core.runs.workers import error_log
+from pg_core.runs.workers import logs
 
 
 def label(run_id: str, **labels: Any) -> None:
@@ -64,4 +64,4 @@ def restore_store(path: Path) -> None:
 
 def incident(error: BaseException) -> str:
     """Write an unexpected error's traceback to the lab's errors.log, and return the number to be told instead."""
-    return error_log.note(data_folder(), error)
+    return logs.note(data_folder(), error)

@@ -1,6 +1,5 @@
 """See runs: what they learn, and what their policies do."""
 
-import contextlib
 import math
 from collections.abc import Hashable, Iterator
 from concurrent.futures import Future
@@ -16,7 +15,6 @@ from pg_core.learning.evaluation import Evaluation
 from pg_core.runs.curves.progress import Progress, changes_of, seconds_left
 from pg_core.runs.diagnosis.best import best_kept
 from pg_core.runs.store.records import Run, UnknownRun
-from pg_core.runs.store.schema import StoreError
 
 if TYPE_CHECKING:
     from pg_core.runs.workers.replay import Replay
@@ -29,10 +27,10 @@ CANDIDATES, VALIDATION_EPISODES = 5, 50  # agents, and episodes of each, among w
 
 
 def runs(deleted: bool = False) -> list[Run]:
-    """Return all runs, newest first, deleted ones if asked for; one whose process died is interrupted by now."""
-    with contextlib.suppress(StoreError):  # they are read as interrupted, if this cannot be written
-        state.store().interrupt_dead()
-    return state.store().runs(deleted)
+    """Return all runs, newest first, deleted ones if asked for; one whose process died is read as interrupted."""
+    store = state.store()
+    store.note_dead()
+    return store.runs(deleted)
 
 
 def unreadable() -> list[str]:

@@ -41,6 +41,8 @@ def faulty(monkeypatch, register):
     [
         ("Raises", "raised ValueError: bad shape ({}): mend the environment."),
         ("Quits", "raised SystemExit: no licence ({}): mend the environment."),
+        ("Interrupts", "raised KeyboardInterrupt: no licence ({}): mend the environment."),
+        ("Leaves", "raised GeneratorExit: no licence ({}): mend the environment."),
         ("Asks", "raised EOFError: EOF when reading a line ({}): mend the environment."),
         ("Hoards", "raised MemoryError: .* ({}): mend the environment."),
         ("Hangs", "did not come back within 2 seconds ({}): have it wait for nothing, .*"),
@@ -229,6 +231,25 @@ def test_what_cannot_be_learned_from_is_a_fault(register, environment, fault):
     [sentence] = found(register, environment)["fault"]
     assert_matches(sentence, f"Own-v0 returned {fault}.*")
     assert "test_doctor.py:" in sentence
+
+
+class Unlicensed(BaseException):
+    """What `except Exception` does not catch."""
+
+
+@pytest.mark.parametrize("error", [SystemExit, GeneratorExit, Unlicensed])
+@pytest.mark.parametrize("method", ["__init__", "reset", "step", "render", "close"])
+def test_whatever_an_environment_raises_in_this_process_is_its_fault(register, error, method):
+    def fail(*_, **__):
+        raise error("no licence")
+
+    findings = found(register, type("Own", (Fine,), {method: fail}))
+    told = [*findings.get("fault", []), *(said for said in findings.get("warning", []) if "licence" in said)]
+    if method == "close":
+        assert told == [], "it harms nothing any more"
+    else:
+        [sentence] = told
+        assert f"{error.__name__}: no licence (" in sentence and "test_doctor.py:" in sentence
 
 
 def test_what_is_drawn_for_those_who_watch_comes_from_one_process_until_it_fails(faulty):

@@ -52,6 +52,12 @@ class Target:
         while True:
             os.write(1, bytes(2**16))
 
+    def hang_without_python(self):
+        ctypes.PyDLL(None).sleep(1000)  # no other thread of it gets on
+
+    def start(self, *command):
+        return int(subprocess.check_output(["sh", "-c", f"{' '.join(command)} sleep 1000 >&- 2>&- & echo $!"]))
+
     def be_killed(self):
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -108,6 +114,35 @@ def test_it_ends_with_its_parent():
     parent.kill()
     parent.communicate()
     psutil.wait_procs([child])
+
+
+@pytest.mark.skipif(not sandbox.IS_REAPED, reason="Only Linux finds what has left its group.")
+@pytest.mark.parametrize("command", [[], ["setsid"]])
+@pytest.mark.parametrize("end", ["close", "exit", "be_killed", "hang"])
+def test_what_was_started_there_ends_with_it(target, command, end):
+    started = psutil.Process(target.call("start", *command))
+    assert started.name() in ("sh", "setsid", "sleep")
+    if end == "close":
+        target.close()
+    else:
+        with pytest.raises(SandboxEnded):
+            target.call(end)
+    psutil.wait_procs([started])
+
+
+@pytest.mark.skipif(not sandbox.IS_REAPED, reason="Only Linux finds what has left its group.")
+def test_what_was_started_there_ends_with_its_parent():
+    """Even where the process itself hears of nothing."""
+    code = (
+        "from pg_core.environments.sandbox import Sandbox; from tests.environments.test_sandbox import Target\n"
+        "sandbox = Sandbox(Target()); print(sandbox.call('pid'), sandbox.call('start', 'setsid'), flush=True)\n"
+        "sandbox.call('hang_without_python')"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    processes = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+    parent.kill()
+    parent.communicate()
+    psutil.wait_procs(processes)
 
 
 @pytest.mark.parametrize(("text", "value"), [("", 30.0), ("2.5", 2.5)])

@@ -54,6 +54,16 @@ class Quits(Plain):
         sys.exit("no licence")  # Quits
 
 
+class Interrupts(Plain):
+    def go_wrong(self):
+        raise KeyboardInterrupt("no licence")  # Interrupts
+
+
+class Leaves(Plain):
+    def go_wrong(self):
+        raise GeneratorExit("no licence")  # Leaves
+
+
 class Crashes(Plain):
     def go_wrong(self):
         ctypes.string_at(0)  # Crashes

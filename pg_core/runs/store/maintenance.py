@@ -11,6 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from pg_core.environments.registration import check_named
+from pg_core.runs.store import privacy
 from pg_core.runs.store.records import WORKED_ON
 from pg_core.runs.store.rows import from_bytes
 from pg_core.runs.store.schema import (
@@ -57,7 +58,7 @@ def backup(url: sa.URL, path: Path) -> None:
     _require_store(url)
     path = path.absolute()
     try:
-        path.open("xb").close()
+        privacy.make_file(path)
     except FileExistsError:
         raise ValueError(f"`path` must be a new file, got {str(path)!r}, which exists.") from None
     try:

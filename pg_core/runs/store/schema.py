@@ -16,7 +16,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from pg_core.runs.store import postgresql
+from pg_core.runs.store import postgresql, privacy
 from pg_core.runs.store.earlier import config_of_today
 from pg_core.runs.store.leaves import named
 from pg_core.runs.store.records import ARITHMETIC
@@ -120,6 +120,9 @@ def connect(url: sa.URL, lock_seconds: float = LOCK_SECONDS) -> sa.Engine:
         StoreError: it cannot be opened, or another version of the lab has made it.
     """
     engine = open_engine(url, lock_seconds)
+    if engine.dialect.name == "sqlite":
+        with contextlib.suppress(OSError):  # it is there, or SQLite says why it cannot be
+            privacy.make_file(Path(str(url.database)))
     with read(engine) as connection:
         version = connection.scalar(sa.select(_VERSION.c.version)) if has_tables(connection) else None
     if version != SCHEMA_VERSION:

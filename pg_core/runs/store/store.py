@@ -6,6 +6,7 @@ that want the same run one succeeds.
 
 import contextlib
 import json
+import math
 import time
 import uuid
 from collections.abc import Collection, Hashable, Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pg_core.config import Config, ConfigError
+from pg_core.runs.store import privacy
 from pg_core.runs.store.history import History
 from pg_core.runs.store.processes import is_alive
 from pg_core.runs.store.records import ACTIVE, RESUMABLE, WORKED_ON, Orders, Request, Run, RunEnded, UnknownRun
@@ -55,7 +57,7 @@ class Store(History):
 
     def __init__(self, folder: Path, url: sa.URL | None = None, lock_seconds: float = LOCK_SECONDS) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            privacy.make_folder(folder)
         except OSError as error:
             raise StoreError(f"The lab's folder cannot be made ({error}): set PG_LAB_DATA to another.") from error
         self.folder = folder
@@ -79,13 +81,13 @@ class Store(History):
         Raises:
             ConfigError: the name is empty, too long, or has characters that cannot be printed.
         """
-        run_id, now = run_id or uuid.uuid4().hex, time.time()
+        run_id = run_id or uuid.uuid4().hex
         row: dict[str, Any] = {"id": run_id, "name": name_of(name)}
         row |= {"config": config.model_dump_json(), "owner": owner, "session": session}
-        row |= {"created_at": now, "queued_at": now, "env_steps_to_solve": json.dumps([None] * config.num_agents)}
+        row |= {"created_at": time.time(), "env_steps_to_solve": json.dumps([None] * config.num_agents)}
         row |= {"state": "starting" if process else "queued", "process": process}
         with write(self.engine) as connection:
-            connection.execute(RUNS.insert(), row)
+            connection.execute(RUNS.insert(), row | {"queued_at": _last_place(connection)})
         return run_id
 
     def run(self, run_id: str) -> Run:
@@ -142,9 +144,9 @@ class Store(History):
     def enqueue(self, run_id: str, target: str, until: int = 0) -> bool:
         """Queue a run that was stopped or interrupted, and not deleted; return whether it was."""
         here = RUNS.update().where(RUNS.c.id == run_id, RUNS.c.state.in_(RESUMABLE), RUNS.c.deleted_at.is_(None))
-        queued = {"state": "queued", "reason": "", "queued_at": time.time(), "target": target, "until": until}
+        queued = {"state": "queued", "reason": "", "target": target, "until": until}
         with write(self.engine, run_id) as connection:
-            return connection.execute(here.values(**queued)).rowcount == 1
+            return connection.execute(here.values(**queued, queued_at=_last_place(connection))).rowcount == 1
 
     def queue(self) -> list[str]:
         """Return the ids of the queued runs, next one first: visitors take turns, whoever trains least begins."""
@@ -177,15 +179,25 @@ class Store(History):
         with read(self.engine) as connection:
             return [(row.id, row.process) for row in connection.execute(wanted)]
 
-    def interrupt_dead(self, alive: Collection[str] = ()) -> None:
-        """Mark the runs whose process is gone as interrupted; those in `alive` are known to run."""
-        dead = {
-            run_id: process for run_id, _, process in self.worked_on() if process not in alive and not is_alive(process)
-        }
+    def note_dead(self) -> None:
+        """Have the runs whose process is gone read as interrupted; nothing is written."""
+        for process in self._dead().values():
+            self.gone.setdefault(process, DIED)
+
+    def interrupt_dead(self, alive: Collection[str] = (), run_id: str | None = None) -> None:
+        """Mark runs whose process is gone as interrupted.
+
+        This is for who looks after them, or acts on one of them: whoever only looks changes nothing.
+
+        Args:
+            alive: processes that are known to run.
+            run_id: None: of all runs.
+        """
+        dead = {found: process for found, process in self._dead(alive).items() if run_id in (None, found)}
         try:
-            for run_id, process in dead.items():
+            for found, process in dead.items():
                 reason = self.gone.get(process, DIED)
-                self.transition(run_id, WORKED_ON, process, state="interrupted", reason=reason)
+                self.transition(found, WORKED_ON, process, state="interrupted", reason=reason)
         except StoreError:  # not before: what is read as interrupted can be resumed
             for process in dead.values():
                 self.gone.setdefault(process, DIED)
@@ -243,6 +255,11 @@ class Store(History):
         """Close the connections that wait for their next use."""
         self.engine.dispose()
 
+    def _dead(self, alive: Collection[str] = ()) -> dict[str, str]:
+        """Return the processes that are gone, by the runs that they worked on."""
+        worked_on = {run_id: process for run_id, _, process in self.worked_on() if process not in alive}
+        return {run_id: process for run_id, process in worked_on.items() if not is_alive(process)}
+
     def _run(self, connection: sa.Connection, run_id: str) -> Run:
         changes = sa.select(CHANGES.c["values"]).where(CHANGES.c.run_id == run_id).order_by(CHANGES.c.id)
         return self._run_of(_row(connection, run_id), list(connection.scalars(changes)))
@@ -251,6 +268,12 @@ class Store(History):
         run = run_of(row, changes)
         reason = self.gone.get(row.process) if row.state in WORKED_ON else None
         return run if reason is None else replace(run, state="interrupted", reason=reason)
+
+
+def _last_place(connection: sa.Connection) -> float:
+    """Return the time of now as a place in the queue, behind all that wait even if the clock was set back meanwhile."""
+    last = connection.scalar(sa.select(sa.func.max(RUNS.c.queued_at)).where(RUNS.c.state == "queued"))
+    return max(time.time(), math.nextafter(last or 0.0, math.inf))
 
 
 def _row(connection: sa.Connection, run_id: str) -> sa.Row[Any]:

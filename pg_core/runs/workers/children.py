@@ -8,12 +8,13 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Protocol
+from typing import IO, Any, Protocol
 
 import psutil
 
 from pg_core.runs.paths import ROOT
 from pg_core.runs.store.processes import process_name
+from pg_core.runs.workers import logs
 
 if sys.platform == "linux":
     from pg_core.runs.workers import forkserver
@@ -28,7 +29,7 @@ class Child:
         folder: the lab's.
         on_answer: is called, in that thread, with each message of the process, the first of which is that it has begun.
         role: what the process is for: "train", "studio" or "prover".
-        on_end: is called there when nothing more is heard of the process, whatever the cause.
+        on_end: is called there, with the child, when nothing more is heard of the process, whatever the cause.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Child:
         folder: Path,
         on_answer: Callable[[Mapping[str, Any]], None],
         role: str = "train",
-        on_end: Callable[[], None] = lambda: None,
+        on_end: Callable[["Child"], None] = lambda _: None,
     ) -> None:
         self._process, self._begin = _start(folder, role)
         self.name = ""  # until it has begun
@@ -102,7 +103,7 @@ class Child:
                         return
                     self._on_answer(message)
         finally:
-            self._on_end()
+            self._on_end(self)
 
 
 class _Process(Protocol):
@@ -124,7 +125,7 @@ class _Process(Protocol):
 def _start(folder: Path, role: str) -> tuple[_Process, Callable[[], str]]:
     """Have a worker forked if it needs TensorFlow and the system can, else start one; with what waits for its name."""
     environment = {**os.environ, "PYTHONPATH": _path(), "PG_LAB_DATA": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    with _log(folder) as log:
+    with logs.for_workers(folder) as log:
         if sys.platform == "linux" and hasattr(os, "pidfd_open") and role != "studio":
             with contextlib.suppress(OSError):
                 forked = forkserver.fork(role, environment, log)
@@ -141,11 +142,3 @@ def _start(folder: Path, role: str) -> tuple[_Process, Callable[[], str]]:
 def _path() -> str:
     """Return where this process finds modules: an environment's may be in the folder in which the lab was started."""
     return os.pathsep.join(str(Path(folder).absolute()) for folder in [*sys.path, ""])
-
-
-def _log(folder: Path) -> BinaryIO:
-    """Open what workers complain to; in a folder that cannot be written, they complain to nobody."""
-    try:
-        return (folder / "workers.log").open("ab")
-    except OSError:
-        return open(os.devnull, "ab")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pg_core.environments import EnvironmentFault, EnvironmentSpec, doctor, isolation
 from pg_core.environments.doctor import Report
+from pg_core.runs.store import privacy
 
 
 def check(folder: Path, spec: EnvironmentSpec) -> None:
@@ -31,7 +32,7 @@ def examine(folder: Path, spec: EnvironmentSpec) -> Report:
     report = doctor.examine(spec.env_id, **spec.options)
     path = _path(folder, spec)
     with contextlib.suppress(OSError):  # a full disk: then it is examined again
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(privacy.FOLDER, parents=True, exist_ok=True)
         descriptor, draft = tempfile.mkstemp(dir=path.parent)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(report.to_json(), file)

@@ -1,20 +1,20 @@
 """A worker process that answers questions, for whoever asks: each question is answered, or told that it cannot be."""
 
-import itertools
 import threading
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pg_core.runs.workers.children import Child
 
 MAX_WAITING = 64  # questions
-
-_Waiting = dict[int, Future[Mapping[str, Any]]]  # for answers, by the numbers of the questions
+SECONDS = {"studio": 120.0, "prover": 300.0}  # for one question, by role: a bound that ends a hang
 
 LOST = "The process that was asked ended before it had an answer; ask again."
+TOO_LONG = "There was no answer within {:g} seconds, so the process that was asked was ended; ask again, or for less."
 BUSY = f"{MAX_WAITING} questions wait for an answer, which is all the lab takes; ask again when some are answered."
 
 
@@ -22,8 +22,16 @@ class NoAnswer(RuntimeError):
     """Raised when a question has no answer; its message is a sentence for whoever asked."""
 
 
+@dataclass(frozen=True)
+class _Question:
+    text: Mapping[str, Any]
+    future: Future[Mapping[str, Any]] = field(default_factory=Future)
+
+
 class Helper:
     """A process that starts with the first question, and again with the next one after it has died.
+
+    It has one question at a time: where it dies or hangs, whoever waits for their turn loses nothing.
 
     Args:
         folder: the lab's.
@@ -32,37 +40,35 @@ class Helper:
 
     def __init__(self, folder: Path, role: str) -> None:
         self._folder, self._role = folder, role
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # of all that follows
         self._child: Child | None = None
-        self._waiting: _Waiting = {}  # for the child
-        self._numbers = itertools.count()
+        self._waiting: deque[_Question] = deque()  # the first is with the child
+        self._number = 0  # of that one
+        self._deadline: threading.Timer | None = None  # for it
 
     def start(self) -> None:
         """Start the process, which takes a while, before it is needed."""
         with self._lock:
             self._started()
 
-    def ask(self, question: Mapping[str, Any]) -> Future[Mapping[str, Any]]:
+    def ask(self, text: Mapping[str, Any]) -> Future[Mapping[str, Any]]:
         """Ask the process; the answer comes from its thread, NoAnswer if there is none."""
-        future: Future[Mapping[str, Any]] = Future()
-        future.set_running_or_notify_cancel()  # of several who wait, none can cancel it for the others
-        try:
-            with self._lock:
-                if len(self._waiting) >= MAX_WAITING:
-                    raise NoAnswer(BUSY)
-                child, number = self._started(), next(self._numbers)
-                child.send({"ask": number, **question})
-                self._waiting[number] = future
-        except OSError as error:
-            future.set_exception(NoAnswer(f"The process that answers cannot be started: {error}."))
-        except NoAnswer as busy:
-            future.set_exception(busy)
-        return future
+        question = _Question(text)
+        question.future.set_running_or_notify_cancel()  # of several who wait, none can cancel it for the others
+        with self._lock:
+            if len(self._waiting) >= MAX_WAITING:
+                question.future.set_exception(NoAnswer(BUSY))
+                return question.future
+            self._waiting.append(question)
+            if len(self._waiting) == 1:
+                self._send()
+        return question.future
 
     def end(self) -> None:
         """End the process; whoever waits for an answer is told."""
         with self._lock:
             child, self._child = self._child, None  # the next question starts another
+            self._lose_all(LOST)
             if child:
                 child.close()
         if child:
@@ -70,26 +76,57 @@ class Helper:
 
     def _started(self) -> Child:
         if self._child is None:
-            waiting = self._waiting = {}  # an earlier child, which may still be ending, loses its own questions only
-            on_answer, on_end = partial(self._on_answer, waiting), partial(self._on_end, waiting)
-            self._child = Child(self._folder, on_answer, self._role, on_end)
+            self._child = Child(self._folder, self._on_answer, self._role, lambda child: self._lose(child, LOST))
         return self._child
 
-    def _on_answer(self, waiting: _Waiting, message: Mapping[str, Any]) -> None:
-        if "answer" in message:
-            with self._lock:
-                future = waiting.pop(message["answer"])
-            if message["error"] is None:
-                future.set_result(message)
-            else:
-                future.set_exception(NoAnswer(message["error"]))
+    def _send(self) -> None:
+        """Send the question whose turn it is, if there is one, and give the process its time for it."""
+        self._number += 1
+        if self._deadline:
+            self._deadline.cancel()
+        if not self._waiting:
+            return
+        try:
+            child = self._started()
+        except OSError as error:
+            self._lose_all(f"The process that answers cannot be started: {error}.")
+            return
+        self._deadline = threading.Timer(SECONDS[self._role], self._give_up, (child, self._number))
+        self._deadline.daemon = True
+        self._deadline.start()
+        child.send({"ask": self._number, **self._waiting[0].text})
 
-    def _on_end(self, waiting: _Waiting) -> None:
+    def _on_answer(self, message: Mapping[str, Any]) -> None:
         with self._lock:
-            if self._waiting is waiting and self._child:
-                self._child.kill()  # it may still run, if it said what is no answer
-                self._child = None
-            lost = list(waiting.values())
-            waiting.clear()
-        for future in lost:
-            future.set_exception(NoAnswer(LOST))
+            if message.get("answer") != self._number:  # or it comes from a process that was given up
+                return
+            future = self._waiting.popleft().future
+            self._send()
+        if message["error"] is None:
+            future.set_result(message)
+        else:
+            future.set_exception(NoAnswer(message["error"]))
+
+    def _give_up(self, child: Child, number: int) -> None:
+        """End a process that still has the question with this number."""
+        if number == self._number:
+            child.kill()  # without the lock: who has it may be writing to a process that does not read
+            self._lose(child, TOO_LONG.format(SECONDS[self._role]))
+
+    def _lose(self, child: Child, sentence: str) -> None:
+        """Tell whoever asked what a process had last that there is no answer, and have another do the rest."""
+        with self._lock:
+            if child is not self._child:
+                return
+            child.kill()  # it may still run, if it said what is no answer
+            self._child = None
+            lost = [self._waiting.popleft()] if self._waiting else []
+            self._send()
+        for question in lost:
+            question.future.set_exception(NoAnswer(sentence))
+
+    def _lose_all(self, sentence: str) -> None:
+        lost, self._waiting = self._waiting, deque()
+        self._send()  # nothing
+        for question in lost:
+            question.future.set_exception(NoAnswer(sentence))

@@ -17,6 +17,7 @@ from pg_core.learning import memory
 from pg_core.runs.store.records import WORKED_ON
 from pg_core.runs.store.schema import StoreError
 from pg_core.runs.store.store import Store
+from pg_core.runs.workers import logs
 from pg_core.runs.workers.children import Child
 
 TICK_SECONDS = 0.25
@@ -78,6 +79,7 @@ class Supervisor:
     def _watch(self) -> None:
         while not self._closing.is_set():
             try:
+                logs.cut(self._store.folder / "workers.log")
                 self._reap()
                 self._staff()
                 self._store.interrupt_dead({child.name for child in self._training})

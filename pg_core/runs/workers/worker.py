@@ -31,7 +31,7 @@ from pg_core.runs.paths import data_folder, database
 from pg_core.runs.store.records import LostRun, NoPolicy, UnknownRun
 from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS, StoreError
 from pg_core.runs.store.store import Store
-from pg_core.runs.workers import error_log, examinations
+from pg_core.runs.workers import examinations, logs
 from pg_core.runs.workers.session import Leave, Outcome, Session
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _is_full(error: Exception) -> bool:
 
 
 def _log(folder: Path, error: Exception) -> str:
-    number = error_log.note(folder, error)
+    number = logs.note(folder, error)
     return f"An unexpected {type(error).__name__} ended this; see incident {number} in errors.log in the lab's folder."
 
 

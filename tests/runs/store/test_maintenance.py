@@ -132,6 +132,7 @@ def test_no_store_in_postgresql_is_neither_sound_nor_made(database, tmp_path):
 def test_a_backup_is_a_store_with_all_runs(store, run_id, tmp_path):
     (tmp_path / "copy").mkdir()
     backup(store.engine.url, tmp_path / "copy" / "lab.db")
+    assert (tmp_path / "copy" / "lab.db").stat().st_mode & 0o777 == 0o600
     assert list(problems(lab_file(tmp_path / "copy"))) == []
     copy = Store(tmp_path / "copy")
     assert copy.run(run_id) == store.run(run_id)

@@ -3,18 +3,24 @@ import gc
 import io
 import json
 import os
+import re
+import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import sqlalchemy as sa
 
 from pg_core.config import Config, ConfigError
+from pg_core.runs.paths import ROOT
 from pg_core.runs.store import history as module
 from pg_core.runs.store import rows
 from pg_core.runs.store.processes import is_alive, process_name
@@ -374,6 +380,31 @@ def test_folder_that_cannot_be_used_is_reported(tmp_path):
         Store(tmp_path / "file")
 
 
+def modes(folder):
+    return {path.name: f"{path.stat().st_mode & 0o777:o}" for path in (folder, *folder.iterdir())}
+
+
+def test_the_labs_folder_is_for_its_user_alone(tmp_path, small):
+    store = Store(tmp_path / "lab")
+    run_id = store.create(small)
+    with write(store.engine) as connection:
+        connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(note="so that there is a journal"))
+        assert modes(store.folder) == {"lab": "700", "lab.db": "600", "lab.db-journal": "600"}
+
+
+def test_a_folder_that_is_the_labs_own_is_closed_and_no_other(tmp_path):
+    for other in ([], ["thesis.txt"]):
+        folder = tmp_path / f"lab{len(other)}"
+        folder.mkdir(0o755)
+        for name in ["lab.db", *other]:
+            (folder / name).touch(0o644)
+        Store(folder).close()
+        wanted = ("755", "644") if other else ("700", "600")
+        assert modes(folder) == {folder.name: wanted[0], **dict.fromkeys(["lab.db", *other], wanted[1])}
+    Store(tmp_path / "lab1" / "new").close()
+    assert modes(tmp_path / "lab1" / "new") == {"new": "700", "lab.db": "600"}
+
+
 def test_file_that_is_no_database_is_reported(tmp_path):
     (tmp_path / "lab.db").write_bytes(b"no database " * 100)
     with pytest.raises(StoreError, match=r"The lab's store cannot be used \(file is not a database\)"):
@@ -602,10 +633,32 @@ def test_process_is_alive_until_it_ends_and_its_id_may_be_used_again():
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     name = process_name(child.pid)
     assert is_alive(name) and is_alive(process_name())
-    pid, started = name.split("@")
-    assert not is_alive(f"{pid}@{float(started) - 60:.2f}")
+    created = psutil.Process(child.pid).create_time()
+    of_earlier_lab = f"{child.pid}@{created:.2f}"
+    assert is_alive(of_earlier_lab) and not is_alive(f"{child.pid}@{created - 60:.2f}")
+    assert not is_alive(f"{child.pid}@{process_name().partition('@')[2]}"), "another process had this id"
     child.stdin.close()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert not is_alive(name), "a zombie does no work"
+    assert not (is_alive(name) or is_alive(of_earlier_lab)), "a zombie does no work"
     child.wait()
-    assert not is_alive(name)
+    assert not (is_alive(name) or is_alive(of_earlier_lab))
+
+
+def test_who_lives_does_so_whatever_the_clock_says(tmp_path):
+    """Linux reckons a process's start from the time of its boot, which a step of the clock moves by as much."""
+    stat = re.sub(r"btime (\d+)", lambda boot: f"btime {int(boot[1]) + 3600}", Path("/proc/stat").read_text())
+    (tmp_path / "stat").write_text(stat)
+    inside = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /proc/stat && exec "$@"', str(tmp_path / "stat")]
+    if not shutil.which("unshare") or subprocess.run([*inside, "true"], capture_output=True).returncode:
+        pytest.skip("Nothing can be mounted here.")
+    look = f"from pg_core.runs.store.processes import is_alive; print(is_alive({process_name()!r}))"
+    assert subprocess.check_output([*inside, sys.executable, "-c", look], cwd=ROOT, text=True) == "True\n"
+
+
+def test_whoever_waits_keeps_his_place_when_the_clock_is_set_back(store, small, monkeypatch):
+    waiting = [store.create(small) for _ in range(2)]
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    waiting += [store.create(small) for _ in range(2)]
+    store.transition(waiting[0], ["queued"], state="stopped")
+    store.enqueue(waiting[0], "run")
+    assert store.queue() == [*waiting[1:], waiting[0]]

@@ -172,3 +172,11 @@ def test_the_lab_lists_runs_where_nothing_can_be_written(disk, small, monkeypatc
     run_id = Store(disk).create(small, process="999999999@1.00")
     fill(disk)
     assert [(run.id, run.state) for run in lab.runs()] == [(run_id, "interrupted")]
+
+
+def test_who_looks_at_a_dead_run_changes_nothing_and_who_resumes_it_can(folder, small):
+    run_id = Store(folder).create(small, process="999999999@1.00")
+    assert [run.state for run in lab.runs()] == ["interrupted"]
+    assert Store(folder).worked_on() == [(run_id, "starting", "999999999@1.00")]
+    lab.resume(run_id)
+    assert Store(folder).queue() == [run_id]

@@ -95,6 +95,30 @@ def test_the_studio_plays_only_what_is_kept_and_never_imports_tensorflow(tmp_pat
     studio.end()
 
 
+ANSWERS_THE_SECOND_TIME = """#!/bin/sh
+if mkdir "{folder}/hung"; then exec sleep 1000; fi
+while read question; do
+    number=${{question#*: }}
+    echo "{{\\"answer\\": ${{number%%,*}}, \\"error\\": null}}"
+done
+"""
+
+
+def test_a_process_that_hangs_is_replaced_and_only_what_it_was_asked_is_lost(studio, tmp_path, monkeypatch, wait):
+    script = tmp_path / "hangs"
+    script.write_text(ANSWERS_THE_SECOND_TIME.format(folder=tmp_path))
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    monkeypatch.setitem(module.SECONDS, "studio", 2.0)
+    studio.start()
+    child = studio._child
+    hung, second, third = (studio.ask(QUESTION) for _ in range(3))
+    with pytest.raises(NoAnswer, match=r"no answer within 2 seconds, so the process .* was ended; ask again, or for"):
+        hung.result(GIVEN_UP)
+    assert second.result(GIVEN_UP)["error"] is third.result(GIVEN_UP)["error"] is None
+    wait(lambda: not child.is_alive())
+
+
 def test_so_many_questions_wait_and_no_more(studio, monkeypatch):
     monkeypatch.setattr(module, "MAX_WAITING", 2)
     waiting = [studio.ask(QUESTION) for _ in range(3)]

@@ -2,6 +2,7 @@
 
 from concurrent.futures import Future
 
+import psutil
 import pytest
 
 from pg_core.runs.workers import helper, prover
@@ -53,6 +54,25 @@ def test_a_process_that_dies_is_told_and_replaced(checking, wait):
     checking.ask(*QUESTION)
     assert wait(lambda: answered(checking)).check["passed"] is True
     assert checking._helper._child is not first
+
+
+@pytest.mark.parametrize("how", ["the deadline", "retirement"])
+def test_a_process_that_is_suspended_is_ended_and_replaced(checking, wait, monkeypatch, how):
+    checking.ask(*QUESTION)
+    wait(lambda: answered(checking))  # so it has begun
+    first = checking._helper._child
+    psutil.Process(first._process.pid).suspend()
+    if how == "the deadline":
+        monkeypatch.setitem(helper.SECONDS, "prover", 0.01)
+    checking.ask(*QUESTION)
+    if how == "retirement":
+        checking._helper.end()
+    sentence = {"the deadline": helper.TOO_LONG.format(0.01), "retirement": helper.LOST}[how]
+    assert wait(lambda: answered(checking)).error == sentence
+    wait(lambda: not first.is_alive())
+    monkeypatch.undo()
+    checking.ask(*QUESTION)
+    assert wait(lambda: answered(checking)).check["passed"] is True
 
 
 def test_an_idle_process_ends_and_its_answers_stay(checking, wait, monkeypatch):

@@ -8,6 +8,7 @@ from pg_core.learning.trainer import Trainer
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.schema import ARRAYS, StoreError
 from pg_core.runs.store.store import Store
+from pg_core.runs.workers import logs
 from pg_core.runs.workers import supervisor as module
 from pg_core.runs.workers.supervisor import Supervisor
 from pg_core.runs.workers.worker import NICENESS
@@ -193,6 +194,13 @@ def test_a_trouble_is_logged_once_however_long_it_lasts(store, caplog):
 def test_why_a_worker_left_is_kept_for_where_it_can_be_written(store):
     Supervisor(store)._on_answer({"gone": "1@1.00", "reason": "The disk is full."})
     assert store.gone == {"1@1.00": "The disk is full."}
+
+
+def test_what_workers_print_is_bounded(lab, wait):
+    log = lab[0].folder / "workers.log"
+    with log.open("ab") as printed:
+        printed.write(bytes(logs.MAX_BYTES + 1))
+    wait(lambda: log.stat().st_size <= logs.MAX_BYTES)
 
 
 def test_no_worker_is_left_a_zombie(lab, wait):

@@ -360,8 +360,18 @@ class Broken(Line):
         raise OSError("no device")
 
 
+class Leaving(Line):
+    def step(self, action):
+        raise GeneratorExit("no more")
+
+
 @pytest.mark.parametrize(
-    ("env", "reason"), [(Infinite, "returned a reward that is not finite"), (Broken, "raised OSError: no device")]
+    ("env", "reason"),
+    [
+        (Infinite, "returned a reward that is not finite"),
+        (Broken, "raised OSError: no device"),
+        (Leaving, "raised GeneratorExit: no more"),
+    ],
 )
 def test_a_fault_of_its_environment_ends_the_run_with_a_sentence(store, small, register, env, reason):
     register("Lab/Own-v0", env, max_episode_steps=5, reward_threshold=1.0)
@@ -369,7 +379,7 @@ def test_a_fault_of_its_environment_ends_the_run_with_a_sentence(store, small, r
     assert list(work(store, run_id, "me", Leave())) == []
     run = store.run(run_id)
     assert run.state == "failed" and run.reason.startswith(f"Lab/Own-v0 {reason} (")
-    assert f"test_worker.py:{env.step.__code__.co_firstlineno + (env is Broken)}" in run.reason
+    assert f"test_worker.py:{env.step.__code__.co_firstlineno + (env is not Infinite)}" in run.reason
     assert "agent 0, update 1, episode 1 of 3, step 1" in run.reason
     assert not (store.folder / "errors.log").exists()
 
