@@ -1,12 +1,14 @@
 """The gate: at which address the lab may be served, and what every answer of its server says to browsers."""
 
 import ipaddress
+import logging
 import os
 
 import streamlit as st
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.errors import StreamlitSecretNotFoundError
 
@@ -60,6 +62,7 @@ def middleware() -> list[Middleware]:
     return [
         Middleware(SafeHeaders),
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
+        Middleware(OwnOrigin),
     ]
 
 
@@ -78,6 +81,34 @@ class SafeHeaders:
             await send(message)
 
         await self._app(scope, receive, send_safely)
+
+
+class OwnOrigin:
+    """ASGI middleware that answers 403 to what a page of another origin asks.
+
+    Streamlit takes every port of this machine for the lab's own. Of other origins it asks servers outside what this
+    machine's address is, and all pages wait meanwhile: so it is never asked about one.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or refuse it."""
+        if scope["type"] != "lifespan":
+            headers = Headers(scope=scope)
+            own = f"{'https' if _is_encrypted(scope) else 'http'}://{headers.get('host')}"
+            if foreign := [origin for origin in headers.getlist("origin") if origin != own]:
+                sentence = f"A page of {foreign[0]} is refused: the lab is at {own}. See docs/deployment.md."
+                logging.getLogger(__name__).warning("%s", sentence)  # whose proxy does not say https finds it there
+                await PlainTextResponse(sentence, 403)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _is_encrypted(scope: Scope) -> bool:
+    """Return whether the browser speaks TLS: to the lab, or to a proxy that says so and that uvicorn trusts."""
+    return scope["scheme"] in ("https", "wss")
 
 
 def _login_problem() -> str | None:
