@@ -67,7 +67,7 @@ def middleware() -> list[Middleware]:
 
 
 class SafeHeaders:
-    """ASGI middleware that adds `HEADERS` to every answer."""
+    """ASGI middleware that adds `HEADERS` to every answer, and `Secure` to the cookies of one that is encrypted."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -78,9 +78,16 @@ class SafeHeaders:
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)
+                if _is_encrypted(scope):
+                    message["headers"] = [(name, _secure(name, value)) for name, value in message["headers"]]
             await send(message)
 
         await self._app(scope, receive, send_safely)
+
+
+def _secure(name: bytes, value: bytes) -> bytes:
+    is_open = name == b"set-cookie" and b"; secure" not in value.lower()
+    return value + b"; Secure" if is_open else value
 
 
 class OwnOrigin:

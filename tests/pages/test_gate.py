@@ -4,9 +4,11 @@ import contextlib
 import http.client
 import os
 import re
+import secrets
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -38,7 +40,7 @@ WEAK = '[auth]\ncookie_secret = "too short"\n'
 
 
 @pytest.mark.parametrize(
-    ("options", "environment", "secrets", "sentence"),
+    ("options", "environment", "told", "sentence"),
     [
         (["--server.address", "0.0.0.0"], {}, "", r"not served at the address 0\.0\.0\.0, where others could reach it"),
         ([], {"STREAMLIT_SERVER_ADDRESS": "::"}, "", "not served at the address ::, where others"),
@@ -48,10 +50,10 @@ WEAK = '[auth]\ncookie_secret = "too short"\n'
     ],
     ids=["wildcard", "environment", "weak secret", "broken secrets", "bad limit"],
 )
-def test_a_lab_that_is_not_safe_does_not_start(tmp_path: Path, options, environment, secrets, sentence) -> None:
-    (tmp_path / "secrets.toml").write_text(secrets)
+def test_a_lab_that_is_not_safe_does_not_start(tmp_path: Path, options, environment, told, sentence) -> None:
+    (tmp_path / "secrets.toml").write_text(told)
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(free_port()), *options]
-    command += ["--secrets.files", str(tmp_path / "secrets.toml")] if secrets else []
+    command += ["--secrets.files", str(tmp_path / "secrets.toml")] if told else []
     environment = {**os.environ, "PG_LAB_DATA": str(tmp_path / "data"), **environment}
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
@@ -156,6 +158,47 @@ def test_a_proxy_says_whether_the_browser_speaks_tls(proxy: str, forwarded: str 
         refused = contextlib.nullcontext() if origin == own else pytest.raises(WebSocketDenialResponse)
         with refused, visitor.websocket_connect("ws://localhost/", headers=headers):
             pass
+
+
+LOGIN = """
+[auth]
+redirect_uri = "https://lab.example.org/oauth2callback"
+cookie_secret = "{secret}"
+client_id = "lab"
+client_secret = "lab"
+server_metadata_url = "http://127.0.0.1:9/nobody-asks-there"
+"""
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A lab with a log-in."""
+    data = tmp_path_factory.mktemp("lab")
+    (data / "secrets.toml").write_text(LOGIN.format(secret=secrets.token_hex(32)))
+    with serve(data, "--secrets.files", str(data / "secrets.toml")) as server:
+        yield server
+
+
+@pytest.mark.parametrize(("path", "number"), [("/_stcore/health", 1), ("/auth/logout", 2)])
+@pytest.mark.parametrize(("scheme", "is_secure"), [("https", True), ("http", False)])
+def test_cookies_are_secure_where_the_browser_speaks_tls(
+    locked: Server, path: str, number: int, scheme: str, is_secure: bool
+) -> None:
+    connection = http.client.HTTPConnection(urlsplit(locked.url).netloc)
+    connection.request("GET", path, headers={"X-Forwarded-Proto": scheme})
+    found = connection.getresponse().headers.get_all("Set-Cookie")
+    assert [("Secure" in cookie.split("; ")) for cookie in found] == [is_secure] * number
+
+
+def test_a_cookie_is_not_made_secure_twice() -> None:
+    async def sets(scope: Scope, receive: Receive, send: Send) -> None:
+        response = PlainTextResponse("secure")
+        response.set_cookie("one", "secure", secure=True)
+        response.set_cookie("two", "secure")
+        await response(scope, receive, send)
+
+    cookies = TestClient(gate.SafeHeaders(sets), "https://localhost").get("/").headers.get_list("Set-Cookie")
+    assert [cookie.lower().count("; secure") for cookie in cookies] == [1, 1]
 
 
 SPY = """
