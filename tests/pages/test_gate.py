@@ -179,6 +179,37 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+ROUTES = """
+import app
+
+app.app._runtime = app.app._create_runtime()
+for route in app.app._build_starlette_app().routes:
+    print(route.path)
+"""
+PUBLIC = re.findall(r"^\| `(\w+) (/\S*)`.* \| (\d+) \|", (ROOT / "docs" / "deployment.md").read_text(), re.MULTILINE)
+
+
+def test_what_is_public_is_documented(tmp_path: Path) -> None:
+    environment = {**os.environ, "PG_LAB_DATA": str(tmp_path)}
+    found = subprocess.run(
+        [sys.executable, "-c", ROUTES], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    routes = {path.split("{")[0].rstrip("/") for path in found.stdout.splitlines()}
+    documented = [path.replace("VERSION", instrument.VERSION) for _, path, _ in PUBLIC]
+    assert {max((route for route in routes if path.startswith(route)), key=len) for path in documented} == routes
+
+
+@pytest.mark.parametrize(("method", "path", "status"), PUBLIC, ids=[path for _, path, _ in PUBLIC])
+def test_who_has_not_logged_in_gets_what_is_documented(locked: Server, method: str, path: str, status: str) -> None:
+    if status == "101":
+        with stream(locked, locked.url) as page:
+            assert page.response.status_code == 101
+        return
+    connection = http.client.HTTPConnection(urlsplit(locked.url).netloc)
+    connection.request(method, path.replace("VERSION", instrument.VERSION))
+    assert connection.getresponse().status == int(status)
+
+
 @pytest.mark.parametrize(("path", "number"), [("/_stcore/health", 1), ("/auth/logout", 2)])
 @pytest.mark.parametrize(("scheme", "is_secure"), [("https", True), ("http", False)])
 def test_cookies_are_secure_where_the_browser_speaks_tls(
