@@ -8,11 +8,13 @@ import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.errors import StreamlitSecretNotFoundError
+from streamlit.url_util import make_url_path
 
-from pages.widgets.visitor import has_login
+from pages.widgets.visitor import asking, has_login
 from pg_core import lab
 
 MIN_SECRET = 32  # characters of `cookie_secret`: whoever guesses it can pass for anyone
@@ -63,6 +65,7 @@ def middleware() -> list[Middleware]:
         Middleware(SafeHeaders),
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
         Middleware(OwnOrigin),
+        Middleware(Downloads, make_url_path(st.get_option("server.baseUrlPath"), "media/")),
     ]
 
 
@@ -111,6 +114,26 @@ class OwnOrigin:
                 await PlainTextResponse(sentence, 403)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+class Downloads:
+    """ASGI middleware that answers 403 below Streamlit's path of downloads to who has not logged in.
+
+    Args:
+        app: what it stands before.
+        path: where they are.
+    """
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self._app, self._path = app, path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or refuse it."""
+        is_download = scope["type"] == "http" and scope["path"].startswith(self._path)
+        if is_download and has_login() and asking(Request(scope)) is None:
+            await PlainTextResponse("Log in to download.", 403)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 def _is_encrypted(scope: Scope) -> bool:

@@ -116,6 +116,13 @@ def test_an_administrator_deletes_what_others_started(browser: Browser, server: 
     with visit(browser, server, provider, "3") as eve:
         eve.goto(f"{server.url}/runs")
         select_first(eve)
+        eve.get_by_role("button", name="Export").click()
+        with eve.expect_download() as download:
+            eve.get_by_role("button", name="The whole run, to be imported again").click()
+        assert download.value.failure() is None
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(download.value.url)
+        eve.keyboard.press("Escape")
         eve.get_by_role("button", name="Delete").click()
         expect(eve.get_by_text("1 run deleted.")).to_be_visible()
         assert store.runs() == []

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import re
 import secrets
@@ -17,6 +18,8 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
+from streamlit.web.server.server_util import AUTH_COOKIE_NAME
+from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
@@ -170,11 +173,14 @@ server_metadata_url = "http://127.0.0.1:9/nobody-asks-there"
 """
 
 
+SECRET = secrets.token_hex(32)
+
+
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A lab with a log-in."""
     data = tmp_path_factory.mktemp("lab")
-    (data / "secrets.toml").write_text(LOGIN.format(secret=secrets.token_hex(32)))
+    (data / "secrets.toml").write_text(LOGIN.format(secret=SECRET))
     with serve(data, "--secrets.files", str(data / "secrets.toml")) as server:
         yield server
 
@@ -208,6 +214,22 @@ def test_who_has_not_logged_in_gets_what_is_documented(locked: Server, method: s
     connection = http.client.HTTPConnection(urlsplit(locked.url).netloc)
     connection.request(method, path.replace("VERSION", instrument.VERSION))
     assert connection.getresponse().status == int(status)
+
+
+@pytest.mark.parametrize(
+    ("secret", "claims", "status"),
+    [
+        (SECRET, {"is_logged_in": True, "iss": "https://accounts.example.org", "sub": "1"}, 404),  # it is looked for
+        (SECRET, {"is_logged_in": False, "iss": "https://accounts.example.org", "sub": "1"}, 403),
+        (SECRET, {"is_logged_in": True}, 403),
+        ("x", {"is_logged_in": True, "iss": "https://accounts.example.org", "sub": "1"}, 403),
+    ],
+)
+def test_downloads_are_for_who_has_logged_in(locked: Server, secret: str, claims: dict, status: int) -> None:
+    cookie = create_signed_value(secret, AUTH_COOKIE_NAME, json.dumps(claims)).decode()
+    connection = http.client.HTTPConnection(urlsplit(locked.url).netloc)
+    connection.request("GET", "/media/x.bin", headers={"Cookie": f"{AUTH_COOKIE_NAME}={cookie}"})
+    assert connection.getresponse().status == status
 
 
 @pytest.mark.parametrize(("path", "number"), [("/_stcore/health", 1), ("/auth/logout", 2)])
