@@ -1,11 +1,15 @@
 """The script that every visit runs: page settings and navigation."""
 
+import base64
+
 import streamlit as st
 
 from pages.widgets import ASSETS, visitor
 from pg_core import lab
 
-st.set_page_config(page_title="Policy Gradient Lab", page_icon=ASSETS / "favicon.png", layout="wide")
+ICON = base64.b64encode((ASSETS / "favicon.png").read_bytes()).decode()  # a file is not served before the log-in
+
+st.set_page_config(page_title="Policy Gradient Lab", page_icon=f"data:image/png;base64,{ICON}", layout="wide")
 st.html(ASSETS / "lab.css")
 st.html(ASSETS / "train.css")
 st.logo(ASSETS / "logo.svg", size="small")

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,8 @@ def serve(data: Path, *options: str, **more: Any) -> Iterator[Server]:
 def _answers(url: str) -> bool:
     try:
         urllib.request.urlopen(url, timeout=1).close()
+    except urllib.error.HTTPError as error:
+        return error.code == 400  # it is served by another name
     except OSError:
         return False
     return True

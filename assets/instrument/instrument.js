@@ -39,7 +39,7 @@ function create(parentElement) {
   parentElement.append(root)
   const instrument = {
     root, places, told: { address: null }, version: "", rows: null, cursor: null, asking: false, timer: 0, gone: false,
-    asked: null, wanted: null, waiting: false, refused: false, selects: {}, charts: {},
+    asked: null, wanted: null, waiting: false, refused: false, renewals: [], selects: {}, charts: {},
   }
   instrument.status = createStatus(places.status)
   instrument.numbers = createNumbers(places.numbers)
@@ -67,7 +67,10 @@ function receive(instrument, told) {
     Object.assign(instrument, { cursor: null, version: beginning(instrument) })
   }
   if (told.token === instrument.asked) instrument.asked = null
-  if (told.address !== before.address) Object.assign(instrument, { version: beginning(instrument), asked: null, refused: false })
+  if (told.address !== before.address) {
+    Object.assign(instrument, { version: beginning(instrument), asked: null, refused: false })
+    for (const resolve of instrument.renewals.splice(0)) resolve()
+  }
   if (!instrument.refused) ask(instrument)
 }
 
@@ -114,7 +117,7 @@ async function ask(instrument) {
   const { address } = instrument.told
   if (instrument.asking || instrument.gone || !address) return
   instrument.asking = true
-  const news = await answer(instrument, `version=${instrument.version}`, LATE_MS).catch(({ status }) => ({ status }))
+  const news = await fetched(address, `version=${instrument.version}`, AbortSignal.timeout(LATE_MS)).catch(({ status }) => ({ status }))
   instrument.asking = false
   let seconds = RETRY_MS / 1000
   if (address === instrument.told.address && !instrument.gone) {
@@ -122,15 +125,33 @@ async function ask(instrument) {
     instrument.refused = news.status === 404 || (news.unknown && !begins)
     if (news.told) seconds = take(instrument, news)
     else if (begins) seconds = news.next
-    else if (instrument.refused) refresh(instrument) // the run is gone, or another server gives other addresses
+    else if (instrument.refused) refresh(instrument) // the run is gone, or the address has ended
   }
   if (address !== instrument.told.address) ask(instrument)
   else if (seconds !== null && !instrument.gone) instrument.timer = setTimeout(() => ask(instrument), 1000 * seconds)
 }
 
-async function answer({ told }, query, late) {
-  const signal = late ? AbortSignal.timeout(late) : null
-  const found = await fetch(new URL(`${told.address}?${query}`, document.baseURI), { signal })
+// Asks for what does not change. Where the address has ended, the page gives another one.
+async function answer(instrument, query) {
+  const { address, subject } = instrument.told
+  try {
+    return await fetched(address, query)
+  } catch (error) {
+    if (error.status !== 404) throw error
+    await renewed(instrument, address)
+    if (instrument.told.subject !== subject) throw error
+    return fetched(instrument.told.address, query)
+  }
+}
+
+async function renewed(instrument, address) {
+  if (instrument.told.address !== address) return
+  refresh(instrument)
+  await new Promise((resolve) => instrument.renewals.push(resolve))
+}
+
+async function fetched(address, query, signal = null) {
+  const found = await fetch(new URL(`${address}?${query}`, document.baseURI), { signal })
   if (!found.ok) throw Object.assign(new Error("The lab did not answer."), { status: found.status })
   const content = await found.json()
   if (content.error) throw new Error(content.error)

@@ -1,16 +1,20 @@
 """The gate: at which address the lab may be served, and what every answer of its server says to browsers."""
 
 import ipaddress
+import logging
 import os
 
 import streamlit as st
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.errors import StreamlitSecretNotFoundError
+from streamlit.url_util import make_url_path
 
-from pages.widgets.visitor import has_login
+from pages.widgets.visitor import asking, has_login
 from pg_core import lab
 
 MIN_SECRET = 32  # characters of `cookie_secret`: whoever guesses it can pass for anyone
@@ -60,11 +64,13 @@ def middleware() -> list[Middleware]:
     return [
         Middleware(SafeHeaders),
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
+        Middleware(OwnOrigin),
+        Middleware(Downloads, make_url_path(st.get_option("server.baseUrlPath"), "media/")),
     ]
 
 
 class SafeHeaders:
-    """ASGI middleware that adds `HEADERS` to every answer."""
+    """ASGI middleware that adds `HEADERS` to every answer, and `Secure` to the cookies of one that is encrypted."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -75,9 +81,64 @@ class SafeHeaders:
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)
+                if _is_encrypted(scope):
+                    message["headers"] = [(name, _secure(name, value)) for name, value in message["headers"]]
             await send(message)
 
         await self._app(scope, receive, send_safely)
+
+
+def _secure(name: bytes, value: bytes) -> bytes:
+    is_open = name == b"set-cookie" and b"; secure" not in value.lower()
+    return value + b"; Secure" if is_open else value
+
+
+class OwnOrigin:
+    """ASGI middleware that answers 403 to what a page of another origin asks.
+
+    Streamlit takes every port of this machine for the lab's own. Of other origins it asks servers outside what this
+    machine's address is, and all pages wait meanwhile: so it is never asked about one.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or refuse it."""
+        if scope["type"] != "lifespan":
+            headers = Headers(scope=scope)
+            own = f"{'https' if _is_encrypted(scope) else 'http'}://{headers.get('host')}"
+            if foreign := [origin for origin in headers.getlist("origin") if origin != own]:
+                sentence = f"A page of {foreign[0]} is refused: the lab is at {own}. See docs/deployment.md."
+                logging.getLogger(__name__).warning("%s", sentence)  # whose proxy does not say https finds it there
+                await PlainTextResponse(sentence, 403)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+class Downloads:
+    """ASGI middleware that answers 403 below Streamlit's path of downloads to who has not logged in.
+
+    Args:
+        app: what it stands before.
+        path: where they are.
+    """
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self._app, self._path = app, path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or refuse it."""
+        is_download = scope["type"] == "http" and scope["path"].startswith(self._path)
+        if is_download and has_login() and asking(Request(scope)) is None:
+            await PlainTextResponse("Log in to download.", 403)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _is_encrypted(scope: Scope) -> bool:
+    """Return whether the browser speaks TLS: to the lab, or to a proxy that says so and that uvicorn trusts."""
+    return scope["scheme"] in ("https", "wss")
 
 
 def _login_problem() -> str | None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import hashlib
 import itertools
 import secrets
@@ -14,12 +13,12 @@ from typing import Any, NamedTuple
 
 import orjson
 import streamlit as st
-from itsdangerous import BadSignature, URLSafeSerializer
+from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pages.widgets import ASSETS, figure
+from pages.widgets import ASSETS, figure, visitor
 from pages.widgets.figure import Json, Shown
 from pages.widgets.news import FIRST_SECONDS, beat, news, nothing_yet, seconds_until
 from pages.widgets.text import ACTIONS
@@ -35,6 +34,7 @@ PAPER = {
 }  # fmt: skip
 READ_SECONDS = 0.3  # for the updates of a very long run, each time
 MAX_ANSWERS = 32
+PERIOD = 43_200  # seconds, for which a view has the same address; it ends with the next period
 # Such an answer never changes, and base64 is not worth compressing.
 KEPT = {"Cache-Control": "private, max-age=86400, immutable", "Content-Encoding": "identity"}
 FRESH = {"Cache-Control": "no-store"}
@@ -52,12 +52,17 @@ class _Answer(NamedTuple):
     beat: float | None
 
 
-_answers: OrderedDict[tuple[str, str], _Answer] = OrderedDict()  # the last ones, by address and version
-_Found = tuple[bytes, dict[str, str]]  # content and headers of an answer
-_under_way: dict[tuple[str, str], asyncio.Future[_Found]] = {}  # by address and query
+class _Signer(TimestampSigner):
+    def get_timestamp(self) -> int:
+        return super().get_timestamp() // PERIOD * PERIOD
 
-# Whoever a page has given an address may ask there; nobody else can make one.
-_addresses = URLSafeSerializer(secrets.token_bytes(32))
+
+_answers: OrderedDict[tuple[Shown, str], _Answer] = OrderedDict()  # the last ones, by view and version
+_Found = tuple[bytes, dict[str, str]]  # content and headers of an answer
+_under_way: dict[tuple[Shown, str], asyncio.Future[_Found]] = {}  # by view and query
+
+# Whom a page has given an address, by their log-in, may ask there until it ends; nobody else can make one.
+_addresses = URLSafeTimedSerializer(secrets.token_bytes(32), signer=_Signer)
 # Threads of their own: what is asked waits for the store, and must not make Streamlit wait.
 _readers = ThreadPoolExecutor(2, "reader")
 
@@ -137,21 +142,25 @@ def subject(config: Config) -> str:
 
 
 def address(shown: Shown) -> str:
-    """Return where a view is, under the route."""
-    return str(_addresses.dumps(asdict(shown)))
+    """Return where a view is, under the route, for who looks at the page that is being drawn."""
+    return str(_addresses.dumps([asdict(shown), visitor.present().id]))
 
 
 async def answer(request: Request) -> Response:
     """Answer a browser: with what is new, with a table of numbers, or with an episode, as it asks.
 
-    An address that a page has given is answered even where there is no such run, or none yet. 404 to any other address,
-    400 to a question that cannot be read, 503 where the store cannot be.
+    An address that a page has given is answered even where there is no such run, or none yet. 404 to any other address
+    and to one that has ended, 403 to who is not logged in as whom it was given, 400 to a question that cannot be read,
+    503 where the store cannot be.
     """
-    asked = request.path_params["address"], request.url.query
     try:
+        shown, given_to = _read(request.path_params["address"])
+        if given_to != visitor.asking(request):
+            return Response(status_code=403)
+        asked = shown, request.url.query
         found = _under_way.get(asked)
         if found is None:  # of all who ask the same at the same time, one asks the store
-            found = _under_way[asked] = asyncio.ensure_future(_find(asked[0], request.query_params))
+            found = _under_way[asked] = asyncio.ensure_future(_find(shown, request.query_params))
             found.add_done_callback(lambda _: _under_way.pop(asked))
         content, headers = await asyncio.shield(found)  # who goes away does not end it for the others
     except BadSignature:
@@ -165,27 +174,27 @@ async def answer(request: Request) -> Response:
     return Response(content, media_type="application/json", headers=headers)
 
 
-async def _find(given: str, query: QueryParams) -> _Found:
-    shown, versions = _read(given), [int(part) for part in query.get("version", "").split("-") if part]
+async def _find(shown: Shown, query: QueryParams) -> _Found:
+    versions = [int(part) for part in query.get("version", "").split("-") if part]
     policy, agent = (int(query[name]) if query.get(name) else None for name in ("policy", "agent"))
     if policy is not None:
         return await _episode(shown, policy, agent, "frames" in query)
-    ask = (_numbers, shown) if "numbers" in query else (_news, given, shown, versions)
+    ask = (_numbers, shown) if "numbers" in query else (_news, shown, versions)
     return await asyncio.get_running_loop().run_in_executor(_readers, *ask), FRESH
 
 
-@functools.lru_cache(maxsize=256)
-def _read(address: str) -> Shown:
-    given = _addresses.loads(address)
-    return Shown(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+def _read(address: str) -> tuple[Shown, str | None]:
+    """Return the view at an address, and to whom it was given."""
+    view, given_to = _addresses.loads(address, max_age=PERIOD)
+    return Shown(**{name: tuple(value) if isinstance(value, list) else value for name, value in view.items()}), given_to
 
 
-def _news(given: str, shown: Shown, versions: list[int]) -> bytes:
+def _news(shown: Shown, versions: list[int]) -> bytes:
     """Return the news since some versions; what many ask for is made once, for as long as nothing has changed."""
     if shown.run_id is None:
         return orjson.dumps({"next": None, **nothing_yet(Config.from_json(shown.start), shown)})
     stamp = [lab.stamp(shown.run_id), *map(_stamp, shown.beside)]
-    key = (given, "-".join(map(str, versions)))
+    key = (shown, "-".join(map(str, versions)))
     made = _answers.get(key)
     if made is None or made.stamp != stamp:
         progress, beside = lab.progress(shown.run_id, READ_SECONDS), _progress_of(shown.beside)
@@ -196,7 +205,7 @@ def _news(given: str, shown: Shown, versions: list[int]) -> bytes:
     return made.content[:-1] + b',"next":%s}' % orjson.dumps(seconds_until(made.beat, shown.run_id))
 
 
-def _keep(key: tuple[str, str], made: _Answer) -> None:
+def _keep(key: tuple[Shown, str], made: _Answer) -> None:
     _answers[key] = made
     while len(_answers) > MAX_ANSWERS:
         _answers.popitem(last=False)

@@ -1,12 +1,18 @@
 """Who looks at the page: the person who is logged in, else the browser's session; and the way in and out."""
 
 import functools
+import json
 import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
+from starlette.requests import Request
+from streamlit.auth_util import get_cookie_with_chunks
+from streamlit.web.server.server_util import AUTH_COOKIE_NAME, get_cookie_secret
+from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
 
 from pages.widgets.text import plain
 from pg_core import lab
@@ -32,12 +38,27 @@ def present() -> lab.Visitor:
     if not has_login():
         return lab.Visitor(None, session, admin=True)
     claims = st.user.to_dict()
-    if claims.get("is_logged_in") is not True or not claims.get("iss") or not claims.get("sub"):
+    if (person := _person(claims)) is None:
         return lab.Visitor(None, session, admin=False)
-    person = f"{claims['iss']} {claims['sub']}"
     names = {person, claims.get("email") if claims.get("email_verified") is True else None}
     admins = {entry.strip() for entry in os.environ.get("PG_LAB_ADMINS", "").split(",")} - {""}
     return lab.Visitor(person, session, admin=not names.isdisjoint(admins))
+
+
+def asking(request: Request) -> str | None:
+    """Return the `Visitor.id` of who asks, by the cookie of their log-in; None without one."""
+
+    def read(name: str) -> bytes | None:
+        return decode_signed_value(get_cookie_secret(), name, request.cookies.get(name, ""))
+
+    cookie = get_cookie_with_chunks(read, AUTH_COOKIE_NAME) if has_login() else None
+    return _person(json.loads(cookie)) if cookie else None
+
+
+def _person(claims: Mapping[str, Any]) -> str | None:
+    if claims.get("is_logged_in") is not True or not claims.get("iss") or not claims.get("sub"):
+        return None
+    return f"{claims['iss']} {claims['sub']}"
 
 
 def require_login() -> None:

@@ -2,6 +2,8 @@
 
 import contextlib
 import secrets
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -74,6 +76,13 @@ def test_only_the_owner_and_an_administrator_control_a_run(
         [run] = store.runs()
         assert run.owner == f"{provider.url} 1"
         expect(ann.locator(".lab-status")).to_contain_text("running")  # a run that has not begun cannot be forked
+        with ann.expect_request("**/lab/live/*") as asked:
+            pass
+        address = asked.value.url
+        assert ann.request.get(address).status == 200
+        assert bob.request.get(address).status == 403
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(address)
         bob.goto(f"{server.url}/?run={run.id}")
         expect(bob.locator(".lab-status")).to_contain_text(run.name)
         page = bob.get_by_test_id("stMainBlockContainer")
@@ -107,6 +116,13 @@ def test_an_administrator_deletes_what_others_started(browser: Browser, server: 
     with visit(browser, server, provider, "3") as eve:
         eve.goto(f"{server.url}/runs")
         select_first(eve)
+        eve.get_by_role("button", name="Export").click()
+        with eve.expect_download() as download:
+            eve.get_by_role("button", name="The whole run, to be imported again").click()
+        assert download.value.failure() is None
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(download.value.url)
+        eve.keyboard.press("Escape")
         eve.get_by_role("button", name="Delete").click()
         expect(eve.get_by_text("1 run deleted.")).to_be_visible()
         assert store.runs() == []

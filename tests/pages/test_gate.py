@@ -1,20 +1,33 @@
 """Where the lab may be served, what its answers say, and what a page tells of an error: with real servers."""
 
+import contextlib
 import http.client
+import json
 import os
 import re
+import secrets
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+from streamlit.web.server.server_util import AUTH_COOKIE_NAME
+from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
+from websockets.http11 import Response
+from websockets.sync.client import ClientConnection, connect
 
-from pages.widgets import gate
+from pages.widgets import gate, instrument
 from pg_core.runs.paths import ROOT
-from tests.serving import Server, free_port
+from tests.serving import Server, free_port, serve
 
 
 @pytest.mark.parametrize(
@@ -30,7 +43,7 @@ WEAK = '[auth]\ncookie_secret = "too short"\n'
 
 
 @pytest.mark.parametrize(
-    ("options", "environment", "secrets", "sentence"),
+    ("options", "environment", "told", "sentence"),
     [
         (["--server.address", "0.0.0.0"], {}, "", r"not served at the address 0\.0\.0\.0, where others could reach it"),
         ([], {"STREAMLIT_SERVER_ADDRESS": "::"}, "", "not served at the address ::, where others"),
@@ -40,10 +53,10 @@ WEAK = '[auth]\ncookie_secret = "too short"\n'
     ],
     ids=["wildcard", "environment", "weak secret", "broken secrets", "bad limit"],
 )
-def test_a_lab_that_is_not_safe_does_not_start(tmp_path: Path, options, environment, secrets, sentence) -> None:
-    (tmp_path / "secrets.toml").write_text(secrets)
+def test_a_lab_that_is_not_safe_does_not_start(tmp_path: Path, options, environment, told, sentence) -> None:
+    (tmp_path / "secrets.toml").write_text(told)
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(free_port()), *options]
-    command += ["--secrets.files", str(tmp_path / "secrets.toml")] if secrets else []
+    command += ["--secrets.files", str(tmp_path / "secrets.toml")] if told else []
     environment = {**os.environ, "PG_LAB_DATA": str(tmp_path / "data"), **environment}
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
@@ -66,25 +79,206 @@ def test_another_host_name_is_refused_and_every_answer_has_safe_headers(server: 
         assert {name: found.headers[name] for name in gate.HEADERS} == gate.HEADERS
 
 
+def stream(server: Server, origin: str, host: str | None = None) -> ClientConnection:
+    """Open the WebSocket of a page, as a browser does that takes `host` for the name of this machine."""
+    port = urlsplit(server.url).port
+    url = f"ws://{host or f'127.0.0.1:{port}'}/_stcore/stream"
+    return connect(url, sock=socket.create_connection(("127.0.0.1", port)), origin=origin, proxy=None, compression=None)
+
+
+def refusal(server: Server, origin: str, host: str | None = None) -> Response:
+    with pytest.raises(InvalidStatus) as refused, stream(server, origin, host):
+        pass
+    return refused.value.response
+
+
+def foreign(server: Server) -> list[str]:
+    """Return origins that are not the lab's, though some are of its machine."""
+    port = urlsplit(server.url).port
+    same_machine = [f"http://127.0.0.1:{port + 1}", "http://127.0.0.1", f"http://localhost:{port}", "http://localhost"]
+    return [*same_machine, f"https://127.0.0.1:{port}", "null", "", "http://evil.example.org", f"{server.url}/"]
+
+
+def test_a_page_of_another_origin_gets_no_connection(server: Server) -> None:
+    for origin in foreign(server):
+        assert refusal(server, origin).status_code == 403, origin
+    # whose name points to this machine by now
+    assert refusal(server, "http://evil.example.org", "evil.example.org").status_code == 400
+    localhost = f"localhost:{urlsplit(server.url).port}"
+    for origin, host in ((server.url, None), (f"http://{localhost}", localhost)):
+        with stream(server, origin, host):
+            pass
+
+
+ASKED = [
+    *[(method, "/_stcore/upload_file/session/file") for method in ("PUT", "POST", "DELETE", "OPTIONS")],
+    *[("GET", path) for path in ("/", "/_stcore/health", "/media/x.png", "/lab/plotly/plotly.min.js")],
+    ("GET", f"/{instrument.SCRIPTS_ROUTE}/instrument.js"),
+    ("GET", f"/{instrument.ROUTE}/x"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), ASKED)
+def test_a_page_of_another_origin_gets_no_answer(server: Server, method: str, path: str) -> None:
+    def ask(*origins: str) -> str:
+        connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
+        connection.putrequest(method, path)
+        for origin in origins:
+            connection.putheader("Origin", origin)
+        connection.endheaders()
+        found = connection.getresponse()
+        return f"{found.status} {found.read().decode(errors='replace')}"
+
+    for origin in foreign(server):
+        for origins in ([origin], [origin, server.url], [server.url, origin]):
+            assert ask(*origins).startswith(f"403 A page of {origin} is refused: the lab is at {server.url}.")
+    for origins in ([], [server.url]):
+        assert "is refused" not in ask(*origins)
+
+
+async def greet(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await WebSocket(scope, receive, send).accept()
+    else:
+        await PlainTextResponse("Hello.")(scope, receive, send)
+
+
 @pytest.mark.parametrize(
-    ("origin", "host", "opens"),
+    ("proxy", "forwarded", "own"),
     [
-        (None, None, True),
-        ("http://evil.example.org", None, False),
-        ("null", None, False),
-        ("http://evil.example.org", "evil.example.org", False),  # whose name points to this machine by now
+        ("127.0.0.1", "https", "https://localhost"),
+        ("127.0.0.1", "http", "http://localhost"),
+        ("127.0.0.1", None, "http://localhost"),
+        ("192.0.2.1", "https", "http://localhost"),  # a stranger
     ],
 )
-def test_a_page_of_another_origin_gets_no_connection(server: Server, origin, host, opens) -> None:
-    url = server.url.replace("http", "ws")
-    sock = socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])))
-    target = f"ws://{host}" if host else url
-    stream = dict(sock=sock, origin=origin or server.url, proxy=None, compression=None)
-    if opens:
-        with connect(f"{target}/_stcore/stream", **stream):
+def test_a_proxy_says_whether_the_browser_speaks_tls(proxy: str, forwarded: str | None, own: str) -> None:
+    app = ProxyHeadersMiddleware(gate.OwnOrigin(greet))  # with which uvicorn serves
+    visitor = TestClient(app, "http://localhost", client=(proxy, 1))
+    for origin in ("http://localhost", "https://localhost"):
+        headers = {"Origin": origin} | ({"X-Forwarded-Proto": forwarded} if forwarded else {})
+        assert (visitor.get("/", headers=headers).status_code == 200) is (origin == own)
+        refused = contextlib.nullcontext() if origin == own else pytest.raises(WebSocketDenialResponse)
+        with refused, visitor.websocket_connect("ws://localhost/", headers=headers):
             pass
-    else:
-        with pytest.raises(InvalidStatus) as refused, connect(f"{target}/_stcore/stream", **stream):
+
+
+LOGIN = """
+[auth]
+redirect_uri = "https://lab.example.org/oauth2callback"
+cookie_secret = "{secret}"
+client_id = "lab"
+client_secret = "lab"
+server_metadata_url = "http://127.0.0.1:9/nobody-asks-there"
+"""
+
+
+SECRET = secrets.token_hex(32)
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A lab with a log-in."""
+    data = tmp_path_factory.mktemp("lab")
+    (data / "secrets.toml").write_text(LOGIN.format(secret=SECRET))
+    with serve(data, "--secrets.files", str(data / "secrets.toml")) as server:
+        yield server
+
+
+ROUTES = """
+import app
+
+app.app._runtime = app.app._create_runtime()
+for route in app.app._build_starlette_app().routes:
+    print(route.path)
+"""
+PUBLIC = re.findall(r"^\| `(\w+) (/\S*)`.* \| (\d+) \|", (ROOT / "docs" / "deployment.md").read_text(), re.MULTILINE)
+
+
+def test_what_is_public_is_documented(tmp_path: Path) -> None:
+    environment = {**os.environ, "PG_LAB_DATA": str(tmp_path)}
+    found = subprocess.run(
+        [sys.executable, "-c", ROUTES], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    routes = {path.split("{")[0].rstrip("/") for path in found.stdout.splitlines()}
+    documented = [path.replace("VERSION", instrument.VERSION) for _, path, _ in PUBLIC]
+    assert {max((route for route in routes if path.startswith(route)), key=len) for path in documented} == routes
+
+
+@pytest.mark.parametrize(("method", "path", "status"), PUBLIC, ids=[path for _, path, _ in PUBLIC])
+def test_who_has_not_logged_in_gets_what_is_documented(locked: Server, method: str, path: str, status: str) -> None:
+    if status == "101":
+        with stream(locked, locked.url) as page:
+            assert page.response.status_code == 101
+        return
+    connection = http.client.HTTPConnection(urlsplit(locked.url).netloc)
+    connection.request(method, path.replace("VERSION", instrument.VERSION))
+    assert connection.getresponse().status == int(status)
+
+
+@pytest.mark.parametrize(
+    ("secret", "claims", "status"),
+    [
+        (SECRET, {"is_logged_in": True, "iss": "https://accounts.example.org", "sub": "1"}, 404),  # it is looked for
+        (SECRET, {"is_logged_in": False, "iss": "https://accounts.example.org", "sub": "1"}, 403),
+        (SECRET, {"is_logged_in": True}, 403),
+        ("x", {"is_logged_in": True, "iss": "https://accounts.example.org", "sub": "1"}, 403),
+    ],
+)
+def test_downloads_are_for_who_has_logged_in(locked: Server, secret: str, claims: dict, status: int) -> None:
+    cookie = create_signed_value(secret, AUTH_COOKIE_NAME, json.dumps(claims)).decode()
+    connection = http.client.HTTPConnection(urlsplit(locked.url).netloc)
+    connection.request("GET", "/media/x.bin", headers={"Cookie": f"{AUTH_COOKIE_NAME}={cookie}"})
+    assert connection.getresponse().status == status
+
+
+@pytest.mark.parametrize(("path", "number"), [("/_stcore/health", 1), ("/auth/logout", 2)])
+@pytest.mark.parametrize(("scheme", "is_secure"), [("https", True), ("http", False)])
+def test_cookies_are_secure_where_the_browser_speaks_tls(
+    locked: Server, path: str, number: int, scheme: str, is_secure: bool
+) -> None:
+    connection = http.client.HTTPConnection(urlsplit(locked.url).netloc)
+    connection.request("GET", path, headers={"X-Forwarded-Proto": scheme})
+    found = connection.getresponse().headers.get_all("Set-Cookie")
+    assert [("Secure" in cookie.split("; ")) for cookie in found] == [is_secure] * number
+
+
+def test_a_cookie_is_not_made_secure_twice() -> None:
+    async def sets(scope: Scope, receive: Receive, send: Send) -> None:
+        response = PlainTextResponse("secure")
+        response.set_cookie("one", "secure", secure=True)
+        response.set_cookie("two", "secure")
+        await response(scope, receive, send)
+
+    cookies = TestClient(gate.SafeHeaders(sets), "https://localhost").get("/").headers.get_list("Set-Cookie")
+    assert [cookie.lower().count("; secure") for cookie in cookies] == [1, 1]
+
+
+SPY = """
+import os, sys
+
+def note(event, args):
+    if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect", "socket.sendto", "socket.sendmsg"):
+        address = args[0] if event.startswith("socket.get") else args[1]
+        host = address[0] if isinstance(address, tuple) else address
+        if isinstance(host, str) and not host.startswith(("127.", "localhost", "0.0.0.0", "/")):
+            with open(os.environ["SPIED"], "a") as file:
+                print(event, host, file=file)
+
+sys.addaudithook(note)
+"""
+
+
+def test_the_lab_asks_nobody_outside(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SPY)
+    spied, data = tmp_path / "spied", tmp_path / "data"
+    spied.touch()
+    data.mkdir()
+    more = {"PYTHONPATH": str(tmp_path), "SPIED": str(spied), "PG_LAB_ALLOW_ANYONE": "1"}
+    with serve(data, "--server.address", "0.0.0.0", **more) as server:  # as in a container
+        for number in range(100):
+            refusal(server, f"http://evil{number}.example.org")
+        with stream(server, server.url):
             pass
-        assert refused.value.response.status_code in (400, 403)
-    sock.close()
+    assert spied.read_text() == ""
+    assert server.url in (data / "server.log").read_text()  # where it is to be opened

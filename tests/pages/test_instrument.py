@@ -106,6 +106,20 @@ def test_an_address_that_no_page_has_given_finds_nothing(read: list[Progress]) -
         assert ask(address, query).status_code == 400
 
 
+def test_an_address_is_the_same_for_half_a_day_and_ends_within_a_day(
+    read: list[Progress], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at(seconds: int) -> str:
+        monkeypatch.setattr("itsdangerous.timed.time.time", lambda: 1000 * instrument.PERIOD + seconds)
+        return instrument.address(Shown("a"))
+
+    early, late = at(0), at(instrument.PERIOD - 1)
+    assert early == late and ask(early).status_code == 200
+    assert at(2 * instrument.PERIOD - 1) != early and ask(early).status_code == 200
+    at(2 * instrument.PERIOD)
+    assert ask(early).status_code == 404
+
+
 def test_a_run_that_has_not_begun_is_asked_for_again(read: list[Progress]) -> None:
     assert json.loads(ask(instrument.address(Shown("b"))).content) == {"unknown": True, "next": news.FIRST_SECONDS}
 
