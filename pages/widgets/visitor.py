@@ -5,8 +5,10 @@ import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
+from streamlit.runtime import get_instance
 
 from pages.widgets.text import plain
 from pg_core import lab
@@ -32,12 +34,25 @@ def present() -> lab.Visitor:
     if not has_login():
         return lab.Visitor(None, session, admin=True)
     claims = st.user.to_dict()
-    if claims.get("is_logged_in") is not True or not claims.get("iss") or not claims.get("sub"):
+    person = _person(claims)
+    if person is None:
         return lab.Visitor(None, session, admin=False)
-    person = f"{claims['iss']} {claims['sub']}"
     names = {person, claims.get("email") if claims.get("email_verified") is True else None}
     admins = {entry.strip() for entry in os.environ.get("PG_LAB_ADMINS", "").split(",")} - {""}
     return lab.Visitor(person, session, admin=not names.isdisjoint(admins))
+
+
+def may_enter(session_id: str) -> bool:
+    """Return whether a session of Streamlit's is open and, where there is a log-in, a person's."""
+    session = get_instance().get_app_session(session_id)
+    return session is not None and (not has_login() or _person(session._user_info) is not None)
+
+
+def _person(claims: Mapping[str, Any]) -> str | None:
+    """Return the id of who is logged in with a provider's claims, None for nobody."""
+    if claims.get("is_logged_in") is not True or not claims.get("iss") or not claims.get("sub"):
+        return None
+    return f"{claims['iss']} {claims['sub']}"
 
 
 def require_login() -> None:
