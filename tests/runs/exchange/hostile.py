@@ -102,6 +102,22 @@ def zip64(parts: Parts) -> bytes:
     return data[:-22] + record + struct.pack("<4sLQL", b"PK\x06\x07", 0, start, 1) + end
 
 
+def many_entries(parts: Parts) -> bytes:
+    """Have the directory hold 10,000 entries more than the end says."""
+    data = pack(parts)
+    start, length = struct.unpack("<L", data[-6:-2])[0], len(data) - 22 - struct.unpack("<L", data[-6:-2])[0]
+    directory = data[start:-22] + 10_000 * (struct.pack("<4s38xL", b"PK\x01\x02", 0))
+    assert len(directory) == length + 460_000
+    end = data[-22:-10] + struct.pack("<2L2x", len(directory), start)
+    return data[:start] + directory + end
+
+
+def some_entries(parts: Parts) -> bytes:
+    """Have the directory hold as many entries as its length allows, each without a name."""
+    data, entries = pack({}), 4_000
+    return entries * struct.pack("<4s38xL", b"PK\x01\x02", 0) + data[:-10] + struct.pack("<2L2x", entries * 46, 0)
+
+
 def other_changes(parts: Parts, *changes: dict, update: int | None = 3) -> Parts:
     """Return the members with other changes, the last in force from update 3 on."""
     updates = [update] * (len(changes) - 1) + [update if len(changes) == 1 else 3]
@@ -128,6 +144,8 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "folder": (lambda p: added(p, "updates/"), "which no export has"),
     "pickle": (lambda p: added(p, "checkpoints/0000006.pkl"), "which no export has"),
     "many members": (lambda p: {**p, **{f"policies/{i:07}.npy": b"" for i in range(1501)}}, "at most 1,500 members"),
+    "more members than it says": (many_entries, "must have at most 192,000 bytes, got 46"),
+    "somewhat more": (some_entries, "must have at most 1,500 members"),
     "twice": (twice, "two members of one name"),
     "link": (link, "'config.json' must be a regular file"),
     "encrypted": (encrypted, "not encrypted"),
