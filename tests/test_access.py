@@ -1,5 +1,6 @@
 """Who may do what with whose runs, and how many of them, whatever the pages draw."""
 
+import io
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,6 +9,8 @@ import pytest
 
 from pg_core import lab
 from pg_core.config import Config, ConfigError
+from pg_core.runs.exchange import archive, exports
+from pg_core.runs.store import quotas
 from pg_core.runs.store.records import Batch, Snapshot
 from pg_core.runs.store.store import Store
 
@@ -203,13 +206,38 @@ def test_a_visitor_stores_so_much_and_deleting_makes_room(store, monkeypatch):
     acts(ANN)
     run_id = ended(store, lab.start(CONFIG))
     monkeypatch.setenv("PG_LAB_MAX_STORED_GB", "1e-9")  # a byte
-    with pytest.raises(lab.NotAllowed, match=r"Your runs take .* GB of disk, which is the limit: delete some first"):
+    with pytest.raises(
+        lab.NotAllowed, match=r"Your runs take .* GB of disk, and the limit is 1e-09 GB: delete some first"
+    ):
         lab.start(CONFIG)
     acts(BOB)
     lab.start(CONFIG)
     acts(ANN)
     lab.delete(run_id)
     lab.start(CONFIG)
+
+
+def zipped(store: Store, config: Config) -> bytes:
+    """Return an exported run that has done nothing, but for a checkpoint."""
+    policy, checkpoint = archive.split(np.zeros((), archive.checkpoint_type(config, 0, full=True)))
+    checkpoint["env_steps_to_solve"] = np.full(config.num_agents, -1)
+    run_id, file = store.create(config, process="me", owner="https://id Eve"), io.BytesIO()
+    store.commit(run_id, "me", Batch([], {}, {}, [Snapshot(0, policy, checkpoint)]))
+    store.transition(run_id, ["starting"], state="stopped", process=None)
+    exports.write_zip(store, store.run(run_id), file)
+    return file.getvalue()
+
+
+def test_deleting_is_no_way_around_the_limit(store, monkeypatch):
+    acts(ANN)
+    packed = zipped(store, CONFIG)
+    first = lab.import_run(io.BytesIO(packed))
+    _, size = quotas.usage(store, ANN.id)
+    monkeypatch.setenv("PG_LAB_MAX_STORED_GB", str(2.5 * size / 1e9))
+    for _ in range(4):
+        lab.delete(lab.import_run(io.BytesIO(packed)))
+        assert quotas.usage(store, ANN.id)[1] <= 3 * size  # what is larger than the rest of the limit still comes in
+    assert store.has(first)
 
 
 def test_no_run_starts_on_a_disk_that_is_nearly_full(monkeypatch):

@@ -67,7 +67,7 @@ def admission() -> Iterator[Visitor]:
 
 
 def check_stored() -> Visitor:
-    """Return who may store one more run.
+    """Return who may store one more run; their oldest deleted runs go where they are in its way.
 
     Raises:
         NotAllowed: the visitor's runs fill their quota, the disk is nearly full, or the visitor has not logged in.
@@ -77,9 +77,11 @@ def check_stored() -> Visitor:
         raise NotAllowed("Log in to start runs.")
     _check_disk(state.store().folder)
     if key := acting.id or acting.session:
-        _, stored = quotas.usage(state.store(), key)
-        if stored >= limit("PG_LAB_MAX_STORED_GB") * GB:
-            raise NotAllowed(f"Your runs take {stored / GB:.2g} GB of disk, which is the limit: delete some first.")
+        most = limit("PG_LAB_MAX_STORED_GB") * GB
+        stored = quotas.make_room(state.store(), key, most)
+        if stored >= most:
+            limited = f"the limit is {most / GB:.2g} GB: delete some first."
+            raise NotAllowed(f"Your runs take {stored / GB:.2g} GB of disk, and {limited}")
     return acting
 
 
