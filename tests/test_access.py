@@ -1,6 +1,9 @@
 """Who may do what with whose runs, and how many of them, whatever the pages draw."""
 
 import io
+import itertools
+import threading
+import tracemalloc
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -228,6 +231,56 @@ def zipped(store: Store, config: Config) -> bytes:
     return file.getvalue()
 
 
+def peak(act) -> int:
+    """Return how many bytes were taken at most, at a time, while something was done."""
+    tracemalloc.start()
+    try:
+        act()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_import_is_refused_before_anything_is_unpacked(store, monkeypatch):
+    large = Config(num_agents=16, hidden_layers=(252, 252), baseline="value")
+    size = archive.checkpoint_type(large, 0, full=True).itemsize  # 29 MB of zeros
+    packed = zipped(store, large)
+    assert len(packed) < size / 500
+    acts(ANN)
+    lab.import_run(io.BytesIO(zipped(store, CONFIG)))  # whose imports have been used before
+
+    def refused(words: str) -> None:
+        with pytest.raises(lab.NotAllowed, match=words):
+            lab.import_run(io.BytesIO(packed))
+
+    with monkeypatch.context() as less:
+        less.setenv("PG_LAB_MAX_STORED_GB", str(size / 1e9))
+        words = r"take 1\.3e-05 GB of disk, this one would take 0\.029 GB, and the limit is 0\.029 GB: delete some"
+        assert peak(lambda: refused(words)) < size / 50
+    with monkeypatch.context() as less:
+        less.setattr("pg_core.learning.memory.free", lambda: 3 * size)
+        assert (
+            peak(lambda: refused("0.088 GB of memory are free, too little for this run: try again later")) < size / 50
+        )
+    assert peak(lambda: lab.import_run(io.BytesIO(packed))) < 2.5 * size  # as it comes, and as it is stored
+    assert len(lab.runs()) == 4
+
+
+def test_imports_are_one_at_a_time(store):
+    reads: list[int] = []
+
+    class File(io.BytesIO):
+        def read(self, *size: int) -> bytes:
+            reads.append(threading.get_ident())
+            return super().read(*size)
+
+    packed = zipped(store, CONFIG)
+    with ThreadPoolExecutor(8) as threads:
+        assert len({*threads.map(lambda _: lab.import_run(File(packed)), range(16))}) == 16
+    turns = [one for one, _ in itertools.groupby(reads)]
+    assert len(turns) <= 16
+
+
 def test_deleting_is_no_way_around_the_limit(store, monkeypatch):
     acts(ANN)
     packed = zipped(store, CONFIG)
@@ -236,8 +289,11 @@ def test_deleting_is_no_way_around_the_limit(store, monkeypatch):
     monkeypatch.setenv("PG_LAB_MAX_STORED_GB", str(2.5 * size / 1e9))
     for _ in range(4):
         lab.delete(lab.import_run(io.BytesIO(packed)))
-        assert quotas.usage(store, ANN.id)[1] <= 3 * size  # what is larger than the rest of the limit still comes in
-    assert store.has(first)
+        assert quotas.usage(store, ANN.id)[1] <= 2.5 * size
+    assert store.has(first) and len(store.runs(deleted=True)) == 3  # with the one that was exported
+    lab.import_run(io.BytesIO(packed))
+    with pytest.raises(lab.NotAllowed, match="this one would take"):
+        lab.import_run(io.BytesIO(packed))
 
 
 def test_no_run_starts_on_a_disk_that_is_nearly_full(monkeypatch):

@@ -1,5 +1,6 @@
 """Runs that leave the lab as files, and runs that come in."""
 
+import threading
 from collections.abc import Sequence
 from typing import BinaryIO
 
@@ -19,6 +20,8 @@ FORMATS = {  # what follows a run's name in that of its file, and what is in it
 }
 OF_ONE_AGENT = ("keras", "replay")
 TABLES = {"csv": tables.write_episodes, "parquet": tables.write_updates}  # which may hold several runs
+
+_importing = threading.Lock()  # what is free for one import is free for one
 
 
 def export_formats() -> dict[str, tuple[str, str]]:
@@ -81,7 +84,9 @@ def import_run(file: BinaryIO) -> str:
 
     Raises:
         ConfigError: it is no exported run, or one that this lab cannot keep.
-        NotAllowed: the visitor's runs take as much of the disk as they may, or it has too little room.
+        NotAllowed: with it the visitor's runs would take more of the disk than they may, or disk or memory have too
+            little room.
     """
-    acting = limits.check_stored()
-    return imports.import_run(state.store(), file, acting.id, acting.session)
+    with _importing:
+        acting = limits.check_stored()
+        return imports.import_run(state.store(), file, acting.id, acting.session, limits.check_import)

@@ -6,7 +6,7 @@ All of it is arrays, JSON and text; nothing is executed, and nothing is written 
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, BinaryIO
 
@@ -32,7 +32,10 @@ ENDED = ("solved", "finished", "failed")
 MAX_REASON, MAX_CHANGES = 2_000, 5_000
 
 
-def import_run(store: Store, file: BinaryIO, owner: str | None = None, session: str | None = None) -> str:
+def import_run(
+    store: Store, file: BinaryIO, owner: str | None = None, session: str | None = None,
+    admit: Callable[[int, int], object] | None = None,
+) -> str:  # fmt: skip
     """Add the run in an exported zip, and return its new id.
 
     It has ended as it had when it was exported, or is stopped and can be resumed. It is written in many short
@@ -43,6 +46,8 @@ def import_run(store: Store, file: BinaryIO, owner: str | None = None, session: 
         file: seekable.
         owner: whose it becomes: the id of a log-in.
         session: of the browser that it came from.
+        admit: is told before any array is unpacked how many bytes all of them have, and the largest; raises if they
+            must not come in.
 
     Raises:
         ImportRefused: the file is no exported run, or not one that this lab can keep; the store is as before.
@@ -51,6 +56,14 @@ def import_run(store: Store, file: BinaryIO, owner: str | None = None, session: 
     manifest: Manifest = _read(members, "manifest.json", Manifest)
     config = _config(members, manifest.format_version)
     changes = _changes(members, config)
+    sizes = _sizes(members, config, manifest)
+    if name := next((name for name, size in sizes.items() if size > archive.MAX_ARRAY), None):
+        raise ImportRefused(
+            f"`{name}` must have at most {archive.MAX_ARRAY:,} bytes, and for such a config has {sizes[name]:,}: "
+            "move such runs by `store backup`."
+        )
+    if admit:
+        admit(sum(sizes.values()), max(sizes.values(), default=0))
     with _naming("manifest.json"):
         valid_text("reason", manifest.reason, 0, MAX_REASON, lines=True)
         process = process_name()
@@ -120,6 +133,29 @@ def _changes(members: Members, config: Config) -> list[RecordedChange]:
     return changes
 
 
+def _sizes(members: Members, config: Config, manifest: Manifest) -> dict[str, int]:
+    """Return the bytes that each array must have: they follow from the config, not from what the zip says of itself."""
+    version = manifest.format_version
+    update = archive.update_type(config, version).itemsize
+    files = archive.update_members(config, manifest.updates, version)
+    sizes = {name: update * len(indices) for name, indices in files.items()}
+    for name, (at, full) in _kept(members, manifest.updates).items():
+        sizes[name] = archive.checkpoint_type(config, at, full, numbered=version == 1).itemsize
+    return sizes
+
+
+def _kept(members: Members, count: int) -> dict[str, tuple[int, bool]]:
+    """Return after how many updates each policy or checkpoint was kept, and whether it is a whole checkpoint."""
+    kept: dict[str, tuple[int, bool]] = {}
+    for name in sorted(name for name in members.names if not name.startswith("updates/") and name.endswith(".npy")):
+        folder, _, file = name.partition("/")
+        at = int(file.removesuffix(".npy"))
+        if at > count or at in {known for known, _ in kept.values()}:
+            raise ImportRefused(f"`{name}` is beyond the run's {count:,} updates, or a second of its update.")
+        kept[name] = at, folder == "checkpoints"
+    return kept
+
+
 def _add_changes(store: Store, run_id: str, changes: list[RecordedChange]) -> None:
     rows = [{"run_id": run_id, **change.model_dump(), "values": json.dumps(change.values)} for change in changes]
     if rows:
@@ -153,18 +189,13 @@ def _row(run_id: str, update: Array) -> dict[str, Any]:
 
 def _add_checkpoints(store: Store, run_id: str, members: Members, config: Config, manifest: Manifest) -> None:
     """Keep policies and checkpoints, one at a time."""
-    count, numbered = manifest.updates, manifest.format_version == 1
-    seen: set[int] = set()
-    for name in sorted(name for name in members.names if not name.startswith("updates/") and name.endswith(".npy")):
-        folder, _, file = name.partition("/")
-        at, full = int(file.removesuffix(".npy")), folder == "checkpoints"
-        if at > count or at in seen:
-            raise ImportRefused(f"`{name}` is beyond the run's {count:,} updates, or a second of its update.")
-        seen.add(at)
-        policy, checkpoint = archive.split(members.array(name, archive.checkpoint_type(config, at, full, numbered), ()))
+    for name, (at, full) in _kept(members, manifest.updates).items():
+        dtype = archive.checkpoint_type(config, at, full, numbered=manifest.format_version == 1)
+        policy, checkpoint = archive.split(members.array(name, dtype, ()))
         before = store.updates(run_id, ["env_steps", "env_steps_to_solve"], at - 1, 1) if at else []
         with _naming(name):
             check_checkpoint(config, at, policy, checkpoint, before[0] if before else None)
         data = {"policy": to_bytes(policy), "checkpoint": to_bytes(checkpoint) if full else None}
+        del policy, checkpoint  # the database makes a copy of its own
         with write(store.engine, run_id) as connection:
             connection.execute(CHECKPOINTS.insert(), {"run_id": run_id, "update": at, **data})

@@ -17,6 +17,7 @@ from pg_core.runs.store.records import Array
 
 END, LOCATOR, LOCAL_HEADER = b"PK\x05\x06", b"PK\x06\x07", 30
 MAX_DIRECTORY = 128 * MAX_MEMBERS  # bytes: 46 and a name of at most 23 for each member, and what other programs add
+CHUNK = 2**20  # bytes that are unpacked at a time
 NAMES = re.compile(r"(manifest|config|changes)\.json|(updates|checkpoints|policies)/[0-9]{7}\.npy", re.ASCII)
 
 
@@ -75,13 +76,15 @@ class Members:
             )
         return np.frombuffer(data, dtype, offset=len(expected)).reshape(shape)
 
-    def _read(self, name: str, limit: int) -> bytes:
+    def _read(self, name: str, limit: int) -> bytearray:
         """Return a member's bytes; what its header says of its size is not believed."""
         if name not in self._infos:
             raise ImportRefused(f"`{name}` is missing.")
+        data = bytearray()  # which grows in place, where `read` puts bytes together anew with each that come
         try:
             with self._zip.open(self._infos[name]) as member:
-                data = member.read(limit + 1)
+                while chunk := member.read(min(CHUNK, limit + 1 - len(data))):
+                    data += chunk
         except Exception as error:  # bytes can be wrong in any way
             raise ImportRefused(f"`{name}` cannot be read: {_line(error)}.") from None
         self._left -= len(data)

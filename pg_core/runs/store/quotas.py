@@ -16,7 +16,9 @@ def usage(store: Store, visitor: str) -> tuple[int, int]:
         store: of the runs.
         visitor: an owner, or the session that started runs without one.
     """
-    active = sa.select(sa.func.count()).where(visitor == VISITOR, RUNS.c.state.in_(ACTIVE), RUNS.c.deleted_at.is_(None))
+    active = sa.select(sa.func.count()).where(
+        VISITOR.in_([visitor]), RUNS.c.state.in_(ACTIVE), RUNS.c.deleted_at.is_(None)
+    )
     with read(store.engine) as connection:
         count = connection.scalar(active) or 0
         return int(count), sum(row.bytes for row in _held(connection, visitor))
@@ -56,4 +58,4 @@ def _held(connection: sa.Connection, visitor: str) -> Sequence[sa.Row[tuple[str,
     parts = sa.cast(RUNS.c.updates, sa.BigInteger) * sa.func.coalesce(one, 0), kept, changes
     held = sum((sa.func.coalesce(part, 0) for part in parts), sa.literal(0))
     wanted = sa.select(RUNS.c.id, RUNS.c.deleted_at, RUNS.c.state, sa.cast(held, sa.BigInteger).label("bytes"))
-    return connection.execute(wanted.where(visitor == VISITOR)).all()
+    return connection.execute(wanted.where(VISITOR.in_([visitor]))).all()

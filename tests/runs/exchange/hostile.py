@@ -186,6 +186,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "huge population": (lambda p: with_json(p, "config.json", num_agents=10**9), "`num_agents` must be"),
     "other population": (lambda p: with_json(p, "config.json", num_agents=3), "follows from the config"),
     "huge network": (lambda p: with_json(p, "config.json", hidden_layers=[512, 512]), "follows from the config"),
+    "vast checkpoint": (lambda p: with_json(p, "config.json", num_agents=512, hidden_layers=[252, 252]), "must have at most 268,435,456 bytes, and for such a config has 536,764,428"),
     "changes no list": (lambda p: {**p, "changes.json": b"{}"}, "`changes.json`"),
     "change of what is fixed": (lambda p: other_changes(p, {"seed": 1}), "`seed` is fixed during a run"),
     "change of self": (lambda p: other_changes(p, {"self": 1}), "must name hyperparameters only"),
