@@ -5,6 +5,7 @@ All of it is arrays, JSON and text; nothing is executed, and nothing is written 
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -16,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 from pg_core.environments import UnsupportedEnvironmentError
 from pg_core.environments.registration import check_named
-from pg_core.runs.exchange import archive
+from pg_core.runs.exchange import archive, derived
 from pg_core.runs.exchange.archive import Manifest, RecordedChange
 from pg_core.runs.exchange.plausibility import check_checkpoint, check_updates
 from pg_core.runs.exchange.untrusted import ImportRefused, Members
@@ -77,8 +78,7 @@ def import_run(
         _add_checkpoints(store, run_id, members, config, manifest)
         ended = manifest.state in ENDED
         summary |= {"state": manifest.state, "reason": manifest.reason} if ended else {"state": "stopped"}
-        summary |= {"steps_per_second": manifest.steps_per_second, "arithmetic": manifest.arithmetic}
-        summary |= {"process": None, "deleted_at": None}
+        summary |= {"arithmetic": manifest.arithmetic, "process": None, "deleted_at": None}
         store.transition(run_id, ["starting"], process, **summary)
     except BaseException:
         with write(store.engine, run_id) as connection:
@@ -171,15 +171,21 @@ def _add_updates(store: Store, run_id: str, members: Members, config: Config, ma
         raise ImportRefused(f"`{min(superfluous)}` holds none of the run's {count:,} updates.")
     last, best_return = np.zeros((), archive.update_type(config)), -np.inf
     last["update"], last["env_steps_to_solve"] = -1, -1
+    recent = np.zeros((config.num_agents, derived.WINDOW), ARRAYS["episodic_returns"])
     for name, indices in files.items():
         updates = archive.completed(members.array(name, stored, (len(indices),)), config)
         with _naming(name):
-            check_updates(config, last, updates)
+            check_updates(config, last, recent, updates)
         with write(store.engine, run_id) as connection:
             connection.execute(UPDATES.insert(), [_row(run_id, update) for update in updates])
+        recent = derived.following(recent, updates)[:, -derived.WINDOW :]
         last, best_return = updates[-1], max(best_return, float(updates["episodic_returns"].max()))
+    if not count:
+        return {}
+    timed = store.updates(run_id, ["env_steps"], max(0, count - derived.RATE_UPDATES - 1), count)
     arrays = {name: last[name] for name in ARRAYS}
-    return totals(count - 1, float(last["seconds"]), arrays, best_return) if count else {}
+    rate = {"steps_per_second": derived.steps_per_second(timed)}
+    return totals(count - 1, float(last["seconds"]), arrays, best_return) | rate
 
 
 def _row(run_id: str, update: Array) -> dict[str, Any]:
@@ -192,9 +198,10 @@ def _add_checkpoints(store: Store, run_id: str, members: Members, config: Config
     for name, (at, full) in _kept(members, manifest.updates).items():
         dtype = archive.checkpoint_type(config, at, full, numbered=manifest.format_version == 1)
         policy, checkpoint = archive.split(members.array(name, dtype, ()))
-        before = store.updates(run_id, ["env_steps", "env_steps_to_solve"], at - 1, 1) if at else []
+        first = max(0, at - math.ceil(derived.WINDOW / config.episodes_per_update))
+        before = store.updates(run_id, ["env_steps", "env_steps_to_solve", "episodic_returns"], first, at - first)
         with _naming(name):
-            check_checkpoint(config, at, policy, checkpoint, before[0] if before else None)
+            check_checkpoint(config, at, policy, checkpoint, before)
         data = {"policy": to_bytes(policy), "checkpoint": to_bytes(checkpoint) if full else None}
         del policy, checkpoint  # the database makes a copy of its own
         with write(store.engine, run_id) as connection:
