@@ -69,6 +69,36 @@ def test_nobody_controls_the_run_of_another(store, control, visitor):
     assert len(lab.runs()) == 2  # looking is free to all
 
 
+LOOKS = {
+    "run": lab.run,
+    "fork": lab.fork,
+    "twin": lambda run_id: lab.twin(run_id, 0),
+    "export": lambda run_id: lab.export(run_id, "json", io.BytesIO()),
+    "export together": lambda run_id: lab.export_together([run_id, run_id], "csv", io.BytesIO()),
+    "checkpoints": lab.checkpoints,
+    "diagnose": lab.diagnose,
+    "best": lab.best,
+    **CONTROLS,
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_a_deleted_run_is_there_for_who_can_restore_it_alone(store, look):
+    acts(ANN)
+    run_id = ended(store, lab.start(CONFIG, "anns"))
+    lab.delete(run_id)
+    for visitor in (BOB, STRANGER):
+        acts(visitor)
+        with pytest.raises(lab.UnknownRun):
+            look(run_id)
+        assert lab.runs(deleted=True) == []
+        assert lab.name_of(run_id).startswith("a run that is gone")
+    assert len(store.runs(deleted=True)) == 1
+    for visitor in (ANN, ADMIN, COMMAND_LINE, *TABS):
+        acts(visitor)
+        assert [run.id for run in lab.runs(deleted=True)] == [run_id] and lab.run(run_id).deleted
+
+
 @pytest.mark.parametrize("visitor", [ANN, ADMIN, COMMAND_LINE], ids=["owner", "administrator", "command line"])
 @pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
 def test_owners_administrators_and_the_command_line_control_a_run(store, control, visitor):

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from pg_core.lab import limits, state
+from pg_core.lab import access, limits, state
 from pg_core.lab.viewing import chosen_agent
 from pg_core.runs.exchange import events, exports, imports, models, scripts, tables
 
@@ -43,7 +43,7 @@ def export(run_id: str, kind: str, file: BinaryIO, agent: int | None = None, upd
         ValueError: there is no such format or agent, or the run has nothing to be exported yet.
     """
     store = state.store()
-    run = store.run(run_id)
+    run = access.visible(run_id)
     if kind not in FORMATS:
         raise ValueError(f"`kind` must be one of {', '.join(FORMATS)}, got {kind!r}.")
     if kind in OF_ONE_AGENT:
@@ -72,7 +72,7 @@ def export_together(run_ids: Sequence[str], kind: str, file: BinaryIO) -> None:
     if kind not in TABLES:
         raise ValueError(f"Several runs go into one file as {' or '.join(TABLES)}, got {kind!r}.")
     store = state.store()
-    first, *others = map(store.run, run_ids)
+    first, *others = map(access.visible, run_ids)
     TABLES[kind](store, first, file, *others)
 
 
