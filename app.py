@@ -26,6 +26,7 @@ from pages.widgets.document import Document
 from pages.widgets.drawn import keep_what_is_drawn
 from pages.widgets.one_page import OnePage
 from pages.widgets.text import plain
+from pages.widgets.uploads import Uploads
 from pg_core import lab
 from pg_core.config import ConfigError
 
@@ -82,5 +83,6 @@ app = st.App(
         Middleware(departure.LastAnswers),
         Middleware(Document, BASE, MODULES, ["lab/plotly/plotly.min.js"], LINKS),
         Middleware(OnePage),
+        Middleware(Uploads),
     ],
 )

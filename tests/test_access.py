@@ -1,5 +1,9 @@
 """Who may do what with whose runs, and how many of them, whatever the pages draw."""
 
+import io
+import itertools
+import threading
+import tracemalloc
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,6 +12,8 @@ import pytest
 
 from pg_core import lab
 from pg_core.config import Config, ConfigError
+from pg_core.runs.exchange import archive, exports
+from pg_core.runs.store import quotas
 from pg_core.runs.store.records import Batch, Snapshot
 from pg_core.runs.store.store import Store
 
@@ -61,6 +67,36 @@ def test_nobody_controls_the_run_of_another(store, control, visitor):
             control(run_id)
         assert store.run(run_id) == before
     assert len(lab.runs()) == 2  # looking is free to all
+
+
+LOOKS = {
+    "run": lab.run,
+    "fork": lab.fork,
+    "twin": lambda run_id: lab.twin(run_id, 0),
+    "export": lambda run_id: lab.export(run_id, "json", io.BytesIO()),
+    "export together": lambda run_id: lab.export_together([run_id, run_id], "csv", io.BytesIO()),
+    "checkpoints": lab.checkpoints,
+    "diagnose": lab.diagnose,
+    "best": lab.best,
+    **CONTROLS,
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_a_deleted_run_is_there_for_who_can_restore_it_alone(store, look):
+    acts(ANN)
+    run_id = ended(store, lab.start(CONFIG, "anns"))
+    lab.delete(run_id)
+    for visitor in (BOB, STRANGER):
+        acts(visitor)
+        with pytest.raises(lab.UnknownRun):
+            look(run_id)
+        assert lab.runs(deleted=True) == []
+        assert lab.name_of(run_id).startswith("a run that is gone")
+    assert len(store.runs(deleted=True)) == 1
+    for visitor in (ANN, ADMIN, COMMAND_LINE, *TABS):
+        acts(visitor)
+        assert [run.id for run in lab.runs(deleted=True)] == [run_id] and lab.run(run_id).deleted
 
 
 @pytest.mark.parametrize("visitor", [ANN, ADMIN, COMMAND_LINE], ids=["owner", "administrator", "command line"])
@@ -203,13 +239,91 @@ def test_a_visitor_stores_so_much_and_deleting_makes_room(store, monkeypatch):
     acts(ANN)
     run_id = ended(store, lab.start(CONFIG))
     monkeypatch.setenv("PG_LAB_MAX_STORED_GB", "1e-9")  # a byte
-    with pytest.raises(lab.NotAllowed, match=r"Your runs take .* GB of disk, which is the limit: delete some first"):
+    with pytest.raises(
+        lab.NotAllowed, match=r"Your runs take .* GB of disk, and the limit is 1e-09 GB: delete some first"
+    ):
         lab.start(CONFIG)
     acts(BOB)
     lab.start(CONFIG)
     acts(ANN)
     lab.delete(run_id)
     lab.start(CONFIG)
+
+
+def zipped(store: Store, config: Config) -> bytes:
+    """Return an exported run that has done nothing, but for a checkpoint."""
+    policy, checkpoint = archive.split(np.zeros((), archive.checkpoint_type(config, 0, full=True)))
+    checkpoint["env_steps_to_solve"] = np.full(config.num_agents, -1)
+    run_id, file = store.create(config, process="me", owner="https://id Eve"), io.BytesIO()
+    store.commit(run_id, "me", Batch([], {}, {}, [Snapshot(0, policy, checkpoint)]))
+    store.transition(run_id, ["starting"], state="stopped", process=None)
+    exports.write_zip(store, store.run(run_id), file)
+    return file.getvalue()
+
+
+def peak(act) -> int:
+    """Return how many bytes were taken at most, at a time, while something was done."""
+    tracemalloc.start()
+    try:
+        act()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_import_is_refused_before_anything_is_unpacked(store, monkeypatch):
+    large = Config(num_agents=16, hidden_layers=(252, 252), baseline="value")
+    size = archive.checkpoint_type(large, 0, full=True).itemsize  # 29 MB of zeros
+    packed = zipped(store, large)
+    assert len(packed) < size / 500
+    acts(ANN)
+    lab.import_run(io.BytesIO(zipped(store, CONFIG)))  # whose imports have been used before
+
+    def refused(words: str) -> None:
+        with pytest.raises(lab.NotAllowed, match=words):
+            lab.import_run(io.BytesIO(packed))
+
+    with monkeypatch.context() as less:
+        less.setenv("PG_LAB_MAX_STORED_GB", str(size / 1e9))
+        words = r"take 1\.3e-05 GB of disk, this one would take 0\.029 GB, and the limit is 0\.029 GB: delete some"
+        assert peak(lambda: refused(words)) < size / 50
+    with monkeypatch.context() as less:
+        less.setattr("pg_core.learning.memory.free", lambda: 3 * size)
+        assert (
+            peak(lambda: refused("0.088 GB of memory are free, too little for this run: try again later")) < size / 50
+        )
+    assert peak(lambda: lab.import_run(io.BytesIO(packed))) < 2.5 * size  # as it comes, and as it is stored
+    assert len(lab.runs()) == 4
+
+
+def test_imports_are_one_at_a_time(store):
+    reads: list[int] = []
+
+    class File(io.BytesIO):
+        def read(self, *size: int) -> bytes:
+            reads.append(threading.get_ident())
+            return super().read(*size)
+
+    packed = zipped(store, CONFIG)
+    with ThreadPoolExecutor(8) as threads:
+        assert len({*threads.map(lambda _: lab.import_run(File(packed)), range(16))}) == 16
+    turns = [one for one, _ in itertools.groupby(reads)]
+    assert len(turns) <= 16
+
+
+def test_deleting_is_no_way_around_the_limit(store, monkeypatch):
+    acts(ANN)
+    packed = zipped(store, CONFIG)
+    first = lab.import_run(io.BytesIO(packed))
+    _, size = quotas.usage(store, ANN.id)
+    monkeypatch.setenv("PG_LAB_MAX_STORED_GB", str(2.5 * size / 1e9))
+    for _ in range(4):
+        lab.delete(lab.import_run(io.BytesIO(packed)))
+        assert quotas.usage(store, ANN.id)[1] <= 2.5 * size
+    assert store.has(first) and len(store.runs(deleted=True)) == 3  # with the one that was exported
+    lab.import_run(io.BytesIO(packed))
+    with pytest.raises(lab.NotAllowed, match="this one would take"):
+        lab.import_run(io.BytesIO(packed))
 
 
 def test_no_run_starts_on_a_disk_that_is_nearly_full(monkeypatch):

@@ -8,7 +8,7 @@ import streamlit as st
 from pages.widgets import traces
 from pages.widgets.figure import X_TITLES, X
 from pages.widgets.instrument import draw
-from pages.widgets.text import legend
+from pages.widgets.text import cell, legend
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS
 
@@ -66,7 +66,7 @@ def numbers(runs: Sequence[lab.Run], curves: Mapping[str, lab.Curves], axis: X) 
     for run in runs:
         columns = lab.curve_rows(curves[run.id], axis)
         for row in zip(*map(traces.plain, columns), strict=True):
-            table.append({"run": run.name, **dict(zip(names, row, strict=True))})
+            table.append({"run": cell(run.name), **dict(zip(names, row, strict=True))})
     return table
 
 
@@ -86,7 +86,7 @@ def _differences(runs: Sequence[lab.Run]) -> None:
         st.caption("Their settings are the same.")
         return
     shown = {HYPERPARAMETERS[name].label: map(HYPERPARAMETERS[name].show, values) for name, values in different.items()}
-    rows = zip([run.name for run in runs], *shown.values(), strict=True)
+    rows = zip([cell(run.name) for run in runs], *shown.values(), strict=True)
     st.dataframe(
         [dict(zip(("run", *shown), row, strict=True)) for row in rows],
         hide_index=True, alt="Settings in which the runs differ", column_config={"run": RUN_COLUMN},

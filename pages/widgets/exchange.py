@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from pages.widgets import controls
+from pages.widgets import controls, uploads
 from pages.widgets.text import REFUSALS, plain
 from pg_core import lab
 
@@ -50,6 +50,10 @@ def importing() -> None:
                 st.rerun()
             except REFUSALS as error:
                 st.error(plain(str(error)))
+            finally:
+                uploads.free(file)
+        elif asked:  # with none, or with one that went when the connection was lost
+            st.error("Choose a file first.")
         if run_id := st.session_state.get("imported"):
             _imported(run_id)
 

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from pages.widgets import search
-from pages.widgets.text import plain
+from pages.widgets.text import cell, plain
 from pg_core import lab
 from pg_core.config import ConfigError
 
@@ -101,7 +101,7 @@ def _row(run: lab.Run, place: int | None) -> dict[str, Any]:
     """Return what the table says of one run, at its place in the queue if it waits there."""
     solved = sum(steps is not None for steps in run.env_steps_to_solve)
     return {
-        "name": f"{'📌 ' if run.pinned else ''}{run.name}",
+        "name": cell(f"{'📌 ' if run.pinned else ''}{run.name}"),
         "state": f"{_state(run)}, number {place}" if place else _state(run),
         "environment": run.config.env_id,
         "agents": run.config.num_agents,
@@ -109,6 +109,6 @@ def _row(run: lab.Run, place: int | None) -> dict[str, Any]:
         "episodes": run.episodes,
         "mean return": run.mean_return,
         "solved": None if run.reward_threshold is None else solved,
-        "tags": list(run.tags),
+        "tags": list(map(cell, run.tags)),
         "started": run.created_at,
     }

@@ -22,6 +22,7 @@ STATES = {  # of a run, each with its colour and icon
     "failed": ("red", "error"),
     "interrupted": ("orange", "link_off"),
 }
+FORMULA = tuple("=+-@\t\r＝＋－＠")  # with what begins with these, spreadsheets calculate
 # Gymnasium's documentation names these actions; their spaces do not.
 ACTIONS = {
     "CartPole": ("left", "right"),
@@ -59,6 +60,11 @@ def plain(text: str) -> str:
     # Addresses become links even where each character is escaped, unless something unseen, a word joiner, parts them.
     parted = re.sub("(https?|www|@)", "\\1\u2060", text, flags=re.IGNORECASE)
     return re.sub(f"([{re.escape(string.punctuation)}])", r"\\\1", parted)
+
+
+def cell(text: str) -> str:
+    """Return text for a table that can be downloaded as CSV, in which a spreadsheet sees no formula."""
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def legend(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 from starlette.requests import Request
 from streamlit.auth_util import get_cookie_with_chunks
+from streamlit.runtime import get_instance
 from streamlit.web.server.server_util import AUTH_COOKIE_NAME, get_cookie_secret
 from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
 
@@ -55,7 +56,14 @@ def asking(request: Request) -> str | None:
     return _person(json.loads(cookie)) if cookie else None
 
 
+def may_enter(session_id: str) -> bool:
+    """Return whether a session of Streamlit's is open and, where there is a log-in, a person's."""
+    session = get_instance().get_app_session(session_id)
+    return session is not None and (not has_login() or _person(session._user_info) is not None)
+
+
 def _person(claims: Mapping[str, Any]) -> str | None:
+    """Return the id of who is logged in with a provider's claims, None for nobody."""
     if claims.get("is_logged_in") is not True or not claims.get("iss") or not claims.get("sub"):
         return None
     return f"{claims['iss']} {claims['sub']}"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pg_core.lab import state
-from pg_core.runs.store.records import Run
+from pg_core.runs.store.records import Run, UnknownRun
 
 
 class NotAllowed(ValueError):
@@ -51,6 +51,18 @@ def may_control(run: Run) -> bool:
     return acting.admin or (acting.id is not None and acting.id == run.owner)
 
 
+def visible(run_id: str) -> Run:
+    """Return a run; a deleted one is there for those alone who can restore it.
+
+    Raises:
+        UnknownRun: there is no such run for the visitor.
+    """
+    run = state.store().run(run_id)
+    if run.deleted and not may_control(run):
+        raise UnknownRun(run_id)
+    return run
+
+
 def controlled(run_id: str) -> Run:
     """Return a run that the visitor controls.
 
@@ -58,7 +70,7 @@ def controlled(run_id: str) -> Run:
         UnknownRun: there is no such run.
         NotAllowed: it is someone else's.
     """
-    run = state.store().run(run_id)
+    run = visible(run_id)
     if not may_control(run):
         whose = "belongs to someone else" if run.owner else "was started without a log-in, so it is an administrator's"
         raise NotAllowed(f"Run {run.name} {whose}; fork it to go on from it.")

@@ -93,7 +93,7 @@ def fork(
     """Add a run that shares another's past up to `update` updates and goes on with other live values.
 
     Args:
-        run_id: of the parent, anyone's.
+        run_id: of the parent, anyone's that is not deleted.
         update: one after which a checkpoint was kept, see `checkpoints`; None: the newest.
         name: of the child.
         resumed: whether it goes on at once; else `change` and `resume` are still to come.
@@ -110,7 +110,7 @@ def fork(
     """
     _check_id("child", child)
     store = state.store()
-    store.run(run_id).current.changed(**live_values)
+    access.visible(run_id).current.changed(**live_values)
     if child is not None and store.has(child):
         return child  # as it is by now, and whoever's it is
     child = _copy(run_id, update, name, child)
@@ -141,7 +141,7 @@ def twin(run_id: str, update: int) -> str:
         ConfigError: there is no checkpoint at `update`.
     """
     store, acting = state.store(), access.visitor()
-    name = library.twin_name(store.run(run_id).name)
+    name = library.twin_name(access.visible(run_id).name)
     child = library.twin_id(store, run_id, update, acting.id or acting.session or "")
     if not store.has(child):
         _copy(run_id, update, name, child)

@@ -1,9 +1,10 @@
 """Runs that leave the lab as files, and runs that come in."""
 
+import threading
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from pg_core.lab import limits, state
+from pg_core.lab import access, limits, state
 from pg_core.lab.viewing import chosen_agent
 from pg_core.runs.exchange import events, exports, imports, models, scripts, tables
 
@@ -19,6 +20,8 @@ FORMATS = {  # what follows a run's name in that of its file, and what is in it
 }
 OF_ONE_AGENT = ("keras", "replay")
 TABLES = {"csv": tables.write_episodes, "parquet": tables.write_updates}  # which may hold several runs
+
+_importing = threading.Lock()  # what is free for one import is free for one
 
 
 def export_formats() -> dict[str, tuple[str, str]]:
@@ -40,7 +43,7 @@ def export(run_id: str, kind: str, file: BinaryIO, agent: int | None = None, upd
         ValueError: there is no such format or agent, or the run has nothing to be exported yet.
     """
     store = state.store()
-    run = store.run(run_id)
+    run = access.visible(run_id)
     if kind not in FORMATS:
         raise ValueError(f"`kind` must be one of {', '.join(FORMATS)}, got {kind!r}.")
     if kind in OF_ONE_AGENT:
@@ -69,7 +72,7 @@ def export_together(run_ids: Sequence[str], kind: str, file: BinaryIO) -> None:
     if kind not in TABLES:
         raise ValueError(f"Several runs go into one file as {' or '.join(TABLES)}, got {kind!r}.")
     store = state.store()
-    first, *others = map(store.run, run_ids)
+    first, *others = map(access.visible, run_ids)
     TABLES[kind](store, first, file, *others)
 
 
@@ -81,7 +84,9 @@ def import_run(file: BinaryIO) -> str:
 
     Raises:
         ConfigError: it is no exported run, or one that this lab cannot keep.
-        NotAllowed: the visitor's runs take as much of the disk as they may, or it has too little room.
+        NotAllowed: with it the visitor's runs would take more of the disk than they may, or disk or memory have too
+            little room.
     """
-    acting = limits.check_stored()
-    return imports.import_run(state.store(), file, acting.id, acting.session)
+    with _importing:
+        acting = limits.check_stored()
+        return imports.import_run(state.store(), file, acting.id, acting.session, limits.check_import)

@@ -11,6 +11,7 @@ from pg_core.config import ConfigError
 from pg_core.environments import sandbox
 from pg_core.lab import access, state
 from pg_core.lab.access import NotAllowed, Visitor
+from pg_core.learning import memory
 from pg_core.runs.store import quotas
 
 GB = 10**9
@@ -21,6 +22,8 @@ DEFAULTS = {
     "PG_LAB_MAX_STORED_GB": 10.0,
     "PG_LAB_MIN_FREE_GB": 1.0,
 }
+# What an import has in memory: an array as it comes, as it is stored, and as the database copies it; and all else.
+IMPORT_COPIES, IMPORT_BYTES = 3, 50 * 2**20
 MIN_FREE_SHARE = 0.02  # of a disk, where that is less than PG_LAB_MIN_FREE_GB
 
 _lock = threading.Lock()  # of two that start a run at the same time, only one may get the last place
@@ -66,8 +69,11 @@ def admission() -> Iterator[Visitor]:
         yield acting
 
 
-def check_stored() -> Visitor:
-    """Return who may store one more run.
+def check_stored(more: int = 0) -> Visitor:
+    """Return who may store one more run; their oldest deleted runs go where they are in its way.
+
+    Args:
+        more: bytes that it will hold, where they are known.
 
     Raises:
         NotAllowed: the visitor's runs fill their quota, the disk is nearly full, or the visitor has not logged in.
@@ -75,17 +81,35 @@ def check_stored() -> Visitor:
     acting = access.visitor()
     if acting.id is None and not acting.admin:
         raise NotAllowed("Log in to start runs.")
-    _check_disk(state.store().folder)
+    _check_disk(state.store().folder, more)
     if key := acting.id or acting.session:
-        _, stored = quotas.usage(state.store(), key)
-        if stored >= limit("PG_LAB_MAX_STORED_GB") * GB:
-            raise NotAllowed(f"Your runs take {stored / GB:.2g} GB of disk, which is the limit: delete some first.")
+        most = limit("PG_LAB_MAX_STORED_GB") * GB
+        stored = quotas.make_room(state.store(), key, most - more)
+        if stored >= most - more:
+            adds = f", this one would take {more / GB:.2g} GB" if more else ""
+            limited = f"the limit is {most / GB:.2g} GB: delete some first."
+            raise NotAllowed(f"Your runs take {stored / GB:.2g} GB of disk{adds}, and {limited}")
     return acting
 
 
-def _check_disk(folder: Path) -> None:
+def check_import(total: int, largest: int) -> None:
+    """Check that a run can come in.
+
+    Args:
+        total: bytes of all its arrays.
+        largest: bytes of the largest of them.
+
+    Raises:
+        NotAllowed: as `check_stored`, or there is too little memory.
+    """
+    check_stored(total)
+    if (left := memory.free()) < IMPORT_COPIES * largest + IMPORT_BYTES:
+        raise NotAllowed(f"{left / GB:.2g} GB of memory are free, too little for this run: try again later.")
+
+
+def _check_disk(folder: Path, more: int) -> None:
     disk = shutil.disk_usage(folder)
-    if disk.free < min(limit("PG_LAB_MIN_FREE_GB") * GB, MIN_FREE_SHARE * disk.total):
+    if disk.free - more < min(limit("PG_LAB_MIN_FREE_GB") * GB, MIN_FREE_SHARE * disk.total):
         raise NotAllowed(
             f"The lab's disk has only {disk.free / GB:.2g} GB left, too little to start a run: free some space."
         )

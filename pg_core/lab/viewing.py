@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from pg_core.config import Config
-from pg_core.lab import state
+from pg_core.lab import access, state
 from pg_core.learning import episodes, evaluation, memory
 from pg_core.learning.evaluation import Evaluation
 from pg_core.runs.curves.progress import Progress, changes_of, seconds_left
@@ -27,10 +27,13 @@ CANDIDATES, VALIDATION_EPISODES = 5, 50  # agents, and episodes of each, among w
 
 
 def runs(deleted: bool = False) -> list[Run]:
-    """Return all runs, newest first, deleted ones if asked for; one whose process died is read as interrupted."""
+    """Return all runs, newest first, the visitor's deleted ones if asked for.
+
+    One whose process died is read as interrupted.
+    """
     store = state.store()
     store.note_dead()
-    return store.runs(deleted)
+    return [run for run in store.runs(deleted) if not run.deleted or access.may_control(run)]
 
 
 def unreadable() -> list[str]:
@@ -44,8 +47,8 @@ def queue() -> list[str]:
 
 
 def run(run_id: str) -> Run:
-    """Return one run's state and summary."""
-    return state.store().run(run_id)
+    """Return one run's state and summary; of the deleted ones, those of the visitor."""
+    return access.visible(run_id)
 
 
 def name_of(run_id: str) -> str:
@@ -85,7 +88,7 @@ def policies(run_id: str) -> list[int]:
     """Return the numbers of updates after which the policy is kept, ascending."""
     kept = state.store().policies(run_id)
     if not kept:
-        run(run_id)  # there must be one
+        state.store().run(run_id)  # there must be one
     return kept
 
 
@@ -124,13 +127,13 @@ def episode(subject: str | Config, update: int, agent: int | None = None, frames
     """
     shown = {"agent": agent, "frames": frames}
     if not isinstance(subject, Config) and update == 0:  # as it begins, whether it has or not
-        subject = run(subject).config
+        subject = state.store().run(subject).config
     if isinstance(subject, Config):
         key: tuple[Any, ...] = subject.model_dump_json(include=set(BEGINNING)), 0
         question: dict[str, Any] = {"run_id": None, "config": subject.model_dump(mode="json")}
         config, last = subject, 0
     else:
-        found = run(subject)
+        found = state.store().run(subject)
         key, question = (subject, found.rewinds), {"run_id": subject, "config": None}
         config, last = found.config, found.updates
     _check_bounds("update", update, last)

@@ -219,7 +219,7 @@ def test_a_run_is_downloaded_and_imported_again(open_page: Open, store: Store, t
     page.wait_for_url(f"**/?*run={imported.id}*")
 
 
-def test_a_file_that_is_no_run_gets_a_sentence(open_page: Open, store: Store, tmp_path: Path) -> None:
+def test_a_file_that_is_no_run_gets_a_sentence(open_page: Open, store: Store, server: Server, tmp_path: Path) -> None:
     path = tmp_path / "no.zip"
     path.write_bytes(b"![no zip](https://example.org/x.png)")
     before = store.runs()
@@ -227,3 +227,6 @@ def test_a_file_that_is_no_run_gets_a_sentence(open_page: Open, store: Store, tm
     upload(page, path)
     expect(page.get_by_text("The file is not the zip of an exported run")).to_be_visible()
     assert store.runs() == before
+    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_have_count(1)
+    held = page.request.get(f"{server.url}/_stcore/metrics").text()
+    assert "cache_memory_bytes" in held and "UploadedFileManager" not in held  # the file is forgotten

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.widgets import comparison
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.presets import PRESETS
@@ -15,6 +16,7 @@ from pg_core.runs.store import rows
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.records import Batch, Snapshot
 from pg_core.runs.store.store import Store
+from tests.updates import add_updates
 
 MEANINGS = ("train", "pause", "resume")
 ROOT = Path(__file__).parents[2]
@@ -219,6 +221,23 @@ def test_the_runs_page_is_sorted_and_written_into_its_link(folder: Path) -> None
     assert list(app.dataframe[0].value["name"]) == ["a", "c", "b"]
     written = {name: app.query_params[name] for name in link}
     assert written == {"search": "gamma=1", "sort": "return", "state": "stopped", "selected": [ids["c"], ids["b"]]}
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝"])
+def test_no_name_or_tag_is_a_formula_where_a_table_is_downloaded(folder: Path, sign: str) -> None:
+    ids = [lab.start(Config(num_agents=1, seed=seed), f'{sign}HYPERLINK("evil")') for seed in (0, 1)]
+    lab.label(ids[0], tags=[f"{sign}1+1", "a=b"])
+    app = AppTest.from_file(NAVIGATION, default_timeout=60)
+    app.query_params.update({"selected": ids})
+    app.switch_page("runs.py").run()
+    runs, differences = (table.value for table in app.dataframe)
+    assert [*runs["name"], *differences["run"]] == [f'\'{sign}HYPERLINK("evil")'] * 4
+    assert [*map(list, runs["tags"])] == [[], [f"'{sign}1+1", "a=b"]]
+    store = Store(folder)
+    add_updates(store, ids[0], lab.run(ids[0]).config, 0, 2)
+    run = lab.run(ids[0])
+    table = comparison.numbers([run], {run.id: lab.progress(run.id).curves}, "episodes")
+    assert {row["run"] for row in table} == {f'\'{sign}HYPERLINK("evil")'}
 
 
 def test_a_forked_run_names_its_parent_as_it_is_called_now(folder: Path) -> None:

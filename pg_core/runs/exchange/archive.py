@@ -20,6 +20,7 @@ from pg_core.runs.store.schema import ARRAYS, MEASURED_LATER
 
 MAX_FILE = 200 * 2**20  # bytes of a zip; `server.maxUploadSize` in .streamlit/config.toml is the same in MB
 MAX_BYTES = 2 * 2**30  # of all that is in it
+MAX_ARRAY = 256 * 2**20  # of one array: what is trained hardly gets smaller in a zip; a transaction writes it at once
 MAX_MEMBERS = 1_500  # at most 720 files of updates, 512 policies and the newest, 128 checkpoints
 MAX_JSON = 4 * 2**20
 MAX_CHUNK, CHUNK_BYTES = 4_096, 2**22  # updates of a file, and bytes, unless a single update has more

@@ -5,8 +5,9 @@ All of it is arrays, JSON and text; nothing is executed, and nothing is written 
 
 import contextlib
 import json
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, BinaryIO
 
@@ -16,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 from pg_core.environments import UnsupportedEnvironmentError
 from pg_core.environments.registration import check_named
-from pg_core.runs.exchange import archive
+from pg_core.runs.exchange import archive, derived
 from pg_core.runs.exchange.archive import Manifest, RecordedChange
 from pg_core.runs.exchange.plausibility import check_checkpoint, check_updates
 from pg_core.runs.exchange.untrusted import ImportRefused, Members
@@ -32,7 +33,10 @@ ENDED = ("solved", "finished", "failed")
 MAX_REASON, MAX_CHANGES = 2_000, 5_000
 
 
-def import_run(store: Store, file: BinaryIO, owner: str | None = None, session: str | None = None) -> str:
+def import_run(
+    store: Store, file: BinaryIO, owner: str | None = None, session: str | None = None,
+    admit: Callable[[int, int], object] | None = None,
+) -> str:  # fmt: skip
     """Add the run in an exported zip, and return its new id.
 
     It has ended as it had when it was exported, or is stopped and can be resumed. It is written in many short
@@ -43,6 +47,8 @@ def import_run(store: Store, file: BinaryIO, owner: str | None = None, session: 
         file: seekable.
         owner: whose it becomes: the id of a log-in.
         session: of the browser that it came from.
+        admit: is told before any array is unpacked how many bytes all of them have, and the largest; raises if they
+            must not come in.
 
     Raises:
         ImportRefused: the file is no exported run, or not one that this lab can keep; the store is as before.
@@ -51,6 +57,14 @@ def import_run(store: Store, file: BinaryIO, owner: str | None = None, session: 
     manifest: Manifest = _read(members, "manifest.json", Manifest)
     config = _config(members, manifest.format_version)
     changes = _changes(members, config)
+    sizes = _sizes(members, config, manifest)
+    if name := next((name for name, size in sizes.items() if size > archive.MAX_ARRAY), None):
+        raise ImportRefused(
+            f"`{name}` must have at most {archive.MAX_ARRAY:,} bytes, and for such a config has {sizes[name]:,}: "
+            "move such runs by `store backup`."
+        )
+    if admit:
+        admit(sum(sizes.values()), max(sizes.values(), default=0))
     with _naming("manifest.json"):
         valid_text("reason", manifest.reason, 0, MAX_REASON, lines=True)
         process = process_name()
@@ -64,8 +78,7 @@ def import_run(store: Store, file: BinaryIO, owner: str | None = None, session: 
         _add_checkpoints(store, run_id, members, config, manifest)
         ended = manifest.state in ENDED
         summary |= {"state": manifest.state, "reason": manifest.reason} if ended else {"state": "stopped"}
-        summary |= {"steps_per_second": manifest.steps_per_second, "arithmetic": manifest.arithmetic}
-        summary |= {"process": None, "deleted_at": None}
+        summary |= {"arithmetic": manifest.arithmetic, "process": None, "deleted_at": None}
         store.transition(run_id, ["starting"], process, **summary)
     except BaseException:
         with write(store.engine, run_id) as connection:
@@ -120,6 +133,29 @@ def _changes(members: Members, config: Config) -> list[RecordedChange]:
     return changes
 
 
+def _sizes(members: Members, config: Config, manifest: Manifest) -> dict[str, int]:
+    """Return the bytes that each array must have: they follow from the config, not from what the zip says of itself."""
+    version = manifest.format_version
+    update = archive.update_type(config, version).itemsize
+    files = archive.update_members(config, manifest.updates, version)
+    sizes = {name: update * len(indices) for name, indices in files.items()}
+    for name, (at, full) in _kept(members, manifest.updates).items():
+        sizes[name] = archive.checkpoint_type(config, at, full, numbered=version == 1).itemsize
+    return sizes
+
+
+def _kept(members: Members, count: int) -> dict[str, tuple[int, bool]]:
+    """Return after how many updates each policy or checkpoint was kept, and whether it is a whole checkpoint."""
+    kept: dict[str, tuple[int, bool]] = {}
+    for name in sorted(name for name in members.names if not name.startswith("updates/") and name.endswith(".npy")):
+        folder, _, file = name.partition("/")
+        at = int(file.removesuffix(".npy"))
+        if at > count or at in {known for known, _ in kept.values()}:
+            raise ImportRefused(f"`{name}` is beyond the run's {count:,} updates, or a second of its update.")
+        kept[name] = at, folder == "checkpoints"
+    return kept
+
+
 def _add_changes(store: Store, run_id: str, changes: list[RecordedChange]) -> None:
     rows = [{"run_id": run_id, **change.model_dump(), "values": json.dumps(change.values)} for change in changes]
     if rows:
@@ -135,15 +171,21 @@ def _add_updates(store: Store, run_id: str, members: Members, config: Config, ma
         raise ImportRefused(f"`{min(superfluous)}` holds none of the run's {count:,} updates.")
     last, best_return = np.zeros((), archive.update_type(config)), -np.inf
     last["update"], last["env_steps_to_solve"] = -1, -1
+    recent = np.zeros((config.num_agents, derived.WINDOW), ARRAYS["episodic_returns"])
     for name, indices in files.items():
         updates = archive.completed(members.array(name, stored, (len(indices),)), config)
         with _naming(name):
-            check_updates(config, last, updates)
+            check_updates(config, last, recent, updates)
         with write(store.engine, run_id) as connection:
             connection.execute(UPDATES.insert(), [_row(run_id, update) for update in updates])
+        recent = derived.following(recent, updates)[:, -derived.WINDOW :]
         last, best_return = updates[-1], max(best_return, float(updates["episodic_returns"].max()))
+    if not count:
+        return {}
+    timed = store.updates(run_id, ["env_steps"], max(0, count - derived.RATE_UPDATES - 1), count)
     arrays = {name: last[name] for name in ARRAYS}
-    return totals(count - 1, float(last["seconds"]), arrays, best_return) if count else {}
+    rate = {"steps_per_second": derived.steps_per_second(timed)}
+    return totals(count - 1, float(last["seconds"]), arrays, best_return) | rate
 
 
 def _row(run_id: str, update: Array) -> dict[str, Any]:
@@ -153,18 +195,14 @@ def _row(run_id: str, update: Array) -> dict[str, Any]:
 
 def _add_checkpoints(store: Store, run_id: str, members: Members, config: Config, manifest: Manifest) -> None:
     """Keep policies and checkpoints, one at a time."""
-    count, numbered = manifest.updates, manifest.format_version == 1
-    seen: set[int] = set()
-    for name in sorted(name for name in members.names if not name.startswith("updates/") and name.endswith(".npy")):
-        folder, _, file = name.partition("/")
-        at, full = int(file.removesuffix(".npy")), folder == "checkpoints"
-        if at > count or at in seen:
-            raise ImportRefused(f"`{name}` is beyond the run's {count:,} updates, or a second of its update.")
-        seen.add(at)
-        policy, checkpoint = archive.split(members.array(name, archive.checkpoint_type(config, at, full, numbered), ()))
-        before = store.updates(run_id, ["env_steps", "env_steps_to_solve"], at - 1, 1) if at else []
+    for name, (at, full) in _kept(members, manifest.updates).items():
+        dtype = archive.checkpoint_type(config, at, full, numbered=manifest.format_version == 1)
+        policy, checkpoint = archive.split(members.array(name, dtype, ()))
+        first = max(0, at - math.ceil(derived.WINDOW / config.episodes_per_update))
+        before = store.updates(run_id, ["env_steps", "env_steps_to_solve", "episodic_returns"], first, at - first)
         with _naming(name):
-            check_checkpoint(config, at, policy, checkpoint, before[0] if before else None)
+            check_checkpoint(config, at, policy, checkpoint, before)
         data = {"policy": to_bytes(policy), "checkpoint": to_bytes(checkpoint) if full else None}
+        del policy, checkpoint  # the database makes a copy of its own
         with write(store.engine, run_id) as connection:
             connection.execute(CHECKPOINTS.insert(), {"run_id": run_id, "update": at, **data})

@@ -16,6 +16,8 @@ from pg_core.runs.exchange.archive import MAX_BYTES, MAX_FILE, MAX_JSON, MAX_MEM
 from pg_core.runs.store.records import Array
 
 END, LOCATOR, LOCAL_HEADER = b"PK\x05\x06", b"PK\x06\x07", 30
+MAX_DIRECTORY = 128 * MAX_MEMBERS  # bytes: 46 and a name of at most 23 for each member, and what other programs add
+CHUNK = 2**20  # bytes that are unpacked at a time
 NAMES = re.compile(r"(manifest|config|changes)\.json|(updates|checkpoints|policies)/[0-9]{7}\.npy", re.ASCII)
 
 
@@ -39,6 +41,8 @@ class Members:
             self._zip = zipfile.ZipFile(file)
         except Exception as error:  # bytes can be wrong in any way
             raise ImportRefused(f"The file is not a zip that can be read: {_line(error)}.") from None
+        if len(self._zip.infolist()) > MAX_MEMBERS:  # whatever the end says
+            raise ImportRefused(f"The file must have at most {MAX_MEMBERS:,} members.")
         self._infos = {info.filename: info for info in self._zip.infolist()}
         if len(self._infos) != len(self._zip.infolist()):
             raise ImportRefused("The file holds two members of one name.")
@@ -72,13 +76,15 @@ class Members:
             )
         return np.frombuffer(data, dtype, offset=len(expected)).reshape(shape)
 
-    def _read(self, name: str, limit: int) -> bytes:
+    def _read(self, name: str, limit: int) -> bytearray:
         """Return a member's bytes; what its header says of its size is not believed."""
         if name not in self._infos:
             raise ImportRefused(f"`{name}` is missing.")
+        data = bytearray()  # which grows in place, where `read` puts bytes together anew with each that come
         try:
             with self._zip.open(self._infos[name]) as member:
-                data = member.read(limit + 1)
+                while chunk := member.read(min(CHUNK, limit + 1 - len(data))):
+                    data += chunk
         except Exception as error:  # bytes can be wrong in any way
             raise ImportRefused(f"`{name}` cannot be read: {_line(error)}.") from None
         self._left -= len(data)
@@ -101,6 +107,8 @@ def _check_end(file: BinaryIO) -> None:
     disk, first, here, members, length, offset, comment = struct.unpack("<4H2LH", tail[-18:])
     if members > MAX_MEMBERS:
         raise ImportRefused(f"The file must have at most {MAX_MEMBERS:,} members, got {members:,}.")
+    if length > MAX_DIRECTORY:  # all of which `zipfile` would read
+        raise ImportRefused(f"The directory of the file must have at most {MAX_DIRECTORY:,} bytes, got {length:,}.")
     if (disk, first, here, comment) != (0, 0, members, 0) or offset + length + 22 != size or tail[:4] == LOCATOR:
         raise ImportRefused("The directory at the end of the file is not as an export writes it.")
 

@@ -102,6 +102,22 @@ def zip64(parts: Parts) -> bytes:
     return data[:-22] + record + struct.pack("<4sLQL", b"PK\x06\x07", 0, start, 1) + end
 
 
+def many_entries(parts: Parts) -> bytes:
+    """Have the directory hold 10,000 entries more than the end says."""
+    data = pack(parts)
+    start, length = struct.unpack("<L", data[-6:-2])[0], len(data) - 22 - struct.unpack("<L", data[-6:-2])[0]
+    directory = data[start:-22] + 10_000 * (struct.pack("<4s38xL", b"PK\x01\x02", 0))
+    assert len(directory) == length + 460_000
+    end = data[-22:-10] + struct.pack("<2L2x", len(directory), start)
+    return data[:start] + directory + end
+
+
+def some_entries(parts: Parts) -> bytes:
+    """Have the directory hold as many entries as its length allows, each without a name."""
+    data, entries = pack({}), 4_000
+    return entries * struct.pack("<4s38xL", b"PK\x01\x02", 0) + data[:-10] + struct.pack("<2L2x", entries * 46, 0)
+
+
 def other_changes(parts: Parts, *changes: dict, update: int | None = 3) -> Parts:
     """Return the members with other changes, the last in force from update 3 on."""
     updates = [update] * (len(changes) - 1) + [update if len(changes) == 1 else 3]
@@ -128,6 +144,8 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "folder": (lambda p: added(p, "updates/"), "which no export has"),
     "pickle": (lambda p: added(p, "checkpoints/0000006.pkl"), "which no export has"),
     "many members": (lambda p: {**p, **{f"policies/{i:07}.npy": b"" for i in range(1501)}}, "at most 1,500 members"),
+    "more members than it says": (many_entries, "must have at most 192,000 bytes, got 46"),
+    "somewhat more": (some_entries, "must have at most 1,500 members"),
     "twice": (twice, "two members of one name"),
     "link": (link, "'config.json' must be a regular file"),
     "encrypted": (encrypted, "not encrypted"),
@@ -168,6 +186,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "huge population": (lambda p: with_json(p, "config.json", num_agents=10**9), "`num_agents` must be"),
     "other population": (lambda p: with_json(p, "config.json", num_agents=3), "follows from the config"),
     "huge network": (lambda p: with_json(p, "config.json", hidden_layers=[512, 512]), "follows from the config"),
+    "vast checkpoint": (lambda p: with_json(p, "config.json", num_agents=512, hidden_layers=[252, 252]), "must have at most 268,435,456 bytes, and for such a config has 536,764,428"),
     "changes no list": (lambda p: {**p, "changes.json": b"{}"}, "`changes.json`"),
     "change of what is fixed": (lambda p: other_changes(p, {"seed": 1}), "`seed` is fixed during a run"),
     "change of self": (lambda p: other_changes(p, {"self": 1}), "must name hyperparameters only"),
@@ -189,6 +208,11 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "impossible return": (lambda p: with_array(p, UPDATES_FILE, "episodic_returns", 499.5), "possible in"),
     "undefined return": (lambda p: with_array(p, UPDATES_FILE, "episodic_returns", NAN), "`episodic_returns` must be"),
     "infinite mean": (lambda p: with_array(p, UPDATES_FILE, "mean_return", np.inf), "`mean_return` must be finite"),
+    "mean that tops all": (lambda p: with_array(p, UPDATES_FILE, "mean_return", 3.4e38), "must be that of the last 100"),
+    "mean of one agent": (lambda p: with_array(p, UPDATES_FILE, "mean_return", [400.0, 20.0], 5), "episodes; update 5"),
+    "interval of its own": (lambda p: with_array(p, UPDATES_FILE, "iqm", [1.0, 1.0, 3.4e38], 4), "`iqm` must follow from `mean_return`; update 4"),
+    "solved too early": (lambda p: with_array(p, UPDATES_FILE, "env_steps_to_solve", np.load(io.BytesIO(p[UPDATES_FILE]))["env_steps"][5], 5), "`env_steps_to_solve` must be the steps"),
+    "other episodes": (lambda p: with_array(p, CHECKPOINT_FILE, "recent_returns", 500.0), "must be those of 6 updates"),
     "steps miscounted": (lambda p: with_array(p, UPDATES_FILE, "env_steps", 2**62, 5), "`env_steps` must count"),
     "solved in no update": (lambda p: with_array(p, UPDATES_FILE, "env_steps_to_solve", 1), "`env_steps_to_solve`"),
     "infinite weight": (lambda p: with_array(p, CHECKPOINT_FILE, "policy.kernel_0", np.inf), "must be finite"),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.lib import recfunctions
 
 from pg_core.config import Config
-from pg_core.runs.exchange import archive, exports, imports, untrusted
+from pg_core.runs.exchange import archive, derived, exports, imports, untrusted
 from pg_core.runs.exchange.untrusted import ImportRefused
 from pg_core.runs.store.records import ARITHMETIC, Run
 from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, MEASURED_LATER, RUNS, UPDATES, read
@@ -108,6 +108,42 @@ def test_an_import_equals_what_was_exported(store: Store, left: str, exported: b
     known = summary(store.run(left)) | {"elapsed_seconds": store.run(left).wall_seconds}
     assert summary(store.run(run_id)) == known
     assert (store.run(run_id).state, store.run(run_id).reason) == ("stopped", "")
+
+
+def test_how_fast_it_trained_is_computed(store: Store, left: str, parts: Parts) -> None:
+    run_id = bring(store, pack(with_json(parts, "manifest.json", steps_per_second=1e300)))
+    assert store.run(run_id).steps_per_second == store.run(left).steps_per_second
+    instantly = with_array(parts, UPDATES_FILE, "seconds", 0.0)
+    assert store.run(bring(store, pack(instantly))).steps_per_second == 0
+
+
+@pytest.mark.parametrize(("agents", "episodes", "scale"), [(1, 130, 1.0), (5, 7, 1e4), (16, 1, 1e-3)])
+def test_what_is_derived_is_what_the_trainer_derives(agents: int, episodes: int, scale: float) -> None:
+    from pg_core.learning import episode_statistics, trainer
+
+    rng, kind = (
+        np.random.default_rng(agents),
+        archive.update_type(Config(num_agents=agents, episodes_per_update=episodes)),
+    )
+    updates, statistics = np.zeros(150, kind), episode_statistics.initial_statistics(agents)
+    updates["update"] = np.arange(len(updates))
+    updates["episodic_returns"] = scale * rng.normal(size=updates["episodic_returns"].shape)  # whose mean is almost 0
+    for update in updates:
+        statistics = episode_statistics.add_episodes(
+            statistics, update["episodic_returns"], np.ones((agents, 1)), np.inf
+        )
+        update["mean_return"] = episode_statistics.mean_return(statistics)
+    updates["iqm"] = trainer._population_iqm(updates["mean_return"])
+    for wrong in (False, True):
+        recent = np.zeros((agents, derived.WINDOW), "<f4")
+        for part in (updates[:20], updates[20:]):
+            assert derived.mean_return_agrees(recent, part).all() != wrong
+            assert derived.iqm_agrees(part).all()
+            recent = derived.following(recent, part)[:, -derived.WINDOW :]
+        updates["mean_return"] *= 1.001
+        updates["iqm"] *= 1.001
+    updates["iqm"] *= 1.001
+    assert not derived.iqm_agrees(updates).all(axis=1).any()
 
 
 def test_an_import_goes_on_as_the_original_does(store: Store, left: str, exported: bytes) -> None:

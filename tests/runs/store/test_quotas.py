@@ -32,4 +32,29 @@ def test_usage_is_what_the_rows_hold(store, small, make_update, keep):
     kept = sum(len(to_bytes(part)) for part in (snapshot(3).policy, snapshot(3).checkpoint))
     assert quotas.usage(store, "a") == (0, arrays + kept)
     library.delete(store, [run_id])
-    assert quotas.usage(store, "a") == (0, 0)
+    assert quotas.usage(store, "a") == (0, arrays + kept)  # until it is gone
+    store.transition(run_id, ["stopped"], deleted_at=None)
+    store.request(run_id, {"gamma": 0.5})
+    assert quotas.usage(store, "a") == (0, arrays + kept + len('{"gamma": 0.5}'))
+
+
+def test_what_was_deleted_first_goes_first_and_no_more_than_must(store, small, keep):
+    def stopped(deleted: float | None, session: str = "a", state: str = "stopped") -> str:
+        run_id = store.create(small, process="me", session=session)
+        keep(store, run_id, [], snapshots=[snapshot(0)])
+        store.transition(run_id, ["starting"], state=state, process=None, deleted_at=deleted)
+        return run_id
+
+    kept, second, first, third = stopped(None), stopped(2.0), stopped(1.0), stopped(3.0)
+    others, coming = stopped(0.5, session="b"), stopped(0.5, state="starting")
+    one = quotas.usage(store, "b")[1]
+    everyone = {kept, first, second, third, others, coming}
+    for most, held, gone in (
+        (5 * one + 1, 5, set()),
+        (2 * one, 5, set()),
+        (5 * one, 4, {first}),
+        (3 * one, 2, everyone),
+    ):
+        assert quotas.make_room(store, "a", most) == held * one
+        left = {run_id for run_id in everyone if store.has(run_id)}
+        assert left == everyone - gone if gone != everyone else {kept, others, coming}

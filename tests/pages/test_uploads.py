@@ -1,0 +1,126 @@
+"""What a server with a log-in takes of uploads, and how long it holds them."""
+
+import contextlib
+import http.client
+import json
+from collections.abc import Iterator
+
+import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.web.server.starlette.starlette_app_utils import create_signed_value, generate_xsrf_token_string
+from websockets.sync.client import ClientConnection, connect
+
+from pages.widgets.uploads import FRAME_BYTES, MAX_FILES
+from tests.serving import Server, serve
+
+SECRET = "s" * 32
+LIMIT = 2**20  # of the server that is asked, in bytes
+FILE = 700 * 2**10  # bytes: a session has room for one
+TOGETHER = (MAX_FILES * LIMIT + FRAME_BYTES) // FILE  # so many have all sessions together
+AUTH = f"""[auth]
+redirect_uri = "http://localhost/oauth2callback"
+cookie_secret = "{SECRET}"
+client_id = "lab"
+client_secret = "lab"
+server_metadata_url = "http://localhost/"
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    data = tmp_path_factory.mktemp("lab")
+    (data / "secrets.toml").write_text(AUTH)
+    with serve(data, "--secrets.files", str(data / "secrets.toml"), "--server.maxUploadSize", "1") as server:
+        yield server
+
+
+class Visit:
+    """A browser's session: its connection, and the requests that it makes."""
+
+    def __init__(self, server: Server, connection: ClientConnection, token: str) -> None:
+        self._server, self._token = server, token
+        self.connection, self.id = connection, ""
+        asked = BackMsg()
+        asked.rerun_script.query_string = ""
+        connection.send(asked.SerializeToString())
+        while not self.id:
+            message = ForwardMsg()
+            message.ParseFromString(connection.recv(timeout=30))
+            self.id = message.new_session.initialize.session_id
+
+    def put(self, size: int, file: str = "file", chunked: bool = False) -> int:
+        """Upload a file; return the answer's status."""
+        with contextlib.closing(self.begin(size, file, chunked)) as request:
+            request.send(frame(size) if not chunked else b"%x\r\n%s\r\n0\r\n\r\n" % (len(frame(size)), frame(size)))
+            return request.getresponse().status
+
+    def begin(self, size: int, file: str = "file", chunked: bool = False) -> http.client.HTTPConnection:
+        """Announce a file, and send nothing of it."""
+        request = http.client.HTTPConnection(self._server.url.removeprefix("http://"), timeout=30)
+        request.putrequest("PUT", f"/_stcore/upload_file/{self.id}/{file}")
+        length = ("Transfer-Encoding", "chunked") if chunked else ("Content-Length", str(len(frame(size))))
+        token = [("X-Xsrftoken", self._token), ("Cookie", f"_streamlit_xsrf={self._token}")]
+        for name, value in (length, *token, ("Content-Type", "multipart/form-data; boundary=b")):
+            request.putheader(name, value)
+        request.endheaders()
+        return request
+
+
+def frame(size: int) -> bytes:
+    head = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f.zip"\r\n\r\n'
+    return head + bytes(size) + b"\r\n--b--\r\n"
+
+
+@contextlib.contextmanager
+def visit(server: Server, person: str | None) -> Iterator[Visit]:
+    """Open a session of a person who has logged in, or of nobody."""
+    token = generate_xsrf_token_string()
+    cookies = f"_streamlit_xsrf={token}"
+    if person:
+        said = {"origin": "http://localhost", "is_logged_in": True, "iss": "https://id", "sub": person}
+        signed = create_signed_value(SECRET, "_streamlit_user", json.dumps(said)).decode()
+        cookies += f"; _streamlit_user={signed}"
+    url = server.url.replace("http", "ws") + "/_stcore/stream"
+    # The origin is the one that has logged in; the host is compared with it.
+    more = {"additional_headers": {"Cookie": cookies}, "subprotocols": ["streamlit", token], "max_queue": None}
+    with connect(url, origin="http://localhost", **more) as opened:
+        yield Visit(server, opened, token)
+
+
+def test_who_has_not_logged_in_uploads_nothing(server: Server) -> None:
+    with visit(server, None) as stranger:
+        assert [stranger.put(FILE, f"file{n}") for n in range(3)] == [403] * 3
+        assert stranger.begin(FILE).getresponse().status == 403  # before anything of it is sent
+
+
+def test_a_session_holds_one_file_as_long_as_it_lasts(server: Server) -> None:
+    with contextlib.ExitStack() as pages:
+        ann, *others, last = (pages.enter_context(visit(server, f"{n}")) for n in range(TOGETHER + 1))
+        assert [ann.put(FILE, f"file{n}") for n in range(3)] == [204] * 3
+        assert [other.put(FILE) for other in others] == [204] * (TOGETHER - 1)  # there is room for these
+        assert last.put(FILE) == 503
+        assert ann.put(2 * LIMIT + 1) == 413  # it was to take the other's place
+        assert last.put(FILE) == 204
+        assert ann.put(FILE) == 503
+        others[0].connection.close()
+        while (status := ann.put(FILE)) == 503:  # until the server has noticed
+            pass
+        assert status == 204
+        assert others[0].put(FILE) == 403
+
+
+def test_what_is_announced_counts(server: Server) -> None:
+    with contextlib.ExitStack() as pages:
+        *some, last = (pages.enter_context(visit(server, f"{n}")) for n in range(TOGETHER + 1))
+        assert last.put(FILE, chunked=True) == 411
+        announced = [each.begin(FILE) for each in some]
+        while (status := last.put(FILE)) == 204:  # until all announcements have been read
+            pass
+        assert status == 503
+        announced.pop().close()
+        while (status := last.put(FILE)) == 503:  # until it is noticed that this one is not to come any more
+            pass
+        assert status == 204
+        for request in announced:
+            request.close()
