@@ -1,13 +1,15 @@
 """What strangers write is text: no script, no request, no markup, no page that becomes wider than its window."""
 
+import http.server
 import json
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from pg_core.config import Config
 from pg_core.runs.store.schema import ARRAYS, RUNS, UPDATES, write
@@ -126,3 +128,50 @@ def test_an_unexpected_error_is_a_number_here_and_a_traceback_in_the_log(
     assert not any(word in page.inner_text("body") for word in ("Traceback", "JSON", "pg_core", str(server.data)))
     with write(store.engine) as connection:
         connection.execute(tags.values(tags="[]"))
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """Serve an empty page at another port of this machine."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as other:
+        threading.Thread(target=other.serve_forever).start()
+        yield f"http://127.0.0.1:{other.server_port}"
+        other.shutdown()
+
+
+# What comes of a conversation, of questions and of an upload.
+TRY = """async (lab) => {
+    const converses = new Promise((resolve) => {
+        const socket = new WebSocket(`${lab.replace("http", "ws")}/_stcore/stream`)
+        socket.onopen = () => resolve("open")
+        socket.onerror = () => resolve("refused")
+    })
+    const read = (path, options) => fetch(`${lab}${path}`, { credentials: "include", ...options })
+        .then((answer) => answer.text()).catch(() => "refused")
+    const upload = { method: "PUT", body: new FormData() }
+    return [await converses, await read("/"), await read("/lab/plotly/plotly.min.js"),
+        await read("/_stcore/upload_file/x/y", upload)]
+}"""
+
+
+@pytest.mark.parametrize("origin", ["port", "host", "null"])
+def test_a_page_from_elsewhere_reads_nothing_of_the_lab_and_says_nothing_to_it(
+    context: BrowserContext, server: Server, elsewhere: str, origin: str
+) -> None:
+    page = context.new_page()
+    if origin == "null":
+        page.goto("data:text/html,<body></body>")
+    else:
+        page.goto(elsewhere.replace("127.0.0.1", "localhost") if origin == "host" else elsewhere)
+    assert page.evaluate(TRY, server.url) == ["refused"] * 4
+    page.close()

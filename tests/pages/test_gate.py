@@ -224,6 +224,7 @@ def test_who_has_not_logged_in_gets_what_is_documented(locked: Server, method: s
         (SECRET, {"is_logged_in": True}, 403),
         ("x", {"is_logged_in": True, "iss": "https://accounts.example.org", "sub": "1"}, 403),
     ],
+    ids=["logged in", "logged out", "nobody", "forged"],
 )
 def test_downloads_are_for_who_has_logged_in(locked: Server, secret: str, claims: dict, status: int) -> None:
     cookie = create_signed_value(secret, AUTH_COOKIE_NAME, json.dumps(claims)).decode()
