@@ -66,6 +66,10 @@ def explain(error: Exception) -> bool:
 
 if problem := gate.problem():
     sys.exit(problem)
+try:
+    lab.place_temporary_files()
+except lab.StoreError as error:
+    sys.exit(str(error))
 
 keep_what_is_drawn()
 

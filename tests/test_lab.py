@@ -13,6 +13,7 @@ from pg_core import lab
 from pg_core.config import Config
 from pg_core.lab import state
 from pg_core.learning.evaluation import VALIDATION_SEED, evaluate
+from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.records import Batch
 from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, write
 from pg_core.runs.store.store import Store
@@ -254,7 +255,7 @@ def test_a_run_gets_no_id_that_is_none(run_id):
 
 
 def test_a_step_asked_for_twice_is_one_step(folder):
-    store, run_id = Store(folder), Store(folder).create(SMALL, process="me")
+    store, run_id = Store(folder), Store(folder).create(SMALL, process=process_name())
     for _ in range(2):
         lab.step(run_id, 3)
         assert (lab.run(run_id).target, lab.run(run_id).until) == ("pause", 3)

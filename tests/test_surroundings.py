@@ -12,7 +12,7 @@ import pytest
 from pg_core.config import Config
 from pg_core.runs.paths import ROOT
 from pg_core.runs.store.store import Store
-from tests.serving import serve
+from tests.serving import serve, start
 from tests.workers import roles
 
 ELSEWHERE = Path(__file__).with_name("surroundings.py")
@@ -38,7 +38,9 @@ def test_without_posix(tmp_path: Path) -> None:
     assert train(tmp_path, PYTHONPATH=str(tmp_path), PG_LAB_ROOT=str(ROOT)) == {"train", "studio"}
 
 
-def test_on_a_read_only_disk(tmp_path: Path) -> None:
+@pytest.fixture
+def inside(tmp_path: Path) -> list[str]:
+    """What runs a command where this test's folder alone can be written: no other is there for temporary files."""
     inside = ["unshare", "--mount", "sh", "-c", READ_ONLY, str(tmp_path)]
     try:
         tried = subprocess.run([*inside, "true"], capture_output=True, text=True)
@@ -46,9 +48,19 @@ def test_on_a_read_only_disk(tmp_path: Path) -> None:
         pytest.skip(f"The disk cannot be made read-only here: {error}.")
     if tried.returncode:
         pytest.skip(f"The disk cannot be made read-only here: {tried.stderr.strip()}")
+    return inside
+
+
+def test_on_a_read_only_disk(tmp_path: Path, inside: list[str]) -> None:
     programs = f"{os.environ['TF_XLA_FLAGS']} --tf_xla_persistent_cache_read_only=true"  # those of the tests
-    assert train(tmp_path, inside=inside, TMPDIR=str(tmp_path), TF_XLA_FLAGS=programs) == {
+    assert train(tmp_path, inside=inside, TF_XLA_FLAGS=programs) == {
         "forkserver",
         "forked",
         "studio",
     }
+
+
+def test_a_start_that_finds_no_place_for_temporary_files_says_so(tmp_path: Path, inside: list[str]) -> None:
+    (tmp_path / "lab").touch()  # no folder
+    with pytest.raises(RuntimeError, match=r"\nTemporary files can be written neither .* set TMPDIR to another\.\n"):
+        start(tmp_path, inside=inside, PG_LAB_DATA=str(tmp_path / "lab"))

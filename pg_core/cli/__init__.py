@@ -1,5 +1,6 @@
 """The command line, with an option for every hyperparameter: `python -m pg_core COMMAND`."""
 
+import contextlib
 import io
 import os
 import sys
@@ -23,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a pipe of Windows may know no Greek
             stream.reconfigure(errors="backslashreplace")
     options = parser().parse_args(arguments)
+    with contextlib.suppress(lab.StoreError):  # most commands need none
+        lab.place_temporary_files()
     try:
         options.command(options)
     except WrongVerdictError as error:

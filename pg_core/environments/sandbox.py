@@ -26,9 +26,6 @@ from typing import Any, BinaryIO, NoReturn
 
 from pg_core.environments.faults import Line
 
-if sys.platform == "linux":
-    from pg_core.environments import reaper
-
 PLACE_BYTES = 256
 MAX_PRINTED = 2**20  # bytes, in one call
 IS_REAPED = sys.platform == "linux" and hasattr(os, "pidfd_open")  # what a process has started, wherever it is
@@ -240,6 +237,8 @@ def serve() -> NoReturn:
     global _inside
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the parent
     if sys.platform == "linux" and IS_REAPED:
+        from pg_core.environments import reaper  # with psutil, which nobody else here needs
+
         reaper.watch_over()
     folder, seconds, gigabytes = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
     _inside = _Inside(folder, seconds)

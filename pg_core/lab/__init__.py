@@ -39,6 +39,7 @@ from pg_core.proofs.processes import check_each
 from pg_core.proofs.sources import Source, sources
 from pg_core.runs.curves.curves import Curves
 from pg_core.runs.curves.progress import Change, Progress
+from pg_core.runs.paths import place_temporary_files
 from pg_core.runs.store.records import ARITHMETIC, Run, RunEnded, UnknownRun
 from pg_core.runs.store.schema import StoreError
 from pg_core.runs.workers.episodes import EpisodeError
@@ -95,6 +96,7 @@ __all__ = [
     "may_control",
     "name_of",
     "pause",
+    "place_temporary_files",
     "policies",
     "policy_at",
     "prepare_checks",

@@ -1,11 +1,14 @@
-"""Where the project is, and where the lab keeps what it writes: a folder, and a database."""
+"""Where the project is, and where the lab keeps what it writes: a folder, a database, and temporary files."""
 
+import contextlib
 import os
+import tempfile
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from pg_core.runs.store import privacy
 from pg_core.runs.store.schema import StoreError, lab_file
 
 ROOT = Path(__file__).parents[2]  # of the project, or where the package is installed
@@ -46,3 +49,25 @@ def database() -> sa.URL:
     if url.get_backend_name() not in ("postgresql", "postgres"):  # the URL is not quoted: it has a password
         raise StoreError("`PG_LAB_DATABASE_URL` must be like postgresql://user:password@127.0.0.1/database.")
     return url.set(drivername="postgresql+psycopg")
+
+
+def place_temporary_files() -> None:
+    """Have this process and those that it starts put temporary files below the lab's folder if nowhere else is room.
+
+    Raises:
+        StoreError: they cannot be written there, either.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if tempfile.gettempdir() != os.getcwd():  # which Python takes where there is no other
+            return
+    folder = data_folder() / "tmp"
+    try:
+        privacy.make_folder(folder.parent)
+        folder.mkdir(privacy.FOLDER, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise StoreError(
+            f"Temporary files can be written neither in the system's folders nor in {folder} ({error}): make room or "
+            "make one of them writable, or set TMPDIR to another."
+        ) from error
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)

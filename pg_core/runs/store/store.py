@@ -193,7 +193,7 @@ class Store(History):
             alive: processes that are known to run.
             run_id: None: of all runs.
         """
-        dead = {found: process for found, process in self._dead(alive).items() if run_id in (None, found)}
+        dead = self._dead(alive, run_id)
         try:
             for found, process in dead.items():
                 reason = self.gone.get(process, DIED)
@@ -255,10 +255,10 @@ class Store(History):
         """Close the connections that wait for their next use."""
         self.engine.dispose()
 
-    def _dead(self, alive: Collection[str] = ()) -> dict[str, str]:
-        """Return the processes that are gone, by the runs that they worked on."""
-        worked_on = {run_id: process for run_id, _, process in self.worked_on() if process not in alive}
-        return {run_id: process for run_id, process in worked_on.items() if not is_alive(process)}
+    def _dead(self, alive: Collection[str] = (), run_id: str | None = None) -> dict[str, str]:
+        """Return the processes that are gone, by the runs that they worked on; arguments as of `interrupt_dead`."""
+        worked_on = [(found, process) for found, _, process in self.worked_on() if run_id in (None, found)]
+        return {found: process for found, process in worked_on if process not in alive and not is_alive(process)}
 
     def _run(self, connection: sa.Connection, run_id: str) -> Run:
         changes = sa.select(CHANGES.c["values"]).where(CHANGES.c.run_id == run_id).order_by(CHANGES.c.id)
