@@ -26,7 +26,7 @@ from pg_core.runs.store.earlier import config_of_today
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.records import MAX_CHANGES, Array
 from pg_core.runs.store.rows import to_bytes, totals, valid_text
-from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, write
+from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, UPDATES, write
 from pg_core.runs.store.store import Store
 
 ENDED = ("solved", "finished", "failed")
@@ -81,8 +81,8 @@ def import_run(
         summary |= {"arithmetic": manifest.arithmetic, "process": None, "deleted_at": None}
         store.transition(run_id, ["starting"], process, **summary)
     except BaseException:
-        with write(store.engine, run_id) as connection:
-            connection.execute(RUNS.delete().where(RUNS.c.id == run_id))
+        store.transition(run_id, ["starting"], deleted_at=time.time())  # if it has not come so far
+        library.remove(store, run_id)
         raise
     return run_id
 
