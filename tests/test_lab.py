@@ -10,12 +10,12 @@ import psutil
 import pytest
 
 from pg_core import lab
-from pg_core.config import Config
+from pg_core.config import Config, ConfigError
 from pg_core.lab import state
 from pg_core.learning.evaluation import VALIDATION_SEED, evaluate
 from pg_core.runs.store.processes import process_name
-from pg_core.runs.store.records import Batch
-from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, write
+from pg_core.runs.store.records import MAX_CHANGES, Batch
+from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, write
 from pg_core.runs.store.store import Store
 from tests.workers import workers
 
@@ -87,6 +87,26 @@ def test_progress_holds_curves_and_no_time_left_when_finished(trained):
     assert len(progress.curves.update) == 8 and len(progress.curves.episode_return) == 48
     assert (progress.changes, progress.seconds_left, progress.queue_position) == ([], None, None)
     assert progress.curves.mean_return[-1].mean() == pytest.approx(progress.run.mean_return)
+
+
+def test_a_run_takes_so_many_changes_and_a_look_at_them_validates_none(folder, monkeypatch):
+    store = Store(folder)
+    run_id = store.create(SMALL, process="me")
+    row = {"run_id": run_id, "requested_at": 1.0}
+    values = [{"gamma": 0.5 + number / 10_000} for number in range(MAX_CHANGES - 1)]
+    with write(store.engine) as connection:
+        said = [{**row, "values": json.dumps(value), "update": at} for at, value in enumerate(values)]
+        connection.execute(CHANGES.insert(), said)
+    lab.change(run_id, gamma=0.25)
+    with pytest.raises(ConfigError, match="A run takes at most 1,000 changes: start a new run with these values"):
+        lab.change(run_id, gamma=0.75)
+    lab.change(run_id, gamma=0.25)  # as it is
+    before = lab.progress(run_id).changes
+    with monkeypatch.context() as none:
+        none.setattr(Config, "changed", None)
+        assert lab.progress(run_id).changes == before
+    assert [change.values["gamma"][1] for change in before] == [value["gamma"] for value in values]
+    store.transition(run_id, ["starting"], state="failed")
 
 
 def test_changes_of_one_update_are_one_change_with_old_and_new(folder):

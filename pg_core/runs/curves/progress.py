@@ -44,18 +44,16 @@ class Progress:
 
 def changes_of(run: Run, requests: Sequence[Request]) -> list[Change]:
     """Return what changed in how a run learns, from all that was requested of it."""
-    changes = []
-    config = run.config
+    changes, before = [], dict(run.config)
     in_force = [request for request in requests if request.update is not None]
     for update, together in groupby(in_force, key=lambda request: request.update):
-        new = config
-        for request in together:
-            new = new.changed(**request.values)
-        different = config.differences(new).items()
-        values = {n: (getattr(config, n), value) for n, value in different if HYPERPARAMETERS[n].group != "Run"}
+        # They were valid when they were asked for: to make a config of each would take most of the time of a look.
+        new = {name: value for request in together for name, value in request.values.items()}
+        different = {name: (before[name], value) for name, value in new.items() if value != before[name]}
+        values = {name: both for name, both in different.items() if HYPERPARAMETERS[name].group != "Run"}
         if values:
             changes.append(Change(int(update or 0), values))
-        config = new
+        before |= new
     return changes
 
 

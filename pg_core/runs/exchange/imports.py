@@ -24,13 +24,13 @@ from pg_core.runs.exchange.untrusted import ImportRefused, Members
 from pg_core.runs.store import library
 from pg_core.runs.store.earlier import config_of_today
 from pg_core.runs.store.processes import process_name
-from pg_core.runs.store.records import Array
+from pg_core.runs.store.records import MAX_CHANGES, Array
 from pg_core.runs.store.rows import to_bytes, totals, valid_text
-from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, write
+from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, UPDATES, write
 from pg_core.runs.store.store import Store
 
 ENDED = ("solved", "finished", "failed")
-MAX_REASON, MAX_CHANGES = 2_000, 5_000
+MAX_REASON = 2_000
 
 
 def import_run(
@@ -81,8 +81,8 @@ def import_run(
         summary |= {"arithmetic": manifest.arithmetic, "process": None, "deleted_at": None}
         store.transition(run_id, ["starting"], process, **summary)
     except BaseException:
-        with write(store.engine, run_id) as connection:
-            connection.execute(RUNS.delete().where(RUNS.c.id == run_id))
+        store.transition(run_id, ["starting"], deleted_at=time.time())  # if it has not come so far
+        library.remove(store, run_id)
         raise
     return run_id
 
@@ -122,10 +122,13 @@ def _changes(members: Members, config: Config) -> list[RecordedChange]:
     with _naming("changes.json"):
         if len(changes) > MAX_CHANGES:
             raise ConfigError(f"There must be at most {MAX_CHANGES:,} changes, got {len(changes):,}.")
-        for change in changes:  # names first: `changed` takes them as arguments
+        for i, change in enumerate(changes):  # names first: `changed` takes them as arguments
             if not change.values or not change.values.keys() <= HYPERPARAMETERS.keys():
                 raise ConfigError("Each change must name hyperparameters only, and one at least.")
             config = config.changed(**change.values)
+            # As the lab writes them: 1.0 where somebody has written "1".
+            values = config.model_dump(mode="json", include=set(change.values))
+            changes[i] = change.model_copy(update={"values": values})
         # In the order in which they were asked for; those that wait for the next update come last.
         for one, after in pairwise(change.update for change in changes):
             if after is not None and (one is None or one > after):

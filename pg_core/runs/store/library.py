@@ -19,6 +19,8 @@ MAX_NOTE, MAX_TAG, MAX_TAGS = 2_000, 24, 8
 TWIN = " · twin"  # appended to the name of the run whose twin it is
 MAX_TWINS = 64  # of a run, an update and a visitor, those included that can still be restored
 FORKED = "Forked: set what is to differ from here on, then resume it."
+REMOVED = 0.0  # when a run that is being removed was deleted: it cannot be restored, and goes at the next start at last
+ROWS = 500  # updates that are removed at a time
 KEPT_SECONDS = 24 * 3600.0  # that a deleted run can still be restored
 
 
@@ -61,14 +63,37 @@ def delete(store: Store, run_ids: Collection[str]) -> None:
 
 
 def restore(store: Store, run_ids: Collection[str]) -> None:
-    """Bring deleted runs back."""
-    _set(store, run_ids, deleted_at=None)
+    """Bring deleted runs back, but for those that are being removed."""
+    with write(store.engine) as connection:
+        here = RUNS.update().where(RUNS.c.id.in_(run_ids), RUNS.c.deleted_at > REMOVED)
+        connection.execute(here.values(deleted_at=None))
 
 
 def purge(store: Store) -> None:
     """Forget the runs that were deleted more than a day ago."""
-    with write(store.engine) as connection:
-        connection.execute(RUNS.delete().where(RUNS.c.deleted_at < time.time() - KEPT_SECONDS))
+    old = sa.select(RUNS.c.id).where(RUNS.c.deleted_at < time.time() - KEPT_SECONDS)
+    with read(store.engine) as connection:
+        found = connection.scalars(old).all()
+    for run_id in found:
+        remove(store, run_id)
+
+
+def remove(store: Store, run_id: str) -> bool:
+    """Forget a run that is deleted, some rows at a time, for others write meanwhile; return whether it was."""
+    with write(store.engine, run_id) as connection:
+        here = RUNS.update().where(RUNS.c.id == run_id, RUNS.c.deleted_at.is_not(None))
+        if not connection.execute(here.values(deleted_at=REMOVED)).rowcount:
+            return False
+    for table, count in ((CHECKPOINTS, 1), (UPDATES, ROWS)):
+        some = sa.select(table.c.update).where(table.c.run_id == run_id).limit(count).scalar_subquery()
+        gone = count
+        while gone == count:
+            with write(store.engine, run_id) as connection:
+                rows = table.delete().where(table.c.run_id == run_id, table.c.update.in_(some))
+                gone = connection.execute(rows).rowcount
+    with write(store.engine, run_id) as connection:
+        connection.execute(RUNS.delete().where(RUNS.c.id == run_id))
+    return True
 
 
 def fork(

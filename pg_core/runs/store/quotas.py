@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from pg_core.runs.store import library
 from pg_core.runs.store.records import ACTIVE
-from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, read, write
+from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, read
 from pg_core.runs.store.store import VISITOR, Store
 
 
@@ -40,9 +41,7 @@ def make_room(store: Store, visitor: str, most: float) -> int:
         for row in sorted(deleted, key=lambda row: row.deleted_at):
             if stored < most:
                 break
-            gone = RUNS.delete().where(RUNS.c.id == row.id, RUNS.c.deleted_at.is_not(None))  # it may be back
-            with write(store.engine, row.id) as connection:
-                stored -= row.bytes * connection.execute(gone).rowcount
+            stored -= row.bytes * library.remove(store, row.id)  # none, if it was restored meanwhile
     return stored
 
 

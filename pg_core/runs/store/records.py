@@ -17,6 +17,7 @@ Array = npt.NDArray[Any]
 # Of the trainer: a run of another is the same again until a rounding error changes an action. Of 3 were also those that
 # forked workers trained without the flags of `runtime`.
 ARITHMETIC = 4
+MAX_CHANGES = 1_000  # of a run: whoever looks at it reads them all
 
 ACTIVE = ("queued", "starting", "running", "paused")
 WORKED_ON = ("starting", "running", "paused")

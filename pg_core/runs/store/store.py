@@ -20,7 +20,17 @@ from pg_core.config import Config, ConfigError
 from pg_core.runs.store import privacy
 from pg_core.runs.store.history import History
 from pg_core.runs.store.processes import is_alive
-from pg_core.runs.store.records import ACTIVE, RESUMABLE, WORKED_ON, Orders, Request, Run, RunEnded, UnknownRun
+from pg_core.runs.store.records import (
+    ACTIVE,
+    MAX_CHANGES,
+    RESUMABLE,
+    WORKED_ON,
+    Orders,
+    Request,
+    Run,
+    RunEnded,
+    UnknownRun,
+)
 from pg_core.runs.store.rows import check_config, name_of, request_of, run_of
 from pg_core.runs.store.schema import CHANGES, LOCK_SECONDS, RUNS, StoreError, connect, lab_file, read, write
 
@@ -210,7 +220,7 @@ class Store(History):
 
         Raises:
             UnknownRun: there is no such run.
-            ConfigError: a value is not valid or not live.
+            ConfigError: a value is not valid or not live, or the run has had as many changes as it may.
             RunEnded: the run has ended, or was deleted.
         """
         with write(self.engine, run_id) as connection:
@@ -221,6 +231,11 @@ class Store(History):
             new = run.current.changed(**values)
             different = new.model_dump(mode="json", include=set(run.current.differences(new)))
             if different:
+                had = connection.scalar(sa.select(sa.func.count()).where(CHANGES.c.run_id == run_id)) or 0
+                if had >= MAX_CHANGES:
+                    raise ConfigError(
+                        f"A run takes at most {MAX_CHANGES:,} changes: start a new run with these values."
+                    )
                 row = {"run_id": run_id, "values": json.dumps(different), "requested_at": time.time()}
                 connection.execute(CHANGES.insert(), row)
 

@@ -1,5 +1,7 @@
 """Turns in the queue, and what a visitor has in the store."""
 
+import sqlalchemy as sa
+
 from pg_core.runs.store import library, quotas
 from pg_core.runs.store.rows import to_bytes
 from pg_core.runs.store.schema import ARRAYS
@@ -36,6 +38,34 @@ def test_usage_is_what_the_rows_hold(store, small, make_update, keep):
     store.transition(run_id, ["stopped"], deleted_at=None)
     store.request(run_id, {"gamma": 0.5})
     assert quotas.usage(store, "a") == (0, arrays + kept + len('{"gamma": 0.5}'))
+
+
+def test_a_run_is_removed_some_rows_at_a_time(store, small, make_update, keep, monkeypatch):
+    run_id = store.create(small, process="me", session="a")
+    keep(store, run_id, [make_update(index) for index in range(5)], snapshots=[snapshot(at) for at in range(3)])
+    store.transition(run_id, ["starting"], state="stopped", process=None)
+    assert not library.remove(store, run_id) and store.has(run_id)  # it is not deleted
+    library.delete(store, [run_id])
+    monkeypatch.setattr(library, "ROWS", 2)
+    gone: list[int] = []
+
+    def note(connection, cursor, statement, *_):
+        if statement.startswith("DELETE"):
+            gone.append(cursor.rowcount)
+
+    sa.event.listen(store.engine, "after_cursor_execute", note)
+    assert library.remove(store, run_id)
+    assert gone == [1, 1, 1, 0, 2, 2, 1, 1]
+    assert not store.has(run_id) and quotas.usage(store, "a") == (0, 0)
+
+
+def test_a_run_that_is_being_removed_cannot_be_restored(store, small):
+    run_id = store.create(small, process="me", session="a")
+    store.transition(run_id, ["starting"], state="stopped", process=None, deleted_at=library.REMOVED)
+    library.restore(store, [run_id])
+    assert store.run(run_id).deleted
+    library.purge(store)  # where its removal was interrupted
+    assert not store.has(run_id)
 
 
 def test_what_was_deleted_first_goes_first_and_no_more_than_must(store, small, keep):
