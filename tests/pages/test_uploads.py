@@ -84,7 +84,7 @@ def visit(server: Server, person: str | None) -> Iterator[Visit]:
     url = server.url.replace("http", "ws") + "/_stcore/stream"
     # The origin is the one that has logged in; the host is compared with it.
     more = {"additional_headers": {"Cookie": cookies}, "subprotocols": ["streamlit", token], "max_queue": None}
-    with connect(url, origin="http://localhost", **more) as opened:
+    with connect(url, origin=server.url, **more) as opened:
         yield Visit(server, opened, token)
 
 
