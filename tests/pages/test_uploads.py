@@ -78,11 +78,10 @@ def visit(server: Server, person: str | None) -> Iterator[Visit]:
     token = generate_xsrf_token_string()
     cookies = f"_streamlit_xsrf={token}"
     if person:
-        said = {"origin": "http://localhost", "is_logged_in": True, "iss": "https://id", "sub": person}
+        said = {"origin": server.url, "is_logged_in": True, "iss": "https://id", "sub": person}
         signed = create_signed_value(SECRET, "_streamlit_user", json.dumps(said)).decode()
         cookies += f"; _streamlit_user={signed}"
     url = server.url.replace("http", "ws") + "/_stcore/stream"
-    # The origin is the one that has logged in; the host is compared with it.
     more = {"additional_headers": {"Cookie": cookies}, "subprotocols": ["streamlit", token], "max_queue": None}
     with connect(url, origin=server.url, **more) as opened:
         yield Visit(server, opened, token)
