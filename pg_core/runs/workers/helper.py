@@ -2,9 +2,10 @@
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,18 +61,19 @@ class Helper:
                 question.future.set_exception(NoAnswer(BUSY))
                 return question.future
             self._waiting.append(question)
-            if len(self._waiting) == 1:
-                self._send()
+            send = self._turn() if len(self._waiting) == 1 else _nothing
+        send()
         return question.future
 
     def end(self) -> None:
         """End the process; whoever waits for an answer is told."""
         with self._lock:
             child, self._child = self._child, None  # the next question starts another
+            if child and self._waiting:
+                child.kill()  # it may not read, and whoever writes to it has its input
             self._lose_all(LOST)
-            if child:
-                child.close()
         if child:
+            child.close()
             child.end()
 
     def _started(self) -> Child:
@@ -79,54 +81,65 @@ class Helper:
             self._child = Child(self._folder, self._on_answer, self._role, lambda child: self._lose(child, LOST))
         return self._child
 
-    def _send(self) -> None:
-        """Send the question whose turn it is, if there is one, and give the process its time for it."""
+    def _turn(self) -> Callable[[], None]:
+        """Give the process its time for the question whose turn it is; return what sends that, if there is one.
+
+        It is to be called without the lock: a process that does not read lets it wait.
+        """
         self._number += 1
         if self._deadline:
             self._deadline.cancel()
         if not self._waiting:
-            return
+            return _nothing
         try:
             child = self._started()
         except OSError as error:
             self._lose_all(f"The process that answers cannot be started: {error}.")
-            return
-        self._deadline = threading.Timer(SECONDS[self._role], self._give_up, (child, self._number))
+            return _nothing
+        seconds = SECONDS[self._role]
+        self._deadline = threading.Timer(seconds, self._lose, (child, TOO_LONG.format(seconds), self._number))
         self._deadline.daemon = True
         self._deadline.start()
-        child.send({"ask": self._number, **self._waiting[0].text})
+        return partial(child.send, {"ask": self._number, **self._waiting[0].text})
 
     def _on_answer(self, message: Mapping[str, Any]) -> None:
         with self._lock:
             if message.get("answer") != self._number:  # or it comes from a process that was given up
                 return
             future = self._waiting.popleft().future
-            self._send()
+            send = self._turn()
+        send()
         if message["error"] is None:
             future.set_result(message)
         else:
             future.set_exception(NoAnswer(message["error"]))
 
-    def _give_up(self, child: Child, number: int) -> None:
-        """End a process that still has the question with this number."""
-        if number == self._number:
-            child.kill()  # without the lock: who has it may be writing to a process that does not read
-            self._lose(child, TOO_LONG.format(SECONDS[self._role]))
+    def _lose(self, child: Child, sentence: str, number: int | None = None) -> None:
+        """End a process, tell whoever asked what it had last that there is no answer, and have another do the rest.
 
-    def _lose(self, child: Child, sentence: str) -> None:
-        """Tell whoever asked what a process had last that there is no answer, and have another do the rest."""
+        Args:
+            child: the process.
+            sentence: why there is no answer.
+            number: of a question: nothing is done if the process has another by now. None: whatever it has.
+        """
         with self._lock:
-            if child is not self._child:
+            if child is not self._child or number not in (None, self._number):
                 return
             child.kill()  # it may still run, if it said what is no answer
             self._child = None
             lost = [self._waiting.popleft()] if self._waiting else []
-            self._send()
+            send = self._turn()
+        send()
         for question in lost:
             question.future.set_exception(NoAnswer(sentence))
+        child.close()  # one that has not begun could not be killed
 
     def _lose_all(self, sentence: str) -> None:
         lost, self._waiting = self._waiting, deque()
-        self._send()  # nothing
+        self._turn()  # nobody's
         for question in lost:
             question.future.set_exception(NoAnswer(sentence))
+
+
+def _nothing() -> None:
+    """Send no question."""

@@ -1,6 +1,7 @@
 """Whoever asks a process is answered, or told why not, whatever happens to the process."""
 
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -117,6 +118,42 @@ def test_a_process_that_hangs_is_replaced_and_only_what_it_was_asked_is_lost(stu
         hung.result(GIVEN_UP)
     assert second.result(GIVEN_UP)["error"] is third.result(GIVEN_UP)["error"] is None
     wait(lambda: not child.is_alive())
+
+
+ANSWERS_ALL_BUT_THE_FIRST = """#!/bin/sh
+read question
+while read question; do
+    number=${question#*: }
+    echo "{\\"answer\\": ${number%%,*}, \\"error\\": null}"
+done
+"""
+
+
+def test_a_bound_that_ends_just_as_the_answer_comes_costs_nobody_anything(studio, tmp_path, monkeypatch):
+    script = tmp_path / "answers"
+    script.write_text(ANSWERS_ALL_BUT_THE_FIRST)
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    first, second = studio.ask(QUESTION), studio.ask(QUESTION)
+    child, deadline, lock, waits = studio._child, studio._deadline, studio._lock, threading.Event()
+
+    class Contended:
+        def __enter__(self):
+            waits.set()
+            lock.acquire()
+
+        def __exit__(self, *_):
+            lock.release()
+
+    late = threading.Thread(target=deadline.function, args=deadline.args)
+    with lock:
+        studio._lock = Contended()
+        late.start()
+        assert waits.wait(GIVEN_UP)
+        studio._on_answer({"answer": 1, "error": None})
+    late.join()
+    assert first.result(GIVEN_UP)["error"] is second.result(GIVEN_UP)["error"] is None
+    assert studio._child is child
 
 
 def test_so_many_questions_wait_and_no_more(studio, monkeypatch):

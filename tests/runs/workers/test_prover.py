@@ -1,5 +1,6 @@
 """Proofs are checked in another process, which comes when it is needed and whose death is told."""
 
+import os
 from concurrent.futures import Future
 
 import psutil
@@ -7,6 +8,7 @@ import pytest
 
 from pg_core.runs.workers import helper, prover
 from pg_core.runs.workers.prover import Prover
+from tests.workers import fork_server
 
 QUESTION = ("expected_score", {"states": 1, "seed": 3})
 
@@ -73,6 +75,20 @@ def test_a_process_that_is_suspended_is_ended_and_replaced(checking, wait, monke
     monkeypatch.undo()
     checking.ask(*QUESTION)
     assert wait(lambda: answered(checking)).check["passed"] is True
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Nothing is forked here.")
+def test_a_process_that_begins_too_late_ends(checking, wait, monkeypatch):
+    monkeypatch.setitem(helper.SECONDS, "prover", 0.01)
+    checking._helper.end()
+    forks = fork_server()
+    forks.suspend()
+    checking.prepare()
+    child = checking._helper._child
+    checking.ask(*QUESTION)
+    assert wait(lambda: answered(checking)).error == helper.TOO_LONG.format(0.01)
+    forks.resume()
+    wait(lambda: not child.is_alive())
 
 
 def test_an_idle_process_ends_and_its_answers_stay(checking, wait, monkeypatch):
