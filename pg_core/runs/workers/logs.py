@@ -45,10 +45,13 @@ def cut(path: Path) -> None:
         if (size := os.stat(log.fileno()).st_size) <= MAX_BYTES:
             return
         log.seek(size - MAX_BYTES)
+        newest = log.read(MAX_BYTES)
+        if len(newest) < MAX_BYTES:  # another process has just cut it
+            return
         old = path.with_name(f"{path.name}.old")
         old.unlink(missing_ok=True)
         with contextlib.suppress(OSError), _open(old) as copy:  # a full disk is no reason to keep all
-            copy.write(log.read(MAX_BYTES))
+            copy.write(newest)
         log.truncate(0)
 
 

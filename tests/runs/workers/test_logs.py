@@ -34,6 +34,22 @@ def test_who_prints_goes_on_in_a_log_that_is_cut(tmp_path, wait):
     assert path.read_text().splitlines(keepends=True) == lines[20:], "it is short enough"
 
 
+def test_of_two_that_cut_a_log_the_second_keeps_what_the_first_has_kept(tmp_path, monkeypatch):
+    path, stat = tmp_path / "workers.log", os.stat
+    path.write_bytes(bytes(101))
+
+    def overtaken(file):
+        size = stat(file)
+        monkeypatch.undo()
+        monkeypatch.setattr(logs, "MAX_BYTES", 100)
+        logs.cut(path)
+        return size
+
+    monkeypatch.setattr(os, "stat", overtaken)
+    logs.cut(path)
+    assert (tmp_path / "workers.log.old").read_bytes() == bytes(100)
+
+
 def test_a_log_that_is_too_long_is_cut_when_a_worker_starts(tmp_path):
     path = tmp_path / "workers.log"
     path.write_bytes(bytes(101))
