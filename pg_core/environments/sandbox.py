@@ -100,10 +100,10 @@ class Sandbox:
             with contextlib.suppress(SandboxEnded):
                 self.call(farewell)
         self._kill()
-        self._process.wait()
-        for pipe in (self._requests, self._answers):
+        for pipe in (self._requests, self._answers):  # without which it ends, too, should it have missed the signal
             with contextlib.suppress(OSError):
                 pipe.close()
+        self._process.wait()
         self._folder.cleanup()
 
     def _send(self, message: Any) -> None:
@@ -133,7 +133,7 @@ class Sandbox:
         if IS_REAPED:
             self._process.terminate()
         elif sys.platform != "win32" and hasattr(os, "killpg"):
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(OSError):  # of one that has ended, macOS says that this is not permitted
                 os.killpg(self._process.pid, signal.SIGKILL)
         else:
             self._process.kill()

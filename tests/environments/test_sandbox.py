@@ -102,6 +102,24 @@ def test_what_ended_it_is_told(target, method, reason):
     assert bool(here) == (method in ("hang", "crash", "shout"))
 
 
+def test_it_ends_where_the_signal_is_missed(target, monkeypatch):
+    monkeypatch.setattr(target._process, "terminate", lambda: None)
+    target.close()
+    assert target._process.returncode is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="There are no groups here.")
+def test_where_it_is_ended_by_its_group_it_may_have_ended_before(target, monkeypatch):
+    def kill(*_):
+        raise PermissionError("as macOS says of a group in which nobody lives")
+
+    monkeypatch.setattr(sandbox, "IS_REAPED", False)
+    monkeypatch.setattr(os, "killpg", kill)
+    with pytest.raises(SandboxEnded):
+        target.call("exit")
+    target.close()
+
+
 def test_it_ends_with_its_parent():
     """Even amid a call, and however the parent ends."""
     code = (
