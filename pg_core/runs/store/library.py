@@ -10,16 +10,15 @@ import numpy as np
 import sqlalchemy as sa
 
 from pg_core.config import ConfigError
-from pg_core.runs.store.records import ACTIVE, ARITHMETIC, Snapshot
+from pg_core.runs.store.records import ACTIVE, ARITHMETIC, REMOVED, Snapshot
 from pg_core.runs.store.rows import name_of, snapshot_row, totals, valid_text
 from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, MAX_NAME, RUNS, UPDATES, read, write
-from pg_core.runs.store.store import Store
+from pg_core.runs.store.store import Store, row_of
 
 MAX_NOTE, MAX_TAG, MAX_TAGS = 2_000, 24, 8
 TWIN = " · twin"  # appended to the name of the run whose twin it is
 MAX_TWINS = 64  # of a run, an update and a visitor, those included that can still be restored
 FORKED = "Forked: set what is to differ from here on, then resume it."
-REMOVED = 0.0  # when a run that is being removed was deleted: it cannot be restored, and goes at the next start at last
 ROWS = 500  # updates that are removed at a time
 KEPT_SECONDS = 24 * 3600.0  # that a deleted run can still be restored
 
@@ -59,7 +58,8 @@ def delete(store: Store, run_ids: Collection[str]) -> None:
     with write(store.engine) as connection:
         if name := connection.scalar(active):
             raise ConfigError(f"A run that is being trained cannot be deleted; stop {name} first.")
-        connection.execute(RUNS.update().where(RUNS.c.id.in_(run_ids)).values(deleted_at=time.time()))
+        here = RUNS.update().where(RUNS.c.id.in_(run_ids), RUNS.c.deleted_at.is_(None))
+        connection.execute(here.values(deleted_at=time.time()))
 
 
 def restore(store: Store, run_ids: Collection[str]) -> None:
@@ -121,7 +121,7 @@ def fork(
     with write(store.engine) as connection:
         if connection.scalar(sa.select(RUNS.c.id).where(RUNS.c.id == child)):
             return child
-        row = dict(connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id)).one()._mapping)
+        row = dict(row_of(connection, run_id)._mapping)
         by = {"owner": owner, "session": session, "parent_id": run_id, "parent_update": at}
         row |= _fresh(child, name) | by | _summary(connection, row, at)
         row |= {} if at else {"arithmetic": ARITHMETIC}  # it shares nothing that was trained

@@ -22,6 +22,7 @@ MAX_CHANGES = 1_000  # of a run: whoever looks at it reads them all
 ACTIVE = ("queued", "starting", "running", "paused")
 WORKED_ON = ("starting", "running", "paused")
 RESUMABLE = ("stopped", "interrupted")
+REMOVED = 0.0  # when a run that is being removed was deleted: it is gone for all, its rows at the next start at last
 
 
 class RunEnded(ConfigError):

@@ -23,6 +23,7 @@ from pg_core.runs.store.processes import is_alive
 from pg_core.runs.store.records import (
     ACTIVE,
     MAX_CHANGES,
+    REMOVED,
     RESUMABLE,
     WORKED_ON,
     Orders,
@@ -36,6 +37,7 @@ from pg_core.runs.store.schema import CHANGES, LOCK_SECONDS, RUNS, StoreError, c
 
 # Whose a run is, for turns and limits.
 VISITOR: sa.ColumnElement[str] = sa.func.coalesce(RUNS.c.owner, RUNS.c.session, "")
+HERE: sa.ColumnElement[bool] = RUNS.c.deleted_at.is_distinct_from(REMOVED)
 _STAMP = (  # of a run, with how much was requested of it, and how much of that came into force
     sa.select(
         *(RUNS.c[name] for name in ("updates", "state", "process", "target", "until", "reason", "rewinds", "name")),
@@ -116,7 +118,7 @@ class Store(History):
 
     def runs(self, deleted: bool = False) -> list[Run]:
         """Return all runs, newest first, without those whose config this lab cannot read; deleted ones if asked for."""
-        wanted = sa.select(RUNS).order_by(RUNS.c.created_at.desc(), RUNS.c.id)
+        wanted = sa.select(RUNS).where(HERE).order_by(RUNS.c.created_at.desc(), RUNS.c.id)
         if not deleted:
             wanted = wanted.where(RUNS.c.deleted_at.is_(None))
         requested = sa.select(CHANGES.c.run_id, CHANGES.c["values"]).order_by(CHANGES.c.id)
@@ -247,7 +249,7 @@ class Store(History):
     def orders(self, run_id: str, after: int) -> Orders:
         """Return what the run's worker is to do, with the requests whose id is above `after`."""
         with read(self.engine) as connection:
-            row = _row(connection, run_id)
+            row = row_of(connection, run_id)
             return Orders(row.target, row.until, _requests(connection, run_id, after))
 
     def config_after(self, run_id: str, update: int) -> Config:
@@ -277,7 +279,7 @@ class Store(History):
 
     def _run(self, connection: sa.Connection, run_id: str) -> Run:
         changes = sa.select(CHANGES.c["values"]).where(CHANGES.c.run_id == run_id).order_by(CHANGES.c.id)
-        return self._run_of(_row(connection, run_id), list(connection.scalars(changes)))
+        return self._run_of(row_of(connection, run_id), list(connection.scalars(changes)))
 
     def _run_of(self, row: sa.Row[Any], changes: Sequence[str]) -> Run:
         run = run_of(row, changes)
@@ -291,8 +293,13 @@ def _last_place(connection: sa.Connection) -> float:
     return max(time.time(), math.nextafter(last or 0.0, math.inf))
 
 
-def _row(connection: sa.Connection, run_id: str) -> sa.Row[Any]:
-    wanted = sa.select(RUNS).where(RUNS.c.id == run_id)
+def row_of(connection: sa.Connection, run_id: str) -> sa.Row[Any]:
+    """Return one run's row.
+
+    Raises:
+        UnknownRun: there is none with this id.
+    """
+    wanted = sa.select(RUNS).where(RUNS.c.id == run_id, HERE)
     # What links bring may hold characters that no database takes: PostgreSQL no NUL, neither half a surrogate pair.
     row = connection.execute(wanted).first() if run_id.isprintable() else None
     if row is None:

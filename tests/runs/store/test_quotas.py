@@ -1,8 +1,10 @@
 """Turns in the queue, and what a visitor has in the store."""
 
+import pytest
 import sqlalchemy as sa
 
 from pg_core.runs.store import library, quotas
+from pg_core.runs.store.records import REMOVED, UnknownRun
 from pg_core.runs.store.rows import to_bytes
 from pg_core.runs.store.schema import ARRAYS
 from tests.runs.store.test_store import snapshot
@@ -59,12 +61,39 @@ def test_a_run_is_removed_some_rows_at_a_time(store, small, make_update, keep, m
     assert not store.has(run_id) and quotas.usage(store, "a") == (0, 0)
 
 
-def test_a_run_that_is_being_removed_cannot_be_restored(store, small):
+def test_a_run_that_is_being_removed_is_gone(store, small, keep):
     run_id = store.create(small, process="me", session="a")
-    store.transition(run_id, ["starting"], state="stopped", process=None, deleted_at=library.REMOVED)
+    keep(store, run_id, [], snapshots=[snapshot(0)])
+    store.transition(run_id, ["starting"], state="stopped", process=None, deleted_at=REMOVED)
     library.restore(store, [run_id])
-    assert store.run(run_id).deleted
+    assert store.runs(deleted=True) == []
+    for act in (store.run, lambda run_id: library.delete(store, [run_id]), lambda run_id: library.fork(store, run_id)):
+        with pytest.raises(UnknownRun):
+            act(run_id)
     library.purge(store)  # where its removal was interrupted
+    assert not store.has(run_id)
+
+
+def test_what_a_fork_shares_is_not_removed_meanwhile(store, small, make_update, keep, monkeypatch):
+    run_id, checkpoints = store.create(small, process="me", session="a"), store.checkpoints
+    keep(store, run_id, [make_update(0)], snapshots=[snapshot(1)])
+    store.transition(run_id, ["starting"], state="stopped", process=None, deleted_at=1.0)
+
+    def begin_removal(run_id):
+        kept = checkpoints(run_id)
+        store.transition(run_id, ["stopped"], deleted_at=REMOVED)
+        return kept
+
+    monkeypatch.setattr(store, "checkpoints", begin_removal)
+    with pytest.raises(UnknownRun):
+        library.fork(store, run_id)
+
+
+def test_what_was_deleted_twice_was_deleted_once(store, small):
+    run_id = store.create(small, process="me")
+    store.transition(run_id, ["starting"], state="stopped", process=None, deleted_at=1.0)
+    library.delete(store, [run_id])
+    library.purge(store)
     assert not store.has(run_id)
 
 
