@@ -8,7 +8,12 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from pages.widgets import departure
 from tests.serving import start
 
 HANDSHAKE = {
@@ -18,8 +23,34 @@ HANDSHAKE = {
 GONE = (0, "close")
 
 
-@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
-def test_who_comes_at_the_very_moment_is_answered_once_or_refused(tmp_path: Path, told: signal.Signals) -> None:
+async def greet(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await WebSocket(scope, receive, send).accept()
+    else:
+        await PlainTextResponse("Hello.")(scope, receive, send)
+
+
+@pytest.mark.parametrize("told", departure.SIGNALS)
+def test_after_the_signal_each_answer_is_the_last_of_its_connection(told: signal.Signals) -> None:
+    visitor, heard = TestClient(departure.LastAnswers(greet)), []
+    before = signal.signal(told, lambda received, _: heard.append(received))
+    try:
+        with departure.noticed():
+            with visitor.websocket_connect("/"):
+                assert "Connection" not in visitor.get("/").headers
+            signal.raise_signal(told)
+            assert heard == [told], "its server hears of it, too"
+            assert visitor.get("/").headers["Connection"] == "close"
+            with pytest.raises(WebSocketDisconnect), visitor.websocket_connect("/"):
+                pass
+        assert "Connection" not in visitor.get("/").headers
+        signal.raise_signal(told)
+        assert heard == [told, told]
+    finally:
+        signal.signal(told, before)
+
+
+def test_who_comes_at_the_very_moment_is_answered_once_or_refused(tmp_path: Path) -> None:
     server = start(tmp_path)
     try:
         asks, converses = (HTTPConnection(urlsplit(server.url).netloc) for _ in range(2))
@@ -28,7 +59,7 @@ def test_who_comes_at_the_very_moment_is_answered_once_or_refused(tmp_path: Path
             time.sleep(0.01)
         asks.connect()
         converses.connect()
-        server.process.send_signal(told)
+        server.process.send_signal(signal.SIGTERM)
         time.sleep(0.2)  # its turn to look whether it is to end, ten times a second, comes with the connections
         server.process.send_signal(signal.SIGCONT)
         assert ask(asks, "/_stcore/health") in ((200, "close"), GONE)
