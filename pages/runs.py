@@ -107,9 +107,8 @@ def undo() -> None:
         with st.container(horizontal=True, vertical_alignment="center", key="undo"):
             st.text(f"{len(ids)} {'run' if len(ids) == 1 else 'runs'} deleted.", width="content")
             if st.button("Undo", icon=":material/undo:"):
-                lab.restore(*ids)
                 del st.session_state.deleted
-                st.rerun()
+                attempt(lambda: lab.restore(*ids))
 
 
 def draw(seconds: float | None) -> None:

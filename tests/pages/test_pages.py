@@ -14,7 +14,7 @@ from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.presets import PRESETS
 from pg_core.runs.store import rows
 from pg_core.runs.store.processes import process_name
-from pg_core.runs.store.records import Batch, Snapshot
+from pg_core.runs.store.records import REMOVED, Batch, Snapshot
 from pg_core.runs.store.store import Store
 from tests.updates import add_updates
 
@@ -375,3 +375,17 @@ def test_the_doctor_is_asked_on_the_page_and_what_it_finds_is_kept() -> None:
         assert control(drawn, "examine").label == "Examine"
     report, _ = lab.examination(Config(env_id="Pendulum-v1"))
     assert report is None
+
+
+def test_what_cannot_be_restored_any_more_is_told_once(folder: Path) -> None:
+    run_id = lab.start(Config(num_agents=1))
+    Store(folder).transition(run_id, ["queued"], state="stopped")
+    app = AppTest.from_file(NAVIGATION, default_timeout=60)
+    app.query_params["selected"] = run_id
+    app.switch_page("runs.py").run()
+    next(button for button in app.button if button.label == "Delete").click().run()
+    Store(folder).transition(run_id, ["stopped"], deleted_at=REMOVED)
+    next(button for button in app.button if button.label == "Undo").click().run()
+    assert f"No run has the id '{run_id}'; it may have been deleted" in sentence(app)
+    app.run()
+    assert not app.error and "Undo" not in [button.label for button in app.button]
