@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+
 from pg_core.runs.paths import ROOT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -96,3 +100,11 @@ def _answers(url: str) -> bool:
     except OSError:
         return False
     return True
+
+
+async def greet(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer whatever is asked, as an ASGI application to put middleware before."""
+    if scope["type"] == "websocket":
+        await WebSocket(scope, receive, send).accept()
+    else:
+        await PlainTextResponse("Hello.")(scope, receive, send)

@@ -8,26 +8,17 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
-from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnect
 
 from pages.widgets import departure
-from tests.serving import start
+from tests.serving import greet, start
 
 HANDSHAKE = {
     "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
 }  # fmt: skip
 GONE = (0, "close")
-
-
-async def greet(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await WebSocket(scope, receive, send).accept()
-    else:
-        await PlainTextResponse("Hello.")(scope, receive, send)
 
 
 @pytest.mark.parametrize("told", departure.SIGNALS)

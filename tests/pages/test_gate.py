@@ -17,7 +17,6 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
 from streamlit.web.server.server_util import AUTH_COOKIE_NAME
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -27,7 +26,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from pages.widgets import gate, instrument
 from pg_core.runs.paths import ROOT
-from tests.serving import Server, free_port, serve
+from tests.serving import Server, free_port, greet, serve
 
 
 @pytest.mark.parametrize(
@@ -134,13 +133,6 @@ def test_a_page_of_another_origin_gets_no_answer(server: Server, method: str, pa
             assert ask(*origins).startswith(f"403 A page of {origin} is refused: the lab is at {server.url}.")
     for origins in ([], [server.url]):
         assert "is refused" not in ask(*origins)
-
-
-async def greet(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await WebSocket(scope, receive, send).accept()
-    else:
-        await PlainTextResponse("Hello.")(scope, receive, send)
 
 
 @pytest.mark.parametrize(
