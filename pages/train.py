@@ -13,8 +13,12 @@ from pg_core import lab
 
 
 def opened() -> lab.Progress | None:
-    """Return how far the open run is."""
-    return lab.progress(st.session_state.run_id, READ_SECONDS) if st.session_state.run_id else None
+    """Return how far the open run is; one that is gone, or that somebody else has deleted, is open no more."""
+    try:
+        return lab.progress(lab.run(st.session_state.run_id).id, READ_SECONDS) if st.session_state.run_id else None
+    except lab.UnknownRun as error:
+        st.session_state.run_id, st.session_state.complaint = None, str(error)
+        return None
 
 
 @st.fragment
@@ -25,9 +29,9 @@ def moving(drawn: str, said: str) -> None:
         drawn: the token of the run that the rest of the page shows.
         said: the complaint that the rest of the page shows.
     """
+    progress = opened()
     if view.stale() or st.session_state.complaint != said:
         st.rerun()
-    progress = opened()
     run = progress.run if progress else None
     bar.bar(run)
     with st.container(key="moves"):

@@ -389,3 +389,14 @@ def test_what_cannot_be_restored_any_more_is_told_once(folder: Path) -> None:
     assert f"No run has the id '{run_id}'; it may have been deleted" in sentence(app)
     app.run()
     assert not app.error and "Undo" not in [button.label for button in app.button]
+
+
+def test_an_open_run_that_is_gone_is_left(folder: Path) -> None:
+    run_id = lab.start(Config(num_agents=1, seed=7))
+    Store(folder).transition(run_id, ["queued"], state="stopped")
+    app = page(run=run_id)
+    assert not app.error and control(app, "resume")
+    Store(folder).transition(run_id, ["stopped"], deleted_at=REMOVED)
+    app.run()
+    assert not app.exception and f"No run has the id '{run_id}'" in sentence(app)
+    assert control(app, "train") and control(app, "seed").value == 7
