@@ -90,7 +90,9 @@ class Lab:
             time.sleep(0.05)
         if found.state != "finished":
             raise RuntimeError(f"Run {run_id} is {found.state}: {found.reason}")
-        expect(page.locator(".stMarkdownBadge").filter(has_text="finished")).to_be_visible()
+        expect(page.locator(".lab-state").get_by_text("finished", exact=True)).to_be_visible(
+            timeout=1000 * PATIENCE_SECONDS
+        )
 
     def close(self) -> None:
         """End the browser and the server."""

@@ -28,3 +28,10 @@ def test_the_page_is_what_the_generator_writes():
 def test_the_code_that_a_page_names_is_there(path: Path):
     for name in re.findall(r"`(pg_core(?:\.\w+)+)", path.read_text(encoding="utf-8")):
         pkgutil.resolve_name(name)
+
+
+def test_the_tests_that_a_page_names_are_there():
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "security.md").read_text(encoding="utf-8"))
+    assert named
+    for path, name in named:
+        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), name

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.errors import StreamlitSecretNotFoundError
 from streamlit.url_util import make_url_path
 
-from pages.widgets.visitor import asking, has_login
+from pages.widgets.visitor import asking, has_login, log_out
 from pg_core import lab
 
 MIN_SECRET = 32  # characters of `cookie_secret`: whoever guesses it can pass for anyone
@@ -60,12 +60,13 @@ def is_loopback(address: str | None) -> bool:
 
 def middleware() -> list[Middleware]:
     """Return what stands between Streamlit and the network; Streamlit itself checks the host of WebSockets only."""
-    hosts = st.get_option("server.allowedHosts") or ["*"]
+    hosts, base = st.get_option("server.allowedHosts") or ["*"], st.get_option("server.baseUrlPath")
     return [
         Middleware(SafeHeaders),
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
         Middleware(OwnOrigin),
-        Middleware(Downloads, make_url_path(st.get_option("server.baseUrlPath"), "media/")),
+        Middleware(Downloads, make_url_path(base, "media/")),
+        Middleware(LogOut, make_url_path(base, "auth/logout")),
     ]
 
 
@@ -134,6 +135,24 @@ class Downloads:
             await PlainTextResponse("Log in to download.", 403)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+class LogOut:
+    """ASGI middleware that ends a log-in for all tabs of a browser when one of them asks Streamlit to forget it.
+
+    Args:
+        app: what it stands before.
+        path: where it is asked.
+    """
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self._app, self._path = app, path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self._app(scope, receive, send)
+        if scope["type"] == "http" and scope["path"] == self._path:
+            log_out(Request(scope).cookies)
 
 
 def _is_encrypted(scope: Scope) -> bool:

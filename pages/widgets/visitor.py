@@ -62,6 +62,25 @@ def may_enter(session_id: str) -> bool:
     return session is not None and (not has_login() or _person(session._user_info) is not None)
 
 
+def log_out(cookies: Mapping[str, str]) -> None:
+    """Take the log-in from every session of the browser that has these cookies; each draws the way in.
+
+    By itself Streamlit looks at a session's cookies once, when it begins.
+    """
+    runtime, ended = get_instance(), _login(cookies)
+    for found in runtime._session_mgr.list_active_sessions():
+        context = found.client.client_context
+        if ended and context and _login(context.cookies) == ended:
+            runtime.clear_user_info_for_session(found.session.id)
+            # All of its script: what is asked of a fragment would draw that fragment alone.
+            found.session.request_rerun(found.session._client_state)
+
+
+def _login(cookies: Mapping[str, str]) -> dict[str, str]:
+    """Return the cookies of a log-in, which no other browser has: a long one is in several pieces."""
+    return {name: value for name, value in cookies.items() if name.startswith(AUTH_COOKIE_NAME)}
+
+
 def _person(claims: Mapping[str, Any]) -> str | None:
     """Return the id of who is logged in with a provider's claims, None for nobody."""
     if claims.get("is_logged_in") is not True or not claims.get("iss") or not claims.get("sub"):

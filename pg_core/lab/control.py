@@ -51,6 +51,7 @@ def _create(config: Config, name: str | None, run_id: str | None) -> str:
         return state.store().create(config, name, owner=visitor.id, session=visitor.session, run_id=run_id)
 
 
+@state.insisting
 def change(run_id: str, **live_values: Any) -> None:
     """Change live hyperparameters from the run's next update on.
 
@@ -62,23 +63,27 @@ def change(run_id: str, **live_values: Any) -> None:
     state.store().request(run_id, live_values)
 
 
+@state.insisting
 def pause(run_id: str) -> None:
     """Pause an active run after the update that it is in."""
     _direct(run_id, target="pause", until=0)
 
 
+@state.insisting
 def resume(run_id: str) -> None:
     """Let a paused run go on, and one that was stopped or interrupted continue from its newest checkpoint."""
     if not _direct(run_id, target="run", until=0):
         _enqueue(run_id, "run")
 
 
+@state.insisting
 def step(run_id: str, update: int) -> None:
     """Have a run train until `update` updates are done, then pause: to ask twice is to ask once."""
     if not _direct(run_id, target="pause", until=update):
         _enqueue(run_id, "pause", update)
 
 
+@state.insisting
 def stop(run_id: str) -> None:
     """Stop a run, keeping all it has learned; it can be resumed."""
     access.controlled(run_id)

@@ -4,7 +4,9 @@ import atexit
 import contextlib
 import functools
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec
 
 import sqlalchemy as sa
 
@@ -17,6 +19,8 @@ from pg_core.runs.workers.episodes import Episodes
 from pg_core.runs.workers.helper import Helper
 from pg_core.runs.workers.prover import Prover
 from pg_core.runs.workers.supervisor import Supervisor
+
+P = ParamSpec("P")
 
 _lock = threading.Lock()  # of the three below
 _supervisor: Supervisor | None = None
@@ -70,6 +74,20 @@ def supervisor() -> Supervisor:
             _supervisor.start()
             atexit.register(shutdown)
         return _supervisor
+
+
+def insisting(order: Callable[P, None]) -> Callable[P, None]:
+    """Have an order carried out as `Supervisor.insist` does, where this process has workers."""
+
+    @functools.wraps(order)
+    def insist(*arguments: P.args, **options: P.kwargs) -> None:
+        carried_out = functools.partial(order, *arguments, **options)
+        if _supervisor:
+            _supervisor.insist(carried_out)
+        else:
+            carried_out()
+
+    return insist
 
 
 @functools.cache

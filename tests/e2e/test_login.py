@@ -102,9 +102,15 @@ def test_only_the_owner_and_an_administrator_control_a_run(
         assert child.owner == f"{provider.url} 2"
         expect(bob.locator(".lab-status")).to_contain_text("stopped")
 
+        other_tab = bob.context.new_page()
+        other_tab.goto(f"{server.url}/?run={run.id}")
+        expect(other_tab.locator(".lab-status")).to_contain_text(run.name)
         bob.get_by_role("button", name="Bob").click()
         bob.get_by_role("button", name="Log out").click()
-        expect(bob.get_by_role("button", name="Log in")).to_be_visible()
+        for tab in (bob, other_tab):
+            expect(tab.get_by_role("button", name="Log in")).to_be_visible()
+        expect(other_tab.locator(".lab-status")).to_have_count(0)
+        expect(ann.get_by_role("button", name="Ann *A*")).to_be_visible()
 
 
 def test_an_administrator_deletes_what_others_started(browser: Browser, server: Server, provider: Provider) -> None:

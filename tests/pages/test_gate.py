@@ -11,14 +11,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.types import Receive, Scope, Send
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.web.server.server_util import AUTH_COOKIE_NAME
-from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
+from streamlit.web.server.starlette.starlette_app_utils import create_signed_value, generate_xsrf_token_string
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
@@ -223,6 +226,59 @@ def test_downloads_are_for_who_has_logged_in(locked: Server, secret: str, claims
     connection = http.client.HTTPConnection(urlsplit(locked.url).netloc)
     connection.request("GET", "/media/x.bin", headers={"Cookie": f"{AUTH_COOKIE_NAME}={cookie}"})
     assert connection.getresponse().status == status
+
+
+WAY_IN = b"Log in to see runs"
+
+
+class Tab:
+    """A page of a browser in which Ann has logged in."""
+
+    def __init__(self, server: Server, login: str, tabs: contextlib.ExitStack) -> None:
+        token = generate_xsrf_token_string()
+        options: Any = {"subprotocols": ["streamlit", token], "proxy": None, "max_queue": None}
+        options["additional_headers"] = {"Cookie": f"_streamlit_xsrf={token}; {login}"}
+        url = f"{server.url.replace('http', 'ws')}/_stcore/stream"
+        self._connection = tabs.enter_context(connect(url, origin=server.url, **options))
+
+    def press(self) -> bytes:
+        """Have the script run; return what it draws."""
+        asked = BackMsg()
+        asked.rerun_script.query_string = ""
+        self._connection.send(asked.SerializeToString())
+        return self.drawn()
+
+    def drawn(self) -> bytes:
+        """Return what the next run of the script draws."""
+        message, messages = ForwardMsg(), []
+        while message.script_finished != ForwardMsg.FINISHED_SUCCESSFULLY or not message.HasField("script_finished"):
+            messages.append(self._connection.recv(timeout=30))
+            message.ParseFromString(messages[-1])
+        return b"".join(messages)
+
+
+def login(server: Server, browser: str) -> str:
+    """Return the cookie of Ann's log-in in a browser."""
+    claims = {"origin": server.url, "is_logged_in": True, "iss": "https://id", "sub": "ann", "nonce": browser}
+    return f"{AUTH_COOKIE_NAME}={create_signed_value(SECRET, AUTH_COOKIE_NAME, json.dumps(claims)).decode()}"
+
+
+def test_a_log_out_is_one_of_all_tabs_of_the_browser(locked: Server) -> None:
+    def log_out(cookie: str) -> None:
+        connection = http.client.HTTPConnection(urlsplit(locked.url).netloc)
+        connection.request("GET", "/auth/logout", headers={"Cookie": cookie})
+        assert connection.getresponse().status == 302
+
+    here, there = login(locked, "here"), login(locked, "there")
+    with contextlib.ExitStack() as tabs:
+        one, other, elsewhere = (Tab(locked, cookie, tabs) for cookie in (here, here, there))
+        assert not any(WAY_IN in tab.press() for tab in (one, other, elsewhere))
+        log_out("")  # who has no log-in ends none
+        assert not any(WAY_IN in tab.press() for tab in (one, other, elsewhere))
+        log_out(here)
+        assert WAY_IN in one.drawn() and WAY_IN in other.drawn()
+        assert WAY_IN in one.press() and WAY_IN in other.press()
+        assert WAY_IN not in elsewhere.press()
 
 
 @pytest.mark.parametrize(("path", "number"), [("/_stcore/health", 1), ("/auth/logout", 2)])

@@ -102,6 +102,10 @@ class StoreError(RuntimeError):
     """Raised when the store cannot be read or written; its message says what to do."""
 
 
+class StoreHeld(StoreError):
+    """Raised when others hold the store for longer than a transaction waits."""
+
+
 def lab_file(folder: Path) -> sa.URL:
     """Return where the database of a folder is, unless PostgreSQL has it."""
     return sa.URL.create("sqlite", database=str(folder / "lab.db"))
@@ -241,9 +245,10 @@ def read(engine: sa.Engine) -> Iterator[sa.Connection]:
         with engine.begin() as connection:
             yield connection
     except SQLAlchemyError as error:
+        kind = StoreHeld if _is_held(error) else StoreError
         if engine.dialect.name == "postgresql":
-            raise StoreError(postgresql.sentence(error)) from error
-        raise StoreError(_sentence(error, Path(engine.url.database or ""))) from error
+            raise kind(postgresql.sentence(error)) from error
+        raise kind(_sentence(error, Path(engine.url.database or ""))) from error
 
 
 def write(engine: sa.Engine, run_id: str | None = None) -> contextlib.AbstractContextManager[sa.Connection]:
@@ -274,6 +279,11 @@ def _keep_rollback_journal(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: sa.Connection) -> None:
     writer = connection.get_execution_options().get("writer")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+
+def _is_held(error: SQLAlchemyError) -> bool:
+    cause = getattr(error, "orig", None)
+    return getattr(cause, "sqlite_errorname", "") == "SQLITE_BUSY" or getattr(cause, "sqlstate", "") == "55P03"
 
 
 def _sentence(error: SQLAlchemyError, path: Path) -> str:

@@ -20,6 +20,7 @@ if sys.platform == "linux":
     from pg_core.runs.workers import forkserver
 
 SHUTDOWN_SECONDS = 3.0
+SUSPENDED = psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP
 
 
 class Child:
@@ -70,6 +71,12 @@ class Child:
         assert self._process.stdin
         with contextlib.suppress(OSError):
             self._process.stdin.close()
+
+    def is_suspended(self) -> bool:
+        """Return whether somebody has stopped the process, by a signal or with a debugger: it does nothing at all."""
+        with contextlib.suppress(psutil.Error):
+            return psutil.Process(self._process.pid).status() in SUSPENDED
+        return False
 
     def memory(self) -> int:
         """Return the bytes that the process has taken, 0 if it has ended."""

@@ -9,13 +9,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pg_core.config import ConfigError
 from pg_core.learning import memory
 from pg_core.runs.store.records import WORKED_ON
-from pg_core.runs.store.schema import StoreError
+from pg_core.runs.store.schema import StoreError, StoreHeld, write
 from pg_core.runs.store.store import Store
 from pg_core.runs.workers import logs
 from pg_core.runs.workers.children import Child
@@ -27,6 +27,9 @@ CALM_SECONDS = 2.0  # that a run begins in before the next spare takes a process
 STOP_SECONDS = 10.0  # after which a worker that was told to stop, and has not, is ended
 
 HUNG = f"Its worker did not obey within {STOP_SECONDS:.0f} seconds and was ended; resume continues from what was kept."
+SUSPENDED = (
+    "Its worker was suspended while others waited for the store, and was ended; resume continues from what was kept."
+)
 NO_WORKER = "it starts when a worker is free"
 NO_START = "it waits for a worker, and the last one ended as it started: workers.log in the lab's folder says why"
 NO_MEMORY = "it starts when other runs leave enough memory"
@@ -51,6 +54,8 @@ class Supervisor:
         self._not_before = self._spare_not_before = 0.0
         self._told: dict[tuple[str, str], float] = {}  # since when a run's process has been told to stop
         self._trouble = ""  # that the log knows of already
+        self._ended = 0  # workers that were suspended; with the lock of whoever ends them
+        self._ending = threading.Lock()
         self._wake, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
 
@@ -61,6 +66,24 @@ class Supervisor:
     def wake(self) -> None:
         """Poll the queue now."""
         self._wake.set()
+
+    def insist(self, order: Callable[[], None]) -> None:
+        """Do what needs the store; if that is held for too long, end the workers that are suspended and try once more.
+
+        A suspended worker may hold the lock, and would for ever; one that works gives it back, and another program is
+        not ours to end.
+
+        Raises:
+            StoreError: as `order`.
+        """
+        ended = self._ended
+        try:
+            order()
+        except StoreHeld:
+            self._end_suspended()
+            if self._ended == ended:  # else we, or another who waited, have ended some
+                raise
+            order()
 
     def shutdown(self) -> None:
         """End every worker: those that train keep what they have and leave their runs interrupted."""
@@ -80,11 +103,7 @@ class Supervisor:
         while not self._closing.is_set():
             try:
                 logs.cut(self._store.folder / "workers.log")
-                self._reap()
-                self._staff()
-                self._store.interrupt_dead({child.name for child in self._training})
-                self._end_hung()
-                self._start_queued()
+                self.insist(self._tend)
                 self._trouble = ""
             except StoreError as error:
                 self._complain(error)
@@ -92,6 +111,25 @@ class Supervisor:
                 self._complain(error, exc_info=error)
             self._wake.wait(TICK_SECONDS)
             self._wake.clear()
+
+    def _tend(self) -> None:
+        self._reap()
+        if any(child.is_suspended() for child in self._training):
+            with write(self._store.engine):  # others wait for one that holds the lock, whether or not we do
+                pass
+        self._staff()
+        self._store.interrupt_dead({child.name for child in self._training})
+        self._end_hung()
+        self._start_queued()
+
+    def _end_suspended(self) -> None:
+        with self._ending:
+            suspended = [child for child in self._training if child.is_suspended()]
+            for child in suspended:
+                self._store.gone[child.name] = SUSPENDED  # before anybody finds it dead
+                child.kill()
+                child.end()
+            self._ended += len(suspended)
 
     def _complain(self, error: Exception, **more: Any) -> None:
         """Log a trouble once, however many ticks it lasts."""
