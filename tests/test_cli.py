@@ -631,3 +631,12 @@ def test_a_picture_that_is_not_written_leaves_what_was_there(
     assert cli.main(["render", trained[-1]["run_id"], "-o", str(tmp_path / "clip.gif")]) == 2
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("clip.gif", b"before")]
     assert "A file cannot be written" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "export"])
+def test_a_number_of_updates_beyond_the_databases_is_the_newest(
+    folder: Path, trained: list[dict], tmp_path: Path, monkeypatch, command: str
+) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    more = {"evaluate": ["--episodes", "1"], "export": ["-o", str(tmp_path / "parameters.npz")]}[command]
+    assert cli.main([command, trained[-1]["run_id"], "--update", "9" * 400, *more]) == 0
