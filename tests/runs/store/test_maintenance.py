@@ -286,3 +286,37 @@ def test_large_rows_are_copied_a_few_at_a_time(store, run_id, other, tmp_path, m
     monkeypatch.setattr(sa.Connection, "execute", watched)
     restore(other.engine, tmp_path / "backup.db")
     assert max(inserted) == 3 and sum(inserted) == 1 + 100 + 1  # a run, its updates, a checkpoint
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT r.* FROM r, n"
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    ("hostile", "name"),
+    [
+        (f"ALTER TABLE runs RENAME TO r; CREATE VIEW runs AS {ENDLESS}", "runs"),
+        ("CREATE TRIGGER mine BEFORE UPDATE ON runs BEGIN SELECT 1; END", "mine"),
+        ("CREATE VIRTUAL TABLE mine USING rtree(i, a, b)", "mine"),
+        ("ALTER TABLE updates ADD COLUMN mine AS (zeroblob(900000000))", "updates"),
+    ],
+    ids=["a view without end", "a trigger", "a virtual table", "a generated column"],
+)
+def test_a_backup_that_computes_what_it_holds_is_refused(backed_up, other, hostile, name):
+    with contextlib.closing(sqlite3.connect(backed_up)) as connection:
+        connection.executescript(hostile)
+    with pytest.raises(ValueError, match=f"`path` must be a backup of a store, .* computes '{name}'"):
+        restore(other.engine, backed_up)
+    assert other.runs() == []
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    "config", ["[" * 200_000, "[1]", "5", "{}", b"\xff"], ids=["deep", "list", "5", "empty", "bytes"]
+)
+def test_a_run_that_no_lab_can_open_is_restored_all_the_same(backed_up, other, run_id, config):
+    with contextlib.closing(sqlite3.connect(backed_up)) as connection:
+        connection.execute("UPDATE runs SET config = ? WHERE id != ?", (config, run_id))
+        connection.commit()
+    restore(other.engine, backed_up)
+    assert [run.id for run in other.runs()] == [run_id] and len(other.unreadable()) == 1
