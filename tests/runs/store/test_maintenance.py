@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from pg_core.runs.store import maintenance
+from pg_core.runs.store import maintenance, privacy
 from pg_core.runs.store.maintenance import RESTORED, backup, problems, restore
 from pg_core.runs.store.records import Snapshot
 from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, StoreError, lab_file, open_engine, write
@@ -320,3 +320,12 @@ def test_a_run_that_no_lab_can_open_is_restored_all_the_same(backed_up, other, r
         connection.commit()
     restore(other.engine, backed_up)
     assert [run.id for run in other.runs()] == [run_id] and len(other.unreadable()) == 1
+
+
+def test_what_a_link_in_the_labs_folder_leads_to_keeps_its_mode(tmp_path):
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "lab"
+    elsewhere.mkdir(0o755)
+    folder.mkdir(0o755)
+    (folder / "programs").symlink_to(elsewhere)
+    privacy.make_folder(folder)
+    assert (folder.stat().st_mode & 0o777, elsewhere.stat().st_mode & 0o777) == (0o700, 0o755)
