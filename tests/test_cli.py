@@ -23,7 +23,7 @@ from pg_core import cli, lab
 from pg_core.cli import diagnosing
 from pg_core.cli.parser import parser
 from pg_core.config import HYPERPARAMETERS, Config, parsed
-from pg_core.environments import EnvironmentFault, registration
+from pg_core.environments import EnvironmentFault, registration, rendering
 from pg_core.hyperparameters import GROUPS
 from pg_core.proofs.verdicts import Check, exact
 from pg_core.runs.diagnosis import Cause
@@ -600,3 +600,43 @@ def test_a_fault_of_an_environment_is_a_sentence(
     assert capsys.readouterr().err == (
         "Faulty-v0 raised ValueError: bad shape (mine.py:42; agent 0, evaluation, step 7).\n"
     )
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(os.devnull)], ids=["a pipe", "a folder", "a device"]
+)
+def test_only_files_are_written_and_read(folder: Path, tmp_path: Path, monkeypatch, capfd, make) -> None:
+    """A pipe would be waited for, or never end; a device would be replaced by a file."""
+    path = tmp_path / "run.gif"
+    make(path)
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    before = path.lstat().st_ino
+    for arguments in (["export", "0", "--format", "json", "-o"], ["render", "0", "-o"], ["import"]):
+        assert cli.main([*arguments, str(path)]) == 2
+        assert "must be a file" in capfd.readouterr().err
+    assert path.lstat().st_ino == before
+
+
+def broken(path: Path, *_: object) -> None:
+    path.write_bytes(b"half")
+    raise OSError("disk full")
+
+
+def test_a_picture_that_is_not_written_leaves_what_was_there(
+    folder: Path, trained: list[dict], tmp_path: Path, monkeypatch, capfd
+) -> None:
+    (tmp_path / "clip.gif").write_bytes(b"before")
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    monkeypatch.setattr(rendering, "save", broken)
+    assert cli.main(["render", trained[-1]["run_id"], "-o", str(tmp_path / "clip.gif")]) == 2
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("clip.gif", b"before")]
+    assert "A file cannot be written" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "export"])
+def test_a_number_of_updates_beyond_the_databases_is_the_newest(
+    folder: Path, trained: list[dict], tmp_path: Path, monkeypatch, command: str
+) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    more = {"evaluate": ["--episodes", "1"], "export": ["-o", str(tmp_path / "parameters.npz")]}[command]
+    assert cli.main([command, trained[-1]["run_id"], "--update", "9" * 400, *more]) == 0

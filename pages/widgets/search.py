@@ -17,7 +17,8 @@ HELP = (
     f"{', '.join(RESULTS[:-1])} or {RESULTS[-1]}; all of them must hold."
 )
 
-_CONDITION = re.compile(r"(\w+)\s*(<=|>=|!=|==?|<|>)\s*([^\s,]*(?:\s*,\s*[^\s,]+)*)")  # layer sizes may have blanks
+# A name begins where a word does: to look for its end from each of its letters takes the square of their number.
+_CONDITION = re.compile(r"\b(\w+)\s*(<=|>=|!=|==?|<|>)\s*([^\s,]*(?:\s*,\s*[^\s,]+)*)")  # layer sizes may have blanks
 
 
 def _equal(a: Any, b: Any) -> bool:

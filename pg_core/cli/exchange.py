@@ -2,26 +2,22 @@
 
 import argparse
 import json
-import tempfile
 from pathlib import Path
 
 from pg_core import lab
 from pg_core.cli.diagnosing import chosen_update
-from pg_core.cli.output import summary_of
+from pg_core.cli.output import summary_of, whole
 
 
 def export(options: argparse.Namespace) -> None:
-    """Write one run or several to a file, which is there only when it is complete."""
+    """Write one run or several to a file."""
     kind = options.format or _format_of(options.output)
-    with tempfile.TemporaryDirectory(dir=options.output.absolute().parent, prefix=".export-") as folder:
-        path = Path(folder, "export")
-        with path.open("wb") as file:
-            if len(options.runs) > 1:
-                lab.export_together(options.runs, kind, file)
-            else:
-                [run] = options.runs
-                lab.export(run, kind, file, options.agent, chosen_update(run, options.update, options.agent))
-        path.replace(options.output)
+    with whole(options.output) as path, path.open("wb") as file:
+        if len(options.runs) > 1:
+            lab.export_together(options.runs, kind, file)
+        else:
+            [run] = options.runs
+            lab.export(run, kind, file, options.agent, chosen_update(run, options.update, options.agent))
     print(json.dumps({"output": str(options.output)}) if options.json else f"written: {options.output}")
 
 
@@ -36,6 +32,8 @@ def _format_of(path: Path) -> str:
 
 def import_run(options: argparse.Namespace) -> None:
     """Add an exported run."""
+    if options.file.exists() and not options.file.is_file():  # a pipe or a device may give bytes for ever, or none
+        raise ValueError(f"`FILE` must be a file, got {str(options.file)!r}, which is something else.")
     try:
         file = options.file.open("rb")
     except OSError as error:

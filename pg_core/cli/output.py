@@ -1,7 +1,10 @@
 """What the commands print, and the errors with which they end."""
 
+import contextlib
 import math
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -19,6 +22,21 @@ class TrainingFailedError(RuntimeError):
 
 class WrongVerdictError(RuntimeError):
     """Raised when a check did not give what it must; its message says which."""
+
+
+@contextlib.contextmanager
+def whole(output: Path) -> Iterator[Path]:
+    """Give a path to write to: what is there takes the place of `output` once it is complete.
+
+    Raises:
+        ValueError: `output` is something else than a file: a folder, a pipe, a device.
+    """
+    if output.exists() and not output.is_file():
+        raise ValueError(f"`--output` must be a file, or nothing yet, got {str(output)!r}, which is something else.")
+    with tempfile.TemporaryDirectory(dir=output.absolute().parent, prefix=".export-") as folder:
+        path = Path(folder, output.name)
+        yield path
+        path.replace(output)
 
 
 def progress_bar(text: str) -> Progress:

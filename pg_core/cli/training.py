@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pg_core import lab
 from pg_core.cli.diagnosing import chosen_update
-from pg_core.cli.output import TrainingFailedError, WrongVerdictError, progress_bar, summary_of, update_of
+from pg_core.cli.output import TrainingFailedError, WrongVerdictError, progress_bar, summary_of, update_of, whole
 from pg_core.config import HYPERPARAMETERS, Config, parsed
 from pg_core.presets import PRESETS
 
@@ -87,7 +87,9 @@ def evaluate(options: argparse.Namespace) -> None:
 
 def render(options: argparse.Namespace) -> None:
     """Write an episode as an animation."""
-    lab.render(options.run, options.output, options.agent, chosen_update(options.run, options.update, options.agent))
+    update = chosen_update(options.run, options.update, options.agent)
+    with whole(options.output) as path:
+        lab.render(options.run, path, options.agent, update)
     print(json.dumps({"output": str(options.output)}) if options.json else f"written: {options.output}")
 
 

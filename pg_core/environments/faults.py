@@ -51,7 +51,10 @@ def returned(what: str, env_id: str, owner: Any, method: str, place: str) -> Env
 
 def said(error: BaseException) -> str:
     """Return an error's type and message: `ValueError: bad shape`."""
-    message = " ".join(str(error).split())
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # which the author's own error may raise
+        message = ""
     if len(message) > MAX_MESSAGE:
         message = f"{message[: MAX_MESSAGE - 1]}…"
     return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -36,8 +36,9 @@ def make_watched(env_id: str, /, max_episode_steps: int = 0, **options: Any) -> 
     Raises:
         UnsupportedEnvironmentError: the id is not registered, or the environment cannot be made here.
     """
-    limit, _ = time_limit(registered(env_id), max_episode_steps)
-    with _one_sentence(env_id, options):
+    registration = registered(env_id)
+    with one_sentence(env_id, options):
+        limit, _ = time_limit(registration, max_episode_steps)
         env = gym.make(env_id, max_episode_steps=limit, disable_env_checker=True, **options)
         return Watched(env, env_id)
 
@@ -66,11 +67,13 @@ def make_vector(
 
 
 @contextlib.contextmanager
-def _one_sentence(env_id: str, options: dict[str, Any]) -> Iterator[None]:
-    """Turn whatever an environment raises while it is made into one sentence."""
+def one_sentence(env_id: str, options: dict[str, Any]) -> Iterator[None]:
+    """Turn whatever an environment raises while it is made, or while it is read what it says of itself, into one."""
     sandbox.note("while it is made")
     try:
         yield
+    except (UnsupportedEnvironmentError, faults.EnvironmentFault):  # which is one
+        raise
     except BaseException as error:
         if sandbox.is_interrupt(error):
             raise

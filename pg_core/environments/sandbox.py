@@ -30,6 +30,7 @@ PLACE_BYTES = 256
 MAX_PRINTED = 2**20  # bytes, in one call
 IS_REAPED = sys.platform == "linux" and hasattr(os, "pidfd_open")  # what a process has started, wherever it is
 NICENESS = 10  # pages and their server come first
+MAX_LIMIT = 1e9  # seconds: 31 years; gigabytes: 2⁶³ bytes are not far
 # By the environment variable that sets it: for one step, and for all that the process has.
 LIMITS = {"PG_LAB_ENVIRONMENT_SECONDS": 30.0, "PG_LAB_ENVIRONMENT_GB": 4.0}
 
@@ -164,13 +165,13 @@ def limit(name: str) -> float:
     """Return one of `LIMITS`: what its environment variable says, else its default.
 
     Raises:
-        ValueError: it says something else than a number above 0.
+        ValueError: it says something else than a number above 0, or more than a clock and a system's limits have.
     """
     text = os.environ.get(name) or str(LIMITS[name])
     with contextlib.suppress(ValueError):
-        if 0 < (value := float(text)) < math.inf:
+        if 0 < (value := float(text)) <= MAX_LIMIT:
             return value
-    raise ValueError(f"`{name}` must be a number above 0, got {text!r}.")
+    raise ValueError(f"`{name}` must be a number above 0, at most {MAX_LIMIT:g}, got {text!r}.")
 
 
 # What follows is for the process itself.

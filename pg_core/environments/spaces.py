@@ -36,7 +36,7 @@ def observation_size(env_id: str, space: Space) -> int:
             raise _refused(env_id, "Text", f"{WRAP} leave it out, or number what it can say.")
     try:
         numbers = int(spaces.flatdim(space))
-    except (ValueError, NotImplementedError):
+    except Exception:  # whatever a space of somebody else raises, or what is none
         names = sorted({type(part).__name__ for part in _parts(space)})
         raise _refused(env_id, f"{', '.join(names)}, of no fixed size", f"{WRAP} make a Box of them.") from None
     if not 0 < numbers <= MAX_SIZE:

@@ -17,11 +17,12 @@ from gymnasium.envs.registration import EnvSpec
 
 from pg_core.environments import isolation, spaces
 from pg_core.environments.faults import EnvironmentFault
-from pg_core.environments.making import make_watched, time_limit
+from pg_core.environments.making import make_watched, one_sentence, time_limit
 from pg_core.environments.registration import UnsupportedEnvironmentError, permit, registered
 from pg_core.environments.spaces import Array
 
 FALLBACK_FPS = 30
+FPS, RETURNS = (0.01, 10_000), (-1e30, 1e30)  # that an environment may tell: a picture, a curve has room for them
 HELD = 10  # times as long as it took to fail, an environment that has failed is not asked again
 COMPILED: dict[type, str] = {CartPoleEnv: "cart_pole"}  # what `engines.compiled` plays too, by class
 MAX_REMEMBERED = 256  # descriptions: after as many, all are forgotten, for links may ask for any arguments
@@ -156,15 +157,18 @@ def _forget_if_many(remembered: dict[Key, Any]) -> None:
 
 def _describe(env_id: str, max_episode_steps: int, env_kwargs: dict[str, Any]) -> EnvironmentSpec:
     registration = registered(env_id)
-    limit, tells_limit = time_limit(registration, max_episode_steps)
-    with contextlib.closing(make_watched(env_id, max_episode_steps, **env_kwargs)) as env:
+    with (
+        one_sentence(env_id, env_kwargs),
+        contextlib.closing(make_watched(env_id, max_episode_steps, **env_kwargs)) as env,
+    ):
+        limit, tells_limit = time_limit(registration, max_episode_steps)
         observation_size = spaces.observation_size(env_id, env.observation_space)
         choices = spaces.choices_of(env_id, env.action_space)
         low, high, start = spaces.limits(env.action_space)
         plain = not (registration.kwargs or registration.additional_wrappers)
         compiled = COMPILED.get(type(env.unwrapped), "") if plain else ""
         # The returns of CartPole's other reward, 0 or -1, have nothing to do with the threshold that is registered.
-        has_threshold = not (compiled and env_kwargs.get("sutton_barto_reward"))
+        threshold = None if compiled and env_kwargs.get("sutton_barto_reward") else registration.reward_threshold
         return EnvironmentSpec(
             env_id=env_id,
             options={**env_kwargs, "max_episode_steps": max_episode_steps},
@@ -178,7 +182,17 @@ def _describe(env_id: str, max_episode_steps: int, env_kwargs: dict[str, Any]) -
             action_dtype=str(env.action_space.dtype),
             max_episode_steps=limit,
             tells_limit=tells_limit,
-            reward_threshold=registration.reward_threshold if has_threshold else None,
-            steps_per_second=float(env.metadata.get("render_fps") or FALLBACK_FPS),
+            reward_threshold=None if threshold is None else _told(env_id, "reward_threshold", threshold, RETURNS),
+            steps_per_second=_told(env_id, "render_fps", env.metadata.get("render_fps") or FALLBACK_FPS, FPS),
             compiled=compiled,
         )
+
+
+def _told(env_id: str, name: str, value: Any, bounds: tuple[float, float]) -> float:
+    """Return a number that an environment tells of itself."""
+    low, high = bounds
+    if not low <= (number := float(value)) <= high:
+        raise UnsupportedEnvironmentError(
+            f"`env_id` must name an environment whose `{name}` is in [{low:g}, {high:g}], got {env_id!r} with {number}."
+        )
+    return number

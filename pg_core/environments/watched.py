@@ -1,6 +1,6 @@
 """An environment that says what is wrong with it: what it raised or returned, in whose line, in which step."""
 
-from typing import Any, SupportsFloat
+from typing import Any, NoReturn, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
@@ -9,6 +9,7 @@ from gymnasium import spaces
 from pg_core.environments import faults, sandbox
 
 Result = tuple[Any, float, bool, bool, dict[str, Any]]
+SIDES = range(1, 16_384)  # of a picture: WebP has no larger ones
 REWARDS, FLAGS = {float, int, np.float32, np.float64}, {bool, np.bool_}  # types of which no more is asked
 
 
@@ -37,13 +38,11 @@ class Watched(gym.Wrapper[Any, Any, Any, Any]):
         sandbox.note(self._place("reset"))
         try:
             returned = self.env.reset(seed=seed, options=options)
+            if not (isinstance(returned, tuple) and len(returned) == 2):
+                raise faults.returned(f"{_kind(returned)}, not {faults.RETURNS['reset']}", *self.at("reset"))
+            self._look_at(returned[0], "reset")
         except BaseException as error:
-            if sandbox.is_interrupt(error):
-                raise
-            raise faults.raised(error, *self.at("reset")) from error
-        if not (isinstance(returned, tuple) and len(returned) == 2):
-            raise faults.returned(f"{_kind(returned)}, not {faults.RETURNS['reset']}", *self.at("reset"))
-        self._look_at(returned[0], "reset")
+            self._tell(error, "reset")
         return returned[0], {}
 
     def step(self, action: Any) -> Result:
@@ -56,32 +55,28 @@ class Watched(gym.Wrapper[Any, Any, Any, Any]):
         try:
             result: tuple[Any, Any, Any, Any, Any] = self.env.step(action)
             observation, reward, terminated, truncated, _ = result
+            self._look_at(observation, "step")
+            if type(reward) not in REWARDS and not _is_number(reward):
+                raise faults.returned(f"a reward that is no number, {_kind(reward)}", *self.at("step"))
+            for name, flag in (("terminated", terminated), ("truncated", truncated)):
+                if type(flag) not in FLAGS and (np.ndim(flag) or flag not in (0, 1)):
+                    raise faults.returned(f"a `{name}` that is neither True nor False, {_kind(flag)}", *self.at("step"))
+            self._over = bool(terminated or truncated)
+            return observation, float(reward), bool(terminated), bool(truncated), {}
         except BaseException as error:
-            if sandbox.is_interrupt(error):
-                raise
-            raise faults.raised(error, *self.at("step")) from error
-        self._look_at(observation, "step")
-        if type(reward) not in REWARDS and (np.ndim(reward) or not isinstance(reward, SupportsFloat)):
-            raise faults.returned(f"a reward that is no number, {_kind(reward)}", *self.at("step"))
-        for name, flag in (("terminated", terminated), ("truncated", truncated)):
-            if type(flag) not in FLAGS and (np.ndim(flag) or flag not in (0, 1)):
-                raise faults.returned(f"a `{name}` that is neither True nor False, {_kind(flag)}", *self.at("step"))
-        self._over = bool(terminated or truncated)
-        return observation, float(reward), bool(terminated), bool(truncated), {}
+            self._tell(error, "step")
 
     def render(self) -> Any:
         """Draw the environment."""
         sandbox.note(self._place("render"))
         try:
             picture = self.env.render()
+            if not _is_picture(picture):
+                raise faults.returned(f"no picture [height, width, 3] but {_kind(picture)}", *self.at("render"))
         except gym.error.DependencyNotInstalled:
             raise
         except BaseException as error:
-            if sandbox.is_interrupt(error):
-                raise
-            raise faults.raised(error, *self.at("render")) from error
-        if not (isinstance(picture, np.ndarray) and picture.ndim == 3):
-            raise faults.returned(f"no picture [height, width, 3] but {_kind(picture)}", *self.at("render"))
+            self._tell(error, "render")
         return picture
 
     def close(self) -> None:
@@ -93,6 +88,12 @@ class Watched(gym.Wrapper[Any, Any, Any, Any]):
         self._observation = observation
         if problem := misfit(self._space, observation):
             raise faults.returned(f"an observation that {problem}", *self.at(method))
+
+    def _tell(self, error: BaseException, method: str) -> NoReturn:
+        """Raise what a method raised, or what it returned raises where it is looked at, as the environment's fault."""
+        if sandbox.is_interrupt(error) or isinstance(error, faults.EnvironmentFault):
+            raise error
+        raise faults.raised(error, *self.at(method)) from error
 
     def at(self, method: str) -> tuple[str, Any, str, str]:
         """Return what `faults.returned` and `faults.raised` must know of a call of a method."""
@@ -133,6 +134,17 @@ def _misfit_of_parts(space: Any, value: Any) -> str:
     return ""
 
 
+def _is_number(reward: Any) -> bool:
+    return not np.ndim(reward) and not np.iscomplexobj(reward) and isinstance(reward, SupportsFloat)
+
+
+def _is_picture(picture: Any) -> bool:
+    if not (isinstance(picture, np.ndarray) and picture.ndim == 3 and picture.dtype.kind in "uif"):
+        return False
+    height, width, colors = picture.shape
+    return colors == 3 and height in SIDES and width in SIDES
+
+
 def _no_array(value: Any, shape: tuple[int, ...], dtype: Any) -> str:
     try:
         array = np.asarray(value)
@@ -148,7 +160,7 @@ def _no_array(value: Any, shape: tuple[int, ...], dtype: Any) -> str:
 def _kind(value: Any) -> str:
     """Return what a value is, in a few words."""
     if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape}"
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
     if isinstance(value, tuple):
         return f"a tuple of {len(value)}"
     return f"{type(value).__name__} {value!r}"[:80]

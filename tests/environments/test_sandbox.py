@@ -169,8 +169,10 @@ def test_limits_come_from_the_environment(monkeypatch, text, value):
     assert sandbox.limit("PG_LAB_ENVIRONMENT_SECONDS") == value
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon"])
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon", "1e300"])
 def test_a_limit_that_is_none_is_refused(monkeypatch, text):
     monkeypatch.setenv("PG_LAB_ENVIRONMENT_GB", text)
-    with pytest.raises(ValueError, match=f"^`PG_LAB_ENVIRONMENT_GB` must be a number above 0, got '{text}'.$"):
+    with pytest.raises(
+        ValueError, match=f"^`PG_LAB_ENVIRONMENT_GB` must be a number above 0, at most 1e.09, got '{text}'.$"
+    ):
         sandbox.limit("PG_LAB_ENVIRONMENT_GB")

@@ -1,5 +1,6 @@
 """What the trainer is told of environments, and how observations and actions cross the border."""
 
+import re
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -261,3 +262,32 @@ def test_spaces_of_every_kind_are_flattened(name, size, choices, action_size, ac
     assert envs.reset(seed=0)[0].shape == (3, size) and env.reset(seed=0)[0].shape == (size,)
     assert envs.step(spec.decode(actions))[0].shape == (3, size)
     assert env.step(spec.decode(actions[0]))[0].shape == (size,)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        *[({"metadata": {"render_fps": fps}}, words) for fps, words in [
+            (np.nan, "`render_fps` is in [0.01, 10000]"), (-5, "`render_fps`"), (1e-9, "`render_fps`"),
+            (np.inf, "`render_fps`"), ("fast", "could not convert string to float"), (10**400, "OverflowError"),
+        ]],
+        *[({"reward_threshold": threshold}, words) for threshold, words in [
+            (np.nan, "`reward_threshold` is in [-1e+30, 1e+30]"), ("high", "could not convert"), ([1], "TypeError"),
+        ]],
+        ({"max_episode_steps": "x"}, "TypeError"), ({"observation_space": None}, "NoneType, of no fixed size"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_an_environment_says_of_itself_is_not_believed(register, told, words):
+    registered = {name: told[name] for name in ("reward_threshold", "max_episode_steps") if name in told}
+    register("Liar-v0", type("Liar", (CartPoleEnv,), {"__init__": _tells(told), "metadata": {}}), **registered)
+    with pytest.raises(UnsupportedEnvironmentError, match=re.escape(words)):
+        describe("Liar-v0")
+
+
+def _tells(told):
+    def tell(self, render_mode=None):
+        CartPoleEnv.__init__(self)
+        vars(self).update(told)
+
+    return tell

@@ -1,6 +1,8 @@
 """What an environment may return and what not, and whose line is named."""
 
 import json
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import gymnasium as gym
@@ -40,7 +42,11 @@ def test_what_can_be_learned_from_fits(space, value):
         (CHOICE, 4, "is 4, outside of Discrete(3, start=5)"),
         (CHOICE, 8, "is 8, outside of Discrete(3, start=5)"),
         (CHOICE, 5.0, "is float 5.0, where Discrete(3, start=5) has whole numbers"),
-        (CHOICE, np.array([5]), "is an array of shape (1,), where Discrete(3, start=5) has whole numbers"),
+        (
+            CHOICE,
+            np.array([5]),
+            "is an array of shape (1,) and dtype int64, where Discrete(3, start=5) has whole numbers",
+        ),
         (DIALS, np.array([2, 0]), "is [2 0], outside of MultiDiscrete([2 3])"),
         (LAMPS, np.array([0.5, 1]), "has dtype float64, where its space has int8"),
         (PARTS, {"place": 5}, "is dict {'place': 5}, where its space is Dict("),
@@ -69,7 +75,7 @@ class Returns(gym.Env):
 @pytest.mark.parametrize(
     ("reset", "told"),
     [
-        (np.zeros(2), "an array of shape (2,), not (observation, info)"),
+        (np.zeros(2), "an array of shape (2,) and dtype float64, not (observation, info)"),
         ((np.zeros(3), {}), "an observation that has shape (3,)"),
     ],
 )
@@ -98,6 +104,71 @@ def test_a_wrong_step_is_told(step, told):
         env.step(5)
     assert str(fault.value).startswith(f"Own-v0 {told}")
     assert f"test_watched.py:{Returns.step.__code__.co_firstlineno}; step 1)" in str(fault.value)
+
+
+class Hostile:
+    """Raises whatever it is asked."""
+
+    def _raises(self, *_):
+        raise RuntimeError
+
+    __float__ = __eq__ = __repr__ = __str__ = __bool__ = __array__ = __contains__ = _raises
+    __hash__ = None
+
+
+class Unspeakable(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+RAGGED, HUGE, LONG = [[1], [1, 2]], 10**400, 10**5000  # beyond float64; beyond what Python prints
+
+
+def kind(value):
+    return type(value).__name__
+
+
+@pytest.mark.parametrize(
+    "reward",
+    [HUGE, LONG, Fraction(HUGE), Decimal("sNaN"), np.complex64(1j), np.array(None), np.array("x"), RAGGED, Hostile()],
+    ids=kind,
+)
+@pytest.mark.parametrize("flag", [False, LONG, RAGGED, Hostile()], ids=kind)
+def test_what_cannot_even_be_judged_is_the_environments_fault(reward, flag):
+    env = Watched(Returns(step=(np.zeros(2), reward, flag, False, {})), "Own-v0")
+    env.reset(seed=0)
+    with pytest.raises(EnvironmentFault, match=r"^Own-v0 .*step 1\)"):
+        env.step(5)
+
+
+@pytest.mark.parametrize("space", [BOX, CHOICE, DIALS, PARTS, spaces.Tuple((CHOICE, BOX))])
+@pytest.mark.parametrize(
+    "value", [LONG, -LONG, RAGGED, Hostile(), (LONG, Hostile()), {"place": LONG, "speed": RAGGED}], ids=kind
+)
+def test_an_observation_that_cannot_be_judged_is_too(space, value):
+    env = Returns(reset=(value, {}))
+    env.observation_space = space
+    with pytest.raises(EnvironmentFault, match=r"^Own-v0 .*; reset\)"):
+        Watched(env, "Own-v0").reset(seed=0)
+
+
+def test_an_error_without_words_is_told_by_its_type():
+    assert faults.said(Unspeakable()) == "Unspeakable"
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 1), np.uint8), np.zeros((0, 4, 3), np.uint8),
+        np.zeros((2, 16_384, 3), np.uint8), np.full((4, 4, 3), None),
+        np.full((4, 4, 3), "x"), np.zeros((4, 4, 3), complex),
+    ],
+)  # fmt: skip
+def test_what_no_file_can_hold_is_no_picture(picture):
+    env = Returns()
+    env.render = lambda: picture
+    with pytest.raises(EnvironmentFault, match=r"returned no picture \[height, width, 3\] but an array of shape"):
+        Watched(env, "Own-v0").render()
 
 
 def test_an_episode_is_not_played_beyond_its_end():

@@ -1,5 +1,7 @@
 """The search of the Runs page: words, conditions, and what it says to nonsense."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -73,3 +75,10 @@ def test_any_text_is_a_search_or_gets_a_sentence(text: str) -> None:
         assert search.parse(text).finds(run()) in (True, False)
     except ConfigError as error:
         assert "`" in str(error)
+
+
+def test_what_is_no_condition_takes_time_as_it_is_long():
+    """In a process of its own: what takes the square of the length would take hours, and stop for nobody."""
+    script = "from pages.widgets.search import parse; print(len(parse('a' * 1_000_000).words))"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert found.stdout == "1\n"

@@ -101,7 +101,7 @@ def _check_end(file: BinaryIO) -> None:
     if size > MAX_FILE:
         raise ImportRefused(f"The file must have at most {MAX_FILE:,} bytes, got {size:,}.")
     file.seek(max(0, size - 42))
-    tail = file.read()
+    tail = file.read(42)
     if tail[-22:-18] != END:
         raise ImportRefused("The file is not the zip of an exported run: its end is missing, or something follows it.")
     disk, first, here, members, length, offset, comment = struct.unpack("<4H2LH", tail[-18:])

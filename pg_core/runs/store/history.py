@@ -75,7 +75,7 @@ class History:
     def checkpoint(self, run_id: str, update: int | None = None) -> dict[str, Array] | None:
         """Return the last checkpoint kept at or before `update` (None: the newest); None if there is none."""
         kept = [CHECKPOINTS.c.run_id == run_id, CHECKPOINTS.c.checkpoint.is_not(None)]
-        kept += [] if update is None else [CHECKPOINTS.c.update <= update]
+        kept += [] if update is None else [CHECKPOINTS.c.update <= _storable(update)]
         wanted = sa.select(CHECKPOINTS.c.checkpoint).where(*kept).order_by(CHECKPOINTS.c.update.desc()).limit(1)
         with read(self.engine) as connection:
             data = connection.scalar(wanted)
@@ -105,7 +105,7 @@ class History:
         """Return the last policy kept at or before `update` (None: the newest), and after how many updates it was."""
         wanted = sa.select(CHECKPOINTS.c.update, CHECKPOINTS.c.policy).where(CHECKPOINTS.c.run_id == run_id)
         if update is not None:
-            wanted = wanted.where(CHECKPOINTS.c.update <= update)
+            wanted = wanted.where(CHECKPOINTS.c.update <= _storable(update))
         with read(self.engine) as connection:
             row = connection.execute(wanted.order_by(CHECKPOINTS.c.update.desc()).limit(1)).first()
         return None if row is None else (row.update, from_bytes(row.policy))
@@ -113,7 +113,9 @@ class History:
     def ranking(self, run_id: str, update: int | None = None) -> list[int]:
         """Rank the agents by their mean return after `update` updates (None: now), best first; by index before any."""
         of_run = UPDATES.c.run_id == run_id
-        last = sa.select(UPDATES.c.mean_return).where(of_run, *([] if update is None else [UPDATES.c.update < update]))
+        last = sa.select(UPDATES.c.mean_return).where(
+            of_run, *([] if update is None else [UPDATES.c.update < _storable(update)])
+        )
         agents = sa.select(RUNS.c.env_steps_to_solve).where(RUNS.c.id == run_id)
         with read(self.engine) as connection:
             data = connection.scalar(last.order_by(UPDATES.c.update.desc()).limit(1))
@@ -125,6 +127,11 @@ class History:
 
 def _own(run_id: str, process: str) -> tuple[sa.ColumnElement[bool], ...]:
     return RUNS.c.id == run_id, RUNS.c.process == process, RUNS.c.state.in_(WORKED_ON)
+
+
+def _storable(update: int) -> int:
+    """Return a number of updates, or the nearest that a database can compare with: no run has as many."""
+    return max(0, min(update, 2**31 - 1))
 
 
 def policy_stride(updates: int, size: int) -> int:

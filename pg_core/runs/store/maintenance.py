@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -76,13 +77,14 @@ def restore(engine: sa.Engine, path: Path) -> None:
     """Copy a backup into the database of a store without runs.
 
     Raises:
-        ValueError: the file is no backup, the store has runs, or the environment of one in the backup is in a module
-            that the lab's owner has not named: to look at that run would import it.
+        ValueError: the file is no backup, or computes what it holds; the store has runs; or the environment of one in
+            the backup is in a module that the lab's owner has not named: to look at that run would import it.
         StoreError: the backup is damaged or of a newer version, or the store cannot be written.
     """
     with tempfile.TemporaryDirectory() as folder:
         copy = lab_file(Path(folder))  # what an older lab has made is brought to this version, but not in its own file
         if path.is_file():
+            _check_schema(path)
             _copy_pages(path, Path(str(copy.database)))
         if not path.is_file() or not _is_store(copy):
             raise ValueError(f"`path` must be a backup of a store, got {str(path)!r}, which is none.")
@@ -171,12 +173,32 @@ def _unreadable(run_id: str, checkpoint: bytes) -> list[str]:
     return []
 
 
+def _check_schema(path: Path) -> None:
+    """Refuse a database with views, triggers, virtual tables or generated columns: reading those may take for ever."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as original:
+            computed = original.execute("SELECT name FROM sqlite_master WHERE NOT rootpage")
+            generated = "SELECT t.name FROM sqlite_master AS t, pragma_table_xinfo(t.name) AS c WHERE c.hidden"
+            found = computed.fetchone() or original.execute(generated).fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"The store {path} cannot be copied ({error}): put another backup in its place.") from error
+    if found:
+        raise ValueError(f"`path` must be a backup of a store, got {str(path)!r}, which computes {found[0][:80]!a}.")
+
+
 def _check_modules(engine: sa.Engine) -> None:
     with read(engine) as connection:
         configs = connection.scalars(sa.select(RUNS.c.config)).all()
     for config in configs:
-        with contextlib.suppress(json.JSONDecodeError):  # a run that no lab can open
-            check_named(str(json.loads(config).get("env_id")))
+        check_named(_env_id(config))
+
+
+def _env_id(config: Any) -> str:
+    """Return whose environment a stored config is; nothing of one that no lab can open."""
+    try:
+        return str(json.loads(config)["env_id"])
+    except Exception:  # a database can hold anything
+        return ""
 
 
 def _copy_pages(source: Path, path: Path) -> None:

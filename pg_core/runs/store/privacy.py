@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 from pathlib import Path
 
 FOLDER, FILE = 0o700, 0o600  # modes
@@ -35,6 +36,6 @@ def make_file(path: Path) -> None:
 
 
 def _close(path: Path) -> None:
-    mode = path.stat().st_mode
-    if mode & 0o077:
+    mode = path.lstat().st_mode
+    if mode & 0o077 and not stat.S_ISLNK(mode):  # what a link leads to may be there for others too
         path.chmod(mode & 0o700)

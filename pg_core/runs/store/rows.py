@@ -27,22 +27,28 @@ def _configs(text: str, changes: tuple[str, ...]) -> tuple[Config, Config]:
     return config, config.changed(**requested) if changes else config
 
 
-def check_config(text: str) -> None:
-    """Read a stored config.
-
-    Raises:
-        ConfigError: this lab cannot.
-    """
-    _configs(text, ())
-
-
 def request_of(row: sa.Row[Any]) -> Request:
     """Return the request in a row of `changes`."""
     return Request(row.id, json.loads(row._mapping["values"]), row.update)
 
 
 def run_of(row: sa.Row[Any], changes: Sequence[str]) -> Run:
-    """Return the run in a row of `runs`, with what was requested of it since: `values` of its rows of `changes`."""
+    """Return the run in a row of `runs`, with what was requested of it since: `values` of its rows of `changes`.
+
+    Raises:
+        ConfigError: this lab cannot read its config, or no lab has written such rows.
+    """
+    try:
+        return _run_of(row, changes)
+    except ConfigError:
+        raise
+    except Exception as error:  # a database can hold anything
+        raise ConfigError(
+            f"The rows of run {row.id} are damaged ({type(error).__name__}): put a backup back."
+        ) from error
+
+
+def _run_of(row: sa.Row[Any], changes: Sequence[str]) -> Run:
     config, current = _configs(row.config, tuple(changes))
     same = ("id", "name", "state", "reason", "updates", "episodes", "env_steps", "wall_seconds")
     time = ("elapsed_seconds", "steps_per_second", "target", "until", "rewinds")

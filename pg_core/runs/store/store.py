@@ -4,7 +4,6 @@ Every transaction is short. Whoever changes a run's state names the state it mus
 that want the same run one succeeds.
 """
 
-import contextlib
 import json
 import math
 import time
@@ -32,7 +31,7 @@ from pg_core.runs.store.records import (
     RunEnded,
     UnknownRun,
 )
-from pg_core.runs.store.rows import check_config, name_of, request_of, run_of
+from pg_core.runs.store.rows import name_of, request_of, run_of
 from pg_core.runs.store.schema import CHANGES, LOCK_SECONDS, RUNS, StoreError, connect, lab_file, read, write
 
 # Whose a run is, for turns and limits.
@@ -117,7 +116,14 @@ class Store(History):
             return connection.scalar(sa.select(RUNS.c.id).where(RUNS.c.id == run_id)) is not None
 
     def runs(self, deleted: bool = False) -> list[Run]:
-        """Return all runs, newest first, without those whose config this lab cannot read; deleted ones if asked for."""
+        """Return all runs, newest first, without those that this lab cannot read; deleted ones if asked for."""
+        return self._found(deleted)[0]
+
+    def unreadable(self) -> list[str]:
+        """Return why this lab cannot read runs that it has, a sentence for each that `runs` leaves out."""
+        return self._found()[1]
+
+    def _found(self, deleted: bool = False) -> tuple[list[Run], list[str]]:
         wanted = sa.select(RUNS).where(HERE).order_by(RUNS.c.created_at.desc(), RUNS.c.id)
         if not deleted:
             wanted = wanted.where(RUNS.c.deleted_at.is_(None))
@@ -127,23 +133,13 @@ class Store(History):
             changes: dict[str, list[str]] = {}
             for run_id, values in connection.execute(requested):
                 changes.setdefault(run_id, []).append(values)
-        found = []
+        found, reasons = [], []
         for row in rows:
-            with contextlib.suppress(ConfigError):
-                found.append(self._run_of(row, changes.get(row.id, [])))
-        return found
-
-    def unreadable(self) -> list[str]:
-        """Return why this lab cannot read configs that it has, a sentence for each run that `runs` leaves out."""
-        with read(self.engine) as connection:
-            configs = connection.scalars(sa.select(RUNS.c.config).where(RUNS.c.deleted_at.is_(None))).all()
-        reasons = []
-        for config in configs:
             try:
-                check_config(config)
+                found.append(self._run_of(row, changes.get(row.id, [])))
             except ConfigError as error:
                 reasons.append(str(error))
-        return reasons
+        return found, reasons
 
     def transition(self, run_id: str, sources: Collection[str], by: str | None = None, **values: Any) -> bool:
         """Set columns of a run if its state is one of `sources` and process `by` works on it; return whether."""

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from pg_core.runs.store import privacy
 
 MAX_BYTES = 5 * 2**20  # of a log; of one that is longer the newest go to a file of the same name and .old
+WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)  # for who would read, where the file is a pipe; Windows has none
 MAX_ENTRY = 2**18  # characters of a traceback, whose message may be as long as an environment likes
 
 
@@ -56,4 +57,5 @@ def cut(path: Path) -> None:
 
 
 def _open(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, privacy.FILE), "ab")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | WITHOUT_WAITING
+    return os.fdopen(os.open(path, flags, privacy.FILE), "ab")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from pg_core.runs.store import maintenance
+from pg_core.runs.store import maintenance, privacy
 from pg_core.runs.store.maintenance import RESTORED, backup, problems, restore
 from pg_core.runs.store.records import Snapshot
 from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, StoreError, lab_file, open_engine, write
@@ -286,3 +286,46 @@ def test_large_rows_are_copied_a_few_at_a_time(store, run_id, other, tmp_path, m
     monkeypatch.setattr(sa.Connection, "execute", watched)
     restore(other.engine, tmp_path / "backup.db")
     assert max(inserted) == 3 and sum(inserted) == 1 + 100 + 1  # a run, its updates, a checkpoint
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT r.* FROM r, n"
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    ("hostile", "name"),
+    [
+        (f"ALTER TABLE runs RENAME TO r; CREATE VIEW runs AS {ENDLESS}", "runs"),
+        ("CREATE TRIGGER mine BEFORE UPDATE ON runs BEGIN SELECT 1; END", "mine"),
+        ("CREATE VIRTUAL TABLE mine USING rtree(i, a, b)", "mine"),
+        ("ALTER TABLE updates ADD COLUMN mine AS (zeroblob(900000000))", "updates"),
+    ],
+    ids=["a view without end", "a trigger", "a virtual table", "a generated column"],
+)
+def test_a_backup_that_computes_what_it_holds_is_refused(backed_up, other, hostile, name):
+    with contextlib.closing(sqlite3.connect(backed_up)) as connection:
+        connection.executescript(hostile)
+    with pytest.raises(ValueError, match=f"`path` must be a backup of a store, .* computes '{name}'"):
+        restore(other.engine, backed_up)
+    assert other.runs() == []
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    "config", ["[" * 200_000, "[1]", "5", "{}", b"\xff"], ids=["deep", "list", "5", "empty", "bytes"]
+)
+def test_a_run_that_no_lab_can_open_is_restored_all_the_same(backed_up, other, run_id, config):
+    with contextlib.closing(sqlite3.connect(backed_up)) as connection:
+        connection.execute("UPDATE runs SET config = ? WHERE id != ?", (config, run_id))
+        connection.commit()
+    restore(other.engine, backed_up)
+    assert [run.id for run in other.runs()] == [run_id] and len(other.unreadable()) == 1
+
+
+def test_what_a_link_in_the_labs_folder_leads_to_keeps_its_mode(tmp_path):
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "lab"
+    elsewhere.mkdir(0o755)
+    folder.mkdir(0o755)
+    (folder / "programs").symlink_to(elsewhere)
+    privacy.make_folder(folder)
+    assert (folder.stat().st_mode & 0o777, elsewhere.stat().st_mode & 0o777) == (0o700, 0o755)

@@ -662,3 +662,20 @@ def test_whoever_waits_keeps_his_place_when_the_clock_is_set_back(store, small, 
     store.transition(waiting[0], ["queued"], state="stopped")
     store.enqueue(waiting[0], "run")
     assert store.queue() == [*waiting[1:], waiting[0]]
+
+
+DAMAGES = ["tags = '}{'", f"tags = '{'[' * 200_000}'", "created_at = 1e300", "env_steps_to_solve = '5'"]
+
+
+@only_sqlite  # PostgreSQL holds columns to their types, and texts no less
+@pytest.mark.parametrize("damage", [*DAMAGES, None], ids=["tags", "deep", "time", "steps", "changes"])
+def test_damaged_rows_of_a_run_hide_that_run_only(store, small, damage):
+    whole, damaged = store.create(small), store.create(small)
+    store.request(damaged, {"gamma": 0.5})
+    with write(store.engine) as connection:
+        statement = f"UPDATE runs SET {damage} WHERE id = ?" if damage else 'UPDATE changes SET "values" = ? '
+        connection.exec_driver_sql(statement, (damaged if damage else "[" * 200_000,))
+    assert [run.id for run in store.runs()] == [whole]
+    assert store.unreadable()[0].startswith(f"The rows of run {damaged} are damaged")
+    with pytest.raises(ConfigError, match=damaged):
+        store.run(damaged)

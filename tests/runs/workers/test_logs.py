@@ -72,3 +72,15 @@ def test_where_nothing_can_be_written_nobody_is_told(tmp_path):
     with logs.for_workers(tmp_path / "not there") as log:
         log.write(b"heard by nobody")
     logs.note(tmp_path / "not there", ValueError("unheard"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_a_pipe_in_a_logs_place_is_waited_for_by_nobody(tmp_path):
+    for name in ("errors.log", "workers.log"):
+        os.mkfifo(tmp_path / name)
+    script = (
+        "import sys; from pathlib import Path; from pg_core.runs.workers import logs; folder = Path(sys.argv[1])\n"
+        "print(len(logs.note(folder, ValueError())), logs.for_workers(folder).name)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, timeout=30)
+    assert done.stdout == f"8 {os.devnull}\n"
