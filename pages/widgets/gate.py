@@ -17,6 +17,7 @@ from streamlit.url_util import make_url_path
 from pages.widgets.visitor import asking, has_login, log_out
 from pg_core import lab
 
+MAX_WARNINGS = 20  # in the server's log, which strangers could fill
 MIN_SECRET = 32  # characters of `cookie_secret`: whoever guesses it can pass for anyone
 # Streamlit's own page has scripts and styles in it, and loads components from blobs; nothing comes from elsewhere.
 POLICY = (
@@ -30,6 +31,9 @@ HEADERS = {
     "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "same-origin",
 }
+
+
+_warned: set[str] = set()
 
 
 def problem() -> str | None:
@@ -111,10 +115,17 @@ class OwnOrigin:
             own = f"{'https' if _is_encrypted(scope) else 'http'}://{headers.get('host')}"
             if foreign := [origin for origin in headers.getlist("origin") if origin != own]:
                 sentence = f"A page of {foreign[0]} is refused: the lab is at {own}. See docs/deployment.md."
-                logging.getLogger(__name__).warning("%s", sentence)  # whose proxy does not say https finds it there
+                _warn(sentence)
                 await PlainTextResponse(sentence, 403)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+def _warn(sentence: str) -> None:
+    """Tell the server's log of a page that was refused, once: whose proxy does not say https finds it there."""
+    if sentence not in _warned and len(_warned) < MAX_WARNINGS:
+        _warned.add(sentence)
+        logging.getLogger(__name__).warning("%s", sentence)
 
 
 class Downloads:

@@ -112,6 +112,14 @@ def test_a_page_of_another_origin_gets_no_connection(server: Server) -> None:
             pass
 
 
+def test_pages_that_are_refused_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    visitor = TestClient(gate.OwnOrigin(greet))
+    for number in range(2 * gate.MAX_WARNINGS):
+        for _ in range(2):
+            assert visitor.get("/", headers={"Origin": f"http://evil{number}.example.org"}).status_code == 403
+    assert len({record.message for record in caplog.records}) == len(caplog.records) == gate.MAX_WARNINGS
+
+
 ASKED = [
     *[(method, "/_stcore/upload_file/session/file") for method in ("PUT", "POST", "DELETE", "OPTIONS")],
     *[("GET", path) for path in ("/", "/_stcore/health", "/media/x.png", "/lab/plotly/plotly.min.js")],

@@ -68,9 +68,8 @@ def import_run(
     with _naming("manifest.json"):
         valid_text("reason", manifest.reason, 0, MAX_REASON, lines=True)
         process = process_name()
-        run_id = store.create(config, manifest.name, process, owner, session)
+        run_id = store.create(config, manifest.name, process, owner, session, deleted_at=time.time())
     try:
-        store.transition(run_id, ["starting"], process, deleted_at=time.time())
         with _naming("manifest.json"):
             library.label(store, run_id, note=manifest.note, tags=manifest.tags)
         _add_changes(store, run_id, changes)
@@ -81,7 +80,6 @@ def import_run(
         summary |= {"arithmetic": manifest.arithmetic, "process": None, "deleted_at": None}
         store.transition(run_id, ["starting"], process, **summary)
     except BaseException:
-        store.transition(run_id, ["starting"], deleted_at=time.time())  # if it has not come so far
         library.remove(store, run_id)
         raise
     return run_id

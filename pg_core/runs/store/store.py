@@ -78,6 +78,7 @@ class Store(History):
     def create(
         self, config: Config, name: str | None = None, process: str | None = None,
         owner: str | None = None, session: str | None = None, run_id: str | None = None,
+        deleted_at: float | None = None,
     ) -> str:  # fmt: skip
         """Add a run and return its id: queued, or starting if `process` is going to work on it.
 
@@ -88,6 +89,7 @@ class Store(History):
             owner: the log-in of who started it, None without one.
             session: of the browser that started it.
             run_id: that no run has yet; None: one is made.
+            deleted_at: of a run that is not to be seen yet, as if it had been deleted then.
 
         Raises:
             ConfigError: the name is empty, too long, or has characters that cannot be printed.
@@ -96,7 +98,7 @@ class Store(History):
         row: dict[str, Any] = {"id": run_id, "name": name_of(name)}
         row |= {"config": config.model_dump_json(), "owner": owner, "session": session}
         row |= {"created_at": time.time(), "env_steps_to_solve": json.dumps([None] * config.num_agents)}
-        row |= {"state": "starting" if process else "queued", "process": process}
+        row |= {"state": "starting" if process else "queued", "process": process, "deleted_at": deleted_at}
         with write(self.engine) as connection:
             connection.execute(RUNS.insert(), row | {"queued_at": _last_place(connection)})
         return run_id

@@ -101,6 +101,19 @@ def summary(run: Run) -> dict:
     return {name: value for name, value in vars(run).items() if name not in ("id", "created_at", "state", "reason")}
 
 
+def test_a_run_that_comes_in_is_out_of_sight_until_it_is_whole(store: Store, exported: bytes, monkeypatch) -> None:
+    before, transition, seen = store.runs(), Store.transition, []
+
+    def look_and_pass(*arguments, **values) -> bool:
+        seen.append(store.runs())
+        return transition(*arguments, **values)
+
+    monkeypatch.setattr(Store, "transition", look_and_pass)
+    run_id = bring(store, exported)
+    assert seen and all(found == before for found in seen)
+    assert store.run(run_id) in store.runs()
+
+
 def test_an_import_equals_what_was_exported(store: Store, left: str, exported: bytes) -> None:
     run_id = bring(store, exported)
     assert rows(store, run_id) == rows(store, left)
