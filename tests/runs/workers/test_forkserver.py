@@ -8,6 +8,7 @@ import pytest
 
 from pg_core.config import Config
 from pg_core.runs.store.processes import is_alive
+from pg_core.runs.workers import children
 from pg_core.runs.workers.children import Child
 from pg_core.runs.workers.helper import Helper
 from tests.workers import fork_server
@@ -98,7 +99,7 @@ def test_a_fork_server_that_dies_is_replaced_and_its_workers_go_on(start, wait):
     child = start()
     first = fork_server()
     first.kill()
-    wait(lambda: not psutil.pid_exists(first.pid))
+    wait(lambda: children.forkserver._server.process.returncode is not None)  # else it would be asked in vain
     unwanted = start(wanted=False)
     unwanted.close()  # before there is anything that could fork it
     unwanted.end()
