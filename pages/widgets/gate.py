@@ -32,7 +32,6 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 
-
 _warned: set[str] = set()
 
 
