@@ -99,7 +99,7 @@ def note_programs() -> None:
 
 
 def prepare() -> None:
-    """Configure TensorFlow, unless it is at work already: then it keeps its configuration.
+    """Configure TensorFlow, unless it is at work already: then it keeps its configuration. No thread starts.
 
     As many XLA programs run at once as there are processors, each on one thread, so that a run's numbers do not depend
     on how many those are. Vectors are as wide as the processor's, where XLA's default is half of that. Short loops are
@@ -110,7 +110,6 @@ def prepare() -> None:
     import tensorflow as tf
     from tensorflow.python.framework import ops
 
-    tf.compat.v1.get_default_graph()  # when it is first asked for, it takes a number
     if not isinstance(ops.uid, functools.partial):
         ops.uid = functools.partial(_number, ops.uid)
     with contextlib.suppress(RuntimeError):
@@ -124,6 +123,9 @@ def numbering(numbers: Iterator[int]) -> Iterator[None]:
 
     The numbers are in the names by which XLA finds kept programs.
     """
+    import tensorflow as tf
+
+    tf.compat.v1.get_default_graph()  # when it is first asked for, it takes a number
     token = _numbers.set(numbers)
     try:
         yield

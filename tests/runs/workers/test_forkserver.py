@@ -64,6 +64,11 @@ def test_a_worker_is_forked_with_a_session_of_its_own_and_no_way_to_others(start
     assert process.cwd() == fork_server().cwd()
 
 
+def test_what_forks_has_no_second_thread_whose_locks_a_worker_would_wait_for(start):
+    start()
+    assert len(fork_server().threads()) == 1
+
+
 def test_it_shares_the_memory_of_what_is_imported(start):
     memory = process_of(start()).memory_full_info()
     assert memory.uss < memory.rss / 2
