@@ -15,15 +15,23 @@ expect.set_options(timeout=PATIENCE_MS)
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Show what was on the open pages when a test failed, and what the server had said."""
+    """Show what was on the open pages when a test failed, and what they and the server had said."""
     report = yield
     if report.failed and report.when == "call":
         pages = [page for context in item.funcargs["browser"].contexts for page in context.pages]
-        shown = "\n\n".join(page.locator("body").aria_snapshot() for page in pages)
-        report.sections.append(("pages", shown))
+        report.sections.append(("pages", "\n\n".join(map(_shown, pages))))
         data = item.funcargs["server"].data if "server" in item.funcargs else item.funcargs["tmp_path"]
         report.sections.append(("server.log", (data / "server.log").read_text()[-4000:]))
     return report
+
+
+def _shown(page: Page) -> str:
+    """Return what is on a page, what its console says, and which of its requests have no answer."""
+    answered = page.evaluate("() => performance.getEntriesByType('resource').map(({ name }) => name)")
+    unanswered = [asked.url for asked in page.requests() if asked.url not in [page.url, *answered]]
+    said = [f"{told.type}: {told.text}" for told in page.console_messages()]
+    script = page.evaluate("() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState")
+    return "\n".join([page.locator("body").aria_snapshot(), f"- script: {script}", *said, "unanswered:", *unanswered])
 
 
 @pytest.fixture
