@@ -46,8 +46,13 @@ def database() -> sa.URL:
         url = sa.make_url(given)
     except (SQLAlchemyError, ValueError):
         url = sa.URL.create("nothing")
-    if url.get_backend_name() not in ("postgresql", "postgres"):  # the URL is not quoted: it has a password
-        raise StoreError("`PG_LAB_DATABASE_URL` must be like postgresql://user:password@127.0.0.1/database.")
+    # What follows the @ of a password would be taken for a host, which errors name.
+    stray = given.count("@") > (url.username is not None)
+    if stray or url.get_backend_name() not in ("postgresql", "postgres"):  # it is not quoted: it has a password
+        raise StoreError(
+            "`PG_LAB_DATABASE_URL` must be like postgresql://user:password@127.0.0.1/database, with %40 for @, %2F for "
+            "/, %3A for : and %25 for % in user and password."
+        )
     return url.set(drivername="postgresql+psycopg")
 
 

@@ -72,14 +72,18 @@ def test_the_variable_takes_plain_urls(database, monkeypatch, tmp_path, scheme):
     Store(tmp_path, configured()).close()
 
 
-@pytest.mark.parametrize(
-    "text", [f"mysql://lab:{PASSWORD}@127.0.0.1/lab", PASSWORD, "postgresql://lab@127.0.0.1:x/lab"]
-)
-def test_what_is_no_url_of_postgresql_is_refused_without_its_password(database, monkeypatch, text):
+NO_URLS = [f"mysql://lab:{PASSWORD}@127.0.0.1/lab", PASSWORD, "postgresql://lab@127.0.0.1:x/lab", "postgresql:secret"]
+NO_URLS += [f"postgresql://lab:{password}@127.0.0.1:1/lab" for password in ("a@secret", "a@secret/b", "a@secret?b=c")]
+NO_URLS += ["postgresql://l/ab:secret@127.0.0.1:1/lab", "postgresql:///lab?user=a@secret"]
+
+
+@pytest.mark.parametrize("text", NO_URLS)
+def test_what_is_no_url_of_postgresql_is_refused_without_its_password(database, monkeypatch, tmp_path, text):
     monkeypatch.setenv("PG_LAB_DATABASE_URL", text)
-    with pytest.raises(StoreError, match="`PG_LAB_DATABASE_URL` must be like postgresql://") as raised:
-        configured()
-    assert PASSWORD not in str(raised.value)
+    with pytest.raises(StoreError) as raised:
+        Store(tmp_path, configured())
+    assert str(raised.value).startswith("`PG_LAB_DATABASE_URL` must be like postgresql://user:password@127.0.0.1/")
+    assert not any(secret in str(raised.value) for secret in (PASSWORD, "secret"))
 
 
 WRONG = {
