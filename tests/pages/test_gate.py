@@ -171,7 +171,7 @@ LOGIN = """
 redirect_uri = "https://lab.example.org/oauth2callback"
 cookie_secret = "{secret}"
 client_id = "lab"
-client_secret = "lab"
+client_secret = "{secret}"
 server_metadata_url = "http://127.0.0.1:9/nobody-asks-there"
 """
 
@@ -249,10 +249,10 @@ class Tab:
         url = f"{server.url.replace('http', 'ws')}/_stcore/stream"
         self._connection = tabs.enter_context(connect(url, origin=server.url, **options))
 
-    def press(self) -> bytes:
-        """Have the script run; return what it draws."""
+    def press(self, page: str = "") -> bytes:
+        """Have the script run, of the Train page or another; return what it draws."""
         asked = BackMsg()
-        asked.rerun_script.query_string = ""
+        asked.rerun_script.page_name = page
         self._connection.send(asked.SerializeToString())
         return self.drawn()
 
