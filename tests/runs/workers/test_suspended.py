@@ -85,9 +85,10 @@ def employ(page, monkeypatch, wait):
     return make
 
 
+@on_both
 @pytest.mark.parametrize("order", ORDERS)
 def test_no_order_waits_for_a_suspended_worker(page, suspended, employ, order):
-    run_id, worker = suspended(*NO_READERS)
+    run_id, worker = suspended(*NO_READERS if page.engine.dialect.name == "sqlite" else ())
     employ(worker)
     give, state_after, reason = ORDERS[order]
     give(run_id)
@@ -104,6 +105,7 @@ def test_all_orders_that_wait_at_once_are_carried_out(page, suspended, employ):
     assert (page.run(held).state, page.run(held).reason) == ("interrupted", SUSPENDED)
 
 
+@on_both
 def test_what_is_no_order_waits_for_no_suspended_worker_either(page, suspended, employ, small):
     held, worker = suspended()
     employ(worker)
@@ -116,6 +118,7 @@ def test_what_is_no_order_waits_for_no_suspended_worker_either(page, suspended, 
     assert (page.run(held).state, page.run(held).reason) == ("interrupted", SUSPENDED)
 
 
+@on_both
 def test_another_program_that_holds_the_store_is_left_alone(page, suspended, employ):
     run_id, other = suspended()
     state.supervisor()
