@@ -16,6 +16,7 @@ from pg_core.runs.exchange import archive, exports
 from pg_core.runs.store import quotas
 from pg_core.runs.store.records import Batch, Snapshot
 from pg_core.runs.store.store import Store
+from tests.postgresql import empty_database, on_both
 
 ANN, BOB = lab.Visitor("https://id Ann", "a", admin=False), lab.Visitor("https://id Bob", "b", admin=False)
 ADMIN, STRANGER = lab.Visitor("https://id Eve", "e", admin=True), lab.Visitor(None, "s", admin=False)
@@ -24,9 +25,18 @@ COMMAND_LINE = lab.Visitor(None, None, admin=True)
 CONFIG = Config(num_agents=1)
 
 
+@pytest.fixture
+def database(request, folder):
+    return empty_database(request, folder)
+
+
 @pytest.fixture(autouse=True)
-def store(folder):
-    yield Store(folder)
+def store(folder, database, monkeypatch):
+    if database.get_backend_name() == "postgresql":
+        monkeypatch.setenv("PG_LAB_DATABASE_URL", database.render_as_string(hide_password=False))
+    store = Store(folder, database)
+    yield store
+    store.close()
     lab.identify(lambda: COMMAND_LINE)
 
 
@@ -82,6 +92,7 @@ LOOKS = {
 }
 
 
+@on_both
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
 def test_a_deleted_run_is_there_for_who_can_restore_it_alone(store, look):
     acts(ANN)
@@ -271,6 +282,7 @@ def peak(act) -> int:
         tracemalloc.stop()
 
 
+@on_both
 def test_an_import_is_refused_before_anything_is_unpacked(store, monkeypatch):
     large = Config(num_agents=16, hidden_layers=(252, 252), baseline="value")
     size = archive.checkpoint_type(large, 0, full=True).itemsize  # 29 MB of zeros
@@ -288,14 +300,15 @@ def test_an_import_is_refused_before_anything_is_unpacked(store, monkeypatch):
         words = r"take 1\.3e-05 GB of disk, this one would take 0\.029 GB, and the limit is 0\.029 GB: delete some"
         assert peak(lambda: refused(words)) < size / 50
     with monkeypatch.context() as less:
-        less.setattr("pg_core.learning.memory.free", lambda: 3 * size)
-        assert (
-            peak(lambda: refused("0.088 GB of memory are free, too little for this run: try again later")) < size / 50
-        )
+        copies, free = {"sqlite": (3, "0.088"), "postgresql": (6, "0.18")}[store.engine.dialect.name]
+        less.setattr("pg_core.learning.memory.free", lambda: copies * size)
+        words = f"{free} GB of memory are free, too little for this run: try again later"
+        assert peak(lambda: refused(words)) < size / 50
     assert peak(lambda: lab.import_run(io.BytesIO(packed))) < 2.5 * size  # as it comes, and as it is stored
     assert len(lab.runs()) == 4
 
 
+@on_both
 def test_imports_are_one_at_a_time(store):
     reads: list[int] = []
 
@@ -311,6 +324,7 @@ def test_imports_are_one_at_a_time(store):
     assert len(turns) <= 16
 
 
+@on_both
 def test_deleting_is_no_way_around_the_limit(store, monkeypatch):
     acts(ANN)
     packed = zipped(store, CONFIG)

@@ -22,8 +22,9 @@ DEFAULTS = {
     "PG_LAB_MAX_STORED_GB": 10.0,
     "PG_LAB_MIN_FREE_GB": 1.0,
 }
-# What an import has in memory: an array as it comes, as it is stored, and as the database copies it; and all else.
-IMPORT_COPIES, IMPORT_BYTES = 3, 50 * 2**20
+# What an import has in memory: an array as it comes, as it is stored, and as the database copies it, of which
+# PostgreSQL makes four, in a process that may be of this machine; and all else.
+IMPORT_COPIES, IMPORT_BYTES = {"sqlite": 3, "postgresql": 6}, 50 * 2**20
 MIN_FREE_SHARE = 0.02  # of a disk, where that is less than PG_LAB_MIN_FREE_GB
 
 _lock = threading.Lock()  # of two that start a run at the same time, only one may get the last place
@@ -103,7 +104,8 @@ def check_import(total: int, largest: int) -> None:
         NotAllowed: as `check_stored`, or there is too little memory.
     """
     check_stored(total)
-    if (left := memory.free()) < IMPORT_COPIES * largest + IMPORT_BYTES:
+    copies = IMPORT_COPIES[state.store().engine.dialect.name]
+    if (left := memory.free()) < copies * largest + IMPORT_BYTES:
         raise NotAllowed(f"{left / GB:.2g} GB of memory are free, too little for this run: try again later.")
 
 

@@ -1,10 +1,13 @@
 """Turns in the queue, and what a visitor has in the store."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from pg_core.runs.store import library, quotas
-from pg_core.runs.store.records import REMOVED, UnknownRun
+from pg_core.runs.store.records import REMOVED, Snapshot, UnknownRun
 from pg_core.runs.store.rows import to_bytes
 from pg_core.runs.store.schema import ARRAYS
 from tests.runs.store.test_store import snapshot
@@ -95,6 +98,30 @@ def test_what_was_deleted_twice_was_deleted_once(store, small):
     library.delete(store, [run_id])
     library.purge(store)
     assert not store.has(run_id)
+
+
+def test_the_space_of_a_run_that_is_removed_is_used_again(store, database, small, keep):
+    in_file = database.get_backend_name() == "sqlite"
+    plain = sa.create_engine(database, isolation_level="AUTOCOMMIT")
+    noise = {"kernel_0": np.random.default_rng(0).random(2**17)}  # 1 MiB, which nothing makes smaller
+
+    def bytes_with_a_run() -> int:
+        run_id = store.create(small, process="me")
+        keep(store, run_id, [], snapshots=[Snapshot(0, noise, noise)])
+        store.transition(run_id, ["starting"], state="stopped", process=None, deleted_at=1.0)
+        with plain.connect() as connection:
+            if in_file:
+                held = Path(database.database).stat().st_size
+            else:
+                held = connection.scalar(sa.text("SELECT pg_total_relation_size('checkpoints')"))
+            library.purge(store)
+            if not in_file:
+                connection.exec_driver_sql("VACUUM checkpoints")  # as its autovacuum does
+        return held
+
+    first = bytes_with_a_run()
+    assert first > 2 * 2**20 and all(bytes_with_a_run() < 1.1 * first for _ in range(2))
+    plain.dispose()
 
 
 def test_what_was_deleted_first_goes_first_and_no_more_than_must(store, small, keep):
