@@ -325,6 +325,21 @@ def test_imports_are_one_at_a_time(store):
 
 
 @on_both
+def test_others_write_while_a_run_comes_in(store, folder, database):
+    other = Store(folder, database, lock_seconds=0.05)
+    started: list[str] = []
+
+    class File(io.BytesIO):
+        def read(self, *size: int) -> bytes:
+            started.append(other.create(CONFIG))
+            return super().read(*size)
+
+    run_id = lab.import_run(File(zipped(store, CONFIG)))
+    assert {run_id, *started} < {run.id for run in lab.runs()} and len(started) > 10
+    other.close()
+
+
+@on_both
 def test_deleting_is_no_way_around_the_limit(store, monkeypatch):
     acts(ANN)
     packed = zipped(store, CONFIG)
