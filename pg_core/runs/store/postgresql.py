@@ -22,6 +22,7 @@ _REMEDIES = {  # by SQLSTATE, or by a part of the text where libpq knows no stat
     "25006": "it is read-only; set PG_LAB_DATABASE_URL to a server that can be written",
     "55P03": "another program holds it; wait until that has ended and try again",
     "57014": "it took too long; try again",
+    "25P03": "it waited amid a transaction for too long; try again or resume the run",
     "42P07": "it has tables of another program; set PG_LAB_DATABASE_URL to a database of the lab's own",
     "42P01": "its tables were deleted while the lab ran; restart the lab",
     "42501": "its user may not do that; make it the owner of the database",

@@ -36,6 +36,20 @@ def test_writers_of_different_runs_work_at_once_and_those_of_one_run_or_of_all_w
         impatient.request(other, {"gamma": 0.25})
 
 
+def test_a_writer_that_is_suspended_has_its_lock_for_so_long_and_has_written_nothing(store, small):
+    run_id = store.create(small)
+    with (
+        pytest.raises(StoreError, match="it waited amid a transaction for too long; try again or resume the run"),
+        write(store.engine, run_id) as connection,
+    ):
+        assert connection.scalar(sa.text("SHOW idle_in_transaction_session_timeout")) == "5min"
+        connection.execute(RUNS.update().values(reason="half"))
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '50ms'")
+        store.request(run_id, {"gamma": 0.5})  # waits for the lock
+        connection.execute(RUNS.update().values(reason="all"))
+    assert store.run(run_id).reason == "" and len(store.requests(run_id)) == 1
+
+
 def test_a_writer_who_waited_sees_what_was_written_meanwhile(store, small):
     run_id, seen, inside = store.create(small), [], threading.Event()
 
