@@ -5,8 +5,9 @@ from collections import Counter
 
 import streamlit as st
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime import get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -33,7 +34,7 @@ class Uploads:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._coming: Counter[str] = Counter()  # bytes of the requests that each session is sending
+        self._coming: Counter[str] = Counter()  # bytes that have come of requests that each session is sending
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or connection."""
@@ -55,11 +56,21 @@ class Uploads:
         if refusal := self._refusal(session_id, size):
             await PlainTextResponse(*refusal)(scope, receive, send)
             return
-        self._coming[session_id] += size
+        came = 0
+
+        async def counted() -> Message:
+            nonlocal came
+            message = await receive()
+            came += (more := len(message.get("body", b"")))
+            self._coming[session_id] += more
+            if more and (refusal := self._want_of_room(session_id)):
+                raise HTTPException(refusal[1], refusal[0])
+            return message
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, counted, send)
         finally:
-            self._coming[session_id] -= size
+            self._coming[session_id] -= came
             self._coming = +self._coming
 
     def _refusal(self, session_id: str, size: int) -> tuple[str, int] | None:
@@ -68,12 +79,20 @@ class Uploads:
             return "Only a page of the lab that is open, to who has logged in if they must, uploads files.", 403
         if size < 0:
             return "An upload must say its `Content-Length`.", 411
+        get_instance().uploaded_file_mgr.remove_session_files(session_id)
+        return self._want_of_room(session_id, size)
+
+    def _want_of_room(self, session_id: str, more: int = 0) -> tuple[str, int] | None:
+        """Return why there is no room for more bytes of a session beside what is here, and the status of that answer.
+
+        What is announced and does not come takes nobody's room; so where several come at once, one may have to end.
+        """
         manager, most = get_instance().uploaded_file_mgr, st.get_option("server.maxUploadSize") * 2**20
-        manager.remove_session_files(session_id)
-        held = sum(stat.byte_length for stats in manager.get_stats().values() for stat in stats)
-        if self._coming[session_id] + size > most + FRAME_BYTES:
+        own = sum(len(file.data) for file in manager.file_storage.get(session_id, {}).values())
+        if own + self._coming[session_id] + more > most + FRAME_BYTES:
             return "The file is too large, or another one is on its way.", 413
-        if held + self._coming.total() + size > MAX_FILES * most + FRAME_BYTES:
+        held = sum(stat.byte_length for stats in manager.get_stats().values() for stat in stats)
+        if held + self._coming.total() + more > MAX_FILES * most + FRAME_BYTES:
             return "Others are uploading: try again when they are done.", 503
         return None
 
