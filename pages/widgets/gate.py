@@ -141,7 +141,7 @@ class Downloads:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or refuse it."""
         is_download = scope["type"] == "http" and scope["path"].startswith(self._path)
-        if is_download and has_login() and asking(Request(scope)) is None:
+        if is_download and has_login() and asking(Request(scope)).id is None:
             await PlainTextResponse("Log in to download.", 403)(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -30,15 +30,18 @@ def has_login() -> bool:
 
 
 def present() -> lab.Visitor:
-    """Return who looks at the page that is being drawn.
+    """Return who looks at the page that is being drawn."""
+    return _visitor(st.user.to_dict(), st.session_state.setdefault("visitor", uuid.uuid4().hex))
+
+
+def _visitor(claims: Mapping[str, Any], session: str | None) -> lab.Visitor:
+    """Return whom a provider's claims are about, where there is a log-in.
 
     A person is known by what never changes, the provider's name for them. An administrator can also be named by an
     e-mail address, if the provider has verified it.
     """
-    session = st.session_state.setdefault("visitor", uuid.uuid4().hex)
     if not has_login():
         return lab.Visitor(None, session, admin=True)
-    claims = st.user.to_dict()
     if (person := _person(claims)) is None:
         return lab.Visitor(None, session, admin=False)
     names = {person, claims.get("email") if claims.get("email_verified") is True else None}
@@ -46,14 +49,14 @@ def present() -> lab.Visitor:
     return lab.Visitor(person, session, admin=not names.isdisjoint(admins))
 
 
-def asking(request: Request) -> str | None:
-    """Return the `Visitor.id` of who asks, by the cookie of their log-in; None without one."""
+def asking(request: Request) -> lab.Visitor:
+    """Return who asks, by the cookie of their log-in."""
 
     def read(name: str) -> bytes | None:
         return decode_signed_value(get_cookie_secret(), name, request.cookies.get(name, ""))
 
     cookie = get_cookie_with_chunks(read, AUTH_COOKIE_NAME) if has_login() else None
-    return _person(json.loads(cookie)) if cookie else None
+    return _visitor(json.loads(cookie) if cookie else {}, None)
 
 
 def may_enter(session_id: str) -> bool:
