@@ -8,13 +8,13 @@ import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.errors import StreamlitSecretNotFoundError
 from streamlit.url_util import make_url_path
 
-from pages.widgets.visitor import asking, has_login, log_out
+from pages.widgets.visitor import asking, has_ended, has_login, log_out, without_login
 from pg_core import lab
 
 MAX_WARNINGS = 20  # in the server's log, which strangers could fill
@@ -68,8 +68,8 @@ def middleware() -> list[Middleware]:
         Middleware(SafeHeaders),
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
         Middleware(OwnOrigin),
-        Middleware(Downloads, make_url_path(base, "media/")),
         Middleware(LogOut, make_url_path(base, "auth/logout")),
+        Middleware(Downloads, make_url_path(base, "media/")),
     ]
 
 
@@ -150,6 +150,8 @@ class Downloads:
 class LogOut:
     """ASGI middleware that ends a log-in for all tabs of a browser when one of them asks Streamlit to forget it.
 
+    Who comes with a copy of its cookies afterwards has none.
+
     Args:
         app: what it stands before.
         path: where it is asked.
@@ -160,6 +162,9 @@ class LogOut:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] != "lifespan" and has_ended(HTTPConnection(scope).cookies):
+            headers = [(name, without_login(value) if name == b"cookie" else value) for name, value in scope["headers"]]
+            scope = {**scope, "headers": headers}
         await self._app(scope, receive, send)
         if scope["type"] == "http" and scope["path"] == self._path:
             log_out(Request(scope).cookies)

@@ -231,9 +231,13 @@ def test_who_has_not_logged_in_gets_what_is_documented(locked: Server, method: s
 )
 def test_downloads_are_for_who_has_logged_in(locked: Server, secret: str, claims: dict, status: int) -> None:
     cookie = create_signed_value(secret, AUTH_COOKIE_NAME, json.dumps(claims)).decode()
-    connection = http.client.HTTPConnection(urlsplit(locked.url).netloc)
-    connection.request("GET", "/media/x.bin", headers={"Cookie": f"{AUTH_COOKIE_NAME}={cookie}"})
-    assert connection.getresponse().status == status
+    assert download(locked, f"{AUTH_COOKIE_NAME}={cookie}") == status
+
+
+def download(server: Server, cookie: str) -> int:
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
+    connection.request("GET", "/media/x.bin", headers={"Cookie": cookie})
+    return connection.getresponse().status
 
 
 WAY_IN = b"Log in to see runs"
@@ -287,6 +291,11 @@ def test_a_log_out_is_one_of_all_tabs_of_the_browser(locked: Server) -> None:
         assert WAY_IN in one.drawn() and WAY_IN in other.drawn()
         assert WAY_IN in one.press() and WAY_IN in other.press()
         assert WAY_IN not in elsewhere.press()
+        assert WAY_IN not in Tab(locked, there, tabs).press()
+        for copied in (here, f"{here}; {AUTH_COOKIE_NAME}_1=x"):
+            assert WAY_IN in Tab(locked, copied, tabs).press()
+            assert download(locked, copied) == 403
+        assert download(locked, f"{here}; {there}") == 404, "who has logged in again is somebody"
 
 
 @pytest.mark.parametrize(("path", "number"), [("/_stcore/health", 1), ("/auth/logout", 2)])
