@@ -31,6 +31,7 @@ HEADERS = {
     "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "same-origin",
 }
+STARTS = "http.response.start", "websocket.http.response.start", "websocket.accept"  # of answers
 
 _warned: set[str] = set()
 
@@ -74,16 +75,25 @@ def middleware() -> list[Middleware]:
 
 
 class SafeHeaders:
-    """ASGI middleware that adds `HEADERS` to every answer, and `Secure` to the cookies of one that is encrypted."""
+    """ASGI middleware that adds `HEADERS` to every answer, and `Secure` to the cookies of one that is encrypted.
+
+    The answer to a WebSocket's handshake is one, too.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        begun = False
 
         async def send_safely(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            nonlocal begun
+            if message["type"] == "websocket.close" and not begun:  # uvicorn would answer the same, without headers
+                await PlainTextResponse(status_code=403)(scope, receive, send_safely)
+                return
+            if message["type"] in STARTS:
+                begun = True
                 MutableHeaders(scope=message).update(HEADERS)
                 if _is_encrypted(scope):
                     message["headers"] = [(name, _secure(name, value)) for name, value in message["headers"]]

@@ -81,15 +81,15 @@ def test_another_host_name_is_refused_and_every_answer_has_safe_headers(server: 
         assert {name: found.headers[name] for name in gate.HEADERS} == gate.HEADERS
 
 
-def stream(server: Server, origin: str, host: str | None = None) -> ClientConnection:
+def stream(server: Server, origin: str, host: str | None = None, path: str = "/_stcore/stream") -> ClientConnection:
     """Open the WebSocket of a page, as a browser does that takes `host` for the name of this machine."""
     port = urlsplit(server.url).port
-    url = f"ws://{host or f'127.0.0.1:{port}'}/_stcore/stream"
+    url = f"ws://{host or f'127.0.0.1:{port}'}{path}"
     return connect(url, sock=socket.create_connection(("127.0.0.1", port)), origin=origin, proxy=None, compression=None)
 
 
-def refusal(server: Server, origin: str, host: str | None = None) -> Response:
-    with pytest.raises(InvalidStatus) as refused, stream(server, origin, host):
+def refusal(server: Server, origin: str, *where: str) -> Response:
+    with pytest.raises(InvalidStatus) as refused, stream(server, origin, *where):
         pass
     return refused.value.response
 
@@ -110,6 +110,20 @@ def test_a_page_of_another_origin_gets_no_connection(server: Server) -> None:
     for origin, host in ((server.url, None), (f"http://{localhost}", localhost)):
         with stream(server, origin, host):
             pass
+
+
+def test_connections_have_safe_headers_whether_or_not_they_are_refused(server: Server) -> None:
+    host, evil = urlsplit(server.url).netloc, "http://evil.example.org"
+    for status, *asked in (
+        (403, evil),
+        (400, evil, "evil.example.org"),
+        (403, server.url, host, "/nowhere"),  # a close before the handshake, for which Streamlit has more reasons
+    ):
+        found = refusal(server, *asked)
+        assert found.status_code == status
+        assert {name: found.headers.get(name) for name in gate.HEADERS} == gate.HEADERS, asked
+    with stream(server, server.url) as page:
+        assert {name: page.response.headers.get(name) for name in gate.HEADERS} == gate.HEADERS
 
 
 def test_pages_that_are_refused_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
