@@ -1,7 +1,9 @@
 """Which uploads are taken and how long they are held: by itself Streamlit takes them from anyone, and keeps them."""
 
+import asyncio
 import re
 from collections import Counter
+from typing import Any
 
 import streamlit as st
 from starlette.datastructures import Headers
@@ -16,6 +18,7 @@ from pages.widgets import visitor
 
 ADDRESS = re.compile("/_stcore/upload_file/([^/]+)/")
 FRAME_BYTES = 2**20  # of a request, around the file in it
+NO_PAGE = "Only a page of the lab that is open, to who has logged in if they must, uploads files.", 403
 MAX_FILES = 3  # of `server.maxUploadSize`, which all sessions together may fill; one session has a single file
 
 
@@ -29,12 +32,13 @@ def free(file: UploadedFile) -> None:
 class Uploads:
     """ASGI middleware that takes an upload of who may be here, where memory is set apart for it.
 
-    What a session uploads takes the place of what it had; what it has goes when it ends.
+    What a session uploads takes the place of what it had; what it has, or is sending, goes when it ends.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._coming: Counter[str] = Counter()  # bytes that have come of requests that each session is sending
+        self._tasks: dict[asyncio.Task[Any] | None, str] = {}  # those that serve such requests, and their sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or connection."""
@@ -48,6 +52,9 @@ class Uploads:
         finally:
             if address or scope["type"] == "websocket":
                 _free_ended()
+                for task, session_id in self._tasks.items():
+                    if task and not get_instance().is_active_session(session_id):
+                        task.cancel()
 
     async def _take(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
@@ -67,16 +74,22 @@ class Uploads:
                 raise HTTPException(refusal[1], refusal[0])
             return message
 
+        self._tasks[asyncio.current_task()] = session_id
         try:
             await self._app(scope, counted, send)
+        except asyncio.CancelledError:
+            if get_instance().is_active_session(session_id):
+                raise
+            await PlainTextResponse(*NO_PAGE)(scope, receive, send)
         finally:
+            del self._tasks[asyncio.current_task()]
             self._coming[session_id] -= came
             self._coming = +self._coming
 
     def _refusal(self, session_id: str, size: int) -> tuple[str, int] | None:
         """Return why an upload is not taken, and the status of that answer."""
         if not visitor.may_enter(session_id):
-            return "Only a page of the lab that is open, to who has logged in if they must, uploads files.", 403
+            return NO_PAGE
         if size < 0:
             return "An upload must say its `Content-Length`.", 411
         get_instance().uploaded_file_mgr.remove_session_files(session_id)

@@ -149,3 +149,17 @@ def test_what_a_session_sends_at_the_same_time_counts_together(server: Server) -
         assert 2 * FILE < LIMIT + FRAME_BYTES < 3 * FILE
         assert [status for _, status in asked] == [100] * 3
         assert [send_all(request) for request, _ in asked] == [204, 204, 413]
+
+
+def test_what_has_come_of_a_file_goes_with_its_page(server: Server) -> None:
+    with contextlib.ExitStack() as pages:
+        *some, gone, other = (pages.enter_context(visit(server, f"{n}")) for n in range(TOGETHER + 1))
+        assert [each.put(FILE) for each in some] == [204] * (TOGETHER - 1)
+        request, status = gone.ask(FILE)
+        assert status == 100
+        request.send(frame(FILE)[:-1])
+        while (refused := other.ask(FILE))[1] == 100:  # until that has come
+            refused[0].close()
+        gone.connection.close()
+        assert request.getresponse().status == 403
+        assert other.put(FILE) == 204
