@@ -13,7 +13,7 @@ import pytest
 from pg_core import lab
 from pg_core.config import Config, ConfigError
 from pg_core.runs.exchange import archive, exports
-from pg_core.runs.store import quotas
+from pg_core.runs.store import library, quotas
 from pg_core.runs.store.records import Batch, Snapshot
 from pg_core.runs.store.store import Store
 from tests.postgresql import empty_database, on_both
@@ -353,6 +353,40 @@ def test_deleting_is_no_way_around_the_limit(store, monkeypatch):
     lab.import_run(io.BytesIO(packed))
     with pytest.raises(lab.NotAllowed, match="this one would take"):
         lab.import_run(io.BytesIO(packed))
+
+
+def test_nobody_waits_while_room_is_made_for_another(store, monkeypatch):
+    acts(ANN)
+    lab.delete(ended(store, lab.start(CONFIG)))
+    monkeypatch.setenv("PG_LAB_MAX_STORED_GB", "1e-9")  # a byte
+    removing, started, remove = threading.Event(), threading.Event(), library.remove
+
+    def remove_at_last(*run):
+        removing.set()
+        assert started.wait(10), "Bob waits for Ann's room"
+        return remove(*run)
+
+    monkeypatch.setattr(library, "remove", remove_at_last)
+    with ThreadPoolExecutor(1) as elsewhere:
+        anns = elsewhere.submit(lab.start, CONFIG)
+        assert removing.wait(10)
+        acts(BOB)
+        bobs = lab.start(CONFIG)
+        started.set()
+        assert {anns.result(): ANN.id, bobs: BOB.id} == {run.id: run.owner for run in lab.runs()}
+
+
+def test_of_many_who_start_at_once_one_gets_the_last_place(monkeypatch):
+    def is_started(_) -> bool:
+        try:
+            return bool(lab.start(CONFIG))
+        except lab.NotAllowed:
+            return False
+
+    monkeypatch.setenv("PG_LAB_MAX_ACTIVE", "1")
+    acts(ANN)
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(is_started, range(8))) == len(lab.runs()) == 1
 
 
 def test_no_run_starts_on_a_disk_that_is_nearly_full(monkeypatch):

@@ -8,13 +8,13 @@ import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.errors import StreamlitSecretNotFoundError
 from streamlit.url_util import make_url_path
 
-from pages.widgets.visitor import asking, has_login, log_out
+from pages.widgets.visitor import asking, has_ended, has_login, log_out, without_login
 from pg_core import lab
 
 MAX_WARNINGS = 20  # in the server's log, which strangers could fill
@@ -31,6 +31,7 @@ HEADERS = {
     "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "same-origin",
 }
+STARTS = "http.response.start", "websocket.http.response.start", "websocket.accept"  # of answers
 
 _warned: set[str] = set()
 
@@ -68,22 +69,31 @@ def middleware() -> list[Middleware]:
         Middleware(SafeHeaders),
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
         Middleware(OwnOrigin),
-        Middleware(Downloads, make_url_path(base, "media/")),
         Middleware(LogOut, make_url_path(base, "auth/logout")),
+        Middleware(Downloads, make_url_path(base, "media/")),
     ]
 
 
 class SafeHeaders:
-    """ASGI middleware that adds `HEADERS` to every answer, and `Secure` to the cookies of one that is encrypted."""
+    """ASGI middleware that adds `HEADERS` to every answer, and `Secure` to the cookies of one that is encrypted.
+
+    The answer to a WebSocket's handshake is one, too.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        begun = False
 
         async def send_safely(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            nonlocal begun
+            if message["type"] == "websocket.close" and not begun:  # uvicorn would answer the same, without headers
+                await PlainTextResponse(status_code=403)(scope, receive, send_safely)
+                return
+            if message["type"] in STARTS:
+                begun = True
                 MutableHeaders(scope=message).update(HEADERS)
                 if _is_encrypted(scope):
                     message["headers"] = [(name, _secure(name, value)) for name, value in message["headers"]]
@@ -141,7 +151,7 @@ class Downloads:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or refuse it."""
         is_download = scope["type"] == "http" and scope["path"].startswith(self._path)
-        if is_download and has_login() and asking(Request(scope)) is None:
+        if is_download and has_login() and asking(Request(scope)).id is None:
             await PlainTextResponse("Log in to download.", 403)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -149,6 +159,8 @@ class Downloads:
 
 class LogOut:
     """ASGI middleware that ends a log-in for all tabs of a browser when one of them asks Streamlit to forget it.
+
+    Who comes with a copy of its cookies afterwards has none.
 
     Args:
         app: what it stands before.
@@ -160,6 +172,9 @@ class LogOut:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] != "lifespan" and has_ended(HTTPConnection(scope).cookies):
+            headers = [(name, without_login(value) if name == b"cookie" else value) for name, value in scope["headers"]]
+            scope = {**scope, "headers": headers}
         await self._app(scope, receive, send)
         if scope["type"] == "http" and scope["path"] == self._path:
             log_out(Request(scope).cookies)

@@ -59,7 +59,7 @@ class _Signer(TimestampSigner):
 
 _answers: OrderedDict[tuple[Shown, str], _Answer] = OrderedDict()  # the last ones, by view and version
 _Found = tuple[bytes, dict[str, str]]  # content and headers of an answer
-_under_way: dict[tuple[Shown, str], asyncio.Future[_Found]] = {}  # by view and query
+_under_way: dict[tuple[Shown, str, lab.Visitor], asyncio.Future[_Found]] = {}  # by view, query, and for whom
 
 # Whom a page has given an address, by their log-in, may ask there until it ends; nobody else can make one.
 _addresses = URLSafeTimedSerializer(secrets.token_bytes(32), signer=_Signer)
@@ -149,18 +149,20 @@ def address(shown: Shown) -> str:
 async def answer(request: Request) -> Response:
     """Answer a browser: with what is new, with a table of numbers, or with an episode, as it asks.
 
-    An address that a page has given is answered even where there is no such run, or none yet. 404 to any other address
+    An address that a page has given is answered even where there is no such run, or none yet, or it was deleted and is
+    not there for who asks. 404 to any other address
     and to one that has ended, 403 to who is not logged in as whom it was given, 400 to a question that cannot be read,
     503 where the store cannot be.
     """
     try:
         shown, given_to = _read(request.path_params["address"])
-        if given_to != visitor.asking(request):
+        asker = visitor.asking(request)
+        if given_to != asker.id:
             return Response(status_code=403)
-        asked = shown, request.url.query
+        asked = shown, request.url.query, asker
         found = _under_way.get(asked)
         if found is None:  # of all who ask the same at the same time, one asks the store
-            found = _under_way[asked] = asyncio.ensure_future(_find(shown, request.query_params))
+            found = _under_way[asked] = asyncio.ensure_future(_find(shown, request.query_params, asker))
             found.add_done_callback(lambda _: _under_way.pop(asked))
         content, headers = await asyncio.shield(found)  # who goes away does not end it for the others
     except BadSignature:
@@ -174,9 +176,10 @@ async def answer(request: Request) -> Response:
     return Response(content, media_type="application/json", headers=headers)
 
 
-async def _find(shown: Shown, query: QueryParams) -> _Found:
+async def _find(shown: Shown, query: QueryParams, asker: lab.Visitor) -> _Found:
     versions = [int(part) for part in query.get("version", "").split("-") if part]
     policy, agent = (int(query[name]) if query.get(name) else None for name in ("policy", "agent"))
+    shown = await asyncio.get_running_loop().run_in_executor(_readers, _left, shown, asker)
     if policy is not None:
         return await _episode(shown, policy, agent, "frames" in query)
     ask = (_numbers, shown) if "numbers" in query else (_news, shown, versions)
@@ -187,6 +190,18 @@ def _read(address: str) -> tuple[Shown, str | None]:
     """Return the view at an address, and to whom it was given."""
     view, given_to = _addresses.loads(address, max_age=PERIOD)
     return Shown(**{name: tuple(value) if isinstance(value, list) else value for name, value in view.items()}), given_to
+
+
+def _left(shown: Shown, asker: lab.Visitor) -> Shown:
+    """Return what of a view is there for who asks, now that runs may have been deleted.
+
+    Raises:
+        UnknownRun: its run is not.
+    """
+    hidden = lab.hidden({*shown.beside, shown.run_id} - {None}, asker)
+    if shown.run_id in hidden:
+        raise lab.UnknownRun(shown.run_id)
+    return replace(shown, beside=tuple(run_id for run_id in shown.beside if run_id not in hidden))
 
 
 def _news(shown: Shown, versions: list[int]) -> bytes:

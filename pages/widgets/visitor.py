@@ -1,9 +1,11 @@
 """Who looks at the page: the person who is logged in, else the browser's session; and the way in and out."""
 
 import functools
+import hashlib
 import json
 import os
 import uuid
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,10 @@ from streamlit.web.server.starlette.starlette_app_utils import decode_signed_val
 from pages.widgets.text import plain
 from pg_core import lab
 
+MAX_ENDED = 10_000  # log-ins; their cookies are valid for 30 days
+
+_ended: deque[bytes] = deque(maxlen=MAX_ENDED)  # their digests, once they are ended: copies of cookies are left
+
 
 @functools.cache  # a file that is edited or gone for a moment must not open the lab to everyone
 def has_login() -> bool:
@@ -30,15 +36,18 @@ def has_login() -> bool:
 
 
 def present() -> lab.Visitor:
-    """Return who looks at the page that is being drawn.
+    """Return who looks at the page that is being drawn."""
+    return _visitor(st.user.to_dict(), st.session_state.setdefault("visitor", uuid.uuid4().hex))
+
+
+def _visitor(claims: Mapping[str, Any], session: str | None) -> lab.Visitor:
+    """Return whom a provider's claims are about, where there is a log-in.
 
     A person is known by what never changes, the provider's name for them. An administrator can also be named by an
     e-mail address, if the provider has verified it.
     """
-    session = st.session_state.setdefault("visitor", uuid.uuid4().hex)
     if not has_login():
         return lab.Visitor(None, session, admin=True)
-    claims = st.user.to_dict()
     if (person := _person(claims)) is None:
         return lab.Visitor(None, session, admin=False)
     names = {person, claims.get("email") if claims.get("email_verified") is True else None}
@@ -46,14 +55,10 @@ def present() -> lab.Visitor:
     return lab.Visitor(person, session, admin=not names.isdisjoint(admins))
 
 
-def asking(request: Request) -> str | None:
-    """Return the `Visitor.id` of who asks, by the cookie of their log-in; None without one."""
-
-    def read(name: str) -> bytes | None:
-        return decode_signed_value(get_cookie_secret(), name, request.cookies.get(name, ""))
-
-    cookie = get_cookie_with_chunks(read, AUTH_COOKIE_NAME) if has_login() else None
-    return _person(json.loads(cookie)) if cookie else None
+def asking(request: Request) -> lab.Visitor:
+    """Return who asks, by the cookie of their log-in."""
+    login = _login(request.cookies)
+    return _visitor(json.loads(login) if login else {}, None)
 
 
 def may_enter(session_id: str) -> bool:
@@ -63,22 +68,45 @@ def may_enter(session_id: str) -> bool:
 
 
 def log_out(cookies: Mapping[str, str]) -> None:
-    """Take the log-in from every session of the browser that has these cookies; each draws the way in.
+    """End the log-in that a browser has these cookies of, in every session; each draws the way in.
 
     By itself Streamlit looks at a session's cookies once, when it begins.
     """
-    runtime, ended = get_instance(), _login(cookies)
+    if (login := _login(cookies)) is None:
+        return
+    _ended.append(_digest(login))
+    runtime = get_instance()
     for found in runtime._session_mgr.list_active_sessions():
         context = found.client.client_context
-        if ended and context and _login(context.cookies) == ended:
+        if context and _login(context.cookies) == login:
             runtime.clear_user_info_for_session(found.session.id)
             # All of its script: what is asked of a fragment would draw that fragment alone.
             found.session.request_rerun(found.session._client_state)
 
 
-def _login(cookies: Mapping[str, str]) -> dict[str, str]:
-    """Return the cookies of a log-in, which no other browser has: a long one is in several pieces."""
-    return {name: value for name, value in cookies.items() if name.startswith(AUTH_COOKIE_NAME)}
+def has_ended(cookies: Mapping[str, str]) -> bool:
+    """Return whether these are cookies, or copies of them, of a log-in that was ended since the server started."""
+    login = _login(cookies)
+    return login is not None and _digest(login) in _ended
+
+
+def without_login(cookies: bytes) -> bytes:
+    """Return a `Cookie` header without those of a log-in."""
+    login = AUTH_COOKIE_NAME.encode()
+    return b";".join(part for part in cookies.split(b";") if not part.strip().startswith(login))
+
+
+def _login(cookies: Mapping[str, str]) -> bytes | None:
+    """Return what the provider has said of a log-in, which it says of no other; a long one is in several cookies."""
+
+    def read(name: str) -> bytes | None:
+        return decode_signed_value(get_cookie_secret(), name, cookies.get(name, ""))
+
+    return get_cookie_with_chunks(read, AUTH_COOKIE_NAME) if has_login() else None
+
+
+def _digest(login: bytes) -> bytes:
+    return hashlib.sha256(login).digest()
 
 
 def _person(claims: Mapping[str, Any]) -> str | None:

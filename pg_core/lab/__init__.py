@@ -6,7 +6,7 @@ UnknownRun if it takes the id of a run and there is none.
 """
 
 from pg_core.environments.doctor import Report
-from pg_core.lab.access import NotAllowed, Visitor, identify, may_control
+from pg_core.lab.access import NotAllowed, Visitor, hidden, identify, may_control
 from pg_core.lab.checks import ask_check, checked, prepare_checks
 from pg_core.lab.comparing import Axis, curve_rows, differences
 from pg_core.lab.control import change, fork, pause, resume, start, step, stop, twin
@@ -89,6 +89,7 @@ __all__ = [
     "export_formats",
     "export_together",
     "fork",
+    "hidden",
     "identify",
     "import_run",
     "incident",

@@ -1,6 +1,6 @@
 """Who acts, and which runs are theirs: every lab function that controls a run asks here, so no page can forget to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from pg_core.lab import state
@@ -47,8 +47,11 @@ def visitor() -> Visitor:
 
 def may_control(run: Run) -> bool:
     """Return whether the visitor may steer, describe and delete a run."""
-    acting = visitor()
-    return acting.admin or (acting.id is not None and acting.id == run.owner)
+    return _controls(visitor(), run.owner)
+
+
+def _controls(acting: Visitor, owner: str | None) -> bool:
+    return acting.admin or (acting.id is not None and acting.id == owner)
 
 
 def visible(run_id: str) -> Run:
@@ -61,6 +64,11 @@ def visible(run_id: str) -> Run:
     if run.deleted and not may_control(run):
         raise UnknownRun(run_id)
     return run
+
+
+def hidden(run_ids: Collection[str], acting: Visitor) -> set[str]:
+    """Return which of some runs were deleted and are not there for somebody, who need not be the visitor."""
+    return {run_id for run_id, owner in state.store().deleted(run_ids).items() if not _controls(acting, owner)}
 
 
 def controlled(run_id: str) -> Run:

@@ -4,7 +4,7 @@ Every function here that takes the id of a run raises UnknownRun, and NotAllowed
 """
 
 import re
-import threading
+import uuid
 from typing import Any
 
 from pg_core.config import Config
@@ -14,8 +14,6 @@ from pg_core.runs.store import library
 from pg_core.runs.store.records import ACTIVE, RESUMABLE
 
 RUN_ID = re.compile("[0-9a-f]{32}")
-
-_starting = threading.Lock()  # of two that ask for the same run at once, the second finds that of the first
 
 
 def start(config: Config, name: str | None = None, run_id: str | None = None) -> str:
@@ -33,9 +31,9 @@ def start(config: Config, name: str | None = None, run_id: str | None = None) ->
         StoreError: the store cannot be written; likewise every function here.
     """
     _check_id("run_id", run_id)
-    with _starting:
-        if run_id is None or not state.store().has(run_id):
-            run_id = _create(config, name, run_id)
+    run_id = run_id or uuid.uuid4().hex
+    if not state.store().has(run_id):
+        _create(config, name, run_id)
     state.supervisor().wake()
     return run_id
 
@@ -45,10 +43,17 @@ def _check_id(name: str, run_id: str | None) -> None:
         raise ValueError(f"`{name}` must be 32 hexadecimal digits in lower case, got {run_id[:64]!r}.")
 
 
-def _create(config: Config, name: str | None, run_id: str | None) -> str:
+def _create(config: Config, name: str | None, run_id: str) -> None:
+    """Add a run; of two that ask for the same one at once, the second finds that of the first."""
     memory.check(config)
-    with limits.admission() as visitor:
-        return state.store().create(config, name, owner=visitor.id, session=visitor.session, run_id=run_id)
+    store = state.store()
+    try:
+        with limits.admission() as visitor:
+            if not store.has(run_id):
+                store.create(config, name, owner=visitor.id, session=visitor.session, run_id=run_id)
+    except access.NotAllowed:
+        if not store.has(run_id):  # else it has taken the last place itself
+            raise
 
 
 @state.insisting

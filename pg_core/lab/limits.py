@@ -62,8 +62,8 @@ def admission() -> Iterator[Visitor]:
     Raises:
         NotAllowed: the visitor or the lab has as many as are allowed, or the visitor has not logged in.
     """
+    acting = check_stored()  # which takes long where it makes room: others are admitted meanwhile
     with _lock:
-        acting = check_stored()
         _check_queue()
         if key := acting.id or acting.session:
             _check_active(key)

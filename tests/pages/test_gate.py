@@ -81,15 +81,15 @@ def test_another_host_name_is_refused_and_every_answer_has_safe_headers(server: 
         assert {name: found.headers[name] for name in gate.HEADERS} == gate.HEADERS
 
 
-def stream(server: Server, origin: str, host: str | None = None) -> ClientConnection:
+def stream(server: Server, origin: str, host: str | None = None, path: str = "/_stcore/stream") -> ClientConnection:
     """Open the WebSocket of a page, as a browser does that takes `host` for the name of this machine."""
     port = urlsplit(server.url).port
-    url = f"ws://{host or f'127.0.0.1:{port}'}/_stcore/stream"
+    url = f"ws://{host or f'127.0.0.1:{port}'}{path}"
     return connect(url, sock=socket.create_connection(("127.0.0.1", port)), origin=origin, proxy=None, compression=None)
 
 
-def refusal(server: Server, origin: str, host: str | None = None) -> Response:
-    with pytest.raises(InvalidStatus) as refused, stream(server, origin, host):
+def refusal(server: Server, origin: str, *where: str) -> Response:
+    with pytest.raises(InvalidStatus) as refused, stream(server, origin, *where):
         pass
     return refused.value.response
 
@@ -110,6 +110,20 @@ def test_a_page_of_another_origin_gets_no_connection(server: Server) -> None:
     for origin, host in ((server.url, None), (f"http://{localhost}", localhost)):
         with stream(server, origin, host):
             pass
+
+
+def test_connections_have_safe_headers_whether_or_not_they_are_refused(server: Server) -> None:
+    host, evil = urlsplit(server.url).netloc, "http://evil.example.org"
+    for status, *asked in (
+        (403, evil),
+        (400, evil, "evil.example.org"),
+        (403, server.url, host, "/nowhere"),  # a close before the handshake, for which Streamlit has more reasons
+    ):
+        found = refusal(server, *asked)
+        assert found.status_code == status
+        assert {name: found.headers.get(name) for name in gate.HEADERS} == gate.HEADERS, asked
+    with stream(server, server.url) as page:
+        assert {name: page.response.headers.get(name) for name in gate.HEADERS} == gate.HEADERS
 
 
 def test_pages_that_are_refused_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -231,9 +245,13 @@ def test_who_has_not_logged_in_gets_what_is_documented(locked: Server, method: s
 )
 def test_downloads_are_for_who_has_logged_in(locked: Server, secret: str, claims: dict, status: int) -> None:
     cookie = create_signed_value(secret, AUTH_COOKIE_NAME, json.dumps(claims)).decode()
-    connection = http.client.HTTPConnection(urlsplit(locked.url).netloc)
-    connection.request("GET", "/media/x.bin", headers={"Cookie": f"{AUTH_COOKIE_NAME}={cookie}"})
-    assert connection.getresponse().status == status
+    assert download(locked, f"{AUTH_COOKIE_NAME}={cookie}") == status
+
+
+def download(server: Server, cookie: str) -> int:
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
+    connection.request("GET", "/media/x.bin", headers={"Cookie": cookie})
+    return connection.getresponse().status
 
 
 WAY_IN = b"Log in to see runs"
@@ -287,6 +305,11 @@ def test_a_log_out_is_one_of_all_tabs_of_the_browser(locked: Server) -> None:
         assert WAY_IN in one.drawn() and WAY_IN in other.drawn()
         assert WAY_IN in one.press() and WAY_IN in other.press()
         assert WAY_IN not in elsewhere.press()
+        assert WAY_IN not in Tab(locked, there, tabs).press()
+        for copied in (here, f"{here}; {AUTH_COOKIE_NAME}_1=x"):
+            assert WAY_IN in Tab(locked, copied, tabs).press()
+            assert download(locked, copied) == 403
+        assert download(locked, f"{here}; {there}") == 404, "who has logged in again is somebody"
 
 
 @pytest.mark.parametrize(("path", "number"), [("/_stcore/health", 1), ("/auth/logout", 2)])

@@ -2,27 +2,34 @@
 
 import asyncio
 import json
+import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from httpx2 import ASGITransport, AsyncClient, Response
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from streamlit.web.server.server_util import AUTH_COOKIE_NAME
+from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
-from pages.widgets import instrument, news
+from pages.widgets import instrument, news, visitor
 from pages.widgets.figure import Shown
 from pg_core import lab
 from pg_core.config import Config
 from pg_core.lab import Progress, UnknownRun
+from pg_core.runs.store.store import Store
 from tests.pages.test_figure import progress
 
 APP = Starlette(routes=[Route("/{address}", instrument.answer)])
 
 
-def ask(address: str, query: str = "") -> Response:
-    return TestClient(APP).get(f"/{address}?{query}")
+def ask(address: str, query: str = "", **cookies: str) -> Response:
+    return TestClient(APP, cookies=cookies).get(f"/{address}?{query}")
 
 
 @pytest.fixture
@@ -122,6 +129,42 @@ def test_an_address_is_the_same_for_half_a_day_and_ends_within_a_day(
 
 def test_a_run_that_has_not_begun_is_asked_for_again(read: list[Progress]) -> None:
     assert json.loads(ask(instrument.address(Shown("b"))).content) == {"unknown": True, "next": news.FIRST_SECONDS}
+
+
+@pytest.mark.parametrize("query", ["", "numbers=1", "policy=0"])
+@pytest.mark.parametrize(("person", "sees"), [("ann", True), ("eve", True), ("bob", False)])
+def test_an_address_from_before_a_run_was_deleted_is_its_owners_and_administrators_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, person: str, sees: bool, query: str
+) -> None:
+    monkeypatch.setattr(visitor, "has_login", lambda: True)
+    monkeypatch.setattr(visitor, "get_cookie_secret", lambda: "s" * 32)
+    monkeypatch.setattr(visitor, "present", lambda: lab.Visitor(f"https://id {person}", None, admin=person == "eve"))
+    monkeypatch.setenv("PG_LAB_ADMINS", "https://id eve")
+    seen: set[str] = set()
+
+    def note(look: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda run_id, *more: seen.add(run_id) or look(run_id, *more)
+
+    monkeypatch.setattr(lab, "progress", note(lab.progress))
+    monkeypatch.setattr(lab, "episode", note(lambda *_: done(b"{}")))
+    claims = {"is_logged_in": True, "iss": "https://id", "sub": person}
+    login = {AUTH_COOKIE_NAME: create_signed_value("s" * 32, AUTH_COOKIE_NAME, json.dumps(claims)).decode()}
+    store = Store(folder)
+    kept, gone = (store.create(Config(num_agents=1), owner="https://id ann") for _ in range(2))
+    alone, behind = instrument.address(Shown(gone)), instrument.address(Shown(kept, beside=(gone,)))
+    store.transition(gone, ["queued"], state="stopped", deleted_at=time.time())
+
+    assert ask(alone, query, **login).status_code == ask(behind, query, **login).status_code == 200
+    assert (gone in seen, kept in seen) == (sees, True)
+    told = json.loads(ask(alone, query, **login).content)
+    assert (told == {"unknown": True, "next": news.FIRST_SECONDS}) is not sees
+    assert ask(alone, query).status_code == 403
+
+
+def done(content: bytes) -> Future[bytes]:
+    found: Future[bytes] = Future()
+    found.set_result(content)
+    return found
 
 
 def test_a_store_that_cannot_be_read_is_asked_again_later(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,10 +61,16 @@ class Visit:
         request.putrequest("PUT", f"/_stcore/upload_file/{self.id}/{file}")
         length = ("Transfer-Encoding", "chunked") if chunked else ("Content-Length", str(len(frame(size))))
         token = [("X-Xsrftoken", self._token), ("Cookie", f"_streamlit_xsrf={self._token}")]
-        for name, value in (length, *token, ("Content-Type", "multipart/form-data; boundary=b")):
+        kind = ("Content-Type", "multipart/form-data; boundary=b"), ("Expect", "100-continue")
+        for name, value in (length, *token, *kind):
             request.putheader(name, value)
         request.endheaders()
         return request
+
+    def ask(self, size: int, file: str = "file") -> tuple[http.client.HTTPConnection, int]:
+        """Announce a file; return the first status: 100 once the server waits for what is announced."""
+        request = self.begin(size, file)
+        return request, int(request.sock.recv(1000).split()[1])
 
 
 def frame(size: int) -> bytes:
@@ -109,17 +115,51 @@ def test_a_session_holds_one_file_as_long_as_it_lasts(server: Server) -> None:
         assert others[0].put(FILE) == 403
 
 
-def test_what_is_announced_counts(server: Server) -> None:
+def send_all(request: http.client.HTTPConnection) -> int:
+    with contextlib.closing(request):
+        request.send(frame(FILE))
+        return request.getresponse().status
+
+
+def test_what_has_come_counts_and_what_is_announced_does_not(server: Server) -> None:
     with contextlib.ExitStack() as pages:
         *some, last = (pages.enter_context(visit(server, f"{n}")) for n in range(TOGETHER + 1))
         assert last.put(FILE, chunked=True) == 411
-        announced = [each.begin(FILE) for each in some]
-        while (status := last.put(FILE)) == 204:  # until all announcements have been read
-            pass
-        assert status == 503
-        announced.pop().close()
-        while (status := last.put(FILE)) == 503:  # until it is noticed that this one is not to come any more
+        announced = [each.ask(FILE) for each in some]
+        assert [status for _, status in announced] == [100] * TOGETHER
+        assert last.put(FILE) == 204  # though all others have announced theirs, and keep them
+        assert [send_all(request) for request, _ in announced] == [204] * (TOGETHER - 1) + [503]
+        last.connection.close()
+        while (asked := some[-1].ask(FILE))[1] == 503:  # until the server has noticed
+            asked[0].close()
+        asked[0].send(frame(FILE)[:-1])
+        other = pages.enter_context(visit(server, "other"))
+        while (refused := other.ask(FILE))[1] == 100:  # until that has come
+            refused[0].close()
+        assert refused[1] == 503
+        asked[0].close()
+        while (status := other.put(FILE)) == 503:  # until it is noticed that the rest is not to come
             pass
         assert status == 204
-        for request in announced:
-            request.close()
+
+
+def test_what_a_session_sends_at_the_same_time_counts_together(server: Server) -> None:
+    with visit(server, "ann") as ann:
+        asked = [ann.ask(FILE, f"file{n}") for n in range(3)]
+        assert 2 * FILE < LIMIT + FRAME_BYTES < 3 * FILE
+        assert [status for _, status in asked] == [100] * 3
+        assert [send_all(request) for request, _ in asked] == [204, 204, 413]
+
+
+def test_what_has_come_of_a_file_goes_with_its_page(server: Server) -> None:
+    with contextlib.ExitStack() as pages:
+        *some, gone, other = (pages.enter_context(visit(server, f"{n}")) for n in range(TOGETHER + 1))
+        assert [each.put(FILE) for each in some] == [204] * (TOGETHER - 1)
+        request, status = gone.ask(FILE)
+        assert status == 100
+        request.send(frame(FILE)[:-1])
+        while (refused := other.ask(FILE))[1] == 100:  # until that has come
+            refused[0].close()
+        gone.connection.close()
+        assert request.getresponse().status == 403
+        assert other.put(FILE) == 204

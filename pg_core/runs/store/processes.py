@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 _PROC = Path("/proc")
+_SUSPENDED = psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP
 _STATE, _START = 0, 19  # of what follows a process's name in its `stat`; its start in clock ticks since the boot
 
 
@@ -34,6 +35,13 @@ def is_alive(process: str) -> bool:
         found = psutil.Process(int(pid))
         # Of an earlier lab, or another system: a start that is reckoned from the boot's moves when the clock is set.
         return bool(abs(found.create_time() - float(started)) < 2 and found.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def is_suspended(pid: int) -> bool:
+    """Return whether somebody has stopped a process, by a signal or with a debugger: it does nothing at all."""
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).status() in _SUSPENDED
     return False
 
 

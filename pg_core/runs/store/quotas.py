@@ -33,16 +33,15 @@ def make_room(store: Store, visitor: str, most: float) -> int:
     Returns:
         The bytes that the visitor's runs hold.
     """
-    with read(store.engine) as connection:
-        held = _held(connection, visitor)
-    stored: int = sum(row.bytes for row in held)
-    deleted = [row for row in held if row.deleted_at is not None and row.state not in ACTIVE]  # one that comes in is
-    if stored - sum(row.bytes for row in deleted) < most:
-        for row in sorted(deleted, key=lambda row: row.deleted_at):
-            if stored < most:
-                break
-            stored -= row.bytes * library.remove(store, row.id)  # none, if it was restored meanwhile
-    return stored
+    while True:  # what is restored or removed meanwhile counts
+        with read(store.engine) as connection:
+            held = _held(connection, visitor)
+        stored: int = sum(row.bytes for row in held)
+        # One that comes in is active.
+        deleted = [row for row in held if row.deleted_at is not None and row.state not in ACTIVE]
+        if not stored - sum(row.bytes for row in deleted) < most <= stored:
+            return stored
+        library.remove(store, min(deleted, key=lambda row: row.deleted_at).id)
 
 
 def _held(connection: sa.Connection, visitor: str) -> Sequence[sa.Row[tuple[str, float | None, str, int]]]:

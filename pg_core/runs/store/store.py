@@ -117,6 +117,13 @@ class Store(History):
         with read(self.engine) as connection:
             return connection.scalar(sa.select(RUNS.c.id).where(RUNS.c.id == run_id)) is not None
 
+    def deleted(self, run_ids: Collection[str]) -> dict[str, str | None]:
+        """Return the owners of those of some runs that are deleted, by their ids."""
+        asked = [run_id for run_id in run_ids if run_id.isprintable()]  # as in `row_of`
+        wanted = sa.select(RUNS.c.id, RUNS.c.owner).where(RUNS.c.id.in_(asked), RUNS.c.deleted_at.is_not(None))
+        with read(self.engine) as connection:
+            return {row.id: row.owner for row in connection.execute(wanted)}
+
     def runs(self, deleted: bool = False) -> list[Run]:
         """Return all runs, newest first, without those that this lab cannot read; deleted ones if asked for."""
         return self._found(deleted)[0]

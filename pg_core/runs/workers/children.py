@@ -13,14 +13,13 @@ from typing import IO, Any, Protocol
 import psutil
 
 from pg_core.runs.paths import ROOT
-from pg_core.runs.store.processes import process_name
+from pg_core.runs.store.processes import is_suspended, process_name
 from pg_core.runs.workers import logs
 
 if sys.platform == "linux":
     from pg_core.runs.workers import forkserver
 
 SHUTDOWN_SECONDS = 3.0
-SUSPENDED = psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP
 
 
 class Child:
@@ -73,10 +72,8 @@ class Child:
             self._process.stdin.close()
 
     def is_suspended(self) -> bool:
-        """Return whether somebody has stopped the process, by a signal or with a debugger: it does nothing at all."""
-        with contextlib.suppress(psutil.Error):
-            return psutil.Process(self._process.pid).status() in SUSPENDED
-        return False
+        """Return whether somebody has stopped the process."""
+        return is_suspended(self._process.pid)
 
     def memory(self) -> int:
         """Return the bytes that the process has taken, 0 if it has ended."""

@@ -20,11 +20,12 @@ from collections.abc import Mapping
 from typing import BinaryIO
 
 from pg_core.runs.paths import ROOT
-from pg_core.runs.store.processes import process_name
+from pg_core.runs.store.processes import is_suspended, process_name
 
 assert sys.platform == "linux"
 
 MAX_MESSAGE = 2**20  # bytes
+LOOK_SECONDS = 0.25  # between two looks at what forks, while somebody waits for it
 UNKNOWN = 255  # the exit status of a worker of which nobody can tell it
 
 _lock = threading.Lock()  # of the next
@@ -89,7 +90,10 @@ class Forked:
         self._lock = threading.Lock()
 
     def begin(self) -> str:
-        """Wait until the process runs; return its name, empty if it never will."""
+        """Wait until the process runs; return its name, empty if it never will: what forks is ended if suspended."""
+        while not select.select([self._channel], [], [], LOOK_SECONDS)[0]:
+            if is_suspended(self._server.pid):
+                self._server.kill()  # the next request starts another
         name, handles, *_ = socket.recv_fds(self._channel, MAX_MESSAGE, 1)
         with self._lock:
             if handles:

@@ -144,3 +144,20 @@ def test_what_was_deleted_first_goes_first_and_no_more_than_must(store, small, k
         assert quotas.make_room(store, "a", most) == held * one
         left = {run_id for run_id in everyone if store.has(run_id)}
         assert left == everyone - gone if gone != everyone else {kept, others, coming}
+
+
+def test_two_who_make_room_at_once_remove_no_more_than_must(store, small, keep, monkeypatch):
+    runs = [store.create(small, process="me", session="a") for _ in range(3)]
+    for deleted, run_id in enumerate(runs, start=1):
+        keep(store, run_id, [], snapshots=[snapshot(0)])
+        store.transition(run_id, ["starting"], state="stopped", process=None, deleted_at=float(deleted))
+    most, remove = quotas.usage(store, "a")[1], library.remove
+
+    def second(*run):
+        monkeypatch.setattr(library, "remove", remove)
+        assert quotas.make_room(store, "a", most) < most  # the other one is quicker
+        return remove(*run)
+
+    monkeypatch.setattr(library, "remove", second)
+    assert quotas.make_room(store, "a", most) == most // 3 * 2
+    assert [store.has(run_id) for run_id in runs] == [False, True, True]

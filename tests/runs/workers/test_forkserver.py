@@ -116,3 +116,13 @@ def test_a_fork_server_that_dies_is_replaced_and_its_workers_go_on(start, wait):
     assert child.status == 255, "nobody is left who knows it"
     wait(lambda: unwanted.status is not None)
     assert unwanted.name == "" and process_of(second).parent().children() == [process_of(second)]
+
+
+def test_a_fork_server_that_is_suspended_is_replaced_and_its_workers_go_on(start):
+    child = start()
+    first = fork_server()
+    first.suspend()
+    lost = start()
+    assert (lost.name, lost.status) == ("", -signal.SIGKILL)
+    assert process_of(start()).parent() == fork_server() != first
+    assert child.is_alive() and is_alive(child.name)
