@@ -150,9 +150,8 @@ async def answer(request: Request) -> Response:
     """Answer a browser: with what is new, with a table of numbers, or with an episode, as it asks.
 
     An address that a page has given is answered even where there is no such run, or none yet, or it was deleted and is
-    not there for who asks. 404 to any other address
-    and to one that has ended, 403 to who is not logged in as whom it was given, 400 to a question that cannot be read,
-    503 where the store cannot be.
+    not there for who asks. 404 to any other address and to one that has ended, 403 to who is not logged in as whom it
+    was given, 400 to a question that cannot be read, 503 where the store cannot be.
     """
     try:
         shown, given_to = _read(request.path_params["address"])

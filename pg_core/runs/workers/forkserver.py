@@ -91,7 +91,7 @@ class Forked:
 
     def begin(self) -> str:
         """Wait until the process runs; return its name, empty if it never will: what forks is ended if suspended."""
-        while not select.select([self._channel], [], [], LOOK_SECONDS)[0]:
+        while not _can_be_read(self._channel.fileno(), LOOK_SECONDS):
             if is_suspended(self._server.pid):
                 self._server.kill()  # the next request starts another
         name, handles, *_ = socket.recv_fds(self._channel, MAX_MESSAGE, 1)
@@ -107,13 +107,13 @@ class Forked:
     def poll(self) -> int | None:
         """Return the exit status, None while the process runs or has not begun."""
         with self._lock:
-            if self.returncode is None and self._handle is not None and select.select([self._handle], [], [], 0)[0]:
+            if self.returncode is None and self._handle is not None and _can_be_read(self._handle, 0):
                 self._end(int(self._channel.recv(MAX_MESSAGE) or UNKNOWN))  # if the fork server has died
             return self.returncode
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Wait for the end of the process, as `subprocess.Popen.wait`, but not for its beginning."""
-        if self._handle is not None and not select.select([self._handle], [], [], timeout)[0]:
+        if self._handle is not None and not _can_be_read(self._handle, timeout):
             raise subprocess.TimeoutExpired("a forked worker", timeout or 0)
         return self.poll()
 
@@ -126,6 +126,13 @@ class Forked:
     def _end(self, status: int) -> None:
         self.returncode = status
         self._channel.close()
+
+
+def _can_be_read(descriptor: int, seconds: float | None) -> bool:
+    """Wait so long until something can be read, or the process has ended; None: as long as it takes."""
+    events = select.poll()  # `select.select` refuses the thousandth descriptor of a server with so many pages
+    events.register(descriptor, select.POLLIN)
+    return bool(events.poll(None if seconds is None else 1000 * seconds))
 
 
 _Workers = dict[int, tuple[int, socket.socket]]  # by their handles: their ids, and whom to tell their status

@@ -1,6 +1,7 @@
 """Workers that need TensorFlow are forked where the system can, and are what spawned ones would be."""
 
 import os
+import resource
 import signal
 
 import psutil
@@ -126,3 +127,17 @@ def test_a_fork_server_that_is_suspended_is_replaced_and_its_workers_go_on(start
     assert (lost.name, lost.status) == ("", -signal.SIGKILL)
     assert process_of(start()).parent() == fork_server() != first
     assert child.is_alive() and is_alive(child.name)
+
+
+def test_a_server_with_a_thousand_connections_starts_workers_and_sees_them_end(start, wait):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        child = start()
+        child.close()
+        wait(lambda: not child.is_alive())
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
