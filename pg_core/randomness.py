@@ -17,6 +17,7 @@ class Stream(IntEnum):
     EPISODES = 3
     EVALUATION = 4
     STAGE = 5  # episodes to watch
+    BATCHES = 6  # the seed of those on which estimators are compared
 
 
 def generator(seed: int, stream: Stream, agent: int, update: int = 0) -> np.random.Generator:

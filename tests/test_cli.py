@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ import pyarrow.parquet
 import pytest
 
 from pg_core import cli, lab
-from pg_core.cli import diagnosing
+from pg_core.cli import diagnosing, measuring
 from pg_core.cli.parser import parser
 from pg_core.config import HYPERPARAMETERS, Config, parsed
 from pg_core.environments import EnvironmentFault, registration, rendering
@@ -493,6 +494,36 @@ def test_check_of_what_cannot_be_gets_a_sentence(
 ) -> None:
     assert cli.main(["check", *arguments]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_estimators_are_compared_in_a_table_or_as_json(
+    folder: Path, trained: list[dict], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    request.addfinalizer(lab.shutdown)  # or the next lab would ask this one's prover
+    command = ["estimators", trained[-1]["run_id"], "--batches", "8"]
+    assert cli.main([*command, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["update"], said["agent"], said["batches"]) == (3, 0, 8)
+    assert cli.main(command) == 0
+    title, _, _, *rows = capsys.readouterr().out.splitlines()
+    assert title == "8 batches of agent 0 after 3 updates; * the run's own"
+    assert [row.startswith(each["name"]) for row, each in zip(rows, said["estimators"], strict=True)] == [True] * 48
+    assert [row for row in rows if f"{said['own']} * " in row]
+    assert cli.main([*command, "--update", "4"]) == 2
+    assert capsys.readouterr().err == "`update` must be in [0, 3], got 4.\n"
+
+
+def test_what_is_undefined_is_a_dash(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    measured = {name: [None] * 3 for name in measuring.COLUMNS} | {"length": [2.0, None, None], "along": [1, 0.5, 1.5]}
+    one = {"name": "one", "biases": {"reduction": "why"}, "measured": measured}
+    said: Future[bytes] = Future()
+    said.set_result(json.dumps({"batches": 8, "agent": 0, "update": 1, "own": "", "estimators": [one]}).encode())
+    monkeypatch.setattr(lab, "estimators", lambda *asked: said)
+    monkeypatch.setattr(lab, "run", lambda run_id: SimpleNamespace(updates=1))
+    assert cli.main(["estimators", "mine"]) == 0
+    assert " ".join(capsys.readouterr().out.splitlines()[-1].split()) == "one – 2 – – 1 ± 0.5 – reduction"
 
 
 def test_replay_of_a_run_is_identical(

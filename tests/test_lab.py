@@ -218,8 +218,34 @@ def test_an_episode_of_a_policy_that_is_kept_or_is_not_is_the_same(trained, fold
     with write(Store(folder).engine) as connection:
         gone = CHECKPOINTS.delete().where(CHECKPOINTS.c.run_id == trained, CHECKPOINTS.c.update == update)
         connection.execute(gone)
-    state.episodes(state.store())._asked.clear()
+    state.seen(state.store(), "episode")._asked.clear()
     assert lab.episode(trained, update).result() == kept.result()
+
+
+def test_estimators_are_compared_by_the_process_that_can_train(trained):
+    asked = lab.estimators(trained, 8, agent=1, batches=8)
+    assert lab.estimators(trained, 8, agent=1, batches=8) is asked, "it is asked for once"
+    said = json.loads(asked.result())
+    assert (said["update"], said["agent"], said["batches"], len(said["estimators"])) == (8, 1, 8, 32)
+    assert said["own"] in {each["name"] for each in said["estimators"]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"update": 9}, r"`update` must be in \[0, 8\], got 9"),
+        ({"update": -1}, r"`update` must be in \[0, 8\], got -1"),
+        ({"update": 8, "agent": 2}, r"`agent` must be in \[0, 1\], got 2"),
+        ({"update": 8, "batches": 7}, r"`batches` must be in \[8, 256\], got 7"),
+        ({"update": 8, "batches": 257}, r"`batches` must be in \[8, 256\], got 257"),
+    ],
+    ids=str,
+)
+def test_what_estimators_cannot_be_compared_on_is_refused(trained, asked, sentence):
+    with pytest.raises(LookupError, match=sentence):
+        lab.estimators(trained, **asked)
+    with pytest.raises(LookupError, match="No run has the id 'nothing'"):
+        lab.estimators("nothing", 0)
 
 
 def test_all_configs_that_begin_alike_have_the_same_first_episode():

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WrongVerdictError as error:
         print(error, file=sys.stderr)
         return WRONG
-    except (ValueError, LookupError, lab.StoreError, EnvironmentFault, TrainingFailedError) as error:
+    except (ValueError, LookupError, lab.EpisodeError, lab.StoreError, EnvironmentFault, TrainingFailedError) as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
     except ImportError as error:

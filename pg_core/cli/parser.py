@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from pg_core import lab
-from pg_core.cli import checking, comparing, diagnosing, examining, exchange, keeping, training
+from pg_core.cli import checking, comparing, diagnosing, examining, exchange, keeping, measuring, training
 from pg_core.config import HYPERPARAMETERS
 from pg_core.hyperparameters import GROUPS
 from pg_core.presets import PRESETS
@@ -46,6 +46,15 @@ def parser() -> argparse.ArgumentParser:
     render.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="a .webp, .gif or .mp4 file")
     diagnose = _command(commands, "diagnose", diagnosing.diagnose, "say why a run is not learning, and what to try")
     diagnose.add_argument("run", metavar="RUN", help=RUN)
+    estimators = _command(
+        commands, "estimators", measuring.estimators, "measure noise and bias of all estimators on the same batches"
+    )
+    estimators.add_argument("run", metavar="RUN", help=RUN)
+    estimators.add_argument("--update", type=int, metavar="N", help="updates done by the policy (default: all)")
+    estimators.add_argument("--agent", type=int, default=0, metavar="K", help="whose policy (default: 0)")
+    estimators.add_argument(
+        "--batches", type=int, default=lab.DEFAULT_BATCHES, metavar="N", help="how many (default: %(default)s)"
+    )
     _command(commands, "runs", keeping.runs, "list all runs, newest first")
     compare = _command(
         commands, "compare", comparing.compare, "print runs' curves and the settings in which they differ"

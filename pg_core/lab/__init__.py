@@ -19,9 +19,12 @@ from pg_core.lab.state import shutdown, startup
 from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_on
 from pg_core.lab.viewing import (
     BEGINNING,
+    DEFAULT_BATCHES,
     best,
     checkpoints,
+    dissection,
     episode,
+    estimators,
     evaluate,
     name_of,
     policies,
@@ -34,6 +37,7 @@ from pg_core.lab.viewing import (
     runs,
     stamp,
     unreadable,
+    weights,
 )  # fmt: skip
 from pg_core.proofs.processes import check_each
 from pg_core.proofs.sources import Source, sources
@@ -48,6 +52,7 @@ from pg_core.runs.workers.prover import Answer
 __all__ = [
     "ARITHMETIC",
     "BEGINNING",
+    "DEFAULT_BATCHES",
     "FORMATS",
     "UNWATCHED",
     "Answer",
@@ -81,7 +86,9 @@ __all__ = [
     "delete",
     "diagnose",
     "differences",
+    "dissection",
     "episode",
+    "estimators",
     "evaluate",
     "examination",
     "examine",
@@ -122,4 +129,5 @@ __all__ = [
     "train_on",
     "twin",
     "unreadable",
+    "weights",
 ]  # fmt: skip

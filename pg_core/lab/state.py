@@ -91,9 +91,9 @@ def insisting(order: Callable[P, None]) -> Callable[P, None]:
 
 
 @functools.cache
-def episodes(store: Store) -> Episodes:
-    """Return the episodes that all viewers of a store share."""
-    return Episodes()
+def seen(store: Store, kind: str) -> Episodes:
+    """Return what all viewers of a store share, of a kind, see `Episodes`."""
+    return Episodes(kind)
 
 
 def studio() -> Helper:

@@ -1,7 +1,7 @@
 """See runs: what they learn, and what their policies do."""
 
 import math
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BEGINNING = frozenset(
     {"env_id", "env_kwargs", "max_episode_steps", "seed", "num_agents", "hidden_layers", "activation"}
 )
+MIN_BATCHES, DEFAULT_BATCHES, MAX_BATCHES = 8, 64, 256  # on which estimators are compared
 CANDIDATES, VALIDATION_EPISODES = 5, 50  # agents, and episodes of each, among which the one to evaluate is found
 
 
@@ -138,15 +139,91 @@ def episode(subject: str | Config, update: int, agent: int | None = None, frames
         config, last = found.config, found.updates
     _check_bounds("update", update, last)
     _check_bounds("agent", agent or 0, config.num_agents - 1)
-    kept = isinstance(subject, Config) or state.store().keeps(subject, update)
-    ask = state.studio().ask if kept else state.prover().question  # what is not kept is trained again
+    ask = state.studio().ask if isinstance(subject, Config) else _who_has(subject, update)
     asked = {"episode": {**question, "update": update, **shown}}
-    return state.episodes(state.store()).get((*key, update, agent, frames), lambda: ask(asked))
+    return state.seen(state.store(), "episode").get((*key, update, agent, frames), lambda: ask(asked))
 
 
-def _check_bounds(name: str, value: int, high: int) -> None:
-    if not 0 <= value <= high:
-        raise LookupError(f"`{name}` must be in [0, {high}], got {value}.")
+def _who_has(run_id: str, update: int) -> Callable[[dict[str, Any]], Future[Mapping[str, Any]]]:
+    """Return whom to ask what needs a policy: what is not kept is trained again, by the prover."""
+    return state.studio().ask if state.store().keeps(run_id, update) else state.prover().question
+
+
+def weights(run_id: str, update: int, agent: int) -> Future[bytes]:
+    """Have the parameters of one agent's policy found; return at once.
+
+    Args:
+        run_id: of the run.
+        update: number of updates done, in [0, updates of the run].
+        agent: in [0, P-1].
+
+    Returns:
+        A future of the bytes of a JSON object, see `in_numpy.to_json`, or of an EpisodeError.
+
+    Raises:
+        LookupError: there is no such update or agent.
+    """
+    found = state.store().run(run_id)
+    _check_bounds("update", update, found.updates)
+    _check_bounds("agent", agent, found.config.num_agents - 1)
+    asked = {"policy": {"run_id": run_id, "update": update, "agent": agent}}
+    key = run_id, found.rewinds, update, agent
+    return state.seen(state.store(), "policy").get(key, lambda: _who_has(run_id, update)(asked))
+
+
+def dissection(run_id: str, update: int, agent: int = 0, episode: int = 0) -> Future[bytes]:
+    """Have an update taken apart; return at once.
+
+    The run is trained again up to there, and the update is done once more with the very episodes it learned from.
+
+    Args:
+        run_id: of the run.
+        update: index of the update, in [0, updates of the run - 1].
+        agent: in [0, P-1].
+        episode: of that agent, in [0, B-1].
+
+    Returns:
+        A future of the bytes of a JSON object, see `dissection.to_json`, or of an EpisodeError.
+
+    Raises:
+        LookupError: there is no such update, agent or episode.
+    """
+    found = state.store().run(run_id)
+    _check_bounds("update", update, found.updates - 1)
+    _check_bounds("agent", agent, found.config.num_agents - 1)
+    _check_bounds("episode", episode, found.config.episodes_per_update - 1)
+    asked = {"dissection": {"run_id": run_id, "update": update, "agent": agent, "episode": episode}}
+    key = run_id, found.rewinds, update, agent, episode
+    return state.seen(state.store(), "dissection").get(key, lambda: state.prover().question(asked))
+
+
+def estimators(run_id: str, update: int, agent: int = 0, batches: int = DEFAULT_BATCHES) -> Future[bytes]:
+    """Have all estimators of the policy gradient measured on the same fresh batches of an agent; return at once.
+
+    Args:
+        run_id: of the run, which is trained again up to there.
+        update: updates done by the policy that plays, in [0, updates of the run].
+        agent: in [0, P-1].
+        batches: N, in [8, 256].
+
+    Returns:
+        A future of the bytes of a JSON object, see `estimators.to_json`, or of an EpisodeError.
+
+    Raises:
+        LookupError: there is no such update or agent, or `batches` is out of bounds.
+    """
+    found = state.store().run(run_id)
+    _check_bounds("update", update, found.updates)
+    _check_bounds("agent", agent, found.config.num_agents - 1)
+    _check_bounds("batches", batches, MAX_BATCHES, MIN_BATCHES)
+    asked = {"estimators": {"run_id": run_id, "update": update, "agent": agent, "batches": batches}}
+    key = run_id, found.rewinds, update, agent, batches
+    return state.seen(state.store(), "estimators").get(key, lambda: state.prover().question(asked))
+
+
+def _check_bounds(name: str, value: int, high: int, low: int = 0) -> None:
+    if not low <= value <= high:
+        raise LookupError(f"`{name}` must be in [{low}, {high}], got {value}.")
 
 
 def best(run_id: str, agent: int | None = None) -> int:

@@ -25,7 +25,7 @@ from pg_core.learning import reinforce
 from pg_core.learning.accumulate import arrays_of
 from pg_core.learning.memory import THREADS, shard_size
 from pg_core.learning.reinforce import Hyperparameters, Metrics, State
-from pg_core.policies import in_numpy
+from pg_core.policies import in_numpy, in_tensorflow
 from pg_core.policies.in_tensorflow import Choices, Params
 
 runtime.prepare()
@@ -48,6 +48,10 @@ class Learner(Protocol):
 
     def compile(self, config: Config) -> None:
         """Have the program compiled, which takes seconds, before it is needed."""
+        ...
+
+    def play(self, config: Config, update: int) -> Trajectories:
+        """Play the episodes that an update would learn from, with the policies as they are now, `[T, P, B, ...]`."""
         ...
 
     def learn(self, config: Config, first_update: int, num_updates: int) -> tuple[Metrics, Params]:
@@ -79,11 +83,15 @@ class GymnasiumLearner:
         observations = tf.zeros([*shape, spec.observation_size])
         self._learn(config, Trajectories(observations, actions, steps, steps, ends, ends))
 
-    def learn(self, config: Config, first_update: int, num_updates: int) -> tuple[Metrics, Params]:
-        """Do one update."""
+    def play(self, config: Config, update: int) -> Trajectories:
+        """Play one batch of episodes; T is the length of the longest."""
         policy = {name: array.numpy() for name, array in self.state.policy.items()}
         act = functools.partial(in_numpy.sample, policy, activation=config.activation, choices=self._spec.choices)
-        played = self._engine.collect(act, first_update)
+        return self._engine.collect(act, update)
+
+    def learn(self, config: Config, first_update: int, num_updates: int) -> tuple[Metrics, Params]:
+        """Do one update."""
+        played = self.play(config, first_update)
         self._before = self.state
         # Padded to the time limit, so that the program is compiled once; it reads no further than the longest episode.
         missing = self._spec.max_episode_steps - len(played.mask)
@@ -141,6 +149,24 @@ class CompiledLearner:
         """Compile the program, by asking it for no updates."""
         self._learn_shard(config, range(0), 0, self._shards[0], self._split(reinforce.hyperparameters(config))[0])
 
+    def play(self, config: Config, update: int) -> Trajectories:
+        """Play one batch of episodes, in a program that does nothing else; T is the time limit."""
+        activation = in_tensorflow.choice_index(config, "activation")
+
+        def of_shard(shard: int, state: State) -> Trajectories:
+            draws = self._draws(config, range(update, update + 1), shard, 1)
+            played: Trajectories = collect_program(
+                state.policy, activation, draws.noise[0], draws.starts[0], self._environment
+            )
+            return played
+
+        each = list(map(of_shard, range(self._num_shards), self._shards))
+        steps = [
+            np.concatenate(parts, axis=1)[:, : self._num_agents] for parts in zip(*(x[:4] for x in each), strict=True)
+        ]
+        ends = [np.concatenate(parts)[: self._num_agents] for parts in zip(*(x[4:] for x in each), strict=True)]
+        return Trajectories(*steps, *ends)
+
     def learn(self, config: Config, first_update: int, num_updates: int) -> tuple[Metrics, Params]:
         """Do as many of these updates as one dispatch can take."""
         updates = range(first_update, first_update + min(num_updates, self._most))
@@ -167,11 +193,14 @@ class CompiledLearner:
     def _learn_shard(
         self, config: Config, updates: range, shard: int, state: State, hyper: Hyperparameters
     ) -> tuple[State, tuple[Metrics, Params]]:
-        agents = range(shard * self._size, (shard + 1) * self._size)
-        sizes = self._most, config.episodes_per_update, self._spec.max_episode_steps
-        draws = Draws(*map(tf.constant, Draws.of(self._environment, config.seed, agents, updates, *sizes)))
+        draws = self._draws(config, updates, shard, self._most)
         state, measured = play_program(state, hyper, draws, tf.constant(len(updates)), self._environment)
         return state, tf.nest.map_structure(lambda rows: rows.numpy()[: len(updates)], measured)
+
+    def _draws(self, config: Config, updates: range, shard: int, num_rows: int) -> Draws:
+        agents = range(shard * self._size, (shard + 1) * self._size)
+        sizes = num_rows, config.episodes_per_update, self._spec.max_episode_steps
+        return Draws(*map(tf.constant, Draws.of(self._environment, config.seed, agents, updates, *sizes)))
 
     def _split(self, tensors: Any) -> list[Any]:
         """Cut a structure of tensors `[P, ...]` into shards."""
@@ -217,6 +246,14 @@ def learn_program(
 ) -> tuple[State, Metrics]:
     """Do one update with trajectories that were played elsewhere."""
     return reinforce.update(state, trajectories, hyper, choices)
+
+
+@Program
+def collect_program(
+    policy: Params, activation: tf.Tensor, noise: tf.Tensor, starts: tf.Tensor, environment: CompiledEnvironment
+) -> Trajectories:
+    """Play one batch of episodes, and learn nothing."""
+    return collect(environment, policy, activation, noise, starts)
 
 
 @Program

@@ -22,7 +22,7 @@ from pg_core.learning.episode_statistics import (
     is_unsolved,
     mean_return,
 )
-from pg_core.learning.gradients import approx_kl, policy_gradients, value_gradients
+from pg_core.learning.gradients import Critic, approx_kl, policy_gradients, value_gradients
 from pg_core.maths import Slots
 from pg_core.maths.optimizers import Optimizer
 from pg_core.policies.in_numpy import MEAN, VARIANCE, initialize_policy, initialize_value
@@ -58,6 +58,17 @@ class Hyperparameters(NamedTuple):
     normalize_advantages: tf.Tensor  # bool
     stop_when_solved: tf.Tensor  # bool
     threshold: tf.Tensor  # the environment's, mean return that counts as solved; infinity if there is none
+
+
+class Credit(NamedTuple):
+    """What each step is given credit for, from its return to what its score is multiplied with, `[T, P, B]`."""
+
+    share: tf.Tensor  # 1/n, of each step in the mean, [P, 1]
+    returns: tf.Tensor  # G
+    baseline: tf.Tensor  # b
+    advantages: tf.Tensor  # A = G - b
+    normalized: tf.Tensor  # Â; A, unless advantages are normalised
+    weights: tf.Tensor  # w = Â, perhaps times γᵗ
 
 
 class Metrics(NamedTuple):
@@ -114,7 +125,7 @@ def update(
 ) -> tuple[State, Metrics]:
     """Take one gradient step of every agent from its own episodes.
 
-    ĝ = 1/n Σₜᵦ (wₜᵦ ∇log π(aₜᵦ|sₜᵦ) + c_H ∇H(π(·|sₜᵦ))), with w from `estimate_weights`; plain descent makes Δθ = α ĝ
+    ĝ = 1/n Σₜᵦ (wₜᵦ ∇log π(aₜᵦ|sₜᵦ) + c_H ∇H(π(·|sₜᵦ))), with w from `assign_credit`; plain descent makes Δθ = α ĝ
 
     Args:
         state: parameters, optimiser slots and statistics before.
@@ -126,12 +137,9 @@ def update(
         The state after, and what was measured.
     """
     mask, step, played = trajectories.mask, state.step + 1, trajectories
-    trajectories = _as_seen(state.policy, played)
-    per_episode, per_step = maths.episode_share(mask), maths.step_share(mask)
-    share = tf.where(_is(hyper.reduction, "reduction", "step"), per_step, per_episode)  # 1/n, [P, 1]
-    returns = estimate_returns(trajectories, hyper)
-    critic = value_gradients(state.value, trajectories, returns, per_step * mask, hyper.activation)
-    baseline, weights = estimate_weights(returns, critic.values, mask, hyper)
+    trajectories = as_seen(state.policy, played)
+    credit, critic = assign_credit(state, trajectories, hyper)
+    share, returns, weights, per_step = credit.share, credit.returns, credit.weights, maths.step_share(mask)
     ent_coefs = share * hyper.ent_coef[:, None] * mask
     actor = policy_gradients(state.policy, trajectories, share * weights, ent_coefs, hyper.activation, choices)
     gradients = {name: tf.reduce_sum(g, axis=1) for name, g in actor.gradients.items()}
@@ -152,7 +160,7 @@ def update(
         grad_norm=maths.gradient_norm(list(gradients.values())),
         grad_snr=maths.gradient_snr(list(actor.gradients.values())),
         approx_kl=approx_kl(policy, trajectories, actor.log_probs, hyper.activation, choices),
-        explained_variance=maths.explained_variance(baseline, returns, mask),
+        explained_variance=maths.explained_variance(credit.baseline, returns, mask),
         cut=tf.reduce_mean(tf.cast(~trajectories.terminated, mask.dtype), axis=1),
         at_bounds=_at_bounds(trajectories.actions, mask),
         max_reward=tf.reduce_max(tf.where(mask > 0, trajectories.rewards, -np.inf), axis=(0, 2)),
@@ -162,6 +170,22 @@ def update(
         is_finite=_is_finite({**{f"gradient of {name}": g for name, g in gradients.items()}, **policy}),
     )
     return State(policy, value, policy_slots, value_slots, step, statistics), metrics
+
+
+def assign_credit(state: State, trajectories: Trajectories, hyper: Hyperparameters) -> tuple[Credit, Critic]:
+    """Calculate what each step is given credit for, and the gradients of the value networks, if there are any.
+
+    Args:
+        state: before the update.
+        trajectories: with the observations that the networks were given, see `as_seen`.
+        hyper: hyperparameters in force.
+    """
+    mask = trajectories.mask
+    per_episode, per_step = maths.episode_share(mask), maths.step_share(mask)
+    share = tf.where(_is(hyper.reduction, "reduction", "step"), per_step, per_episode)
+    returns = estimate_returns(trajectories, hyper)
+    critic = value_gradients(state.value, trajectories, returns, per_step * mask, hyper.activation)
+    return Credit(share, returns, *estimate_weights(returns, critic.values, mask, hyper)), critic
 
 
 def estimate_returns(trajectories: Trajectories, hyper: Hyperparameters) -> tf.Tensor:
@@ -176,7 +200,7 @@ def estimate_returns(trajectories: Trajectories, hyper: Hyperparameters) -> tf.T
 
 def estimate_weights(
     returns: tf.Tensor, values: tf.Tensor, mask: tf.Tensor, hyper: Hyperparameters
-) -> tuple[tf.Tensor, tf.Tensor]:
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """Calculate what each score is multiplied with: return, minus baseline, perhaps normalised, perhaps times γᵗ.
 
     Args:
@@ -186,7 +210,7 @@ def estimate_weights(
         hyper: hyperparameters in force.
 
     Returns:
-        The baseline and the weights, `[T, P, B]`.
+        The last four of `Credit`: baseline, advantages, these normalised if they are to be, and weights.
     """
     branches = {
         "none": lambda: tf.zeros_like(returns),
@@ -197,17 +221,17 @@ def estimate_weights(
     }
     baseline = _switch(hyper.baseline, "baseline", branches)
     advantages = (returns - baseline) * mask
-    advantages = tf.where(hyper.normalize_advantages, maths.normalize(advantages, mask), advantages)
+    normalized = tf.where(hyper.normalize_advantages, maths.normalize(advantages, mask), advantages)
     # The whole-episode return counts its discount from the start of the episode: a second γᵗ would be one too many.
     discounted = hyper.gamma_t & _is(hyper.weights, "weights", "reward_to_go")
 
     def discount() -> tf.Tensor:
-        return maths.discounts(returns, hyper.gamma[:, None]) * advantages
+        return maths.discounts(returns, hyper.gamma[:, None]) * normalized
 
-    return baseline, tf.cond(discounted, discount, lambda: advantages)
+    return baseline, advantages, normalized, tf.cond(discounted, discount, lambda: normalized)
 
 
-def _as_seen(policy: Params, played: Trajectories) -> Trajectories:
+def as_seen(policy: Params, played: Trajectories) -> Trajectories:
     """Return trajectories with the observations that the networks were given."""
     if MEAN not in policy:
         return played

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from pg_core import maths, runtime
 from pg_core.config import Config
+from pg_core.engines import Trajectories
 from pg_core.environments import Array
 from pg_core.learning import reinforce
 from pg_core.learning.episode_statistics import SOLVED_WINDOW, EpisodeStatistics
@@ -116,6 +117,15 @@ class Trainer:
                 )
             metrics, self._policies = self._learner.learn(self.config, self._update, usable)
         return self._records(metrics, time.perf_counter() - start)
+
+    @property
+    def state(self) -> State:
+        """All that the next update learns from but its episodes, tensors of the whole population."""
+        return self._learner.state
+
+    def play(self) -> Trajectories:
+        """Play the episodes that the next update will learn from; it will play the same ones again."""
+        return self._learner.play(self.config, self._update)
 
     def checkpoint(self) -> dict[str, Array]:
         """Return all that the next update depends on, as flat arrays."""

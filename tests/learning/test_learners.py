@@ -6,12 +6,15 @@ import itertools
 import gymnasium as gym
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pg_core.config import Config
+from pg_core.engines import Trajectories
 from pg_core.engines.gymnasium import GymnasiumEngine
-from pg_core.learning import learners, memory
+from pg_core.learning import learners, memory, reinforce
 from pg_core.learning.trainer import Trainer, TrainingError, Update
 from pg_core.policies import in_numpy
+from tests.learning.test_reinforce import traced_update
 
 # One shape for nearly all tests, that of test_trainer.py: XLA compiles for seconds.
 SMALL = {"num_agents": 2, "episodes_per_update": 3, "hidden_layers": (8,), "num_updates": 40, "stop_when_solved": False}
@@ -256,3 +259,20 @@ def test_runs_of_the_other_reward_share_one_trace_too():
     for seed in (1, 2):
         run(Config(**{**config.model_dump(), "seed": seed}), [1])
     assert traces() == traced
+
+
+@pytest.mark.parametrize("engine", ["compiled", "gymnasium"])
+def test_what_is_played_alone_is_what_the_next_update_learns_from(engine):
+    trainer = Trainer(small(engine=engine))
+    trainer.advance(5)
+    before, played = trainer.state, trainer.play()
+    [record] = trainer.advance(1)
+    np.testing.assert_array_equal(played.mask.sum(axis=0), record.episodic_lengths)
+    np.testing.assert_array_equal(played.rewards.sum(axis=0), record.episodic_returns)
+    # Actions and observations too: from them comes the same step.
+    hyper = reinforce.hyperparameters(record.config)
+    after, metrics = traced_update(before, Trajectories(*map(tf.constant, played)), hyper, ())
+    for name, array in trainer.policy().items():
+        np.testing.assert_allclose(array, after.policy[name], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(metrics.entropy, record.entropy, rtol=1e-5)
+    trainer.close()

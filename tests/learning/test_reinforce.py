@@ -70,7 +70,7 @@ def run(config: Config, state: reinforce.State, trajectories: Trajectories):
 def weights_of(config: Config, trajectories: Trajectories, values: np.ndarray) -> tf.Tensor:
     hyper = reinforce.hyperparameters(config)
     returns = reinforce.estimate_returns(trajectories, hyper)
-    return reinforce.estimate_weights(returns, tf.constant(values), trajectories.mask, hyper)[1]
+    return reinforce.estimate_weights(returns, tf.constant(values), trajectories.mask, hyper)[-1]
 
 
 def outputs_of(params, observations: tf.Tensor, config: Config) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The episodes that viewers see: what several ask for is played once, and the newest answers stay in memory."""
+"""What viewers see of policies: what several ask for is found out once, and the newest answers stay in memory."""
 
 import threading
 from collections import OrderedDict
@@ -14,9 +14,14 @@ class EpisodeError(RuntimeError):
 
 
 class Episodes:
-    """Questions under way and answers, by what was asked."""
+    """Questions under way and answers, by what was asked.
 
-    def __init__(self) -> None:
+    Args:
+        kind: of the answers, and their name in what the process says: "episode", "policy", "dissection", "estimators".
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
         self._lock = threading.Lock()
         self._asked: OrderedDict[Hashable, Future[bytes]] = OrderedDict()  # what was wanted last comes last
         self._bytes = 0
@@ -44,7 +49,7 @@ class Episodes:
         if error := answer.exception():
             self._fail(key, future, error)
         else:
-            future.set_result(answer.result()["episode"].encode())
+            future.set_result(answer.result()[self._kind].encode())
             with self._lock:
                 self._bytes += len(future.result())
                 self._make_room()

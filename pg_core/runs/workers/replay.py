@@ -16,6 +16,8 @@ from pg_core.runs.store.store import Store
 from pg_core.runs.workers.worker import prepare_tensorflow
 
 if TYPE_CHECKING:
+    from pg_core.engines import Trajectories
+    from pg_core.learning.dissection import Dissection
     from pg_core.learning.trainer import Trainer, Update
 
 _Changes = deque[tuple[int, dict[str, Any]]]  # live values by the update from which on they were in force
@@ -110,6 +112,59 @@ def snapshot_at(store: Store, run_id: str, update: int) -> Snapshot:
     """
     with _again(store, run_id, update) as trainer:
         return Snapshot(update, trainer.policy(), trainer.checkpoint())
+
+
+def dissection_at(store: Store, run_id: str, update: int, agent: int) -> "tuple[Update, Trajectories, Dissection]":
+    """Take an update of a run apart for one of its agents: it is trained again, from the very same episodes.
+
+    Args:
+        store: of the run.
+        run_id: of the run.
+        update: index of the update, in [0, updates of the run - 1].
+        agent: in [0, P-1].
+
+    Returns:
+        Its record, what that agent played, `[T, 1, B, ...]`, and what each step was given credit for.
+
+    Raises:
+        UnknownRun, ConfigError: as `policy_at`.
+        NoPolicy: as there, or the update cannot be done exactly again.
+    """
+    stored = store.updates(run_id, list(ARRAYS), update, 1)
+    with _again(store, run_id, update) as trainer:
+        from pg_core.learning.dissection import dissect_next
+
+        trainer.change(store.config_after(run_id, update + 1))  # what came into force in this very update
+        record, played, dissection = dissect_next(trainer, agent)
+    same = _compared(Replay(update + 1, update), [record], stored).identical > update
+    if not (same and np.array_equal(played.rewards[:, 0].sum(axis=0), record.episodic_returns[agent])):
+        raise NoPolicy(f"Update {update:,} of this run cannot be done exactly again here, so it is not taken apart.")
+    return record, played, dissection
+
+
+def estimators_at(store: Store, run_id: str, update: int, agent: int, batches: int) -> bytes:
+    """Measure all estimators with the policy that an agent of a run had, on fresh batches.
+
+    Args:
+        store: of the run.
+        run_id: of the run.
+        update: number of updates done, in [0, updates of the run].
+        agent: in [0, P-1].
+        batches: N, at least 3.
+
+    Returns:
+        The bytes of a JSON object, see `estimators.to_json`.
+
+    Raises:
+        UnknownRun, NoPolicy: as `policy_at`.
+        ConfigError: as there, or so many batches do not fit into the memory that is free.
+    """
+    with _again(store, run_id, update) as trainer:
+        from pg_core.learning import estimators
+
+        trainer.change(store.config_after(run_id, update + 1))  # what comes into force with the next update
+        found = estimators.compare(trainer.config, trainer.state, agent, update, batches)
+        return estimators.to_json(trainer.config, agent, update, batches, found)
 
 
 @contextlib.contextmanager

@@ -2,10 +2,10 @@
 
 As a process (`python -m pg_core.runs.workers.worker train|studio|prover`, or forked by that of the role forkserver) it
 reads one JSON object a line on standard input: `{"train": run id, "process": its name in the store}`, `{"leave":
-reason}`, or a question, `{"ask": key, "check": {}}` or `{"ask": key, "episode": {}}`, answered on standard output by
-`{"answer": key, "error": sentence or null}`, with the "check" or the "episode". Where the store cannot even be told
-that a run has ended, it says `{"gone": process, "reason": sentence}`. When its server is gone, however that ended,
-standard input ends: it keeps what it has and exits.
+reason}`, or a question: `{"ask": key, "check": {}}`, or with an "episode", "policy", "dissection" or "estimators". It
+is answered on standard output by `{"answer": key, "error": sentence or null}`, with what was asked for. Where the store
+cannot even be told that a run has ended, it says `{"gone": process, "reason": sentence}`. When its server is gone,
+however that ended, standard input ends: it keeps what it has and exits.
 """
 
 import contextlib
@@ -186,6 +186,12 @@ def _answer(store: Store, message: dict[str, Any], answers: TextIO, *, trains: b
     try:
         if "episode" in message:
             answer["episode"] = _play(store, trains, **message["episode"]).decode()
+        elif "policy" in message:
+            answer["policy"] = _policy(store, trains, **message["policy"]).decode()
+        elif "dissection" in message:
+            answer["dissection"] = _dissect(store, **message["dissection"]).decode()
+        elif "estimators" in message:
+            answer["estimators"] = _compare_estimators(store, **message["estimators"]).decode()
         else:
             answer["check"] = proofs.run(message["check"]["name"], **message["check"]["parameters"]).to_json()
     except (StoreError, ConfigError, UnsupportedEnvironmentError, EnvironmentFault, UnknownRun, NoPolicy) as known:
@@ -207,11 +213,33 @@ def _play(
         start = Config(**config or {})
         policy = in_numpy.initialize_policy(start, start.environment)
         return episodes.to_json(start, policy, 0, range(start.num_agents), **shown)
+    policy = _policy_at(store, trains, run_id, update)
+    return episodes.to_json(store.config_after(run_id, update), policy, update, store.ranking(run_id, update), **shown)
+
+
+def _policy(store: Store, trains: bool, run_id: str, update: int, agent: int) -> bytes:
+    config, policy = store.config_after(run_id, update), _policy_at(store, trains, run_id, update)
+    return in_numpy.to_json(policy, agent, config.activation)
+
+
+def _policy_at(store: Store, trains: bool, run_id: str, update: int) -> dict[str, Any]:
     from pg_core.runs.workers.replay import kept_policy, policy_at
 
-    start = store.config_after(run_id, update)
-    policy = (policy_at if trains else kept_policy)(store, run_id, update)
-    return episodes.to_json(start, policy, update, store.ranking(run_id, update), **shown)
+    return (policy_at if trains else kept_policy)(store, run_id, update)
+
+
+def _dissect(store: Store, run_id: str, update: int, agent: int, episode: int) -> bytes:
+    from pg_core.learning.dissection import to_json
+    from pg_core.runs.workers.replay import dissection_at
+
+    record, played, dissection = dissection_at(store, run_id, update, agent)
+    return to_json(record, agent, played, dissection, episode)
+
+
+def _compare_estimators(store: Store, **asked: Any) -> bytes:
+    from pg_core.runs.workers.replay import estimators_at
+
+    return estimators_at(store, **asked)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class Studio:
 
 
 def test_a_question_under_way_or_answered_is_not_asked_again():
-    episodes, studio = Episodes(), Studio()
+    episodes, studio = Episodes("episode"), Studio()
     first, second = (episodes.get("key", studio.ask) for _ in range(2))
     assert first is second and len(studio.asked) == 1 and not first.done()
     assert not first.cancel(), "the other one still waits for it"
@@ -34,7 +34,7 @@ def test_a_question_under_way_or_answered_is_not_asked_again():
 
 
 def test_a_question_that_failed_may_be_asked_again():
-    episodes, studio = Episodes(), Studio()
+    episodes, studio = Episodes("episode"), Studio()
     failed = episodes.get("key", studio.ask)
     studio.asked[-1].set_exception(NoAnswer("It was lost; ask again."))
     with pytest.raises(EpisodeError, match=r"It was lost; ask again\."):
@@ -46,7 +46,7 @@ def test_a_question_that_failed_may_be_asked_again():
 
 @pytest.mark.parametrize("error", [ValueError("write to closed file"), KeyboardInterrupt("Stop.")])
 def test_a_question_that_cannot_be_asked_is_told_to_all_and_may_be_asked_again(error):
-    episodes, studio, others = Episodes(), Studio(), []
+    episodes, studio, others = Episodes("episode"), Studio(), []
 
     def ask():
         others.append(episodes.get("key", studio.ask))  # meanwhile
@@ -63,7 +63,7 @@ def test_a_question_that_cannot_be_asked_is_told_to_all_and_may_be_asked_again(e
 
 def test_the_newest_answers_stay_within_so_many_bytes(monkeypatch):
     monkeypatch.setattr(module, "MAX_BYTES", 10)
-    episodes, studio = Episodes(), Studio()
+    episodes, studio = Episodes("episode"), Studio()
     waiting = episodes.get("waiting", Studio().ask)
     for key in "abc":
         episodes.get(key, studio.ask)

@@ -1,3 +1,5 @@
+import numpy as np
+import orjson
 import pytest
 import sqlalchemy as sa
 
@@ -8,7 +10,7 @@ from pg_core.runs.store import library
 from pg_core.runs.store.records import ARITHMETIC, NoPolicy, UnknownRun
 from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, RUNS, UPDATES, write
 from pg_core.runs.workers import session
-from pg_core.runs.workers.replay import Replay, compare, policy_at
+from pg_core.runs.workers.replay import Replay, compare, dissection_at, estimators_at, policy_at
 from pg_core.runs.workers.session import Leave
 from pg_core.runs.workers.worker import work
 from tests.postgresql import on_both
@@ -187,3 +189,40 @@ def test_a_run_that_is_unknown_or_cannot_be_trained_is_refused(store, trained):
     edit(store, RUNS.update().values(config='{"env_id": "Gone-v0"}'))
     with pytest.raises(ConfigError, match="Gone-v0"):
         result(store, trained)
+
+
+def test_an_update_is_taken_apart_from_the_episodes_that_it_learned_from(store, small):
+    run_id = store.create(small, process="me")
+    train(store, run_id, {9: {"learning_rate": 0.5, "gamma": 0.5}})  # in force from update 10 on
+    for update in (9, 10, 39):
+        record, played, apart = dissection_at(store, run_id, update, agent=1)
+        assert record.config.gamma == (1.0 if update == 9 else 0.5)
+        [stored] = store.updates(run_id, ["episodic_returns", "grad_norm"], update, 1)
+        assert record.episodic_returns.tobytes() == stored.episodic_returns
+        np.testing.assert_array_equal(played.rewards[:, 0].sum(axis=0), record.episodic_returns[1])
+        np.testing.assert_allclose(apart.losses.sum(), record.policy_loss[1], rtol=1e-4, atol=1e-6)
+    with pytest.raises(NoPolicy, match=r"`update` must be in \[0, 40\]"):
+        dissection_at(store, run_id, 41, agent=0)
+
+
+def test_an_update_that_cannot_be_done_again_is_not_taken_apart(store, trained):
+    edit(store, sa.update(UPDATES).where(UPDATES.c.update == 3).values(grad_norm=np.zeros(2, "<f4").tobytes()))
+    dissection_at(store, trained, 2, agent=0)
+    with pytest.raises(NoPolicy, match="Update 3 of this run cannot be done exactly again"):
+        dissection_at(store, trained, 3, agent=0)
+
+
+def test_estimators_are_compared_with_the_settings_that_were_in_force(store, small):
+    run_id = store.create(small.changed(gamma=1.0), process="me")
+    train(store, run_id, {9: {"gamma": 0.5}})  # in force from update 10 on
+    at_9, at_10 = (orjson.loads(estimators_at(store, run_id, update, agent=1, batches=8)) for update in (9, 10))
+    assert (len(at_9["estimators"]), len(at_10["estimators"])) == (32, 48)  # with γᵗ, where it is not 1
+    for said in (at_9, at_10):
+        names = [each["name"] for each in said["estimators"]]
+        assert said["own"] in names
+        cosines = [each["measured"]["cosine"][0] for each in said["estimators"]]
+        assert cosines == sorted(cosines, reverse=True)
+    assert at_9 == orjson.loads(estimators_at(store, run_id, 9, agent=1, batches=8))
+    assert estimators_at(store, run_id, 40, agent=1, batches=8)  # of the last policy, too
+    with pytest.raises(NoPolicy, match=r"`update` must be in \[0, 40\]"):
+        estimators_at(store, run_id, 41, agent=0, batches=8)
