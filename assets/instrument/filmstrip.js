@@ -2,6 +2,7 @@
 
 import { element, write } from "./dom.js"
 import { entryOf } from "./episodes.js"
+import { onNewLook } from "./paper.js"
 import { drawStrobe, shortNumber } from "./stage.js"
 
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [1_000, 32_000] // after a failure, twice as long each time
@@ -22,9 +23,7 @@ export function createFilmstrip(root, { episodes, onPick, slots = 10 }) {
   film.places.at(-1).append(film.now.button)
   root.append(film.node)
   const redraw = () => film.shots.forEach(draw)
-  const observer = new ResizeObserver(redraw)
-  observer.observe(film.node)
-  film.node.addEventListener("transitionend", redraw) // as on the stage: a new theme
+  const stop = onNewLook(film.node, redraw)
   return {
     update: ({ strip, newest }) => update(film, strip, newest),
     mark(update) {
@@ -40,7 +39,7 @@ export function createFilmstrip(root, { episodes, onPick, slots = 10 }) {
     },
     destroy() {
       film.gone = true
-      observer.disconnect()
+      stop()
       film.node.remove()
     },
   }

@@ -2,6 +2,7 @@
 // colours; every other environment by Gymnasium's pictures.
 
 import { agentOf, entryOf, stateAt } from "./episodes.js"
+import { lookOf, mixed, onNewLook, open } from "./paper.js"
 
 // Lengths are pixels of Gymnasium's picture, angles are radians.
 const PICTURE = { left: 0, top: 0, width: 600, height: 400 }
@@ -26,9 +27,7 @@ export function createStage(canvas) {
     stage.look = lookOf(canvas)
     if (stage.scene) paint(stage)
   }
-  const observer = new ResizeObserver(redraw)
-  observer.observe(canvas)
-  canvas.addEventListener("transitionend", redraw) // stage.css has colours take a moment: so a new theme is heard of
+  const stop = onNewLook(canvas, redraw)
   return {
     show(scene) {
       stage.scene = scene
@@ -36,8 +35,7 @@ export function createStage(canvas) {
       else paint(stage)
     },
     destroy() {
-      observer.disconnect()
-      canvas.removeEventListener("transitionend", redraw)
+      stop()
       stage.scene = stage.wanted = null
       stage.picture?.close()
     },
@@ -72,23 +70,6 @@ async function decode(stage) {
   stage.picture?.close()
   stage.picture = picture
   paint(stage)
-}
-
-// Returns a canvas's size and colours. To ask for them makes the browser lay out the page at once: so a stage that moves
-// asks only when they change.
-function lookOf(canvas) {
-  return { size: [canvas.clientWidth, canvas.clientHeight], colors: colorsOf(canvas) }
-}
-
-// Clears a canvas, at as many pixels as the screen has there.
-function open(canvas, { size, colors } = lookOf(canvas)) {
-  const dense = devicePixelRatio
-  const [width, height] = size.map((length) => Math.max(1, Math.round(length * dense)))
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height })
-  const pen = canvas.getContext("2d")
-  pen.setTransform(1, 0, 0, 1, 0, 0)
-  pen.clearRect(0, 0, width, height)
-  return { pen, dense, box: { left: 0, top: 0, width, height }, colors }
 }
 
 function letterbox({ pen, box }, picture) {
@@ -271,33 +252,4 @@ function shade(agent, count) {
 
 function shades({ back, text, pole }, strength) {
   return { cart: mixed(back, text, strength), pole: mixed(back, pole, strength) }
-}
-
-function colorsOf(canvas) {
-  const css = getComputedStyle(canvas)
-  const variable = (name, otherwise) => css.getPropertyValue(`--st-${name}`).trim() || otherwise
-  const text = variable("text-color", "#000000")
-  const back = variable("secondary-background-color", "#ffffff")
-  return {
-    text, back, pole: variable("primary-color", "#0068a3"), font: variable("font", "sans-serif"),
-    track: mixed(back, text, 0.35), faint: mixed(back, text, 0.6),
-  }
-}
-
-function mixed(from, to, share) {
-  const [a, b] = [channels(from), channels(to)]
-  return `rgb(${a.map((value, i) => Math.round(value + share * (b[i] - value))).join(" ")})`
-}
-
-const known = new Map() // colour → its red, green and blue
-const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true })
-
-// Returns red, green and blue of whatever CSS calls a colour.
-function channels(color) {
-  if (!known.has(color)) {
-    probe.fillStyle = color
-    probe.fillRect(0, 0, 1, 1)
-    known.set(color, [...probe.getImageData(0, 0, 1, 1).data.slice(0, 3)])
-  }
-  return known.get(color)
 }

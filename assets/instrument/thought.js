@@ -1,12 +1,11 @@
 // What the policy thinks at a moment: bars of probabilities, or the mean action; of CartPole with the state.
 
+import { DIMENSIONS } from "./cart_pole.js"
 import { element, write } from "./dom.js"
 import { rightAt, stateAt } from "./episodes.js"
 
 const MOST_BARS = 6
 const SUBSCRIPTS = "₀₁₂₃₄₅"
-const DEGREES = 180 / Math.PI
-const QUANTITIES = [["x", "m", 1, 2], ["ẋ", "m/s", 1, 2], ["θ", "°", DEGREES, 1], ["θ̇", "°/s", DEGREES, 1]]
 
 // Builds what tells the policy's thought, if it is to tell another kind of thought than before.
 export function showThought({ parts, on, actions, moment }) {
@@ -28,15 +27,15 @@ function cartPoleThought() {
   const title = "Probability of each push: π(left | s), π(right | s)"
   const [left, right] = [cell("word", "◀ left"), cell("word", "right ▶")]
   const row = element("div", "lab-player-push", { title }, left, bar, right, number)
-  const values = QUANTITIES.map(() => cell("number"))
-  const named = QUANTITIES.map(([name, unit], i) => {
+  const values = DIMENSIONS.map(() => cell("number"))
+  const named = DIMENSIONS.map(({ name, unit }, i) => {
     return element("span", "lab-player-quantity", {}, element("i", "", {}, name), values[i], cell("unit", unit))
   })
   const tell = (entry, step) => {
     const right = rightAt(entry, step)
     set(right === null ? null : 1 - right)
     write(number, right === null ? "end" : right.toFixed(2))
-    stateAt(entry, step).forEach((value, i) => write(values[i], signed(value * QUANTITIES[i][2], QUANTITIES[i][3])))
+    stateAt(entry, step).forEach((value, i) => write(values[i], inUnits(value, DIMENSIONS[i])))
   }
   return [[row, element("div", "lab-player-state", {}, ...named)], tell]
 }
@@ -83,7 +82,12 @@ function gauge(name) {
   return { bar, set }
 }
 
-function signed(number, digits) {
+// Returns what stands before the unit in which a dimension is shown.
+export function inUnits(value, { factor, digits }) {
+  return signed(value * factor, digits)
+}
+
+export function signed(number, digits) {
   const text = number.toFixed(digits)
   return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", "−")
 }
