@@ -21,7 +21,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from streamlit.url_util import make_url_path
 
-from pages.widgets import departure, gate, instrument
+from pages.widgets import departure, gate, instrument, live
 from pages.widgets.document import Document
 from pages.widgets.drawn import keep_what_is_drawn
 from pages.widgets.one_page import OnePage
@@ -31,7 +31,7 @@ from pg_core import lab
 from pg_core.config import ConfigError
 
 ROOT = Path(__file__).parent
-MODULES = [f"{instrument.SCRIPTS_ROUTE}/{path.name}" for path in instrument.SCRIPTS.glob("*.js")]
+MODULES = [f"{instrument.SCRIPTS_ROUTE}/{name}" for name in instrument.modules("instrument.js")]
 LINKS = (ROOT / "assets" / "statement_links.js").read_text(encoding="utf-8")
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data"
 BASE = make_url_path(st.get_option("server.baseUrlPath"), "")  # Streamlit puts it before its own routes only
@@ -80,7 +80,7 @@ app = st.App(
     routes=[
         Mount(f"{BASE}lab/plotly", StaticFiles(directory=PLOTLY_JS)),
         Mount(f"{BASE}{instrument.SCRIPTS_ROUTE}", StaticFiles(directory=instrument.SCRIPTS)),
-        Route(f"{BASE}{instrument.ROUTE}/{{address}}", instrument.answer),
+        Route(f"{BASE}{live.ROUTE}/{{address}}", live.answer),
     ],
     middleware=[
         *gate.middleware(),

@@ -19,6 +19,7 @@ visitor.require_login()
 st.navigation(
     [
         st.Page("train.py", title="Train", icon=":material/play_arrow:", default=True),
+        st.Page("policy.py", title="Policy", icon=":material/biotech:"),
         st.Page("derivations.py", title="Derivations", icon=":material/function:"),
         st.Page("runs.py", title="Runs", icon=":material/list:"),
     ],

@@ -27,6 +27,9 @@ def actions(runs: Sequence[lab.Run]) -> None:
         if one and st.button("Open", type="primary", icon=":material/open_in_full:"):
             controls.open_run(one)
             st.switch_page("train.py")
+        if one and one.updates and st.button("Policy", icon=":material/biotech:", help="See what it learned, and why."):
+            controls.open_run(one)
+            st.switch_page("policy.py")
         mine, active = all(map(lab.may_control, runs)), any(run.active for run in runs)
         if one and mine and one.changeable and not active and st.button("Resume", icon=":material/play_arrow:"):
             attempt(lambda: lab.resume(one.id))

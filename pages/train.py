@@ -6,7 +6,8 @@ from pages.widgets import bar, beside, controls, link, view
 from pages.widgets.diagnosis import diagnosis
 from pages.widgets.doctor import doctor
 from pages.widgets.history import history
-from pages.widgets.instrument import READ_SECONDS, instrument
+from pages.widgets.instrument import instrument
+from pages.widgets.live import READ_SECONDS
 from pages.widgets.news import token
 from pages.widgets.text import plain
 from pg_core import lab

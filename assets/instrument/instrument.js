@@ -45,9 +45,10 @@ function create(parentElement) {
   instrument.numbers = createNumbers(places.numbers)
   instrument.table = createTable(places.more, () => answer(instrument, "numbers=1"))
   instrument.sentence = element("p")
-  places.sentence.append(instrument.sentence)
+  instrument.closer = element("a", "lab-closer", { hidden: "" }, "Under the microscope")
+  places.sentence.append(instrument.sentence, instrument.closer)
   instrument.episodes = createEpisodes((...which) => episode(instrument, ...which))
-  instrument.player = createPlayer(places.stage, { episodes: instrument.episodes, actions: null, onLive: (live) => live && release(instrument) })
+  instrument.player = createPlayer(places.stage, { episodes: instrument.episodes, actions: null, onLive: (live) => live && release(instrument), onMoment: () => aim(instrument) })
   instrument.filmstrip = createFilmstrip(places.strip, { episodes: instrument.episodes, onPick: (update) => pick(instrument, update) })
   instrument.stops = [symbols(), oncePerDoubleClick(), onStart(() => begin(instrument)), keepFocus(), passOverMain()]
   return instrument
@@ -210,6 +211,16 @@ function refresh(instrument, token = null) {
     instrument.asked = wanted
     instrument.setTriggerValue("stale", wanted ?? "address")
   }))
+}
+
+// Has the link to the page of the policy lead to the one that is on the stage.
+function aim({ closer, places, told }) {
+  const [run] = told.subject?.split(" ") ?? []
+  const { update } = places.stage.dataset
+  const href = `policy?run=${run}&update=${update}`
+  if (update === undefined || closer.getAttribute("href") === href) return
+  closer.href = href
+  closer.hidden = !/^[0-9a-f]{32}$/.test(run)
 }
 
 // Plays the policy of an update, null: the newest one; and puts the charts' cursor there.

@@ -17,11 +17,11 @@ const FAILED = "The episode could not be fetched."
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [1_000, 32_000] // after a failure, twice as long each time
 
 // Returns a player under `root`. `actions` names the environment's actions, null where they have no names; `onLive` is
-// called when the player begins or ceases to follow.
-export function createPlayer(root, { episodes, actions = null, onLive = () => null }) {
+// called when the player begins or ceases to follow, `onMoment` with what is on the stage and with the moment it is at.
+export function createPlayer(root, { episodes, actions = null, onLive = () => null, onMoment = () => null }) {
   const reduced = matchMedia("(prefers-reduced-motion: reduce)")
   const player = {
-    root, episodes, actions, onLive, reduced, parts: build(root),
+    root, episodes, actions, onLive, onMoment, reduced, parts: build(root),
     offered: NOTHING,
     front: "median", frames: false, speed: 1, // as chosen
     on: null, // what is on the stage
@@ -46,6 +46,7 @@ export function createPlayer(root, { episodes, actions = null, onLive = () => nu
       Object.assign(player, { following: false, picked: update })
       go(player)
     },
+    hold: (moment) => player.on && hold(player, moment),
     live: () => live(player),
     // Begins anew, with the episodes of another run.
     reset({ episodes, actions = null }) {
@@ -274,7 +275,8 @@ function show(player) {
 }
 
 // Draws the moment.
-function draw({ stage, on, moment, still }) {
+function draw({ stage, on, moment, still, onMoment }) {
+  onMoment(on.entry, Math.floor(moment))
   stage.show({ episode: on.episode, front: on.film ? on.entry.agent : on.front, moment: Math.floor(moment), strobe: still })
 }
 

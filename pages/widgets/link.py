@@ -47,6 +47,9 @@ CHOICES = {  # by name in the link, which is the widget's key
     "view": Choice("train", list(DEFAULT_PANELS), tuple(PANELS)),
     "over": Choice("train", "episodes", get_args(X)),
     "beside": Choice("train", []),
+    "update": Choice("policy"),
+    "agent": Choice("policy"),
+    "episode": Choice("policy"),
     "search": Choice("runs"),
     "state": Choice("runs", [], (*STATES, "deleted")),
     "environment": Choice("runs", []),
@@ -106,8 +109,8 @@ def write(page: str) -> None:
     link: dict[str, str | list[str]] = {}
     if page == "train":
         link |= controls.link()
-        if st.session_state.run_id:
-            link[RUN] = st.session_state.run_id
+    if page in ("train", "policy") and st.session_state.run_id:
+        link[RUN] = st.session_state.run_id
     for name, choice in CHOICES.items():
         value = st.session_state.get(name)
         value = st.session_state.choices[name] if value is None else value  # not drawn yet
@@ -131,7 +134,7 @@ def _load_choices(link: dict[str, list[str]]) -> list[str]:
         complaints += [str(lab.UnknownRun(run_id)) for run_id in unknown[:1]]
         choices["beside"] = [run_id for run_id in choices["beside"] if run_id in known][:MAX_BESIDE]
     choices["view"] = list(dict.fromkeys([*choices["view"], *DEFAULT_PANELS]))[: len(DEFAULT_PANELS)]
-    st.session_state.update({name: choices[name] for name, choice in CHOICES.items() if choice.page == "train"})
+    st.session_state.update({name: choices[name] for name, choice in CHOICES.items() if choice.page != "runs"})
     st.session_state.choices = choices
     return complaints
 

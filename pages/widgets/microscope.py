@@ -1,0 +1,52 @@
+"""The policy under the microscope: the component, and where in the run it is."""
+
+import orjson
+import streamlit as st
+
+from pages.widgets.figure import Json, Shown
+from pages.widgets.instrument import component
+from pages.widgets.live import ROUTE, address
+from pages.widgets.text import ACTIONS
+from pg_core import lab
+
+PLACE = "update", "agent", "episode"  # names in the session and in the link
+MAX_DIGITS = 9
+
+_microscope = component("microscope", "microscope.js")
+
+
+def microscope(run: lab.Run) -> None:
+    """Show the policies of a run, from the update, agent and episode on that the session is at."""
+    spec = run.config.environment
+    told: Json = {
+        "address": f"{ROUTE}/{address(Shown(run.id))}",
+        "subject": f"{run.id} {run.rewinds}",
+        "name": run.name,
+        "kind": spec.compiled,
+        "env_id": run.config.env_id,
+        "limit": spec.max_episode_steps,
+        "updates": run.updates,
+        "agents": run.config.num_agents,
+        "episodes": run.config.episodes_per_update,
+        "actions": ACTIONS.get(run.config.env_id.rsplit("-v", 1)[0]),
+        "at": _place(run),
+    }
+    _microscope(key="microscope", data=orjson.dumps(told), on_at_change=_moved)
+
+
+def _place(run: lab.Run) -> Json:
+    """Return where the session is in a run, within its bounds; by default at its newest policy."""
+    if st.session_state.setdefault("looked_at", run.id) != run.id:  # where one was in another run means nothing here
+        st.session_state.update({"looked_at": run.id, **dict.fromkeys(PLACE, "")})
+    most = {"update": run.updates, "agent": run.config.num_agents - 1, "episode": run.config.episodes_per_update - 1}
+    default = {"update": run.updates, "agent": 0, "episode": 0}
+    return {name: min(_number(st.session_state[name], default[name]), most[name]) for name in PLACE}
+
+
+def _number(text: str, default: int) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS else default
+
+
+def _moved() -> None:
+    """Take up where the slider rests."""
+    st.session_state.update(zip(PLACE, map(str, st.session_state.microscope.at), strict=True))
