@@ -1,6 +1,6 @@
 // The policy under the microscope: one moment of a run, what was done then, and the update that followed, taken apart.
 
-import { DIMENSIONS, step } from "./cart_pole.js"
+import { DIMENSIONS } from "./cart_pole.js"
 import { createChart } from "./charts.js"
 import { element, select, write } from "./dom.js"
 import { createEpisodes, stateAt } from "./episodes.js"
@@ -9,7 +9,7 @@ import { createNetwork } from "./network.js"
 import { newest } from "./newest.js"
 import { createPlayer } from "./player.js"
 import { createPolicyMap } from "./policy_map.js"
-import { only, played, rollout } from "./played.js"
+import { alone, only, played, rollout } from "./played.js"
 import { createPushes } from "./pushes.js"
 import { createTimeBar } from "./time_bar.js"
 import { createUpdateTable } from "./update_table.js"
@@ -78,7 +78,7 @@ function questionsOf(microscope) {
     return update < microscope.told.updates ? fetched(microscope, { dissection: update, ...whose }) : null
   }
   return {
-    weigh: newest(weights, { show: (_, params) => think(microscope, params), fail }),
+    weigh: newest(weights, { show: (at, params) => think(microscope, at, params), fail }),
     takeApart: newest(apart, { show: (at, found) => take(microscope, at, found), fail }),
   }
 }
@@ -159,8 +159,9 @@ function keep({ setStateValue, time }) {
   setStateValue("at", [update, agent, episode])
 }
 
-function think(microscope, params) {
+function think(microscope, at, params) {
   microscope.network = createNetwork(params)
+  microscope.root.dataset.policy = at.update
   drawMap(microscope)
 }
 
@@ -171,10 +172,11 @@ function take(microscope, at, apart) {
   write(microscope.notice, apart ? "" : NO_UPDATE)
   microscope.apart.hidden = !apart
   const ofBatch = apart && told.kind === "cart_pole"
-  const others = createEpisodes((update, agent, frames) => fetched(microscope, { policy: update, agent: at.agent, ...(frames && { frames: 1 }) }))
-  player.reset({ episodes: ofBatch ? only(played(apart, told)) : others, actions: told.actions })
+  const another = async () => alone(await fetched(microscope, { policy: at.update, agent: at.agent }), at.agent)
+  player.reset({ episodes: ofBatch ? only(played(apart, told)) : createEpisodes(another), actions: told.actions })
   player.play(at.update)
   if (apart) table.show(apart, told.actions)
+  microscope.root.dataset.apart = at.update
 }
 
 function atMoment(microscope, entry, moment) {
@@ -190,9 +192,8 @@ function atMoment(microscope, entry, moment) {
 function drawMap({ map, axes, network, path, moment, pushes }) {
   if (!network || !path.length) return
   const at = Math.min(moment, path.length - 1)
-  const arrows = (state, action) => step(state, action, pushes.physics)
   const fixed = axes.follow.checked ? path[at] : NOTHING
-  map.show({ network, axes: axes.chosen.map(({ value }) => Number(value)), fixed, path, at, arrows })
+  map.show({ network, axes: axes.chosen.map(({ value }) => Number(value)), fixed, path, at, arrows: pushes.dynamics })
 }
 
 // Returns the state on the stage; where that ends an episode, it is the one before it.
@@ -203,7 +204,7 @@ function present({ path, moment }) {
 // Plays on from a state, by the policy of this moment.
 function playFrom({ network, player, pushes, time, told }, state) {
   if (!network || !state) return
-  const episode = rollout(network, state, { ...told, ...time.at }, pushes.physics)
+  const episode = rollout(network, state, { ...told, ...time.at }, pushes.dynamics)
   player.reset({ episodes: only(episode), actions: told.actions })
   player.play(episode.update)
 }

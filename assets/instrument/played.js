@@ -1,6 +1,6 @@
 // Episodes that the browser makes by itself: those that an update learned from, and those that go on from a picked state.
 
-import { CART_POLE, failed, step } from "./cart_pole.js"
+import { failed, step } from "./cart_pole.js"
 
 const CERTAIN = 65535 // the integer that stands for a probability of one, as in episodes.js
 const STEP_MS = 20
@@ -17,15 +17,16 @@ export function played({ update, agent, observations, steps }, told) {
   return episode({ update, agent, env_id: told.env_id, ofBatch: true }, [...observations, last], right, returned)
 }
 
-// Plays an episode from a state by a policy: its actions are drawn, as in training.
-export function rollout(network, state, { update, agent, env_id, limit }, physics = CART_POLE) {
+// Plays an episode from a state by a policy, whose actions are drawn, as in training; `dynamics` say where each leads.
+export function rollout(network, state, { update, agent, env_id, limit, for_failure }, dynamics) {
   const [states, right] = [[state], []]
   while (right.length < limit && !failed(states.at(-1))) {
     const chance = network.probabilities(states.at(-1))[RIGHT]
     right.push(chance)
-    states.push(step(states.at(-1), Number(Math.random() < chance), physics))
+    states.push(dynamics(states.at(-1), Number(Math.random() < chance)))
   }
-  return episode({ update, agent, env_id, ofBatch: false }, states, right, right.length)
+  const returned = for_failure ? -Number(failed(states.at(-1))) : right.length
+  return episode({ update, agent, env_id, ofBatch: false }, states, right, returned)
 }
 
 function episode({ update, agent, env_id, ofBatch }, states, right, returned) {
@@ -34,6 +35,12 @@ function episode({ update, agent, env_id, ofBatch }, states, right, returned) {
     probs: Float64Array.from(right, (chance) => CERTAIN * chance),
   }
   return { kind: "cart_pole", update, env_id, num_agents: 1, roles: { median: agent }, step_ms: STEP_MS, episodes: [entry] }
+}
+
+// Returns an episode of which only one agent's is to be seen.
+export function alone(episode, agent) {
+  const mine = episode.episodes.filter((entry) => entry.agent === agent)
+  return { ...episode, num_agents: 1, roles: { median: agent }, episodes: mine.length ? mine : episode.episodes }
 }
 
 // Returns what a player asks for episodes, of which there is one.

@@ -1,6 +1,6 @@
 // Pushes the pole, and makes cart and pole others than those that the policy was trained with.
 
-import { CART_POLE } from "./cart_pole.js"
+import { CART_POLE, step } from "./cart_pole.js"
 import { element, write } from "./dom.js"
 
 const PUSH = 1 // rad/s that a push adds to the pole's angular velocity
@@ -13,15 +13,20 @@ const KNOBS = { // what each is called, its unit, and between what it may be
 }
 
 // Returns the controls under `root`: `onPush` is called with what a push adds to the angular velocity, `onChange` when
-// `physics` has become another.
+// `dynamics`, what a state and an action lead to, have become others.
 export function createPushes(root, { onPush, onChange }) {
-  const pushes = { physics: { ...CART_POLE } }
+  const pushes = { physics: { ...CART_POLE }, dynamics: step }
+  const renew = () => {
+    const physics = { ...pushes.physics }
+    pushes.dynamics = (state, action) => step(state, action, physics)
+    onChange()
+  }
   const button = (text, name, onclick) => Object.assign(element("button", "lab-player-button", { type: "button", "aria-label": name }, text), { onclick })
-  const knobs = Object.keys(KNOBS).map((name) => knob(pushes, name, onChange))
+  const knobs = Object.keys(KNOBS).map((name) => knob(pushes, name, renew))
   const back = button("As in training", "Cart and pole as in training", () => {
     Object.assign(pushes.physics, CART_POLE)
     for (const { show } of knobs) show()
-    onChange()
+    renew()
   })
   const node = element("div", "lab-pushes", {},
     element("span", "", {}, "Push the pole"),
@@ -29,7 +34,13 @@ export function createPushes(root, { onPush, onChange }) {
     element("details", "", {}, element("summary", "", {}, "Other physics"), ...knobs.map(({ label }) => label), back),
   )
   root.append(node)
-  return { physics: pushes.physics, node, destroy: () => node.remove() }
+  return {
+    node,
+    get dynamics() {
+      return pushes.dynamics
+    },
+    destroy: () => node.remove(),
+  }
 }
 
 function knob({ physics }, name, onChange) {

@@ -38,7 +38,7 @@ export function createTimeBar(root, { onMove, onRest }) {
 function offer(bar, told) {
   const { slider, whose, selects } = bar
   slider.max = told.updates
-  if (bar.of?.subject === told.subject) return
+  if (bar.of?.subject === told.subject) return label(bar)
   bar.of = told
   const numbered = (count, name) => Object.fromEntries(Array.from({ length: count }, (_, i) => [i, `${name} ${i}`]))
   const chosen = () => moved(bar) || bar.onRest()
@@ -57,11 +57,15 @@ function moment({ slider, selects }) {
 }
 
 function moved(bar) {
-  const { update } = moment(bar)
-  const text = `${update ? `after update ${update.toLocaleString("en")}` : "untrained"} of ${Number(bar.slider.max).toLocaleString("en")}`
-  write(bar.label, text)
-  bar.slider.setAttribute("aria-valuetext", text)
+  label(bar)
   bar.onMove(moment(bar))
+}
+
+function label({ slider, label }) {
+  const [update, last] = [slider.value, slider.max].map((text) => Number(text).toLocaleString("en"))
+  const text = update === "0" ? `untrained of ${last}` : `after update ${update} of ${last}`
+  write(label, text)
+  slider.setAttribute("aria-valuetext", text)
 }
 
 function start(bar) {

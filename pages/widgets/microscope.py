@@ -25,6 +25,7 @@ def microscope(run: lab.Run) -> None:
         "kind": spec.compiled,
         "env_id": run.config.env_id,
         "limit": spec.max_episode_steps,
+        "for_failure": bool(spec.env_kwargs.get("sutton_barto_reward")),  # what is paid, else for each step
         "updates": run.updates,
         "agents": run.config.num_agents,
         "episodes": run.config.episodes_per_update,

@@ -130,15 +130,20 @@ def dissection_at(store: Store, run_id: str, update: int, agent: int) -> "tuple[
         UnknownRun, ConfigError: as `policy_at`.
         NoPolicy: as there, or the update cannot be done exactly again.
     """
+    differs = NoPolicy(f"Update {update:,} of this run cannot be done exactly again here, so it is not taken apart.")
     stored = store.updates(run_id, list(ARRAYS), update, 1)
     with _again(store, run_id, update) as trainer:
         from pg_core.learning.dissection import dissect_next
+        from pg_core.learning.learners import TrainingError
 
         trainer.change(store.config_after(run_id, update + 1))  # what came into force in this very update
-        record, played, dissection = dissect_next(trainer, agent)
+        try:
+            record, played, dissection = dissect_next(trainer, agent)
+        except TrainingError as error:
+            raise differs from error
     same = _compared(Replay(update + 1, update), [record], stored).identical > update
     if not (same and np.array_equal(played.rewards[:, 0].sum(axis=0), record.episodic_returns[agent])):
-        raise NoPolicy(f"Update {update:,} of this run cannot be done exactly again here, so it is not taken apart.")
+        raise differs
     return record, played, dissection
 
 
