@@ -4,7 +4,7 @@ import { createChart, joined, whenDrawn } from "./charts.js"
 import { element, select, write } from "./dom.js"
 import { createEpisodes } from "./episodes.js"
 import { createFilmstrip } from "./filmstrip.js"
-import { keepFocus, oncePerDoubleClick, onStart, passOverMain, symbols, whenIdle } from "./page.js"
+import { keepFocus, oncePerDoubleClick, onStart, passOver, symbols, whenIdle } from "./page.js"
 import { createPlayer } from "./player.js"
 import { createNumbers, createStatus, createTable } from "./status.js"
 
@@ -45,12 +45,11 @@ function create(parentElement) {
   instrument.numbers = createNumbers(places.numbers)
   instrument.table = createTable(places.more, () => answer(instrument, "numbers=1"))
   instrument.sentence = element("p")
-  instrument.closer = element("a", "lab-closer", { hidden: "" }, "Under the microscope")
-  places.sentence.append(instrument.sentence, instrument.closer)
+  places.sentence.append(instrument.sentence)
   instrument.episodes = createEpisodes((...which) => episode(instrument, ...which))
-  instrument.player = createPlayer(places.stage, { episodes: instrument.episodes, actions: null, onLive: (live) => live && release(instrument), onMoment: () => aim(instrument) })
+  instrument.player = createPlayer(places.stage, { episodes: instrument.episodes, actions: null, closer: (update) => closer(instrument, update), onLive: (live) => live && release(instrument) })
   instrument.filmstrip = createFilmstrip(places.strip, { episodes: instrument.episodes, onPick: (update) => pick(instrument, update) })
-  instrument.stops = [symbols(), oncePerDoubleClick(), onStart(() => begin(instrument)), keepFocus(), passOverMain()]
+  instrument.stops = [symbols(), oncePerDoubleClick(), onStart(() => begin(instrument)), keepFocus(), passOver()]
   return instrument
 }
 
@@ -213,14 +212,10 @@ function refresh(instrument, token = null) {
   }))
 }
 
-// Has the link to the page of the policy lead to the one that is on the stage.
-function aim({ closer, places, told }) {
-  const [run] = told.subject?.split(" ") ?? []
-  const { update } = places.stage.dataset
-  const href = `policy?run=${run}&update=${update}`
-  if (update === undefined || closer.getAttribute("href") === href) return
-  closer.href = href
-  closer.hidden = !/^[0-9a-f]{32}$/.test(run)
+// Returns where the policy of an update is under the microscope, null of a run that has not begun.
+function closer({ told }, update) {
+  const [run] = told.subject.split(" ")
+  return /^[0-9a-f]{32}$/.test(run) ? `policy?run=${run}&update=${update}` : null
 }
 
 // Plays the policy of an update, null: the newest one; and puts the charts' cursor there.

@@ -45,11 +45,14 @@ export function keepFocus() {
   }
 }
 
-// The page scrolls by what is in it: it need not be a stop of its own before its first button.
-export function passOverMain() {
-  const main = document.querySelector("#stMain")
-  main.tabIndex = -1
-  return () => (main.tabIndex = 0)
+// Before the page's first button the keyboard need not stop at the page itself, which scrolls by what is in it, nor at the
+// link to where one is.
+export function passOver() {
+  const links = [...document.querySelectorAll("nav a")]
+  const here = links.find(({ href }) => href === location.origin + location.pathname)
+  const passed = [document.querySelector("#stMain"), here].filter(Boolean)
+  for (const node of passed) node.tabIndex = -1
+  return () => passed.forEach((node) => (node.tabIndex = 0))
 }
 
 // A symbol of the formula finds its control: it is lit, and on a phone, which shows one at a time, it is the one.

@@ -16,12 +16,13 @@ const NOTHING = { newest: null, kept: [], every: false }
 const FAILED = "The episode could not be fetched."
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [1_000, 32_000] // after a failure, twice as long each time
 
-// Returns a player under `root`. `actions` names the environment's actions, null where they have no names; `onLive` is
-// called when the player begins or ceases to follow, `onMoment` with what is on the stage and with the moment it is at.
-export function createPlayer(root, { episodes, actions = null, onLive = () => null, onMoment = () => null }) {
+// Returns a player under `root`. `actions` names the environment's actions, null where they have no names; `closer` says
+// where an update's policy can be looked at more closely; `onLive` is called when the player begins or ceases to follow,
+// `onMoment` with what is on the stage and with the moment it is at.
+export function createPlayer(root, { episodes, actions = null, closer = () => null, onLive = () => null, onMoment = () => null }) {
   const reduced = matchMedia("(prefers-reduced-motion: reduce)")
   const player = {
-    root, episodes, actions, onLive, onMoment, reduced, parts: build(root),
+    root, episodes, actions, closer, onLive, onMoment, reduced, parts: build(root),
     offered: NOTHING,
     front: "median", frames: false, speed: 1, // as chosen
     on: null, // what is on the stage
@@ -159,6 +160,7 @@ function forget(player) {
   Object.assign(player, { offered: NOTHING, playing: player.playing || !player.reduced.matches })
   if (typeof player.front === "number") player.front = "median" // another run may have fewer agents
   delete player.root.dataset.update
+  link(player, null)
   refresh(player)
 }
 
@@ -210,9 +212,17 @@ function putOn(player, found) {
   else Object.assign(player, { moment: 0, played: 0, ended: false, still: !player.playing })
   if (player.still) player.moment = player.on.last
   if (!same) player.root.dataset.update = update
+  link(player, player.closer(update))
   say(player, "")
   describe(player)
   refresh(player)
+}
+
+// Has the link to the policy's page lead somewhere; null: nowhere, and nobody can follow it.
+function link({ parts }, href) {
+  if (href) parts.closer.href = href
+  else parts.closer.removeAttribute("href")
+  parts.closer.setAttribute("aria-disabled", !href)
 }
 
 // Returns the moment that is at the time step at which another view was; played to its end, a shorter one starts again.

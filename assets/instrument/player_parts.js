@@ -5,6 +5,7 @@ import { cell } from "./thought.js"
 
 const SPEEDS = [[0.25, "¼×"], [0.5, "½×"], [1, "1×"], [2, "2×"], [4, "4×"]]
 const KEYS = "Space plays and pauses, arrows step, Home and End jump, < and > change the speed"
+const CLOSER = "Under the microscope"
 export const ICONS = {
   previous: "M4 3h1.6v10H4zM13 3v10L6.4 8z",
   play: "M4 2.5v11l9-5.5z",
@@ -12,6 +13,7 @@ export const ICONS = {
   next: "M12 3h-1.6v10H12zM3 3v10l6.6-5z",
   film: "M1.5 2.5h13v11h-13zM3 4v1.6h1.5V4zm0 3.2v1.6h1.5V7.2zm0 3.2V12h1.5v-1.6zM11.5 4v1.6H13V4zm0 3.2v1.6H13V7.2z" +
     "m0 3.2V12H13v-1.6zM6 4v8h4V4z",
+  closer: "M7 2a5 5 0 1 0 2.9 9.1l3.6 3.5 1.1-1.1-3.5-3.6A5 5 0 0 0 7 2zm0 1.6a3.4 3.4 0 1 1 0 6.8 3.4 3.4 0 0 1 0-6.8z",
 }
 
 export function build(root) {
@@ -42,6 +44,7 @@ function buildControls() {
     speed,
     agent: picker("agent", "Agent in front"),
     film: button("Gymnasium's frames", icon("film")),
+    closer: element("a", "lab-player-button lab-player-closer", { role: "link", "aria-label": CLOSER, title: CLOSER }, icon("closer")),
     follow: button("Live", element("span", "lab-player-dot"), "Live"),
   }
 }

@@ -73,7 +73,7 @@ MUTATIONS = [
     ("learning.reinforce", '"reward_to_go": lambda: maths.discounted_returns', '"reward_to_go": lambda: maths.episode_returns', "reward_to_go"),
     ("learning.reinforce", "advantages = (returns - baseline) * mask", "advantages = (returns + baseline) * mask", "leave_one_out"),
     ("learning.reinforce", "where(hyper.normalize_advantages, maths", "where(~hyper.normalize_advantages, maths", "reinforce"),
-    ("learning.reinforce", "tf.cond(discounted, discount, lambda: advantages)", "tf.cond(discounted, lambda: advantages, discount)", "discounting"),
+    ("learning.reinforce", "tf.cond(discounted, discount, lambda: normalized)", "tf.cond(discounted, lambda: normalized, discount)", "discounting"),
     ("learning.reinforce", "hyper.gamma_t & _is", "~hyper.gamma_t & _is", "discounting"),
     ("learning.reinforce", '_is(hyper.reduction, "reduction", "step")', '_is(hyper.reduction, "reduction", "episode")', "surrogate_loss"),
     ("learning.reinforce", '"step_mean": lambda: maths.step_mean', '"step_mean": lambda: maths.batch_mean', "normalization"),
