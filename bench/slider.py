@@ -1,7 +1,7 @@
 """Measures in Chromium how long the Policy page takes to follow its slider: `python -m bench.slider`.
 
 A run of 500 updates, trained at full pace; the slider is set to updates in an order that nobody has asked for before.
-Noted are the milliseconds until the map has the policy of that update, and until stage and table have the update itself;
+Noted are the milliseconds until the map has the policy of that update, and until stage and table have the update;
 and the pictures of the stage that come late while it plays.
 """
 
