@@ -7,7 +7,7 @@ const ACTIVATIONS = {
 }
 const [EPSILON, LIMIT] = [1e-8, 10] // of observations that are normalised
 
-// Returns the network of `params`, as the server sends them (`in_numpy.to_json`). `outputs`, and `probabilities`, their
+// Returns the network of `params`, as the server sends them (`episodes.weights_to_json`). `outputs`, and `probabilities`, their
 // softmax, are of one observation. `outputsOver` and `probabilitiesOver` are of a grid `{axes, xs, ys, fixed, of}`: of
 // the output or action `of`, where the observation dimensions `axes` have each of `xs` and `ys`, and the others are as
 // in `fixed`; a Float32Array with a row for each y.

@@ -158,7 +158,7 @@ def weights(run_id: str, update: int, agent: int) -> Future[bytes]:
         agent: in [0, P-1].
 
     Returns:
-        A future of the bytes of a JSON object, see `in_numpy.to_json`, or of an EpisodeError.
+        A future of the bytes of a JSON object, see `episodes.weights_to_json`, or of an EpisodeError.
 
     Raises:
         LookupError: there is no such update or agent.

@@ -122,6 +122,18 @@ def to_json(
     return orjson.dumps(about | {"kind": "cart_pole", "step_ms": step_ms, "episodes": episodes})
 
 
+def weights_to_json(policy: Params, agent: int, activation: str) -> bytes:
+    """Return the policy of one agent as a JSON object: `activation`, and each array without the population axis.
+
+    Args:
+        policy: parameters of the population, the population axis first.
+        agent: in [0, P-1].
+        activation: as in `Config`.
+    """
+    arrays = {name: np.ascontiguousarray(array[agent]) for name, array in policy.items()}
+    return orjson.dumps({"activation": activation, **arrays}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
 def _numbers(episode: Episode) -> dict[str, Any]:
     largest = np.abs(episode.states).max(axis=0)
     scale = np.where(largest > 0, largest / 32767, 1)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import orjson
 
 from pg_core.config import Config
 from pg_core.environments import Array, EnvironmentSpec
@@ -153,9 +152,3 @@ def softmax(logits: Array) -> Array:
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
     probabilities: Array = exponentials / exponentials.sum(axis=-1, keepdims=True)
     return probabilities
-
-
-def to_json(params: Params, agent: int, activation: str) -> bytes:
-    """Return the policy of one agent as a JSON object: `activation`, and each array without the population axis."""
-    arrays = {name: np.ascontiguousarray(array[agent]) for name, array in params.items()}
-    return orjson.dumps({"activation": activation, **arrays}, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -3,7 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    WebSocketRoute,
+    expect,
+    sync_playwright,
+)
 
 from pg_core.runs.store.store import Store
 from tests.serving import Server, chromium
@@ -70,9 +78,9 @@ def open_page(context: BrowserContext, server: Server) -> Iterator[Open]:
     excuses: dict[Page, str] = {}
     routed, errors = [], []
 
-    def note(page: Page | None, text: str) -> None:
-        if excuses.get(page, "\0") not in text:
-            errors.append(text)
+    def note(told: ConsoleMessage) -> None:
+        if told.type == "error" and excuses.get(told.page, "\0") not in told.text:
+            errors.append(f"{told.text} {told.location['url']}")
 
     def follow(page: Page, followed: Callable[[bytes], Sequence[bytes]]) -> None:
         def send(server: WebSocketRoute, message: bytes) -> None:
@@ -104,7 +112,7 @@ def open_page(context: BrowserContext, server: Server) -> Iterator[Open]:
 
     told = {
         "weberror": lambda error: errors.append(str(error.error)),
-        "console": lambda told: note(told.page, told.text) if told.type == "error" else None,
+        "console": note,
         "requestfailed": lambda request: errors.append(request.url) if server.url not in request.url else None,
     }
     for event, listener in told.items():

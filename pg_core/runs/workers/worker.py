@@ -213,13 +213,13 @@ def _play(
         start = Config(**config or {})
         policy = in_numpy.initialize_policy(start, start.environment)
         return episodes.to_json(start, policy, 0, range(start.num_agents), **shown)
-    policy = _policy_at(store, trains, run_id, update)
-    return episodes.to_json(store.config_after(run_id, update), policy, update, store.ranking(run_id, update), **shown)
+    at, policy = store.config_after(run_id, update), _policy_at(store, trains, run_id, update)
+    return episodes.to_json(at, policy, update, store.ranking(run_id, update), **shown)
 
 
 def _policy(store: Store, trains: bool, run_id: str, update: int, agent: int) -> bytes:
     config, policy = store.config_after(run_id, update), _policy_at(store, trains, run_id, update)
-    return in_numpy.to_json(policy, agent, config.activation)
+    return episodes.weights_to_json(policy, agent, config.activation)
 
 
 def _policy_at(store: Store, trains: bool, run_id: str, update: int) -> dict[str, Any]:

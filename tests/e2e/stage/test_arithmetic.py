@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from pg_core.environments import Array
+from pg_core.learning import episodes
 from pg_core.policies import in_numpy
 from tests.e2e.stage.conftest import Assets
 
@@ -39,7 +40,7 @@ def policy(rng: np.random.Generator, sizes: list[int], **more: Any) -> dict[str,
 
 def in_browser(page: Page, params: dict[str, Array], activation: str, observations: Array, of: int) -> list[Array]:
     """Return outputs and probabilities, at observations and over a grid whose other dimensions are the first one's."""
-    sent = orjson.loads(in_numpy.to_json(params, 0, activation))
+    sent = orjson.loads(episodes.weights_to_json(params, 0, activation))
     found = page.evaluate(
         """async ([params, observations, grid]) => {
             const { createNetwork } = await import("./instrument/network.js")
