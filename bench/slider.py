@@ -7,6 +7,7 @@ and the pictures of the stage that come late while it plays.
 
 import argparse
 import random
+import re
 import statistics
 import tempfile
 from pathlib import Path
@@ -52,7 +53,7 @@ def train(page: Page, url: str, folder: Path) -> str:
     """Train a run to its end; return its id."""
     page.goto(f"{url}/?{RUN}")
     page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Train", exact=True).click()
-    page.locator(".lab-state").get_by_text("finished", exact=True).wait_for()
+    page.locator(".lab-state").get_by_text(re.compile("^(solved|finished)$")).wait_for()
     return Store(folder).runs()[0].id
 
 
