@@ -45,7 +45,8 @@ def test_what_is_pressed_while_the_store_is_held_is_done(open_page: Open, store:
 def test_a_press_that_comes_from_a_page_that_was_left_does_not_clear_the_next_one(
     open_page: Open, store: Store
 ) -> None:
-    store.transition(store.create(Config(), "left"), ["queued"], state="stopped")
+    run = store.create(Config(), "left")
+    store.transition(run, ["queued"], state="stopped")
     pressed: list[bytes] = []
 
     def late(message: bytes) -> list[bytes]:
@@ -55,14 +56,14 @@ def test_a_press_that_comes_from_a_page_that_was_left_does_not_clear_the_next_on
             pressed.append(message)
         return pressed if pressed and not asked.fragment_id else []
 
-    page = open_page("runs", followed=late)
+    page = open_page(f"runs?run={run}", followed=late)
     page.get_by_test_id("stDataFrame").click(position={"x": 16, "y": 52})
     expect(page.locator(".st-key-actions")).to_be_visible()
     with contextlib.closing(sqlite3.connect(store.folder / "lab.db", isolation_level=None)) as holder:
-        holder.execute("BEGIN EXCLUSIVE")  # the next page is being made for as long as nobody may write or read
+        holder.execute("BEGIN EXCLUSIVE")  # the next page, which reads the open run, is being made as long
         page.get_by_role("link", name="Train").click()
         page.wait_for_selector("[data-testid=stApp][data-test-script-state=running]")
         holder.execute("COMMIT")
-    expect(button(page, "Train")).to_be_visible()
+    expect(button(page, "Resume")).to_be_visible()
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    expect(button(page, "Train")).to_be_visible()
+    expect(button(page, "Resume")).to_be_visible()
