@@ -27,6 +27,8 @@ FLAGS = (
 
 # Set before TensorFlow is imported: it reads them when it is loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Its products of a stack of matrices with one are wrong, or destroy memory, in TensorFlow 2.21: its issue 117700.
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
 _kept: Path | None = None  # where this process keeps programs
 _numbers: ContextVar[Iterator[int] | None] = ContextVar("numbers", default=None)

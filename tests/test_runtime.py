@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from pg_core import runtime
 
@@ -181,3 +183,8 @@ assert "keras" not in sys.modules and "TF_USE_LEGACY_KERAS" not in os.environ
 assert tf.keras.layers.Dense(3)(tf.ones((1, 2))).shape == (1, 3)
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_stacks_of_matrices_are_multiplied_with_one_matrix():
+    stack, one = np.ones((500, 1, 3, 64), np.float32), np.ones((64, 64), np.float32)
+    assert (tf.matmul(stack, one).numpy() == 64).all()

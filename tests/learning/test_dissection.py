@@ -18,6 +18,10 @@ KINDS = {
     "mean over steps, normalised": {"reduction": "step", "normalize_advantages": True},
     "a value network": {"baseline": "value"},
     "normalised observations": {"normalize_observations": True},
+    "wide layers": {"hidden_layers": (12, 10)},
+    "three actions, a wide layer": {"env_id": "Acrobot-v1", "hidden_layers": (16,), "activation": "silu"},
+    "a vector, wide layers": {"env_id": "Pendulum-v1", "hidden_layers": (12, 12), "learning_rate": 1e-3},
+    "no hidden layer": {"hidden_layers": ()},
 }
 
 

@@ -142,7 +142,7 @@ def dissection_at(store: Store, run_id: str, update: int, agent: int) -> "tuple[
         except TrainingError as error:
             raise differs from error
     same = _compared(Replay(update + 1, update), [record], stored).identical > update
-    if not (same and np.array_equal(played.rewards[:, 0].sum(axis=0), record.episodic_returns[agent])):
+    if not (same and np.array_equal(played.mask[:, 0].sum(axis=0), record.episodic_lengths[agent])):
         raise differs
     return record, played, dissection
 
