@@ -70,6 +70,13 @@ def dissect(
         hyper: hyperparameters in force, of that agent.
         choices: between how many options each choice is, if an action is made of several.
     """
+    steps = _traced_steps(before, after, played, hyper, choices)
+    return Dissection(*(np.asarray(each)[:, 0] for each in steps))
+
+
+def _steps(
+    before: State, after: Params, played: Trajectories, hyper: Hyperparameters, choices: Choices
+) -> tuple[tf.Tensor, ...]:
     seen, mask = as_seen(before.policy, played), played.mask
     credit, _ = assign_credit(before, seen, hyper)
     weights, bonus = credit.share * credit.weights, credit.share * hyper.ent_coef[:, None] * mask
@@ -83,7 +90,11 @@ def dissect(
     new, _ = _outputs_along(after, {}, seen, hyper, choices)
     log_probs = actor.log_probs, new.log_prob(seen.actions)
     steps = (*credit[1:], scores, *log_probs, -weights * actor.log_probs, shares)
-    return Dissection(*(np.asarray(each * (mask if each.shape.rank == 3 else 1))[:, 0] for each in steps))
+    return tuple(each * mask if each.shape.rank == 3 else each for each in steps)
+
+
+# Traced once for all updates of a run; else each would trace its slices anew.
+_traced_steps = tf.function(_steps, autograph=False)
 
 
 def _outputs_along(

@@ -13,14 +13,13 @@ from pg_core.runs.store.records import ARITHMETIC, Array, NoPolicy, Snapshot
 from pg_core.runs.store.rows import update_row
 from pg_core.runs.store.schema import ARRAYS, MEASURED_LATER
 from pg_core.runs.store.store import Store
+from pg_core.runs.workers.again import advance, again
 from pg_core.runs.workers.worker import prepare_tensorflow
 
 if TYPE_CHECKING:
     from pg_core.engines import Trajectories
     from pg_core.learning.dissection import Dissection
-    from pg_core.learning.trainer import Trainer, Update
-
-_Changes = deque[tuple[int, dict[str, Any]]]  # live values by the update from which on they were in force
+    from pg_core.learning.trainer import Update
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def compare(store: Store, run_id: str) -> Iterator[Replay]:
     try:
         trainer.compile()
         while replay.identical < replay.updates and not replay.arrays:
-            trained = _advance(trainer, changes, replay.identical, replay.updates)
+            trained = advance(trainer, changes, replay.identical, replay.updates)
             stored = store.updates(run_id, list(ARRAYS), replay.identical, len(trained))
             replay = _compared(replay, trained, stored)
             yield replay
@@ -100,7 +99,7 @@ def policy_at(store: Store, run_id: str, update: int) -> dict[str, Array]:
     """
     with contextlib.suppress(NoPolicy):
         return kept_policy(store, run_id, update)
-    with _again(store, run_id, update) as trainer:
+    with again(store, run_id, update) as trainer:
         return trainer.policy()
 
 
@@ -110,7 +109,7 @@ def snapshot_at(store: Store, run_id: str, update: int) -> Snapshot:
     Raises:
         UnknownRun, NoPolicy, ConfigError: as `policy_at`.
     """
-    with _again(store, run_id, update) as trainer:
+    with again(store, run_id, update) as trainer:
         return Snapshot(update, trainer.policy(), trainer.checkpoint())
 
 
@@ -132,7 +131,7 @@ def dissection_at(store: Store, run_id: str, update: int, agent: int) -> "tuple[
     """
     differs = NoPolicy(f"Update {update:,} of this run cannot be done exactly again here, so it is not taken apart.")
     stored = store.updates(run_id, list(ARRAYS), update, 1)
-    with _again(store, run_id, update) as trainer:
+    with again(store, run_id, update) as trainer:
         from pg_core.learning.dissection import dissect_next
         from pg_core.learning.learners import TrainingError
 
@@ -164,50 +163,12 @@ def estimators_at(store: Store, run_id: str, update: int, agent: int, batches: i
         UnknownRun, NoPolicy: as `policy_at`.
         ConfigError: as there, or so many batches do not fit into the memory that is free.
     """
-    with _again(store, run_id, update) as trainer:
+    with again(store, run_id, update) as trainer:
         from pg_core.learning import estimators
 
         trainer.change(store.config_after(run_id, update + 1))  # what comes into force with the next update
         found = estimators.compare(trainer.config, trainer.state, agent, update, batches)
         return estimators.to_json(trainer.config, agent, update, batches, found)
-
-
-@contextlib.contextmanager
-def _again(store: Store, run_id: str, update: int) -> "Iterator[Trainer]":
-    """Train a run again from the last checkpoint at or before `update` updates up to there."""
-    checkpoint, run = store.checkpoint(run_id, update), store.run(run_id)
-    if checkpoint is None or update > run.updates:
-        raise NoPolicy(f"`update` must be in [0, {run.updates}], of which a policy can be had, got {update}.")
-    done = int(checkpoint["update"])
-    if done < update and run.arithmetic != ARITHMETIC:
-        raise NoPolicy("An earlier lab trained this run: a policy that is not kept cannot be had exactly again.")
-    prepare_tensorflow(store.folder)
-    from pg_core.learning.trainer import Trainer
-
-    recorded = [(request.update, request.values) for request in store.requests(run_id) if request.update is not None]
-    changes = deque(change for change in recorded if change[0] >= done)
-    trainer = Trainer(store.config_after(run_id, done), checkpoint)
-    try:
-        while done < update and (trained := _advance(trainer, changes, done, update)):
-            done += len(trained)
-        if done < update:
-            raise NoPolicy(f"Training the run again ended after {done:,} updates, before update {update:,}.")
-        yield trainer
-    finally:
-        trainer.close()
-
-
-def _advance(trainer: "Trainer", changes: _Changes, done: int, updates: int) -> "list[Update]":
-    """Train up to the next change at most, with all changes before it in force; return nothing where training ends."""
-    from pg_core.learning.learners import TrainingError
-
-    while changes and changes[0][0] <= done:
-        trainer.change(trainer.config.changed(**changes.popleft()[1]))
-    until = min([updates, *(update for update, _ in changes)])
-    try:
-        return trainer.advance(until - done)
-    except TrainingError:  # the run has got beyond this update, so that is a difference like any other
-        return []
 
 
 def _compared(replay: Replay, trained: "Sequence[Update]", stored: Sequence[sa.Row[Any]]) -> Replay:

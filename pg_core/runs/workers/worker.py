@@ -150,7 +150,10 @@ def main(role: str) -> None:
     if role == "train" and inbox.empty():
         _warm_up()
     print(json.dumps({"ready": True}), file=answers)
+    ahead: Iterator[int] = iter(())
     while not leave.is_set():
+        while inbox.empty() and next(ahead, None):
+            pass
         message = inbox.get()
         if "train" in message:
             updates = work(store, message["train"], message["process"], leave)
@@ -164,6 +167,8 @@ def main(role: str) -> None:
             return
         if "ask" in message:
             _answer(store, message, answers, trains=role != "studio")
+        if "dissection" in message:
+            ahead = _ahead(store, **message["dissection"])
 
 
 def _listen(inbox: "queue.SimpleQueue[dict[str, Any]]", leave: Leave) -> None:
@@ -234,6 +239,14 @@ def _dissect(store: Store, run_id: str, update: int, agent: int, episode: int) -
 
     record, played, dissection = dissection_at(store, run_id, update, agent)
     return to_json(record, agent, played, dissection, episode)
+
+
+def _ahead(store: Store, run_id: str, update: int, **_: int) -> Iterator[int]:
+    """Train on from an update that was asked for, for who asks for the next ones; they are told of what goes wrong."""
+    from pg_core.runs.workers.again import ahead
+
+    with contextlib.suppress(Exception):
+        yield from ahead(store, run_id, update)
 
 
 def _compare_estimators(store: Store, **asked: Any) -> bytes:
