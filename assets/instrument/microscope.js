@@ -121,7 +121,9 @@ function receive(microscope, told) {
 }
 
 async function fetched({ told }, query) {
-  const found = await fetch(new URL(`${told.address}?${new URLSearchParams(query)}`, document.baseURI))
+  // Answers are kept by the browser, so what they are of is in the question: a run that was rewound has others.
+  const question = new URLSearchParams({ ...query, of: told.subject })
+  const found = await fetch(new URL(`${told.address}?${question}`, document.baseURI))
   if (!found.ok) throw new Error(FAILED)
   const content = await found.json()
   if (content.error) throw new Error(content.error)

@@ -1,6 +1,7 @@
 // One update, taken apart: the steps of an episode as a table, each with what it was given credit for.
 
-import { element, write } from "./dom.js"
+import { element } from "./dom.js"
+import { createRows } from "./rows.js"
 import { createShares } from "./shares.js"
 
 const COLUMNS = [ // what is in each, where it is derived, what it means
@@ -23,10 +24,10 @@ export function createUpdateTable(root, { onStep }) {
   const shares = createShares(root, { onStep })
   const [body, foot] = [element("tbody"), element("tfoot")]
   const role = { tabindex: "0", role: "region", "aria-label": "Steps of the episode" }
-  const scroller = element("div", "lab-update-scroll", role, element("table", "lab-update", {}, head(), body, foot))
+  const table = element("table", "lab-update", {}, head(), body, foot)
+  const scroller = element("div", "lab-update-scroll", role, table)
   root.append(scroller)
-  const view = { shares, body, foot, scroller, rows: [], length: 0, step: null }
-  body.onclick = ({ target }) => onStep([...body.rows].indexOf(target.closest("tr")))
+  const view = { shares, table, foot, rows: createRows(scroller, body, COLUMNS.length, { onPick: onStep }), length: 0 }
   return {
     show: (apart, actions) => fill(view, apart, actions),
     mark: (step) => mark(view, step),
@@ -45,20 +46,13 @@ function head() {
   return element("thead", "", {}, element("tr", "", {}, ...cells))
 }
 
-// Writes the numbers into rows that stay: only those that are missing are made, those too many go.
 function fill(view, apart, actions) {
-  const { body, rows, shares } = view
-  const { length } = apart.steps.rewards
-  while (rows.length < length) {
-    const cells = COLUMNS.map(() => element("td"))
-    rows.push({ row: element("tr", "", {}, ...cells), cells })
-  }
-  if (view.length !== length) body.replaceChildren(...rows.slice(0, length).map(({ row }) => row))
-  view.length = length
-  for (let t = 0; t < length; t++) numbers(apart, t, actions).forEach((text, i) => write(rows[t].cells[i], text))
+  view.length = apart.steps.rewards.length
+  view.table.setAttribute("aria-rowcount", view.length + 1)
+  view.rows.show(view.length, (t) => numbers(apart, t, actions))
   view.foot.replaceChildren(...feet(apart))
+  view.shares.show(apart.steps)
   mark(view, null)
-  shares.show(apart.steps)
 }
 
 function numbers({ steps }, t, actions) {
@@ -95,19 +89,11 @@ function feet({ episode, sums, measured, steps }) {
   ].map((words) => element("tr", "", {}, element("td", "", { colspan: String(COLUMNS.length) }, words)))
 }
 
-// Marks a step, null: none; it is scrolled to where it can be seen between head and foot.
-function mark(view, step) {
-  const { rows, scroller, shares } = view
-  rows[view.step]?.row.removeAttribute("aria-current")
-  view.step = step !== null && step < view.length ? step : null
-  shares.mark(view.step)
-  if (view.step === null) return
-  const { row } = rows[view.step]
-  row.setAttribute("aria-current", "step")
-  const place = row.offsetTop - scroller.scrollTop
-  if (place < 2 * row.offsetHeight || place > scroller.clientHeight - 6 * row.offsetHeight) {
-    scroller.scrollTop = row.offsetTop - scroller.clientHeight / 2
-  }
+// Marks a step, null: none.
+function mark({ shares, rows, length }, step) {
+  const there = step !== null && step < length ? step : null
+  shares.mark(there)
+  rows.mark(there)
 }
 
 export function short(number) {

@@ -35,7 +35,7 @@ def slider(page: Page):
 
 
 def rows(page: Page):
-    return page.locator(".lab-update tbody tr")
+    return page.locator(".lab-update tr[aria-rowindex]")
 
 
 def foot(page: Page, words: str):
@@ -134,3 +134,17 @@ def test_it_is_accessible_in_each_look_and_nothing_sticks_out(open_page: Open, r
     page.get_by_text("Other physics").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert violations_in_each_look(page, "") == {}
+
+
+@pytest.mark.parametrize(
+    ("env_id", "more"), [("Acrobot-v1", "&hidden_layers=[16]"), ("Pendulum-v1", ""), ("FrozenLake-v1", "")]
+)
+def test_an_update_of_any_environment_is_taken_apart(open_page: Open, env_id: str, more: str) -> None:
+    page = open_page(f"?env_id={env_id}&pace=0&num_updates=2&num_agents=2&max_episode_steps=40{more}")
+    run = train(page)
+    expect(state(page, "finished")).to_be_visible()
+    page = open_page(f"policy?run={run}&update=1")
+    expect(rows(page).first).to_be_visible()
+    expect(foot(page, "share of ĝ")).to_have_count(2)
+    expect(page.locator(".lab-micro-notice")).to_be_empty()
+    expect(page.locator(".lab-micro-stage")).to_have_attribute("data-update", "1")
