@@ -1,5 +1,7 @@
 // A Plotly figure in a node of its own: Plotly.react redraws it in place, so zoom, pan and legend choices stay.
 
+import { createCursor } from "./cursor.js"
+
 const CONFIG = {
   displaylogo: false,
   showSendToCloud: false,
@@ -16,7 +18,7 @@ export function createChart(parent, { small = false, onClick = null } = {}) {
   node.setAttribute("role", "figure")
   parent.append(node)
   const chart = {
-    node, small, onClick, config: null, figure: null, cursor: null, room: null, drawing: false, stale: false, gone: false,
+    node, small, onClick, config: null, figure: null, cursor: null, x: null, room: null, drawing: false, stale: false, gone: false,
   }
   const observer = new ResizeObserver(() => draw(chart))
   observer.observe(node)
@@ -35,9 +37,9 @@ export function createChart(parent, { small = false, onClick = null } = {}) {
       node.dataset.known = "false"
     },
     mark(x) {
-      if (chart.cursor === x) return
-      chart.cursor = x
-      draw(chart)
+      if (chart.x === x) return
+      chart.x = x
+      chart.cursor?.mark(x)
     },
     destroy() {
       chart.gone = true
@@ -84,7 +86,8 @@ async function draw(chart) {
       await Plotly.react(chart.node, data, layout, chart.config)
       if (chart.gone) return
       chart.node.dataset.known = "true"
-      listen(chart)
+      chart.cursor ??= listen(chart)
+      chart.cursor.mark(chart.x)
       const { l, b } = chart.node._fullLayout._size
       chart.room = { of: roomFor(chart), l: Math.ceil(l), b: Math.ceil(b) }
     }
@@ -110,10 +113,9 @@ export function whenDrawn(call) {
   myTurn().then(call)
 }
 
-function listen(chart) {
-  if (!chart.onClick || chart.listens) return
-  chart.listens = true
-  chart.node.on("plotly_click", ({ points }) => chart.onClick(points[0].x))
+function listen({ node, onClick }) {
+  if (onClick) node.on("plotly_click", ({ points }) => onClick(points[0].x))
+  return createCursor(node)
 }
 
 // The camera of Plotly would take the page's colours, white on nothing where it is dark.
@@ -180,10 +182,6 @@ function styled(chart, theme = "st") {
   for (const name of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
     layout[name] = { ...axis, ...smaller, ...layout[name] }
   }
-  const cursor = {
-    type: "line", x0: chart.cursor, x1: chart.cursor, y0: 0, y1: 1, yref: "paper",
-    line: { color: variable("primary-color"), width: 1.5 },
-  }
   Object.assign(layout, {
     width: node.clientWidth,
     height: node.clientHeight,
@@ -191,7 +189,6 @@ function styled(chart, theme = "st") {
     paper_bgcolor: theme === "paper" ? colors.named.background : "rgba(0, 0, 0, 0)",
     plot_bgcolor: "rgba(0, 0, 0, 0)",
     margin: margins(chart, data),
-    shapes: [...(layout.shapes ?? []), ...(chart.cursor === null ? [] : [cursor])],
     legend: { orientation: "h", x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom", font: { size: 11 } },
     hoverlabel: { bgcolor: colors.named.background, bordercolor: alpha(text, 0.3), font: { family, color: text } },
     modebar: { bgcolor: "rgba(0, 0, 0, 0)", color: alpha(text, 0.6), activecolor: text },

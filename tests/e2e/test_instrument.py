@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from pg_core.config import Config
@@ -66,6 +66,10 @@ def test_at_the_default_pace_twenty_policies_are_seen_evenly_spread(open_page: O
     assert min(quarters) >= 3, (quarters, seen)
 
 
+def cursor(page: Page, chart: str) -> Locator:
+    return page.locator(f".lab-{chart} .lab-chart-cursor")
+
+
 def test_at_pace_one_every_policy_is_seen_and_the_filmstrip_plays_an_earlier_one(open_page: Open) -> None:
     page = open_page("?pace=1&num_updates=9", motion=True)
     expect(page.get_by_text("untrained · median agent")).to_be_visible()
@@ -77,12 +81,11 @@ def test_at_pace_one_every_policy_is_seen_and_the_filmstrip_plays_an_earlier_one
     strip = page.locator(".lab-strip")
     strip.get_by_role("button", name=re.compile("untrained")).click()
     expect(page.locator(".lab-stage")).to_have_attribute("data-update", "0")
-    cursors = "(name) => document.querySelector(`.lab-${name} .js-plotly-plot`).layout.shapes.length"
     for name in ("returns", "left", "right"):
-        page.wait_for_function(f"(name) => ({cursors})(name) === 1", arg=name)  # the cursor is there
+        expect(cursor(page, name)).to_be_visible()
     strip.get_by_role("button", name=re.compile("now")).click()
     expect(page.locator(".lab-stage")).to_have_attribute("data-update", "9")
-    page.wait_for_function(f"() => ({cursors})('returns') === 0")
+    expect(cursor(page, "returns")).to_be_hidden()
 
 
 @pytest.mark.alone

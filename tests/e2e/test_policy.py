@@ -148,3 +148,29 @@ def test_an_update_of_any_environment_is_taken_apart(open_page: Open, env_id: st
     expect(foot(page, "share of ĝ")).to_have_count(2)
     expect(page.locator(".lab-micro-notice")).to_be_empty()
     expect(page.locator(".lab-micro-stage")).to_have_attribute("data-update", "1")
+
+
+def test_the_cursor_on_the_curve_is_where_the_slider_is_and_a_click_moves_both(open_page: Open, run: str) -> None:
+    page = open_page(f"policy?run={run}&update=0")
+    curve = page.locator(".lab-micro-curve")
+    cursor, lines = curve.locator(".lab-chart-cursor"), curve.locator(".cartesianlayer")
+    expect(cursor).to_be_visible()
+    before, drawn = cursor.bounding_box()["x"], lines.inner_html()
+    slider(page).press("End")
+    page.wait_for_function(
+        "(x) => document.querySelector('.lab-micro-curve .lab-chart-cursor').getBoundingClientRect().x > x", arg=before
+    )
+    assert lines.inner_html() == drawn  # nothing else is drawn again
+    box = curve.locator(".nsewdrag").bounding_box()
+    x, y = page.evaluate(
+        """() => {
+            const { _fullLayout: { xaxis, yaxis }, _fullData } = document.querySelector(".lab-micro-curve .lab-chart")
+            const { x, y } = _fullData.find((trace) => trace.x.length === 6)
+            return [xaxis.d2p(x[2]), yaxis.d2p(y[2])]
+        }"""
+    )
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    curve.locator(".hoverlayer text").first.wait_for()
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.get_by_text(f"after update 3 of {UPDATES}")).to_be_visible()

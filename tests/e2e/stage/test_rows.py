@@ -18,7 +18,8 @@ def page(browser: Browser, server: Assets) -> Iterator[Page]:
     page.goto(server.url)
     page.wait_for_function("window.lab")
     page.evaluate("import('./instrument/rows.js').then(({ createRows }) => Object.assign(lab, { createRows }))")
-    page.add_style_tag(content="table { border-spacing: 0; } td { padding: 0; } tr { height: 20px; } thead { position: sticky; top: 0; }")
+    page.add_style_tag(content="table { border-spacing: 0; } td { padding: 0; } tr { height: 20px; }")
+    page.add_style_tag(content="thead { position: sticky; top: 0; }")
     yield page
     page.close()
 
