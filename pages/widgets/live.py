@@ -27,7 +27,7 @@ ROUTE = "lab/live"
 READ_SECONDS = 0.3  # for the updates of a very long run, each time
 MAX_ANSWERS = 32
 # What a question may have a number of.
-WHICH = "policy", "weights", "dissection", "estimators", "agent", "episode", "batches"
+WHICH = "policy", "weights", "dissection", "estimators", "agent", "episode", "batches", "value"
 PERIOD = 43_200  # seconds, for which a view has the same address; it ends with the next period
 # Such an answer never changes, and base64 is not worth compressing.
 KEPT = {"Cache-Control": "private, max-age=86400, immutable", "Content-Encoding": "identity"}
@@ -108,7 +108,7 @@ def _of_policies(shown: Shown, which: dict[str, int], frames: bool) -> Callable[
             subject = shown.run_id or Config.from_json(shown.start)
             return partial(lab.episode, subject, update, which.get("agent"), frames)
         case {"weights": update, "agent": agent} if shown.run_id:
-            return partial(lab.weights, shown.run_id, update, agent)
+            return partial(lab.weights, shown.run_id, update, agent, bool(which.get("value")))
         case {"estimators": update, "agent": agent, "batches": batches} if shown.run_id:
             return partial(lab.estimators, shown.run_id, update, agent, batches)
         case {"dissection": update, "agent": agent, "episode": episode} if shown.run_id:

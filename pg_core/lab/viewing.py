@@ -149,13 +149,14 @@ def _who_has(run_id: str, update: int) -> Callable[[dict[str, Any]], Future[Mapp
     return state.studio().ask if state.store().keeps(run_id, update) else state.prover().question
 
 
-def weights(run_id: str, update: int, agent: int) -> Future[bytes]:
-    """Have the parameters of one agent's policy found; return at once.
+def weights(run_id: str, update: int, agent: int, value: bool = False) -> Future[bytes]:
+    """Have the parameters of one agent's policy found, or of its value network; return at once.
 
     Args:
         run_id: of the run.
         update: number of updates done, in [0, updates of the run].
         agent: in [0, P-1].
+        value: of the network that learns the value of states; only checkpoints have it, else it is trained again.
 
     Returns:
         A future of the bytes of a JSON object, see `episodes.weights_to_json`, or of an EpisodeError.
@@ -166,9 +167,10 @@ def weights(run_id: str, update: int, agent: int) -> Future[bytes]:
     found = state.store().run(run_id)
     _check_bounds("update", update, found.updates)
     _check_bounds("agent", agent, found.config.num_agents - 1)
-    asked = {"policy": {"run_id": run_id, "update": update, "agent": agent}}
-    key = run_id, found.rewinds, update, agent
-    return state.seen(state.store(), "policy").get(key, lambda: _who_has(run_id, update)(asked))
+    asked = {"policy": {"run_id": run_id, "update": update, "agent": agent, "value": value}}
+    key = run_id, found.rewinds, update, agent, value
+    ask = state.prover().question if value else _who_has(run_id, update)
+    return state.seen(state.store(), "policy").get(key, lambda: ask(asked))
 
 
 def dissection(run_id: str, update: int, agent: int = 0, episode: int = 0) -> Future[bytes]:

@@ -217,9 +217,11 @@ def _play(
     return episodes.to_json(at, policy, update, store.ranking(run_id, update), **shown)
 
 
-def _policy(store: Store, trains: bool, run_id: str, update: int, agent: int) -> bytes:
-    config, policy = store.config_after(run_id, update), _policy_at(store, trains, run_id, update)
-    return episodes.weights_to_json(policy, agent, config.activation)
+def _policy(store: Store, trains: bool, run_id: str, update: int, agent: int, value: bool) -> bytes:
+    from pg_core.runs.workers.replay import value_at
+
+    networks = value_at(store, run_id, update) if value else _policy_at(store, trains, run_id, update)
+    return episodes.weights_to_json(networks, agent, store.config_after(run_id, update).activation)
 
 
 def _policy_at(store: Store, trains: bool, run_id: str, update: int) -> dict[str, Any]:
