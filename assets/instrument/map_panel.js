@@ -5,7 +5,9 @@ import { element, select } from "./dom.js"
 import { createPolicyMap } from "./policy_map.js"
 import { isValue, offered, quantityOf } from "./quantity.js"
 import { createRanges } from "./ranges.js"
+import { createStateMap } from "./state_map.js"
 
+const MOST_STATES = 1000 // that are shown, each with a place of its own
 const AXES = { cart_pole: [2, 3] } // θ and θ̇, at first
 const SAID = ["Horizontal axis of the map", "Vertical axis of the map"]
 
@@ -37,28 +39,34 @@ function begin(panel, told) {
   const isCartPole = told.kind === "cart_pole"
   panel.map?.destroy()
   root.replaceChildren()
-  Object.assign(panel, { told, scene: null, ranges: createRanges(isCartPole ? DIMENSIONS : told.dimensions) })
-  root.hidden = panel.ranges.dimensions.length < 2
+  Object.assign(panel, { told, map: null, scene: null, ranges: createRanges(isCartPole ? DIMENSIONS : told.dimensions) })
+  const isTabular = told.choices.length === 1 && told.states > 0 && told.states <= MOST_STATES
+  root.hidden = !isTabular && panel.ranges.dimensions.length < 2
   if (root.hidden) return
-  panel.controls = controlsOf(panel, isCartPole)
-  panel.map = createPolicyMap(root, { onPick: isCartPole ? onPick : null })
+  panel.controls = controlsOf(panel, isTabular, isCartPole)
+  panel.map = isTabular ? createStateMap(root, told) : createPolicyMap(root, { onPick: isCartPole ? onPick : null })
 }
 
-function controlsOf(panel, isCartPole) {
-  const { told, ranges, root } = panel
+function controlsOf(panel, isTabular, isCartPole) {
+  const { told, root } = panel
   const redraw = () => draw(panel)
   const what = select("What the map shows", offered(told), () => (isValue(what.value) ? panel.onValue() : redraw()))
-  what.value = told.choices.length ? told.action_size - 1 : 0
+  if (!isTabular) what.value = told.choices.length ? told.action_size - 1 : 0
+  const over = isTabular ? { nodes: [] } : axesOf(panel, isCartPole, redraw)
+  root.append(element("div", "lab-micro-axes", {}, what, ...over.nodes))
+  return { what, ...over }
+}
+
+function axesOf({ told, ranges }, isCartPole, onchange) {
   const axes = SAID.map((label, i) => {
-    const chosen = select(label, Object.fromEntries(ranges.dimensions.map(({ name }, i) => [i, name])), redraw)
+    const chosen = select(label, Object.fromEntries(ranges.dimensions.map(({ name }, i) => [i, name])), onchange)
     chosen.value = (AXES[told.kind] ?? [0, 1])[i]
     return chosen
   })
   const follow = element("input", "", { type: "checkbox" })
-  Object.assign(follow, { checked: !isCartPole, onchange: redraw })
-  const label = element("label", "", { title: "Else they are 0" }, follow, isCartPole ? " others as on stage" : " others as at the step")
-  root.append(element("div", "lab-micro-axes", {}, what, "over", ...axes, label))
-  return { what, axes, follow }
+  Object.assign(follow, { checked: !isCartPole, onchange })
+  const label = element("label", "", { title: "Else they are 0" }, follow, ` others as ${isCartPole ? "on stage" : "at the step"}`)
+  return { axes, follow, nodes: ["over", ...axes, label] }
 }
 
 function draw({ map, scene, controls, ranges, told }) {
@@ -66,6 +74,7 @@ function draw({ map, scene, controls, ranges, told }) {
   const { policy, value, path, at, arrows } = scene
   const { what, axes, follow } = controls
   if (isValue(what.value) && !value) return // it is on its way
+  if (!axes) return map.show({ policy, value: isValue(what.value) ? value : null, path, at })
   const { dimensions } = ranges
   const fixed = (follow.checked && path[at]) || dimensions.map(() => 0)
   map.show({

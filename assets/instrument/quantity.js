@@ -5,9 +5,11 @@ import { option, signed } from "./thought.js"
 const VALUE = "value"
 
 // Returns what there is to be shown, {key: words}, of policies with these `choices`, or vectors of so many numbers.
-export function offered({ choices, action_size: count, actions, has_value: hasValue }) {
+// Of states all probabilities are shown together.
+export function offered({ choices, action_size: count, actions, states, has_value: hasValue }) {
   const name = choices.length ? (k) => chanceOf(k, choices, actions) : (k) => meanOf(k, count)
-  const found = Object.fromEntries(Array.from({ length: count }, (_, k) => [k, name(k)]))
+  const each = Array.from({ length: count }, (_, k) => [k, name(k)])
+  const found = states ? { actions: "actions" } : Object.fromEntries(each)
   return hasValue ? { ...found, [VALUE]: "value V(s)" } : found
 }
 

@@ -15,7 +15,7 @@ export function createRanges(told) {
     // Widens what has no bounds to hold these observations.
     hold(observations) {
       for (const observation of observations) {
-        observation.forEach((value, i) => (seen[i] = [Math.min(seen[i][0], value), Math.max(seen[i][1], value)]))
+        seen.forEach(([low, high], i) => (seen[i] = [Math.min(low, observation[i]), Math.max(high, observation[i])]))
       }
       if (observations.length) ranges.dimensions = told.map((each, i) => ranged(each, seen[i]))
     },

@@ -79,3 +79,22 @@ def test_the_map_of_another_environment_is_accessible_in_each_look(
     settled(page, "")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert violations_in_each_look(page, "") == {}
+
+
+def test_a_policy_over_states_is_arrows_on_the_environments_map(
+    runs: dict[str, str], store: Store, open_page: Open
+) -> None:
+    run = trained(runs, store, open_page, "FrozenLake-v1", env_kwargs={"is_slippery": False})
+    page = open_page(f"policy?run={run}&update=1")
+    states = page.get_by_role("region", name="States")
+    expect(states.locator("td b")).to_have_text(list("SFFFFHFHFFFHHFFG"))
+    expect(states.locator("svg:not([hidden])")).to_have_count(11)  # four holes and the goal decide nothing
+    told = page.locator(".lab-map-told")
+    expect(told).to_have_text(re.compile(r"state 0: left 0\.\d\d · down 0\.\d\d · right 0\.\d\d · up 0\.\d\d"))
+    expect(states.locator("td").first).to_have_attribute("aria-current", "step")
+    page.get_by_label("What the map shows").focus()
+    page.keyboard.press("End")
+    expect(told).to_have_text(re.compile(r"state 0: V\(s\) \S+"))
+    expect(states.locator("td .lab-states-words").first).to_be_visible()
+    settled(page, "")
+    assert violations_in_each_look(page, "") == {}

@@ -83,3 +83,13 @@ def test_its_address_answers_what_can_be_known_of_policies_and_says_what_cannot(
     }.items():
         assert ask(address, query).json() == {"error": wanted}
     assert ask(address, "weights=one&agent=0").status_code == 400
+
+
+def test_it_tells_what_is_observed_and_whether_there_is_a_value(told: list[dict[str, Any]]) -> None:
+    page("policy.py", run=trained(1, env_id="Pendulum-v1", baseline="value"))
+    assert told[-1]["dimensions"][2] == {"name": "θ̇", "unit": "rad/s", "low": -8, "high": 8}
+    assert (told[-1]["choices"], told[-1]["action_size"], told[-1]["has_value"]) == ([], 1, True)
+    page("policy.py", run=trained(1, env_id="FrozenLake-v1"))
+    assert (told[-1]["dimensions"], told[-1]["states"]) == ([], 16)
+    assert (told[-1]["grid"], told[-1]["choices"]) == (["SFFF", "FHFH", "FFFH", "HFFG"], [4])
+    assert not told[-1]["has_value"]
