@@ -70,7 +70,7 @@ function partsOf(microscope) {
 function questionsOf(microscope) {
   const fail = (_, error) => complain(microscope, error)
   const weights = ({ update, agent }) => fetched(microscope, { weights: update, agent })
-  const value = ({ update, agent }) => fetched(microscope, { weights: update, agent, value: 1 })
+  const value = ({ update, agent }) => fetched(microscope, { value: update, agent })
   // The newest policy has no update yet: unless the browser can play it, it is shown where the last one's episode led.
   const apart = ({ update, ...whose }) => {
     const { updates, kind } = microscope.told

@@ -12,19 +12,21 @@ const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], Arro
 const KEYS = "Policy map: arrows move a cursor"
 const PICKS = ", Enter picks what is observed there"
 
-// Returns a map under `root`. `onPick` is called with the observation at a point; null: none can be picked.
-export function createPolicyMap(root, { onPick = null } = {}) {
+// Returns a map under `root`. `onPick` is called with the observation at a point; null: none can be picked. One that is
+// `small` has no axes and no cursor, and says nothing of the moment.
+export function createPolicyMap(root, { onPick = null, small = false } = {}) {
   const map = {
-    onPick, parts: build(root, onPick ? KEYS + PICKS : KEYS), ground: document.createElement("canvas"),
+    onPick, small, parts: build(root, onPick ? KEYS + PICKS : KEYS), ground: document.createElement("canvas"),
     look: null, plot: null, scene: null, cursor: null, // two values
-    drawn: [], field: null, // what the ground shows
+    drawn: [], field: null, often: "", // what the ground shows, and in words
   }
   const redraw = () => {
     look(map)
     if (map.scene) draw(map)
   }
   look(map)
-  listen(map)
+  if (small) map.parts.screen.replaceWith(map.parts.canvas)
+  else listen(map)
   const stop = onNewLook(map.parts.canvas, redraw)
   return {
     // Shows a quantity of quantity.js over the observation dimensions `axes` of `dimensions`, the others as in the
@@ -102,10 +104,10 @@ function pick({ scene, onPick }, values) {
 
 function draw(map) {
   const { look, scene, parts, ground } = map
-  map.plot = plotOf(look.size, shownBy(scene))
+  map.plot = plotOf(look.size, shownBy(scene), !map.small)
   renew(map)
   drawScene(parts.canvas, look, map.plot, ground, scene, map.cursor)
-  tell(map)
+  if (!map.small) tell(map)
 }
 
 // Returns the two dimensions of the map.
@@ -124,24 +126,32 @@ function renew(map) {
   drawGround(ground, look, plot, map.field, scene)
   parts.scale.style.background = `linear-gradient(to right, ${colorsOf(quantity, look.colors).join(", ")})`
   parts.scale.classList.toggle("lab-map-middle", quantity.level !== null)
+  name(map)
 }
 
-// Says in words what is seen.
-function tell({ parts, scene, cursor, field }) {
-  const { quantity, present } = scene
-  const { name, ends, level, more } = quantity
-  const shown = shownBy(scene)
-  const [across, up] = shown.map(({ name }) => name)
-  const valueAt = (observation) => signed(quantity.at(observation), 2)
+// Names what the ground shows: the ends of the scale, the axes, how much of the map is above the level.
+function name(map) {
+  const { parts, field, small, scene: { quantity: { name, ends, level } } } = map
+  const [across, up] = map.plot.dimensions.map(({ name }) => name)
   const [low, high] = ends ?? field.scale.map((value) => signed(value, 2))
   write(parts.low, low)
   write(parts.high, high)
   const share = () => `is above ${level} on ${Math.round(100 * shareAbove(field, level))} %`
-  const often = `${name} ${level === null ? `is from ${low} to ${high} on all` : share()} of the map`
-  parts.canvas.setAttribute("aria-label", `Policy over ${across} and ${up}: ${often}, and ${valueAt(present)} at the present state`)
+  const often = level === null ? `is from ${low} to ${high} on all` : share()
+  map.often = `Policy over ${across} and ${up}: ${name} ${often} of the map`
+  if (!small) return
+  parts.canvas.setAttribute("aria-label", map.often)
+  write(parts.told, `${across} to the right, ${up} upwards`)
+}
+
+// Says in words what is seen at the moment.
+function tell({ parts, scene, plot, cursor, often }) {
+  const { quantity, present } = scene
+  const valueAt = (observation) => signed(quantity.at(observation), 2)
+  parts.canvas.setAttribute("aria-label", `${often}, and ${valueAt(present)} at the present state`)
   parts.told.ariaLive = cursor ? "polite" : "off" // what plays is not read aloud
-  const there = () => `${placeOf(shown, cursor)}: ${name} ${valueAt(observationAt(scene, cursor))}`
-  write(parts.told, cursor ? there() : `${name} ${valueAt(present)}${more}`)
+  const there = () => `${placeOf(plot.dimensions, cursor)}: ${quantity.name} ${valueAt(observationAt(scene, cursor))}`
+  write(parts.told, cursor ? there() : `${quantity.name} ${valueAt(present)}${quantity.more}`)
 }
 
 function placeOf(shown, values) {

@@ -54,7 +54,7 @@ export function drawGround(canvas, look, plot, field, scene) {
   if (level !== null) stroke(pen, boundary(plot, field.values, level), colors.text, 1.75)
   else for (const share of QUARTERS) stroke(pen, boundary(plot, field.values, within(share, field.scale)), colors.text, 1, 0.5)
   pen.restore()
-  drawAxes(pen, plot, colors)
+  if (plot.hasAxes) drawAxes(pen, plot, colors)
 }
 
 // Draws the ground as it was drawn before, and over it the path, the present state and the cursor.
@@ -184,10 +184,12 @@ function trail(pen, points, { text, back }) {
   }
 }
 
-// Marks the present state, at the edge if it is beyond.
-function dot(pen, { left, top, right, bottom }, [x, y], { text, back }) {
+// Marks the present state, at the edge if it is beyond; where no margin is, it is seen whole there, too.
+function dot(pen, { left, top, right, bottom, hasAxes }, [x, y], { text, back }) {
+  const inside = hasAxes ? 0 : DOT + 1
+  const within = (low, value, high) => Math.max(low + inside, Math.min(value, high - inside))
   pen.beginPath()
-  pen.arc(Math.max(left, Math.min(x, right)), Math.max(top, Math.min(y, bottom)), DOT, 0, 2 * Math.PI)
+  pen.arc(within(left, x, right), within(top, y, bottom), DOT, 0, 2 * Math.PI)
   Object.assign(pen, { fillStyle: text, strokeStyle: back, lineWidth: 2 })
   pen.stroke()
   pen.fill()

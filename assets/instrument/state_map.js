@@ -131,7 +131,8 @@ function mark(map, state) {
     spots[state].node.setAttribute("aria-current", "step")
     const { offsetTop } = spots[state].node
     const { scrollTop, clientHeight } = screen
-    if (offsetTop < scrollTop + HEAD || offsetTop > scrollTop + clientHeight - HEAD) screen.scrollTop = offsetTop - clientHeight / 2
+    const isSeen = offsetTop >= scrollTop + HEAD && offsetTop <= scrollTop + clientHeight - HEAD
+    if (!isSeen) screen.scrollTop = offsetTop - clientHeight / 2
   }
   const done = chances[state].map((chance, k) => `${names[k]} ${signed(chance, 2)}`).join(" · ")
   write(head, `state ${state}: ${values ? `V(s) ${short(values[state])}` : done}`)

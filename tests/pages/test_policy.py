@@ -76,7 +76,7 @@ def test_its_address_answers_what_can_be_known_of_policies_and_says_what_cannot(
     for query, wanted in {
         "weights=41&agent=0": "`update` must be in [0, 40], got 41.",
         "weights=0&agent=3": "`agent` must be in [0, 2], got 3.",
-        "weights=0&agent=3&value=1": "`agent` must be in [0, 2], got 3.",
+        "value=0&agent=3": "`agent` must be in [0, 2], got 3.",
         "dissection=40&agent=0&episode=0": "`update` must be in [0, 39], got 40.",
         "dissection=0&agent=0&episode=2": "`episode` must be in [0, 1], got 2.",
         "estimators=0&agent=0&batches=7": "`batches` must be in [8, 256], got 7.",
