@@ -2,16 +2,18 @@
 
 const MARGIN = { left: 46, right: 12, top: 20, bottom: 36 } // CSS pixels around the plot
 
-// Returns where the plot lies on a canvas: `x` and `y` place a value of each dimension, `at` returns the values at a
+const NO_MARGIN = { left: 0, right: 0, top: 0, bottom: 0 }
+
+// Returns where the plot lies on a canvas, all over it where there are to be no axes: `x` and `y` place a value of each dimension, `at` returns the values at a
 // point, `holds` whether it is on the plot.
-export function plotOf([width, height], [across, up]) {
-  const { left, top } = MARGIN
-  const right = Math.max(left + 1, width - MARGIN.right)
-  const bottom = Math.max(top + 1, height - MARGIN.bottom)
+export function plotOf([width, height], [across, up], hasAxes = true) {
+  const { left, top, ...margin } = hasAxes ? MARGIN : NO_MARGIN
+  const right = Math.max(left + 1, width - margin.right)
+  const bottom = Math.max(top + 1, height - margin.bottom)
   const share = (value, { low, high }) => (value - low) / (high - low)
   const within = (share, { low, high }) => low + share * (high - low)
   return {
-    left, top, right, bottom, width: right - left, height: bottom - top, dimensions: [across, up],
+    hasAxes, left, top, right, bottom, width: right - left, height: bottom - top, dimensions: [across, up],
     x: (value) => left + (right - left) * share(value, across),
     y: (value) => bottom - (bottom - top) * share(value, up),
     at: ([x, y]) => [within((x - left) / (right - left), across), within((bottom - y) / (bottom - top), up)],

@@ -6,6 +6,7 @@ import { createEpisodes } from "./episodes.js"
 import { createFilmstrip } from "./filmstrip.js"
 import { keepFocus, oncePerDoubleClick, onStart, passOver, symbols, whenIdle } from "./page.js"
 import { createPlayer } from "./player.js"
+import { createSmallMap } from "./small_map.js"
 import { createNumbers, createStatus, createTable } from "./status.js"
 
 const LATE_MS = 10_000 // that an answer may take, of a connection that has died unnoticed
@@ -26,16 +27,16 @@ export function unmount(parentElement) {
   instruments.delete(parentElement)
   instrument.gone = true
   clearTimeout(instrument.timer)
-  for (const part of [...Object.values(instrument.charts), instrument.player, instrument.filmstrip]) part.destroy()
+  for (const part of [...Object.values(instrument.charts), instrument.player, instrument.filmstrip, instrument.small]) part.destroy()
   for (const stop of instrument.stops) stop()
   instrument.root.remove()
 }
 
 function create(parentElement) {
   const place = (name) => element("div", `lab-${name}`)
-  const places = Object.fromEntries(["status", "stage", "sentence", "strip", "returns", "left", "right", "numbers", "more"].map((name) => [name, place(name)]))
-  const { status, stage, sentence, ...others } = places
-  const root = element("div", "lab-instrument", {}, status, element("div", "lab-side", {}, stage, sentence), ...Object.values(others))
+  const places = Object.fromEntries(["status", "stage", "sentence", "small", "strip", "returns", "left", "right", "numbers", "more"].map((name) => [name, place(name)]))
+  const { status, stage, sentence, small, ...others } = places
+  const root = element("div", "lab-instrument", {}, status, element("div", "lab-side", {}, stage, sentence, small), ...Object.values(others))
   parentElement.append(root)
   const instrument = {
     root, places, told: { address: null }, version: "", rows: null, cursor: null, asking: false, timer: 0, gone: false,
@@ -47,7 +48,11 @@ function create(parentElement) {
   instrument.sentence = element("p")
   places.sentence.append(instrument.sentence)
   instrument.episodes = createEpisodes((...which) => episode(instrument, ...which))
-  instrument.player = createPlayer(places.stage, { episodes: instrument.episodes, actions: null, closer: (update) => closer(instrument, update), onLive: (live) => live && release(instrument) })
+  instrument.small = createSmallMap(small, (update, agent) => weights(instrument, update, agent))
+  instrument.player = createPlayer(places.stage, {
+    episodes: instrument.episodes, closer: (update) => closer(instrument, update),
+    onLive: (live) => live && release(instrument), onMoment: (...at) => instrument.small.at(...at, instrument.told.subject),
+  })
   instrument.filmstrip = createFilmstrip(places.strip, { episodes: instrument.episodes, onPick: (update) => pick(instrument, update) })
   instrument.stops = [symbols(), oncePerDoubleClick(), onStart(() => begin(instrument)), keepFocus(), passOver()]
   return instrument
@@ -59,7 +64,9 @@ function receive(instrument, told) {
   instrument.told = told
   if (!instrument.selects.over) drawHeads(instrument)
   showView(instrument)
+  instrument.places.small.hidden = told.kind !== "cart_pole"
   if (told.subject !== before.subject) {
+    instrument.small.forget()
     instrument.episodes = createEpisodes((...which) => episode(instrument, ...which))
     instrument.player.reset({ episodes: instrument.episodes, actions: told.actions })
     instrument.filmstrip.reset({ episodes: instrument.episodes })
@@ -163,6 +170,10 @@ function episode(instrument, update, agent, frames) {
   if (agent !== null) query.set("agent", agent)
   if (frames) query.set("frames", 1)
   return answer(instrument, query)
+}
+
+function weights(instrument, update, agent) {
+  return answer(instrument, new URLSearchParams({ weights: update, agent, of: instrument.told.subject }))
 }
 
 // Shows news; returns the seconds until the next question, null if nothing more is to be expected.

@@ -1,14 +1,13 @@
 // The policy under the microscope: one moment of a run, what was done then, and the update that followed, taken apart.
 
-import { DIMENSIONS } from "./cart_pole.js"
 import { createChart } from "./charts.js"
-import { element, select, write } from "./dom.js"
+import { element, write } from "./dom.js"
 import { createEpisodes, stateAt } from "./episodes.js"
 import { createEstimators } from "./estimators.js"
+import { createMapPanel } from "./map_panel.js"
 import { createNetwork } from "./network.js"
 import { newest } from "./newest.js"
 import { createPlayer } from "./player.js"
-import { createPolicyMap } from "./policy_map.js"
 import { alone, only, played, rollout } from "./played.js"
 import { createPushes } from "./pushes.js"
 import { createTimeBar } from "./time_bar.js"
@@ -16,9 +15,7 @@ import { createUpdateTable } from "./update_table.js"
 
 const FAILED = "The lab did not answer: move the slider, or reload the page."
 const NO_UPDATE = "This is the newest policy: no update has followed it yet."
-const AXES = [2, 3] // θ and θ̇, at first
 const ANGULAR_VELOCITY = 3
-const NOTHING = DIMENSIONS.map(() => 0)
 
 const microscopes = new WeakMap() // parentElement → its microscope
 
@@ -45,7 +42,7 @@ function create(parentElement) {
   const [notice, apart] = [element("p", "lab-micro-notice", { role: "status" }), element("div")]
   places.table.append(notice, apart)
   const microscope = {
-    root, places, notice, apart, told: null, network: null, entry: null, path: [], moment: 0, rows: null,
+    root, places, notice, apart, told: null, network: null, value: null, entry: null, path: [], moment: 0, rows: null,
   }
   Object.assign(microscope, partsOf(microscope), questionsOf(microscope))
   return microscope
@@ -60,12 +57,11 @@ function partsOf(microscope) {
     pushes: createPushes(stage, {
       onPush: (more) => playFrom(microscope, pushed(more)), onChange: () => playFrom(microscope, present(microscope)),
     }),
-    axes: offerAxes(microscope),
-    map: createPolicyMap(map, {
-      dimensions: DIMENSIONS, actions: ["left", "right"], onPick: (state) => playFrom(microscope, state),
+    map: createMapPanel(map, {
+      onPick: (state) => playFrom(microscope, state), onValue: () => microscope.evaluate(microscope.time.at),
     }),
     curve: createChart(curve, { onClick: (x) => microscope.time.move({ update: updateAt(microscope.rows, x) }) }),
-    table: createUpdateTable(microscope.apart, { onStep: (step) => microscope.player.hold(step) }),
+    table: createUpdateTable(microscope.apart, { onStep: (step) => goTo(microscope, step) }),
     estimators: createEstimators(estimators, { ask: (batches) => fetched(microscope, measured(microscope, batches)) }),
   }
 }
@@ -74,10 +70,15 @@ function partsOf(microscope) {
 function questionsOf(microscope) {
   const fail = (_, error) => complain(microscope, error)
   const weights = ({ update, agent }) => fetched(microscope, { weights: update, agent })
+  const value = ({ update, agent }) => fetched(microscope, { value: update, agent })
+  // The newest policy has no update yet: unless the browser can play it, it is shown where the last one's episode led.
   const apart = ({ update, ...whose }) => {
-    return update < microscope.told.updates ? fetched(microscope, { dissection: update, ...whose }) : null
+    const { updates, kind } = microscope.told
+    if (update >= updates && kind === "cart_pole") return null
+    return fetched(microscope, { dissection: Math.min(update, updates - 1), ...whose })
   }
   return {
+    evaluate: newest(value, { show: (_, params) => evaluate(microscope, params), fail }),
     weigh: newest(weights, { show: (at, params) => think(microscope, at, params), fail }),
     takeApart: newest(apart, { show: (at, found) => take(microscope, at, found), fail }),
   }
@@ -92,29 +93,17 @@ function complain({ notice }, error) {
   write(notice, error.message || FAILED)
 }
 
-// Offers the two dimensions of the map.
-function offerAxes(microscope) {
-  const named = Object.fromEntries(DIMENSIONS.map(({ name }, i) => [i, name]))
-  const found = ["Horizontal axis of the map", "Vertical axis of the map"].map((label, i) => {
-    const chosen = select(label, named, () => drawMap(microscope))
-    chosen.value = AXES[i]
-    return chosen
-  })
-  const follow = element("input", "", { type: "checkbox" })
-  follow.onchange = () => drawMap(microscope)
-  const label = element("label", "", { title: "Else they are 0" }, follow, " others as on stage")
-  microscope.places.map.append(element("div", "lab-micro-axes", {}, "over", found[0], found[1], label))
-  return { chosen: found, follow }
-}
-
 // Takes what the page tells: which run, how long it is, and the first time where to begin.
 function receive(microscope, told) {
   const before = microscope.told
   microscope.told = told
-  // Of other environments only the pictures are known.
-  for (const node of [microscope.places.map, microscope.pushes.node]) node.hidden = told.kind !== "cart_pole"
+  microscope.pushes.node.hidden = told.kind !== "cart_pole" // of others only the pictures are known
+  microscope.map.of(told)
   microscope.time.of(told)
-  if (before?.subject !== told.subject) microscope.time.move(told.at)
+  if (before?.subject !== told.subject) {
+    Object.assign(microscope, { network: null, value: null, path: [] })
+    microscope.time.move(told.at)
+  }
   if (before?.subject !== told.subject || before.updates !== told.updates) {
     drawCurve(microscope).catch((error) => complain(microscope, error))
   }
@@ -151,6 +140,8 @@ function updateAt({ x, update }, at) {
 function go(microscope, at) {
   microscope.estimators.forget()
   microscope.weigh(at)
+  if (microscope.map.showsValue) microscope.evaluate(at)
+  else microscope.value = null
   microscope.takeApart(at)
   markCurve(microscope)
 }
@@ -162,15 +153,21 @@ function keep({ setStateValue, time }) {
 }
 
 function think(microscope, at, params) {
-  microscope.network = createNetwork(params)
+  microscope.network = createNetwork(params, microscope.told.choices)
   microscope.root.dataset.policy = at.update
+  drawMap(microscope)
+}
+
+function evaluate(microscope, params) {
+  microscope.value = createNetwork(params)
   drawMap(microscope)
 }
 
 // Shows an update's episode and its numbers; of the newest policy, which no update has followed, an episode as on the
 // Train page.
-function take(microscope, at, apart) {
+function take(microscope, at, found) {
   const { told, player, table } = microscope
+  const apart = at.update < told.updates ? found : null
   write(microscope.notice, apart ? "" : NO_UPDATE)
   microscope.apart.hidden = !apart
   const ofBatch = apart && told.kind === "cart_pole"
@@ -178,24 +175,42 @@ function take(microscope, at, apart) {
   player.reset({ episodes: ofBatch ? only(played(apart, told)) : createEpisodes(another), actions: told.actions })
   player.play(at.update)
   if (apart) table.show(apart, told.actions)
+  if (told.kind !== "cart_pole") {
+    follow(microscope, found.observations)
+    if (apart) table.mark(0)
+    drawMap(microscope)
+  }
   microscope.root.dataset.apart = at.update
 }
 
 function atMoment(microscope, entry, moment) {
-  if (entry !== microscope.entry) {
-    microscope.entry = entry
-    microscope.path = entry.states ? Array.from({ length: entry.length + 1 }, (_, t) => stateAt(entry, t)) : []
-  }
+  const isNew = entry !== microscope.entry
+  microscope.entry = entry
+  if (!entry.states) return // what a picture shows is not known
+  if (isNew) follow(microscope, Array.from({ length: entry.length + 1 }, (_, t) => stateAt(entry, t)))
   microscope.moment = moment
   microscope.table.mark(entry.ofBatch ? moment : null)
   drawMap(microscope)
 }
 
-function drawMap({ map, axes, network, path, moment, pushes }) {
-  if (!network || !path.length) return
-  const at = Math.min(moment, path.length - 1)
-  const fixed = axes.follow.checked ? path[at] : NOTHING
-  map.show({ network, axes: axes.chosen.map(({ value }) => Number(value)), fixed, path, at, arrows: pushes.dynamics })
+// Has the map follow the observations of an episode, from its start.
+function follow(microscope, path) {
+  Object.assign(microscope, { path, moment: 0 })
+  microscope.map.hold(path)
+}
+
+// Goes to a step of the update's episode: on the stage, or, where that shows another one's pictures, on the map alone.
+function goTo(microscope, step) {
+  if (microscope.told.kind === "cart_pole") return microscope.player.hold(step)
+  microscope.moment = step
+  microscope.table.mark(step)
+  drawMap(microscope)
+}
+
+function drawMap({ map, network: policy, value, path, moment, pushes, told }) {
+  if (!path.length) return
+  const arrows = told.kind === "cart_pole" ? pushes.dynamics : null
+  map.show({ policy, value, path, at: Math.min(moment, path.length - 1), arrows })
 }
 
 // Returns the state on the stage; where that ends an episode, it is the one before it.

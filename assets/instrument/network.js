@@ -7,20 +7,22 @@ const ACTIVATIONS = {
 }
 const [EPSILON, LIMIT] = [1e-8, 10] // of observations that are normalised
 
-// Returns the network of `params`, as the server sends them (`episodes.weights_to_json`). `outputs`, and `probabilities`, their
-// softmax, are of one observation. `outputsOver` and `probabilitiesOver` are of a grid `{axes, xs, ys, fixed, of}`: of
-// the output or action `of`, where the observation dimensions `axes` have each of `xs` and `ys`, and the others are as
-// in `fixed`; a Float32Array with a row for each y.
-export function createNetwork(params) {
+// Returns the network of `params`, as the server sends them (`episodes.weights_to_json`). `outputs`, and
+// `probabilities`, their softmax over the options of each of several `choices`, are of one observation. `outputsOver` and
+// `probabilitiesOver` are of a grid `{axes, xs, ys, fixed, of}`: of the output or action `of`, where the observation
+// dimensions `axes` have each of `xs` and `ys`, and the others are as in `fixed`; a Float32Array with a row for each y.
+export function createNetwork(params, choices = []) {
   const network = { layers: layersOf(params), activate: ACTIVATIONS[params.activation], see: sight(params) }
+  const rivals = rivalsOf(choices, network.layers.at(-1).sums.length)
   const at = (observation) => finish(network, affine(network.layers[0], observation.map(network.see)))
   return {
     gaussian: "log_std" in params,
+    spread: params.log_std?.flat().map(Math.exp), // σ of each component, the same at all observations
     count: network.layers.at(-1).sums.length, // of outputs
     outputs: (observation) => [...at(observation)],
-    probabilities: (observation) => [...at(observation)].map((_, k, outputs) => probability(outputs, k)),
+    probabilities: (observation) => [...at(observation)].map((_, k, outputs) => probability(outputs, k, rivals[k])),
     outputsOver: (grid) => over(network, grid, (outputs) => outputs[grid.of]),
-    probabilitiesOver: (grid) => over(network, grid, (outputs) => probability(outputs, grid.of)),
+    probabilitiesOver: (grid) => over(network, grid, (outputs) => probability(outputs, grid.of, rivals[grid.of])),
   }
 }
 
@@ -81,9 +83,16 @@ function over(network, { axes, xs, ys, fixed }, read) {
   return found
 }
 
+// Returns of each output between which two places those of the same choice are: by default there is one choice.
+function rivalsOf(choices, count) {
+  let from = 0
+  const found = choices.flatMap((options) => Array(options).fill([from, (from += options)]))
+  return found.length ? found : Array(count).fill([0, count])
+}
+
 // Returns exp zₖ / Σⱼ exp zⱼ.
-function probability(outputs, k) {
+function probability(outputs, k, [from, to]) {
   let sum = 0
-  for (const output of outputs) sum += Math.exp(output - outputs[k])
+  for (let j = from; j < to; j++) sum += Math.exp(outputs[j] - outputs[k])
   return 1 / sum
 }

@@ -18,7 +18,7 @@ const [FIRST_RETRY_MS, LAST_RETRY_MS] = [1_000, 32_000] // after a failure, twic
 
 // Returns a player under `root`. `actions` names the environment's actions, null where they have no names; `closer` says
 // where an update's policy can be looked at more closely; `onLive` is called when the player begins or ceases to follow,
-// `onMoment` with what is on the stage and with the moment it is at.
+// `onMoment` with what is on the stage, the moment it is at, and of which update it is.
 export function createPlayer(root, { episodes, actions = null, closer = () => null, onLive = () => null, onMoment = () => null }) {
   const reduced = matchMedia("(prefers-reduced-motion: reduce)")
   const player = {
@@ -286,7 +286,7 @@ function show(player) {
 
 // Draws the moment.
 function draw({ stage, on, moment, still, onMoment }) {
-  onMoment(on.entry, Math.floor(moment))
+  onMoment(on.entry, Math.floor(moment), on.update)
   stage.show({ episode: on.episode, front: on.film ? on.entry.agent : on.front, moment: Math.floor(moment), strobe: still })
 }
 

@@ -3,38 +3,38 @@
 import { plotOf } from "./axes.js"
 import { element, write } from "./dom.js"
 import { lookOf, mixed, onNewLook } from "./paper.js"
-import { drawGround, drawScene, fieldOf, observationAt, shareOf } from "./policy_picture.js"
+import { colorsOf, drawGround, drawScene, fieldOf, observationAt, shareAbove } from "./policy_picture.js"
 import { inUnits, signed } from "./thought.js"
 
 const STRENGTH = 0.65 // of the colours of certainty: what is drawn on them must be seen
 const NUDGE = 1 / 48 // of the map, for a press of an arrow
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] }
-const KEYS = "Policy map: arrows move a cursor, Enter picks what is observed there"
+const KEYS = "Policy map: arrows move a cursor"
+const PICKS = ", Enter picks what is observed there"
 
-// Returns a map under `root`. `dimensions` are those of observations, as in cart_pole.js; `actions` names the
-// environment's actions, null where they have no names; `onPick` is called with the observation at a point.
-export function createPolicyMap(root, { dimensions, actions = null, onPick = () => null }) {
+// Returns a map under `root`. `onPick` is called with the observation at a point; null: none can be picked. One that is
+// `small` has no axes and no cursor, and says nothing of the moment.
+export function createPolicyMap(root, { onPick = null, small = false } = {}) {
   const map = {
-    dimensions, actions, onPick, parts: build(root), ground: document.createElement("canvas"),
+    onPick, small, parts: build(root, onPick ? KEYS + PICKS : KEYS), ground: document.createElement("canvas"),
     look: null, plot: null, scene: null, cursor: null, // two values
-    drawn: [], share: 0, // of what the ground shows
+    drawn: [], field: null, often: "", // what the ground shows, and in words
   }
   const redraw = () => {
     look(map)
     if (map.scene) draw(map)
   }
   look(map)
-  listen(map)
+  if (small) map.parts.screen.replaceWith(map.parts.canvas)
+  else listen(map)
   const stop = onNewLook(map.parts.canvas, redraw)
   return {
-    // Shows a network of network.js over the observation dimensions `axes`, the others as in the observation `fixed`;
-    // an episode's observations `path`, of which number `at` is the present one; with `arrows`, the environment's
-    // step(observation, action), where that leads; and of several actions or components the one `of`.
-    show({ path = [], at = path.length - 1, arrows = null, of, ...scene }) {
-      const { network, axes, fixed } = scene
-      if (map.scene?.axes.some((axis, i) => axis !== axes[i])) map.cursor = null
-      const last = network.gaussian ? 0 : network.count - 1
-      map.scene = { ...scene, path, at, arrows, of: of ?? last, present: path[at] ?? fixed }
+    // Shows a quantity of quantity.js over the observation dimensions `axes` of `dimensions`, the others as in the
+    // observation `fixed`; an episode's observations `path`, of which number `at` is the present one; and with `arrows`,
+    // the environment's step(observation, action), where the policy `network` leads.
+    show({ path = [], at = path.length - 1, arrows = null, ...scene }) {
+      if (map.scene?.axes.some((axis, i) => axis !== scene.axes[i])) map.cursor = null
+      map.scene = { ...scene, path, at, arrows, present: path[at] ?? scene.fixed }
       draw(map)
     },
     destroy() {
@@ -44,9 +44,9 @@ export function createPolicyMap(root, { dimensions, actions = null, onPick = () 
   }
 }
 
-function build(root) {
+function build(root, keys) {
   const canvas = element("canvas", "lab-map-canvas", { role: "img", "aria-label": "No policy yet" })
-  const screen = element("div", "lab-map-screen", { tabindex: "0", role: "group", "aria-label": KEYS }, canvas)
+  const screen = element("div", "lab-map-screen", { tabindex: "0", role: "group", "aria-label": keys }, canvas)
   const [low, high, told] = [element("span"), element("span"), element("span", "lab-map-told")]
   const scale = element("span", "lab-map-scale")
   const key = element("span", "lab-map-key", {}, low, scale, high)
@@ -59,9 +59,8 @@ function look(map) {
   map.look = lookOf(map.parts.canvas)
   map.drawn = []
   const { colors } = map.look
-  colors.ends = colors.palette.slice(0, 2).map((color) => mixed(colors.back, color, STRENGTH))
-  const [low, high] = colors.ends
-  map.parts.scale.style.background = `linear-gradient(to right, ${low}, ${colors.back}, ${high})`
+  const [low, high] = colors.palette.slice(0, 2).map((color) => mixed(colors.back, color, STRENGTH))
+  colors.ends = { low, high, strength: STRENGTH }
 }
 
 function listen(map) {
@@ -100,54 +99,61 @@ function point(map, cursor) {
 }
 
 function pick({ scene, onPick }, values) {
-  if (values) onPick(observationAt(scene, values))
+  if (values) onPick?.(observationAt(scene, values))
 }
 
 function draw(map) {
   const { look, scene, parts, ground } = map
-  map.plot = plotOf(look.size, scene.axes.map((axis) => map.dimensions[axis]))
+  map.plot = plotOf(look.size, shownBy(scene), !map.small)
   renew(map)
   drawScene(parts.canvas, look, map.plot, ground, scene, map.cursor)
-  tell(map)
+  if (!map.small) tell(map)
+}
+
+// Returns the two dimensions of the map.
+function shownBy({ axes, dimensions }) {
+  return axes.map((axis) => dimensions[axis])
 }
 
 // Draws the ground, if it is to show anything else than it does.
 function renew(map) {
-  const { scene, look, plot, ground, drawn } = map
-  const { network, axes, arrows, of } = scene
-  const wanted = [network, arrows, of, ...axes, ...observationAt(scene, [0, 0])]
-  if (drawn.length && wanted.every((part, i) => part === drawn[i])) return
-  const field = fieldOf(scene, plot.dimensions)
-  drawGround(ground, look, plot, field, scene)
-  Object.assign(map, { drawn: wanted, share: shareOf(field) })
+  const { scene, look, plot, ground, drawn, parts } = map
+  const { quantity, network, axes, arrows } = scene
+  const bounds = plot.dimensions.flatMap(({ low, high }) => [low, high])
+  const wanted = [quantity.network, quantity.name, network, arrows, ...axes, ...bounds, ...observationAt(scene, [0, 0])]
+  if (drawn.length === wanted.length && wanted.every((part, i) => part === drawn[i])) return
+  Object.assign(map, { drawn: wanted, field: fieldOf(scene, plot.dimensions) })
+  drawGround(ground, look, plot, map.field, scene)
+  parts.scale.style.background = `linear-gradient(to right, ${colorsOf(quantity, look.colors).join(", ")})`
+  parts.scale.classList.toggle("lab-map-middle", quantity.level !== null)
+  name(map)
 }
 
-// Says in words what is seen.
-function tell({ actions, dimensions, parts, scene, cursor, share }) {
-  const shown = scene.axes.map((axis) => dimensions[axis])
-  const [across, up] = shown.map(({ name }) => name)
-  const [name, low, high, even] = wordsOf(scene, actions)
-  const now = valueAt(scene, scene.present)
+// Names what the ground shows: the ends of the scale, the axes, how much of the map is above the level.
+function name(map) {
+  const { parts, field, small, scene: { quantity: { name, ends, level } } } = map
+  const [across, up] = map.plot.dimensions.map(({ name }) => name)
+  const [low, high] = ends ?? field.scale.map((value) => signed(value, 2))
   write(parts.low, low)
   write(parts.high, high)
-  const often = `${name} is above ${even} on ${Math.round(100 * share)} % of the map`
-  parts.canvas.setAttribute("aria-label", `Policy over ${across} and ${up}: ${often}, and ${now} at the present state`)
+  const share = () => `is above ${level} on ${Math.round(100 * shareAbove(field, level))} %`
+  const often = level === null ? `is from ${low} to ${high} on all` : share()
+  map.often = `Policy over ${across} and ${up}: ${name} ${often} of the map`
+  if (!small) return
+  parts.canvas.setAttribute("aria-label", map.often)
+  write(parts.told, `${across} to the right, ${up} upwards`)
+}
+
+// Says in words what is seen at the moment.
+function tell({ parts, scene, plot, cursor, often }) {
+  const { quantity, present } = scene
+  const valueAt = (observation) => signed(quantity.at(observation), 2)
+  parts.canvas.setAttribute("aria-label", `${often}, and ${valueAt(present)} at the present state`)
   parts.told.ariaLive = cursor ? "polite" : "off" // what plays is not read aloud
-  const there = () => `${placeOf(shown, cursor)}: ${name} ${valueAt(scene, observationAt(scene, cursor))}`
-  write(parts.told, cursor ? there() : `${name} ${now}`)
+  const there = () => `${placeOf(plot.dimensions, cursor)}: ${quantity.name} ${valueAt(observationAt(scene, cursor))}`
+  write(parts.told, cursor ? there() : `${quantity.name} ${valueAt(present)}${quantity.more}`)
 }
 
 function placeOf(shown, values) {
-  return shown.map((each, i) => `${each.name} ${inUnits(values[i], each)} ${each.unit}`).join(", ")
-}
-
-function valueAt({ network: { gaussian, outputs, probabilities }, of }, observation) {
-  return signed((gaussian ? outputs : probabilities)(observation)[of], 2)
-}
-
-// Returns the name of what is shown, what its two ends are, and what is in the middle.
-function wordsOf({ network: { gaussian, count }, of }, actions) {
-  if (gaussian) return [count > 1 ? `mean a${of}` : "mean a", "−1", "1", 0]
-  const named = Array.from({ length: count }, (_, action) => actions?.[action] ?? `action ${action}`)
-  return [`π(${actions?.[of] ?? of})`, ...(count === 2 ? [named[1 - of], named[of]] : ["0", "1"]), 0.5]
+  return shown.map((each, i) => `${each.name} ${inUnits(values[i], each)} ${each.unit}`.trim()).join(", ")
 }

@@ -14,37 +14,47 @@ const CASING = 2.5 // of the background, around what must be seen on every colou
 const TRAIL = 25 // steps behind the present one that are drawn stronger
 
 const CELLS = 96 // across and up
-const EVEN = 0.5 // where both ways are as likely
-
+const QUARTERS = [0.25, 0.5, 0.75] // of a scale without a middle, where lines are drawn
 // Returns the observation at two values.
 export function observationAt({ fixed, axes }, values) {
   return fixed.map((value, i) => (axes.includes(i) ? values[axes.indexOf(i)] : value))
 }
 
-// Returns what the colours show, from 0 to 1, rows from the top: the probability of the action `of`, or the mean of a
-// Gaussian's component `of` between the ends of the action box.
-export function fieldOf({ network, axes, fixed, of }, [across, up]) {
+// Returns what the colours show, rows from the top: the quantity's numbers over the map, and of which scale they are.
+export function fieldOf({ quantity, axes, fixed }, [across, up]) {
   const along = (from, to) => Array.from({ length: CELLS }, (_, i) => from + ((to - from) * i) / (CELLS - 1))
-  const grid = { axes, fixed, of, xs: along(across.low, across.high), ys: along(up.high, up.low) }
-  return network.gaussian ? network.outputsOver(grid).map((mean) => (1 + mean) / 2) : network.probabilitiesOver(grid)
+  const values = quantity.over({ axes, fixed, xs: along(across.low, across.high), ys: along(up.high, up.low) })
+  return { values, scale: quantity.scale ?? extentOf(values) }
 }
 
-// Returns the share of the map on which the action is the likelier one.
-export function shareOf(field) {
-  return field.filter((value) => value > EVEN).length / field.length
+function extentOf(values) {
+  const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))]
+  return low < high ? [low, high] : [low - 0.5, high + 0.5]
+}
+
+// Returns the share of the map on which the numbers are above a level.
+export function shareAbove({ values }, level) {
+  return values.filter((value) => value > level).length / values.length
+}
+
+// Returns the colours of a scale, from its low end to its high one: a scale with a middle has a colour for each way.
+export function colorsOf({ level }, { back, ends, pole }) {
+  return level === null ? [back, mixed(back, pole, ends.strength)] : [ends.low, back, ends.high]
 }
 
 export function drawGround(canvas, look, plot, field, scene) {
   const { pen, dense, colors } = open(canvas, look)
   pen.setTransform(dense, 0, 0, dense, 0, 0)
-  drawColors(pen, plot, field, colors)
+  drawColors(pen, plot, field, colorsOf(scene.quantity, colors))
   pen.save()
   clip(pen, plot)
   stroke(pen, zeros(plot), colors.text, 1, 0.2)
   if (scene.arrows) stroke(pen, drift(plot, scene), colors.text, 1, 0.5)
-  stroke(pen, boundary(plot, field), colors.text, 1.75)
+  const { level } = scene.quantity
+  if (level !== null) stroke(pen, boundary(plot, field.values, level), colors.text, 1.75)
+  else for (const share of QUARTERS) stroke(pen, boundary(plot, field.values, within(share, field.scale)), colors.text, 1, 0.5)
   pen.restore()
-  drawAxes(pen, plot, colors)
+  if (plot.hasAxes) drawAxes(pen, plot, colors)
 }
 
 // Draws the ground as it was drawn before, and over it the path, the present state and the cursor.
@@ -62,25 +72,31 @@ export function drawScene(canvas, look, plot, ground, { axes, path, at, present 
   if (cursor) cross(pen, plot, cursor, colors)
 }
 
-function drawColors(pen, { left, top, width, height }, field, colors) {
-  const palette = paletteOf(colors)
+function drawColors(pen, { left, top, width, height }, { values, scale: [low, high] }, along) {
+  const palette = paletteOf(along)
   const cells = Object.assign(document.createElement("canvas"), { width: CELLS, height: CELLS })
   const image = new ImageData(CELLS, CELLS)
   const pixels = new Uint32Array(image.data.buffer)
-  field.forEach((value, i) => (pixels[i] = palette[Math.round(255 * Math.max(0, Math.min(value, 1)))]))
+  const place = (value) => Math.round(255 * Math.max(0, Math.min((value - low) / (high - low), 1)))
+  values.forEach((value, i) => (pixels[i] = palette[place(value)]))
   cells.getContext("2d").putImageData(image, 0, 0)
   // The middle of each outer cell lies on the edge of the plot.
   pen.drawImage(cells, 0.5, 0.5, CELLS - 1, CELLS - 1, left, top, width, height)
 }
 
-// Returns 256 colours, from that of the other way over the background to that of this way, as pixels.
-function paletteOf({ back, ends }) {
-  const [low, middle, high] = [ends[0], back, ends[1]].map(channels)
+// Returns 256 colours along these, evenly, as pixels.
+function paletteOf(along) {
+  const stops = along.map(channels)
   return Uint32Array.from({ length: 256 }, (_, i) => {
-    const [end, strength] = [i < 128 ? low : high, Math.abs(2 * i - 255) / 255]
-    const [red, green, blue] = middle.map((value, channel) => value + strength * (end[channel] - value))
+    const place = (i / 255) * (stops.length - 1)
+    const from = Math.min(Math.floor(place), stops.length - 2)
+    const [red, green, blue] = stops[from].map((value, channel) => within(place - from, [value, stops[from + 1][channel]]))
     return (255 << 24) | (blue << 16) | (green << 8) | red
   })
+}
+
+function within(share, [low, high]) {
+  return low + share * (high - low)
 }
 
 function clip(pen, { left, top, width, height }) {
@@ -105,10 +121,10 @@ function zeros(plot) {
   return path
 }
 
-function boundary({ left, top, width, height }, field) {
+function boundary({ left, top, width, height }, values, level) {
   const path = new Path2D()
   const [across, down] = [width / (CELLS - 1), height / (CELLS - 1)]
-  for (const [[x0, y0], [x1, y1]] of contour(field, CELLS, EVEN)) {
+  for (const [[x0, y0], [x1, y1]] of contour(values, CELLS, level)) {
     path.moveTo(left + across * x0, top + down * y0)
     path.lineTo(left + across * x1, top + down * y1)
   }
@@ -168,10 +184,12 @@ function trail(pen, points, { text, back }) {
   }
 }
 
-// Marks the present state, at the edge if it is beyond.
-function dot(pen, { left, top, right, bottom }, [x, y], { text, back }) {
+// Marks the present state, at the edge if it is beyond; where no margin is, it is seen whole there, too.
+function dot(pen, { left, top, right, bottom, hasAxes }, [x, y], { text, back }) {
+  const inside = hasAxes ? 0 : DOT + 1
+  const within = (low, value, high) => Math.max(low + inside, Math.min(value, high - inside))
   pen.beginPath()
-  pen.arc(Math.max(left, Math.min(x, right)), Math.max(top, Math.min(y, bottom)), DOT, 0, 2 * Math.PI)
+  pen.arc(within(left, x, right), within(top, y, bottom), DOT, 0, 2 * Math.PI)
   Object.assign(pen, { fillStyle: text, strokeStyle: back, lineWidth: 2 })
   pen.stroke()
   pen.fill()

@@ -60,7 +60,7 @@ function thoughts({ choices, thoughts }, actions) {
 }
 
 // Names the option at a place among those of all choices: the only choice's "action 2", the second's "a₁ = 2".
-function option(choices, place) {
+export function option(choices, place) {
   if (choices.length === 1) return `action ${place}`
   let choice = 0
   while (place >= choices[choice]) place -= choices[choice++]

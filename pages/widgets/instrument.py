@@ -92,6 +92,7 @@ def instrument(
         "panels": {name: measure.name for name, measure in figure.PANELS.items()},
         "meanings": {name: measure.meaning for name, measure in figure.PANELS.items()},
         "statements": {name: measure.statement for name, measure in figure.PANELS.items()},
+        "kind": config.environment.compiled if config else "",
         "actions": ACTIONS.get(config.env_id.rsplit("-v", 1)[0]) if config else None,
     }
     _instrument(key="instrument", data=orjson.dumps(told), on_view_change=on_view, on_stale_change=lambda: None)

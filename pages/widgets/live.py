@@ -27,7 +27,7 @@ ROUTE = "lab/live"
 READ_SECONDS = 0.3  # for the updates of a very long run, each time
 MAX_ANSWERS = 32
 # What a question may have a number of.
-WHICH = "policy", "weights", "dissection", "estimators", "agent", "episode", "batches"
+WHICH = "policy", "weights", "dissection", "estimators", "value", "agent", "episode", "batches"
 PERIOD = 43_200  # seconds, for which a view has the same address; it ends with the next period
 # Such an answer never changes, and base64 is not worth compressing.
 KEPT = {"Cache-Control": "private, max-age=86400, immutable", "Content-Encoding": "identity"}
@@ -105,15 +105,20 @@ def _of_policies(shown: Shown, which: dict[str, int], frames: bool) -> Callable[
     """Return what asks for an episode, parameters, an update taken apart, or estimators; None for all else."""
     match which:
         case {"policy": update}:
-            subject = shown.run_id or Config.from_json(shown.start)
-            return partial(lab.episode, subject, update, which.get("agent"), frames)
-        case {"weights": update, "agent": agent} if shown.run_id:
-            return partial(lab.weights, shown.run_id, update, agent)
+            return partial(lab.episode, _subject(shown), update, which.get("agent"), frames)
+        case {"weights": update, "agent": agent}:
+            return partial(lab.weights, _subject(shown), update, agent)
+        case {"value": update, "agent": agent} if shown.run_id:
+            return partial(lab.value_weights, shown.run_id, update, agent)
         case {"estimators": update, "agent": agent, "batches": batches} if shown.run_id:
             return partial(lab.estimators, shown.run_id, update, agent, batches)
         case {"dissection": update, "agent": agent, "episode": episode} if shown.run_id:
             return partial(lab.dissection, shown.run_id, update, agent, episode)
     return None
+
+
+def _subject(shown: Shown) -> str | Config:
+    return shown.run_id or Config.from_json(shown.start)
 
 
 def _read(address: str) -> tuple[Shown, str | None]:

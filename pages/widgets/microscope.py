@@ -29,6 +29,12 @@ def microscope(run: lab.Run) -> None:
         "updates": run.updates,
         "agents": run.config.num_agents,
         "episodes": run.config.episodes_per_update,
+        "choices": spec.choices,
+        "action_size": spec.action_size,
+        "dimensions": [dimension._asdict() for dimension in spec.observed.dimensions],
+        "states": spec.observed.states,
+        "grid": spec.observed.grid,
+        "has_value": run.config.baseline == "value",
         "actions": ACTIONS.get(run.config.env_id.rsplit("-v", 1)[0]),
         "at": _place(run),
     }

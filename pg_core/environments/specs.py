@@ -18,6 +18,7 @@ from gymnasium.envs.registration import EnvSpec
 from pg_core.environments import isolation, spaces
 from pg_core.environments.faults import EnvironmentFault
 from pg_core.environments.making import make_watched, one_sentence, time_limit
+from pg_core.environments.observed import Observed, observed
 from pg_core.environments.registration import UnsupportedEnvironmentError, permit, registered
 from pg_core.environments.spaces import Array
 
@@ -46,6 +47,7 @@ class EnvironmentSpec:
         reward_threshold: mean return that counts as solved, or None.
         steps_per_second: in the environment's own time.
         compiled: name of the compiled environment that is the same; empty: there is none.
+        observed: what an observation tells, for who draws it.
     """
 
     env_id: str
@@ -63,6 +65,7 @@ class EnvironmentSpec:
     reward_threshold: float | None
     steps_per_second: float
     compiled: str
+    observed: Observed
 
     @property
     def env_kwargs(self) -> dict[str, Any]:
@@ -167,6 +170,7 @@ def _describe(env_id: str, max_episode_steps: int, env_kwargs: dict[str, Any]) -
         low, high, start = spaces.limits(env.action_space)
         plain = not (registration.kwargs or registration.additional_wrappers)
         compiled = COMPILED.get(type(env.unwrapped), "") if plain else ""
+        drawn_anew = env_kwargs.get("map_name", "") is None and not env_kwargs.get("desc")  # FrozenLake's random map
         # The returns of CartPole's other reward, 0 or -1, have nothing to do with the threshold that is registered.
         threshold = None if compiled and env_kwargs.get("sutton_barto_reward") else registration.reward_threshold
         return EnvironmentSpec(
@@ -185,6 +189,7 @@ def _describe(env_id: str, max_episode_steps: int, env_kwargs: dict[str, Any]) -
             reward_threshold=None if threshold is None else _told(env_id, "reward_threshold", threshold, RETURNS),
             steps_per_second=_told(env_id, "render_fps", env.metadata.get("render_fps") or FALLBACK_FPS, FPS),
             compiled=compiled,
+            observed=observed(registration.name, env, drawn_anew),
         )
 
 

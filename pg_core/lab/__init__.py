@@ -37,6 +37,7 @@ from pg_core.lab.viewing import (
     runs,
     stamp,
     unreadable,
+    value_weights,
     weights,
 )  # fmt: skip
 from pg_core.proofs.processes import check_each
@@ -129,5 +130,6 @@ __all__ = [
     "train_on",
     "twin",
     "unreadable",
+    "value_weights",
     "weights",
 ]  # fmt: skip

@@ -126,35 +126,45 @@ def episode(subject: str | Config, update: int, agent: int | None = None, frames
     Raises:
         LookupError: there is no such agent or update.
     """
-    shown = {"agent": agent, "frames": frames}
+    key, question, config, ask = _policies_of(subject, update)
+    _check_bounds("agent", agent or 0, config.num_agents - 1)
+    asked = {"episode": {**question, "agent": agent, "frames": frames}}
+    return state.seen(state.store(), "episode").get((*key, agent, frames), lambda: ask(asked))
+
+
+_Ask = Callable[[dict[str, Any]], Future[Mapping[str, Any]]]
+
+
+def _policies_of(subject: str | Config, update: int) -> tuple[tuple[Any, ...], dict[str, Any], Config, _Ask]:
+    """Return a key of policies, with what to ask for them, their config, and whom to ask.
+
+    Raises:
+        LookupError: there is no such update.
+    """
     if not isinstance(subject, Config) and update == 0:  # as it begins, whether it has or not
         subject = state.store().run(subject).config
     if isinstance(subject, Config):
-        key: tuple[Any, ...] = subject.model_dump_json(include=set(BEGINNING)), 0
-        question: dict[str, Any] = {"run_id": None, "config": subject.model_dump(mode="json")}
-        config, last = subject, 0
-    else:
-        found = state.store().run(subject)
-        key, question = (subject, found.rewinds), {"run_id": subject, "config": None}
-        config, last = found.config, found.updates
-    _check_bounds("update", update, last)
-    _check_bounds("agent", agent or 0, config.num_agents - 1)
-    ask = state.studio().ask if isinstance(subject, Config) else _who_has(subject, update)
-    asked = {"episode": {**question, "update": update, **shown}}
-    return state.seen(state.store(), "episode").get((*key, update, agent, frames), lambda: ask(asked))
+        _check_bounds("update", update, 0)
+        key = subject.model_dump_json(include=set(BEGINNING)), 0, update
+        question: dict[str, Any] = {"run_id": None, "config": subject.model_dump(mode="json"), "update": update}
+        return key, question, subject, state.studio().ask
+    found = state.store().run(subject)
+    _check_bounds("update", update, found.updates)
+    question = {"run_id": subject, "config": None, "update": update}
+    return (subject, found.rewinds, update), question, found.config, _who_has(subject, update)
 
 
-def _who_has(run_id: str, update: int) -> Callable[[dict[str, Any]], Future[Mapping[str, Any]]]:
+def _who_has(run_id: str, update: int) -> _Ask:
     """Return whom to ask what needs a policy: what is not kept is trained again, by the prover."""
     return state.studio().ask if state.store().keeps(run_id, update) else state.prover().question
 
 
-def weights(run_id: str, update: int, agent: int) -> Future[bytes]:
+def weights(subject: str | Config, update: int, agent: int) -> Future[bytes]:
     """Have the parameters of one agent's policy found; return at once.
 
     Args:
-        run_id: of the run.
-        update: number of updates done, in [0, updates of the run].
+        subject: id of a run, or a config: then the policies with which it begins.
+        update: number of updates done, in [0, updates of the run]; 0 for a config.
         agent: in [0, P-1].
 
     Returns:
@@ -163,12 +173,24 @@ def weights(run_id: str, update: int, agent: int) -> Future[bytes]:
     Raises:
         LookupError: there is no such update or agent.
     """
+    key, question, config, ask = _policies_of(subject, update)
+    _check_bounds("agent", agent, config.num_agents - 1)
+    asked = {"policy": {**question, "agent": agent}}
+    return state.seen(state.store(), "policy").get((*key, agent), lambda: ask(asked))
+
+
+def value_weights(run_id: str, update: int, agent: int) -> Future[bytes]:
+    """Have the parameters of one agent's value network found, as `weights`; between checkpoints it is trained again.
+
+    Raises:
+        LookupError: there is no such update or agent.
+    """
     found = state.store().run(run_id)
     _check_bounds("update", update, found.updates)
     _check_bounds("agent", agent, found.config.num_agents - 1)
-    asked = {"policy": {"run_id": run_id, "update": update, "agent": agent}}
+    asked = {"value": {"run_id": run_id, "update": update, "agent": agent}}
     key = run_id, found.rewinds, update, agent
-    return state.seen(state.store(), "policy").get(key, lambda: _who_has(run_id, update)(asked))
+    return state.seen(state.store(), "value").get(key, lambda: state.prover().question(asked))
 
 
 def dissection(run_id: str, update: int, agent: int = 0, episode: int = 0) -> Future[bytes]:

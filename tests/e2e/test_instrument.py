@@ -335,3 +335,13 @@ def test_a_server_that_starts_again_is_found_and_the_run_resumed(browser: Browse
             wait_for_points(page, done + 3)
             button(page, "Stop").click()
             expect(state(page, "stopped")).to_be_visible()
+
+
+def test_a_small_map_has_the_policy_on_the_stage_from_the_untrained_one_on(open_page: Open) -> None:
+    page = open_page("?pace=0&num_updates=4")
+    small = page.locator(".lab-small")
+    expect(small).to_have_attribute("data-policy", "0")
+    expect(small.get_by_role("img")).to_have_accessible_name(re.compile(r"Policy over θ and θ̇: π\(right\)"))
+    train(page)
+    expect(state(page, "finished")).to_be_visible()
+    expect(small).to_have_attribute("data-policy", "4")

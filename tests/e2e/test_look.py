@@ -69,7 +69,7 @@ def test_no_serious_axe_violation_while_training(open_page: Open, store: Store) 
 BOXES = """() => {
     const shown = [...document.querySelectorAll(
         ".st-key-bar > *, .st-key-controls > * > *, .lab-status, .lab-stage, .lab-stage button, .lab-stage select, " +
-        ".lab-sentence, .lab-film, .lab-film > *, .lab-returns, .lab-left, .lab-right, .lab-numbers, " +
+        ".lab-sentence, .lab-small, .lab-film, .lab-film > *, .lab-returns, .lab-left, .lab-right, .lab-numbers, " +
         ".lab-numbers-list > *, " +
         ".lab-numbers dd, .lab-chart, .lab-more"
     )].filter((piece) => piece.checkVisibility())

@@ -76,9 +76,20 @@ def test_its_address_answers_what_can_be_known_of_policies_and_says_what_cannot(
     for query, wanted in {
         "weights=41&agent=0": "`update` must be in [0, 40], got 41.",
         "weights=0&agent=3": "`agent` must be in [0, 2], got 3.",
+        "value=0&agent=3": "`agent` must be in [0, 2], got 3.",
         "dissection=40&agent=0&episode=0": "`update` must be in [0, 39], got 40.",
         "dissection=0&agent=0&episode=2": "`episode` must be in [0, 1], got 2.",
         "estimators=0&agent=0&batches=7": "`batches` must be in [8, 256], got 7.",
     }.items():
         assert ask(address, query).json() == {"error": wanted}
     assert ask(address, "weights=one&agent=0").status_code == 400
+
+
+def test_it_tells_what_is_observed_and_whether_there_is_a_value(told: list[dict[str, Any]]) -> None:
+    page("policy.py", run=trained(1, env_id="Pendulum-v1", baseline="value"))
+    assert told[-1]["dimensions"][2] == {"name": "θ̇", "unit": "rad/s", "low": -8, "high": 8}
+    assert (told[-1]["choices"], told[-1]["action_size"], told[-1]["has_value"]) == ([], 1, True)
+    page("policy.py", run=trained(1, env_id="FrozenLake-v1"))
+    assert (told[-1]["dimensions"], told[-1]["states"]) == ([], 16)
+    assert (told[-1]["grid"], told[-1]["choices"]) == (["SFFF", "FHFH", "FFFH", "HFFG"], [4])
+    assert not told[-1]["has_value"]

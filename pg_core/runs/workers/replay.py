@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sqlalchemy as sa
 
+from pg_core.policies.in_numpy import MEAN, VARIANCE
 from pg_core.runs.store.records import ARITHMETIC, Array, NoPolicy, Snapshot
 from pg_core.runs.store.rows import update_row
 from pg_core.runs.store.schema import ARRAYS, MEASURED_LATER
@@ -101,6 +102,26 @@ def policy_at(store: Store, run_id: str, update: int) -> dict[str, Array]:
         return kept_policy(store, run_id, update)
     with again(store, run_id, update) as trainer:
         return trainer.policy()
+
+
+def value_at(store: Store, run_id: str, update: int) -> dict[str, Array]:
+    """Return the value networks of a run after `update` updates, bit for bit, and what normalises their inputs.
+
+    They are those of the checkpoint there, or trained again from the last one before it.
+
+    Raises:
+        UnknownRun, ConfigError: as `policy_at`.
+        NoPolicy: as there, or the run learns no value network.
+    """
+    checkpoint = store.checkpoint(run_id, update)
+    if checkpoint is None or checkpoint["update"] != update:
+        with _again(store, run_id, update) as trainer:
+            checkpoint = trainer.checkpoint()
+    value = {name.removeprefix("value/"): array for name, array in checkpoint.items() if name.startswith("value/")}
+    if not value:
+        raise NoPolicy('This run learns no value network: only runs with `baseline` "value" do.')
+    seen = {name: checkpoint[f"policy/{name}"] for name in (MEAN, VARIANCE) if f"policy/{name}" in checkpoint}
+    return value | seen
 
 
 def snapshot_at(store: Store, run_id: str, update: int) -> Snapshot:

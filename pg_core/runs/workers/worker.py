@@ -2,10 +2,10 @@
 
 As a process (`python -m pg_core.runs.workers.worker train|studio|prover`, or forked by that of the role forkserver) it
 reads one JSON object a line on standard input: `{"train": run id, "process": its name in the store}`, `{"leave":
-reason}`, or a question: `{"ask": key, "check": {}}`, or with an "episode", "policy", "dissection" or "estimators". It
-is answered on standard output by `{"answer": key, "error": sentence or null}`, with what was asked for. Where the store
-cannot even be told that a run has ended, it says `{"gone": process, "reason": sentence}`. When its server is gone,
-however that ended, standard input ends: it keeps what it has and exits.
+reason}`, or a question: `{"ask": key, "check": {}}` or an "episode", "policy", "value", "dissection" or "estimators".
+It is answered on standard output by `{"answer": key, "error": sentence or null}`, with what was asked for. Where the
+store cannot even be told that a run has ended, it says `{"gone": process, "reason": sentence}`. When its server is
+gone, however that ended, standard input ends: it keeps what it has and exits.
 """
 
 import contextlib
@@ -193,6 +193,8 @@ def _answer(store: Store, message: dict[str, Any], answers: TextIO, *, trains: b
             answer["episode"] = _play(store, trains, **message["episode"]).decode()
         elif "policy" in message:
             answer["policy"] = _policy(store, trains, **message["policy"]).decode()
+        elif "value" in message:
+            answer["value"] = _value(store, **message["value"]).decode()
         elif "dissection" in message:
             answer["dissection"] = _dissect(store, **message["dissection"]).decode()
         elif "estimators" in message:
@@ -207,24 +209,36 @@ def _answer(store: Store, message: dict[str, Any], answers: TextIO, *, trains: b
         print(json.dumps(answer), file=answers)
 
 
-def _play(
-    store: Store, trains: bool, run_id: str | None, config: dict[str, Any] | None, update: int, **shown: Any
-) -> bytes:
-    """Play what a run had learned after `update` updates, or the policies with which a config begins.
+def _play(store: Store, trains: bool, run_id: str | None, update: int, config: Any, **shown: Any) -> bytes:
+    start, policy = _policies(store, trains, run_id, update, config)
+    ranked = range(start.num_agents) if run_id is None else store.ranking(run_id, update)
+    return episodes.to_json(start, policy, update, ranked, **shown)
+
+
+def _policy(store: Store, trains: bool, run_id: str | None, update: int, config: Any, agent: int) -> bytes:
+    start, policy = _policies(store, trains, run_id, update, config)
+    return episodes.weights_to_json(policy, agent, start.activation)
+
+
+def _value(store: Store, run_id: str, update: int, agent: int) -> bytes:
+    from pg_core.runs.workers.replay import value_at
+
+    return episodes.weights_to_json(
+        value_at(store, run_id, update), agent, store.config_after(run_id, update).activation
+    )
+
+
+def _policies(
+    store: Store, trains: bool, run_id: str | None, update: int, config: dict[str, Any] | None
+) -> tuple[Config, dict[str, Any]]:
+    """Return what a run had learned after `update` updates, or with what a config begins, and the config.
 
     A policy that is not kept is trained again if this process `trains`: the studio has no TensorFlow.
     """
     if run_id is None:
         start = Config(**config or {})
-        policy = in_numpy.initialize_policy(start, start.environment)
-        return episodes.to_json(start, policy, 0, range(start.num_agents), **shown)
-    at, policy = store.config_after(run_id, update), _policy_at(store, trains, run_id, update)
-    return episodes.to_json(at, policy, update, store.ranking(run_id, update), **shown)
-
-
-def _policy(store: Store, trains: bool, run_id: str, update: int, agent: int) -> bytes:
-    config, policy = store.config_after(run_id, update), _policy_at(store, trains, run_id, update)
-    return episodes.weights_to_json(policy, agent, config.activation)
+        return start, in_numpy.initialize_policy(start, start.environment)
+    return store.config_after(run_id, update), _policy_at(store, trains, run_id, update)
 
 
 def _policy_at(store: Store, trains: bool, run_id: str, update: int) -> dict[str, Any]:

@@ -30,9 +30,8 @@ def page(browser: Browser, server: Assets) -> Iterator[Page]:
     page.wait_for_function("window.lab")
     page.evaluate(
         """async () => {
-            const [{ createPolicyMap }, { createNetwork }, { contour }, { DIMENSIONS }] = await Promise.all(
-                ["policy_map", "network", "contour", "cart_pole"].map((name) => import(`./instrument/${name}.js`)))
-            Object.assign(lab, { createPolicyMap, createNetwork, contour, DIMENSIONS })
+            const names = ["policy_map", "network", "quantity", "contour", "cart_pole"]
+            Object.assign(lab, ...await Promise.all(names.map((name) => import(`./instrument/${name}.js`))))
         }"""
     )
     page.add_style_tag(path=ROOT / "assets/instrument/policy_map.css")
@@ -51,7 +50,7 @@ def canvas(page: Page) -> Locator:
             document.body.style.width = `${width}px`
             lab.picked = []
             lab.map = lab.createPolicyMap(document.querySelector("#map"), {
-                dimensions: lab.DIMENSIONS, actions: ["left", "right"], onPick: (state) => lab.picked.push(state),
+                onPick: (state) => lab.picked.push(state),
             })
         }""",
         WIDTH,
@@ -66,11 +65,15 @@ def linear(slopes: list[float], **more: Any) -> Json:
 
 def show(page: Page, params: Json | None = None, **scene: Any) -> None:
     page.evaluate(
-        """({ params, step, ...scene }) => {
+        """({ params, step, of, choices, ...scene }) => {
             if (step) scene.arrows = (state) => state.map((value, i) => value + step[i])
-            lab.map.show({ network: lab.createNetwork(params), ...scene })
+            const network = lab.createNetwork(params, choices)
+            const key = of ?? (network.gaussian ? 0 : network.count - 1)
+            const told = { choices, actions: ["left", "right"] }
+            const quantity = lab.quantityOf(key, { policy: network, value: network }, told)
+            lab.map.show({ network, dimensions: lab.DIMENSIONS, quantity, ...scene })
         }""",
-        {"params": params or linear(SLOPES), "axes": [2, 3], "fixed": [0, 0, 0, 0], **scene},
+        {"params": params or linear(SLOPES), "choices": [], "axes": [2, 3], "fixed": [0, 0, 0, 0], **scene},
     )
 
 
@@ -189,6 +192,30 @@ def test_it_says_in_words_what_is_seen(page: Page, canvas: Locator) -> None:
         "Policy over θ and θ̇: mean a is above 0 on 50 % of the map, and −0.10 at the present state"
     )
     assert page.locator(".lab-map-key").inner_text().split() == ["−1", "1"]
+    expect(page.locator(".lab-map-told")).to_have_text("mean a −0.10 · σ 1.00 in every state")
+
+
+def test_a_value_has_a_scale_of_its_own_with_its_numbers(page: Page, canvas: Locator) -> None:
+    value = {"activation": "tanh", "kernel_0": [[0], [0], [0], [10]], "bias_0": [[50]]}  # from 15 to 85
+    show(page, value, of="value")
+    assert page.locator(".lab-map-key").inner_text().split() == ["15.00", "85.00"]
+    picture, most = pixels(canvas), np.array([0, 104, 163])
+    for theta_dot in (-3.4, -1, 1.2, 3.4):
+        expected = BACK + 0.65 * (theta_dot + 3.5) / 7 * (most - BACK)
+        assert color(picture, 0.1, theta_dot) == pytest.approx(expected, abs=4)
+    expect(canvas).to_have_accessible_name(
+        "Policy over θ and θ̇: V(s) is from 15.00 to 85.00 on all of the map, and 50.00 at the present state"
+    )
+    show(page, {"activation": "tanh", "kernel_0": [[0]] * 4, "bias_0": [[3]]}, of="value")
+    assert page.locator(".lab-map-key").inner_text().split() == ["2.50", "3.50"], "the same everywhere"
+
+
+def test_of_several_choices_each_has_its_own_probabilities(page: Page, canvas: Locator) -> None:
+    five = {"activation": "tanh", "kernel_0": [[0] * 5] * 4, "bias_0": [[9, 9, 9, 0, np.log(3)]]}
+    show(page, five, of=4, choices=[3, 2])
+    expect(page.locator(".lab-map-told")).to_have_text("π(a₁ = 1) 0.75")
+    show(page, five, of=2, choices=[3, 2])
+    expect(page.locator(".lab-map-told")).to_have_text("π(a₀ = 2) 0.33")
 
 
 def test_a_click_picks_what_is_observed_there(page: Page, canvas: Locator) -> None:

@@ -6,11 +6,12 @@ import sqlalchemy as sa
 from pg_core.config import Config, ConfigError
 from pg_core.learning.learners import TrainingError
 from pg_core.learning.trainer import Trainer
+from pg_core.policies.in_numpy import MEAN, VARIANCE
 from pg_core.runs.store import library
 from pg_core.runs.store.records import ARITHMETIC, NoPolicy, UnknownRun
 from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, RUNS, UPDATES, write
 from pg_core.runs.workers import session
-from pg_core.runs.workers.replay import Replay, compare, dissection_at, estimators_at, policy_at
+from pg_core.runs.workers.replay import Replay, compare, dissection_at, estimators_at, policy_at, value_at
 from pg_core.runs.workers.session import Leave
 from pg_core.runs.workers.worker import work
 from tests.postgresql import on_both
@@ -154,6 +155,29 @@ def test_the_policy_of_any_update_is_the_one_that_was_kept(store, small, engine)
     for update, policy in kept.items():
         again = policy_at(store, run_id, update)
         assert all(again[name].tobytes() == policy[name].tobytes() for name in policy), update
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+def test_the_value_network_of_any_update_is_the_trainers_with_what_normalises_its_inputs(store, small, normalized):
+    values = {"num_updates": 6, "baseline": "value", "normalize_observations": normalized}
+    config = Config(**{**small.model_dump(), **values})
+    run_id = store.create(config, process="me")
+    train(store, run_id)
+    edit(store, CHECKPOINTS.update().where(CHECKPOINTS.c.update.not_in([0, 4])).values(checkpoint=None))
+    trainer, seen = Trainer(config), (MEAN, VARIANCE) if normalized else ()
+    for update in range(7):
+        found = value_at(store, run_id, update)
+        expected = {name: array.numpy() for name, array in trainer.state.value.items()}
+        expected |= {name: trainer.policy()[name] for name in seen}
+        assert found.keys() == expected.keys(), update
+        assert all(found[name].tobytes() == expected[name].tobytes() for name in found), update
+        assert found["kernel_1"].shape == (config.num_agents, *small.hidden_layers, 1)
+        trainer.advance(1)
+
+
+def test_without_a_value_network_it_says_which_runs_have_one(store, trained):
+    with pytest.raises(NoPolicy, match='only runs with `baseline` "value" do'):
+        value_at(store, trained, 3)
 
 
 def test_a_policy_that_cannot_be_had_gets_a_sentence(store, small, trained):

@@ -1,0 +1,100 @@
+"""Maps of the policies of any environment: what of them is shown, over what, and by which keys."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from pg_core.config import Config
+from pg_core.runs.store.store import Store
+from tests.e2e.conftest import Open
+from tests.e2e.test_look import settled, violations_in_each_look
+from tests.e2e.test_policy import rows, slider
+
+UPDATES = 3
+SMALL = {"num_agents": 2, "episodes_per_update": 2, "num_updates": UPDATES, "baseline": "value", "pace": 0}
+
+
+@pytest.fixture(scope="module")
+def runs() -> dict[str, str]:
+    return {}  # by environment, once they are trained
+
+
+def trained(runs: dict[str, str], store: Store, open_page: Open, env_id: str, **values: object) -> str:
+    if env_id not in runs:
+        runs[env_id] = store.create(Config(env_id=env_id, **{**SMALL, **values}))
+        page = open_page(f"?run={runs[env_id]}")
+        expect(page.locator(".lab-state").get_by_text("finished", exact=True)).to_be_visible()
+    return runs[env_id]
+
+
+def picture(page: Page) -> Locator:
+    return page.get_by_role("img", name=re.compile("^Policy over"))
+
+
+def test_a_gaussian_policy_is_seen_over_any_two_dimensions_in_step_with_the_table(
+    runs: dict[str, str], store: Store, open_page: Open
+) -> None:
+    page = open_page(f"policy?run={trained(runs, store, open_page, 'Pendulum-v1')}&update=1")
+    expect(picture(page)).to_have_accessible_name(re.compile("Policy over cos θ and sin θ: mean a is above 0 on .* %"))
+    told = page.locator(".lab-map-told")
+    expect(told).to_have_text(re.compile(r"mean a −?\d\.\d\d · σ 0\.\d\d in every state"))
+    first = told.inner_text()
+    rows(page).nth(60).click()
+    expect(rows(page).nth(60)).to_have_attribute("aria-current", "step")
+    expect(told).not_to_have_text(first)
+    page.get_by_label("Vertical axis of the map").focus()
+    page.keyboard.press("ArrowDown")
+    expect(picture(page)).to_have_accessible_name(re.compile("Policy over cos θ and θ̇"))
+    group = page.get_by_role("group", name="Policy map: arrows move a cursor", exact=True)
+    group.press("ArrowRight")
+    expect(told).to_have_text(re.compile(r"cos θ −?\d\.\d\d, θ̇ −?\d\.\d\d rad/s: mean a"))
+    group.press("Enter")  # where the browser does not know the dynamics, no episode begins
+    expect(rows(page).nth(60)).to_have_attribute("aria-current", "step")
+
+
+def test_the_value_of_states_has_a_map_that_follows_the_slider_to_the_newest_policy(
+    runs: dict[str, str], store: Store, open_page: Open
+) -> None:
+    page = open_page(f"policy?run={trained(runs, store, open_page, 'Pendulum-v1')}&update=1")
+    what = page.get_by_label("What the map shows")
+    expect(what.locator("option")).to_have_text(["mean a", "value V(s)"])
+    what.focus()
+    page.keyboard.press("End")
+    value = re.compile(r"V\(s\) is from \S+ to \S+ on all of the map")
+    expect(picture(page)).to_have_accessible_name(value)
+    before = picture(page).get_attribute("aria-label")
+    slider(page).press("End")
+    expect(page.get_by_text("no update has followed it yet")).to_be_visible()
+    expect(picture(page)).not_to_have_accessible_name(before)
+    expect(picture(page)).to_have_accessible_name(value)
+
+
+def test_the_map_of_another_environment_is_accessible_in_each_look(
+    runs: dict[str, str], store: Store, open_page: Open
+) -> None:
+    run = trained(runs, store, open_page, "Pendulum-v1")
+    page = open_page(f"policy?run={run}&update=1", width=390, height=844)
+    expect(picture(page)).to_be_visible()
+    settled(page, "")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert violations_in_each_look(page, "") == {}
+
+
+def test_a_policy_over_states_is_arrows_on_the_environments_map(
+    runs: dict[str, str], store: Store, open_page: Open
+) -> None:
+    run = trained(runs, store, open_page, "FrozenLake-v1", env_kwargs={"is_slippery": False})
+    page = open_page(f"policy?run={run}&update=1")
+    states = page.get_by_role("region", name="States")
+    expect(states.locator("td b")).to_have_text(list("SFFFFHFHFFFHHFFG"))
+    expect(states.locator("svg:not([hidden])")).to_have_count(11)  # four holes and the goal decide nothing
+    told = page.locator(".lab-map-told")
+    expect(told).to_have_text(re.compile(r"state 0: left 0\.\d\d · down 0\.\d\d · right 0\.\d\d · up 0\.\d\d"))
+    expect(states.locator("td").first).to_have_attribute("aria-current", "step")
+    page.get_by_label("What the map shows").focus()
+    page.keyboard.press("End")
+    expect(told).to_have_text(re.compile(r"state 0: V\(s\) \S+"))
+    expect(states.locator("td .lab-states-words").first).to_be_visible()
+    settled(page, "")
+    assert violations_in_each_look(page, "") == {}
