@@ -5,6 +5,7 @@ import { createChart } from "./charts.js"
 import { element, select, write } from "./dom.js"
 import { createEpisodes, stateAt } from "./episodes.js"
 import { createEstimators } from "./estimators.js"
+import { createFilm } from "./film.js"
 import { createNetwork } from "./network.js"
 import { newest } from "./newest.js"
 import { createPlayer } from "./player.js"
@@ -33,7 +34,7 @@ export function unmount(parentElement) {
   const microscope = microscopes.get(parentElement)
   if (!microscope) return
   microscopes.delete(parentElement)
-  for (const part of ["time", "player", "pushes", "map", "curve", "table", "estimators"]) microscope[part].destroy()
+  for (const part of ["time", "player", "pushes", "map", "curve", "table", "estimators", "film"]) microscope[part].destroy()
   microscope.root.remove()
 }
 
@@ -66,6 +67,7 @@ function partsOf(microscope) {
     }),
     curve: createChart(curve, { onClick: (x) => microscope.time.move({ update: updateAt(microscope.rows, x) }) }),
     table: createUpdateTable(microscope.apart, { onStep: (step) => microscope.player.hold(step) }),
+    film: createFilm(curve, { ask: (query) => filmed(microscope, query), named: (format) => `${microscope.told.name}.${format}` }),
     estimators: createEstimators(estimators, { ask: (batches) => fetched(microscope, measured(microscope, batches)) }),
   }
 }
@@ -120,9 +122,20 @@ function receive(microscope, told) {
   }
 }
 
-async function fetched({ told }, query) {
+async function asked({ told }, query) {
   const found = await fetch(new URL(`${told.address}?${new URLSearchParams(query)}`, document.baseURI))
   if (!found.ok) throw new Error(FAILED)
+  return found
+}
+
+async function filmed(microscope, query) {
+  const found = await asked(microscope, { ...query, agent: microscope.time.at.agent })
+  if (!found.headers.get("Content-Type").startsWith("application/json")) return found.blob()
+  throw new Error((await found.json()).error)
+}
+
+async function fetched(microscope, query) {
+  const found = await asked(microscope, query)
   const content = await found.json()
   if (content.error) throw new Error(content.error)
   return content

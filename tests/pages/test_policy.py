@@ -1,5 +1,6 @@
 """The page of the policy: of which run it tells, and where in it one is."""
 
+from concurrent.futures import Future
 from typing import Any
 
 import orjson
@@ -82,3 +83,20 @@ def test_its_address_answers_what_can_be_known_of_policies_and_says_what_cannot(
     }.items():
         assert ask(address, query).json() == {"error": wanted}
     assert ask(address, "weights=one&agent=0").status_code == 400
+
+
+def test_its_address_gives_films_and_says_why_there_is_none(
+    told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page("policy.py", run=trained())
+    address = told[-1]["address"].removeprefix(f"{live.ROUTE}/")
+    assert "is kept yet" in ask(address, "film=webp&agent=0").json()["error"]
+    assert [ask(address, query).status_code for query in ("film=png&agent=0", "film=gif&agent=3")] == [400, 400]
+    made: list[tuple[Any, ...]] = []
+    found: Future[bytes] = Future()
+    found.set_result(b"a film")
+    monkeypatch.setattr(lab, "ask_film", lambda *asked: made.append(asked) or found)
+    answer = ask(address, "film=mp4&agent=2&in_turn=1")
+    assert (answer.content, answer.headers["content-type"]) == (b"a film", "video/mp4")
+    assert answer.headers["cache-control"] == "no-store"
+    assert [asked[1:] for asked in made] == [("mp4", 2, True)]
