@@ -300,6 +300,21 @@ def test_render(folder: Path, trained: list[dict], tmp_path: Path, monkeypatch, 
     assert path.read_bytes().startswith(magic)
 
 
+@pytest.mark.parametrize("order", [[], ["--in-turn"]])
+def test_render_a_film(
+    folder: Path, trained: list[dict], tmp_path: Path, monkeypatch, capsys, order: list[str]
+) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(folder))
+    path, run_id = tmp_path / "film.webp", trained[-1]["run_id"]
+    assert cli.main(["render", run_id, "--film", *order, "-o", str(path), "--json"]) == 0
+    assert "0" in json.loads(capsys.readouterr().out)["returns"]  # the untrained policy's
+    assert path.read_bytes().startswith(b"RIFF")
+    assert cli.main(["render", run_id, "--film", "--update", "0", "-o", str(path)]) == 2
+    assert capsys.readouterr().err == "`--film` chooses updates by itself: leave `--update` out.\n"
+    assert cli.main(["render", run_id, "--film", "-o", str(tmp_path / "film.png")]) == 2
+    assert "must end in .webp, .gif or .mp4, got 'film.png'" in capsys.readouterr().err
+
+
 def test_runs_lists_the_run(folder: Path, trained: list[dict], monkeypatch, capsys) -> None:
     monkeypatch.setenv("PG_LAB_DATA", str(folder))
     assert cli.main(["runs", "--json"]) == 0

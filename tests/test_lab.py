@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 
@@ -11,8 +12,10 @@ import pytest
 
 from pg_core import lab
 from pg_core.config import Config, ConfigError
+from pg_core.environments import make
 from pg_core.lab import state
-from pg_core.learning.evaluation import VALIDATION_SEED, evaluate
+from pg_core.learning.episodes import start_seed
+from pg_core.learning.evaluation import VALIDATION_SEED, actor, evaluate
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.records import MAX_CHANGES, Batch
 from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, write
@@ -151,6 +154,38 @@ def test_render_writes_a_picture_that_moves(trained, tmp_path):
     assert (tmp_path / "clip.webp").read_bytes()[8:12] == b"WEBP"
     with pytest.raises(ValueError, match="must end in"):
         lab.render(trained, tmp_path / "clip.txt")
+
+
+def test_a_film_has_the_episodes_of_its_policies_from_the_first_to_the_best(trained, tmp_path):
+    """Each return is that of `env.step` with that policy, from the same state and with the same random numbers."""
+    returns = lab.film(trained, tmp_path / "film.webp", agent=1)
+    assert next(iter(returns)) == 0 and list(returns)[-1] == lab.best(trained, 1)
+    for update, earned in returns.items():
+        act = actor(SMALL, lab.policy_at(trained, update), 1, greedy=False, update=0)
+        env, total, ended = make(SMALL.env_id, **SMALL.environment.options), 0.0, False
+        observation, _ = env.reset(seed=start_seed(SMALL, 0))
+        while not ended:
+            observation, reward, terminated, truncated, _ = env.step(int(act(np.float32(observation))[0]))
+            total, ended = total + reward, terminated or truncated
+        assert earned == total
+    kinds = [lab.ask_film(trained, kind, 1, in_turn=kind == "gif").result()[:12] for kind in lab.FILMS]
+    assert [kinds[0][8:12], kinds[1][4:8], kinds[2][:4]] == [b"WEBP", b"ftyp", b"GIF8"]
+
+
+def test_a_film_that_cannot_be_made_says_why(trained, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match=r"`path` must end in \.webp, \.gif or \.mp4, got 'film\.png'"):
+        lab.film(trained, tmp_path / "film.png")
+    with pytest.raises(ValueError, match=r"`agent` must be in \[0, 1\], got 2"):
+        lab.ask_film(trained, "webp", 2)
+    with pytest.raises(ValueError, match="`kind` must be one of webp, mp4, gif, got 'png'"):
+        lab.ask_film(trained, "png", 0)
+    unbegun = state.store().create(SMALL, process=process_name())
+    with pytest.raises(LookupError, match="is kept yet; wait until it has begun"):
+        lab.ask_film(unbegun, "webp", 0)
+    monkeypatch.setattr(lab.filming, "_places", threading.BoundedSemaphore(1))
+    assert lab.filming._places.acquire()
+    with pytest.raises(lab.EpisodeError, match="which is all the lab takes"):
+        lab.ask_film(trained, "webp", 0)
 
 
 UNKNOWN = "0" * 32

@@ -4,6 +4,7 @@ import { createChart } from "./charts.js"
 import { element, write } from "./dom.js"
 import { createEpisodes, stateAt } from "./episodes.js"
 import { createEstimators } from "./estimators.js"
+import { createFilm } from "./film.js"
 import { createMapPanel } from "./map_panel.js"
 import { createNetwork } from "./network.js"
 import { newest } from "./newest.js"
@@ -30,7 +31,7 @@ export function unmount(parentElement) {
   const microscope = microscopes.get(parentElement)
   if (!microscope) return
   microscopes.delete(parentElement)
-  for (const part of ["time", "player", "pushes", "map", "curve", "table", "estimators"]) microscope[part].destroy()
+  for (const part of ["time", "player", "pushes", "map", "curve", "table", "estimators", "film"]) microscope[part].destroy()
   microscope.root.remove()
 }
 
@@ -62,6 +63,7 @@ function partsOf(microscope) {
     }),
     curve: createChart(curve, { onClick: (x) => microscope.time.move({ update: updateAt(microscope.rows, x) }) }),
     table: createUpdateTable(microscope.apart, { onStep: (step) => goTo(microscope, step) }),
+    film: createFilm(curve, { ask: (query) => filmed(microscope, query), named: (format) => `${microscope.told.name}.${format}` }),
     estimators: createEstimators(estimators, { ask: (batches) => fetched(microscope, measured(microscope, batches)) }),
   }
 }
@@ -109,11 +111,22 @@ function receive(microscope, told) {
   }
 }
 
-async function fetched({ told }, query) {
+async function asked({ told }, query) {
   // Answers are kept by the browser, so what they are of is in the question: a run that was rewound has others.
   const question = new URLSearchParams({ ...query, of: told.subject })
   const found = await fetch(new URL(`${told.address}?${question}`, document.baseURI))
   if (!found.ok) throw new Error(FAILED)
+  return found
+}
+
+async function filmed(microscope, query) {
+  const found = await asked(microscope, { ...query, agent: microscope.time.at.agent })
+  if (!found.headers.get("Content-Type").startsWith("application/json")) return found.blob()
+  throw new Error((await found.json()).error)
+}
+
+async function fetched(microscope, query) {
+  const found = await asked(microscope, query)
   const content = await found.json()
   if (content.error) throw new Error(content.error)
   return content

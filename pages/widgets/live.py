@@ -95,7 +95,10 @@ async def _find(shown: Shown, query: QueryParams, asker: lab.Visitor) -> _Found:
     shown = await asyncio.get_running_loop().run_in_executor(_readers, _left, shown, asker)
     which = {name: int(query[name]) for name in WHICH if query.get(name)}
     if of_policies := _of_policies(shown, which, "frames" in query):
-        return await _answered(of_policies)
+        return await _answered(of_policies, KEPT)
+    if shown.run_id and (kind := query.get("film")):
+        ask_film = partial(lab.ask_film, shown.run_id, kind, which.get("agent", 0), "in_turn" in query)
+        return await _answered(ask_film, {**FRESH, "Content-Type": lab.FILMS.get(kind, "")})
     versions = [int(part) for part in query.get("version", "").split("-") if part]
     ask = (_numbers, shown) if "numbers" in query else (_news, shown, versions)
     return await asyncio.get_running_loop().run_in_executor(_readers, *ask), FRESH
@@ -171,11 +174,11 @@ def _numbers(shown: Shown) -> bytes:
     return orjson.dumps(figure.numbers(progress, shown.panels))
 
 
-async def _answered(ask: Callable[[], Future[bytes]]) -> _Found:
-    """Return what is asked of a policy, once it is known."""
+async def _answered(ask: Callable[[], Future[bytes]], headers: dict[str, str]) -> _Found:
+    """Return what is asked of a policy, once it is known, with these headers."""
     try:
         asked = await asyncio.get_running_loop().run_in_executor(_readers, ask)
-        return await asyncio.wrap_future(asked), KEPT
+        return await asyncio.wrap_future(asked), headers
     except (lab.EpisodeError, LookupError) as error:
         # Status 200: a browser writes every status of an error into its console.
         return orjson.dumps({"error": str(error)}), FRESH

@@ -43,6 +43,11 @@ def parser() -> argparse.ArgumentParser:
         commands, "render", training.render, "write an episode of a run's greedy policy as a picture that moves"
     )
     _add_run(render)
+    render.add_argument(
+        "--film", action="store_true",
+        help="the same episode played by up to six kept policies, from the first to the best, acting as in training",
+    )  # fmt: skip
+    render.add_argument("--in-turn", action="store_true", help="with --film: one after the other, not side by side")
     render.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="a .webp, .gif or .mp4 file")
     diagnose = _command(commands, "diagnose", diagnosing.diagnose, "say why a run is not learning, and what to try")
     diagnose.add_argument("run", metavar="RUN", help=RUN)

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pg_core import lab
 from pg_core.cli.diagnosing import chosen_update
@@ -86,11 +86,17 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def render(options: argparse.Namespace) -> None:
-    """Write an episode as an animation."""
-    update = chosen_update(options.run, options.update, options.agent)
+    """Write an episode, or a film, as an animation."""
+    said: dict[str, Any] = {"output": str(options.output)}
     with whole(options.output) as path:
-        lab.render(options.run, path, options.agent, update)
-    print(json.dumps({"output": str(options.output)}) if options.json else f"written: {options.output}")
+        if options.film:
+            if options.update is not None:
+                raise ValueError("`--film` chooses updates by itself: leave `--update` out.")
+            said["returns"] = lab.film(options.run, path, options.agent, options.in_turn)
+        else:
+            update = chosen_update(options.run, options.update, options.agent)
+            lab.render(options.run, path, options.agent, update)
+    print(json.dumps(said) if options.json else f"written: {options.output}")
 
 
 def replay(options: argparse.Namespace) -> None:

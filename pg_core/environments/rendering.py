@@ -6,9 +6,10 @@ actions, drawing only what is kept. So 20 steps give 21 frames and 500 steps are
 
 import contextlib
 import io
+import itertools
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -54,13 +55,22 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class _Episode:
+class Episode:
+    """What was done in an episode, with which it can be played again.
+
+    Attributes:
+        actions: `[T]`, as the environment takes them.
+        thoughts: see `Clip.action_probs`, of all T+1 states.
+        returns: undiscounted, up to each of the T+1 states.
+    """
+
     actions: list[Any]
     thoughts: list[list[float]]
-    episodic_return: float
+    returns: list[float]
 
     @property
     def length(self) -> int:
+        """Its steps, T."""
         return len(self.actions)
 
 
@@ -78,15 +88,15 @@ def play(spec: EnvironmentSpec, act: Act, seed: int, place: str = "", max_frames
         UnsupportedEnvironmentError: the environment cannot be drawn here.
         EnvironmentFault: it fails.
     """
-    with _open(spec, place) as env:
-        episode = _play(env, spec, act, seed)
+    with opened(spec, place) as env:
+        episode = perform(env, spec, act, seed)
         every = math.ceil(episode.length / (max_frames - 1))
         steps = [*range(0, episode.length, every), episode.length]
         return Clip(
-            frames=[_webp(frame) for frame in _draw(env, episode, seed, steps)],
+            frames=[_webp(frame) for frame in draw(env, episode, seed, steps)],
             steps=steps,
             action_probs=[episode.thoughts[step] for step in steps],
-            episodic_return=episode.episodic_return,
+            episodic_return=episode.returns[-1],
             length=episode.length,
             frame_ms=round(1000 * every / spec.steps_per_second),
         )
@@ -97,27 +107,29 @@ def record(spec: EnvironmentSpec, act: Act, seed: int, place: str = "") -> tuple
 
     Args and Raises: as `play`.
     """
-    with _open(spec, place) as env:
-        episode = _play(env, spec, act, seed)
-        return list(_draw(env, episode, seed, range(episode.length + 1))), spec.steps_per_second
+    with opened(spec, place) as env:
+        episode = perform(env, spec, act, seed)
+        return list(draw(env, episode, seed, range(episode.length + 1))), spec.steps_per_second
 
 
-def save(path: Path, frames: Sequence[Array], fps: float) -> None:
+def save(path: Path, frames: Iterable[Array], fps: float) -> None:
     """Write frames, uint8 `[height, width, 3]`, as animated WebP, GIF or MP4, whichever the suffix names.
 
     Raises:
         ValueError: another suffix, or no frame.
     """
-    writers = {".webp": _save_pillow, ".gif": _save_pillow, ".mp4": _save_mp4}
+    writers = {".webp": _save_webp, ".gif": _save_gif, ".mp4": _save_mp4}
     if path.suffix.lower() not in writers:
         raise ValueError(f"`path` must end in .webp, .gif or .mp4, got {path.name!r}.")
-    if not frames:
+    left = iter(frames)
+    if (first := next(left, None)) is None:
         raise ValueError("`frames` must hold at least one frame, got none.")
-    writers[path.suffix.lower()](path, frames, fps)
+    writers[path.suffix.lower()](path, itertools.chain([first], left), first.shape[:2], fps)
 
 
 @contextlib.contextmanager
-def _open(spec: EnvironmentSpec, place: str) -> Iterator[gym.Env[Any, Any]]:
+def opened(spec: EnvironmentSpec, place: str) -> Iterator[gym.Env[Any, Any]]:
+    """Make an environment that can be drawn, and close it at last; raises as `play`."""
     # pygame reads these when it is imported, at the first render: no window, no greeting on standard output.
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
@@ -136,22 +148,23 @@ def _open(spec: EnvironmentSpec, place: str) -> Iterator[gym.Env[Any, Any]]:
             raise UnsupportedEnvironmentError(f"`env_id` {spec.env_id!r} cannot be drawn here: {error}.") from error
 
 
-def _play(env: gym.Env[Any, Any], spec: EnvironmentSpec, act: Act, seed: int) -> _Episode:
+def perform(env: gym.Env[Any, Any], spec: EnvironmentSpec, act: Act, seed: int) -> Episode:
+    """Play an episode without drawing it."""
     observation, _ = env.reset(seed=seed)
     actions: list[Any] = []
     thoughts: list[list[float]] = []
-    episodic_return, ended = 0.0, False
+    rewards, ended = [0.0], False
     while not ended:
         action, thought = act(np.asarray(observation, np.float32))
         actions.append(spec.decode(np.asarray(action)))
         thoughts.append([float(number) for number in thought])
         observation, reward, terminated, truncated, _ = env.step(actions[-1])
-        episodic_return += float(reward)
+        rewards.append(float(reward))
         ended = terminated or truncated
-    return _Episode(actions, [*thoughts, []], episodic_return)
+    return Episode(actions, [*thoughts, []], list(itertools.accumulate(rewards)))
 
 
-def _draw(env: gym.Env[Any, Any], episode: _Episode, seed: int, steps: Sequence[int]) -> Iterator[Array]:
+def draw(env: gym.Env[Any, Any], episode: Episode, seed: int, steps: Sequence[int]) -> Iterator[Array]:
     """Play the episode again and yield the pictures of the states after `steps` steps."""
     env.reset(seed=seed)
     for done in range(episode.length + 1):
@@ -167,18 +180,28 @@ def _webp(frame: Array) -> bytes:
     return buffer.getvalue()
 
 
-def _save_pillow(path: Path, frames: Sequence[Array], fps: float) -> None:
-    # GIF counts hundredths of a second: rounding the frames' ends, not their lengths, keeps the whole in time.
-    tick = 10 if path.suffix.lower() == ".gif" else 1
-    ends = [round(count * 1000 / fps / tick) * tick for count in range(len(frames) + 1)]
-    first, *others = [Image.fromarray(frame) for frame in frames]
-    options = WEBP if tick == 1 else {}
-    durations = np.diff(ends).tolist()
-    first.save(path, save_all=True, append_images=others, duration=durations, loop=0, **options)
+def _save_gif(path: Path, frames: Iterable[Array], _shape: tuple[int, ...], fps: float) -> None:
+    first, *others = [Image.fromarray(frame).quantize(method=Image.Quantize.FASTOCTREE) for frame in frames]
+    # It counts hundredths of a second: rounding the frames' ends, not their lengths, keeps the whole in time.
+    ends = [round(count * 100 / fps) * 10 for count in range(len(others) + 2)]
+    first.save(path, save_all=True, append_images=others, duration=np.diff(ends).tolist(), loop=0)
 
 
-def _save_mp4(path: Path, frames: Sequence[Array], fps: float) -> None:
-    height, width, _ = frames[0].shape
+def _save_webp(path: Path, frames: Iterable[Array], shape: tuple[int, ...], fps: float) -> None:
+    lossless = {"lossless": "1", "quality": "0", "compression_level": "1"}  # as WEBP
+    with av.open(path, "w", options={"loop": "0"}) as container:
+        stream = container.add_stream("libwebp_anim", round(fps), options=lossless)
+        stream.pix_fmt, (stream.height, stream.width) = "bgra", shape
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for count, frame in enumerate(frames):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture.pts, picture.time_base = round(count * 1000 / fps), Fraction(1, 1000)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+
+
+def _save_mp4(path: Path, frames: Iterable[Array], shape: tuple[int, ...], fps: float) -> None:
+    height, width = shape
     even = ((0, height % 2), (0, width % 2), (0, 0))  # yuv420p halves both sizes
     with av.open(path, "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))

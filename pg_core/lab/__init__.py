@@ -13,6 +13,7 @@ from pg_core.lab.control import change, fork, pause, resume, start, step, stop, 
 from pg_core.lab.diagnosing import Diagnosis, Finding, diagnose
 from pg_core.lab.examining import ask_examination, examination, examine
 from pg_core.lab.exchange import FORMATS, export, export_formats, export_together, import_run
+from pg_core.lab.filming import FILMS, ask_film, film
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
 from pg_core.lab.limits import check_limits
 from pg_core.lab.state import shutdown, startup
@@ -54,6 +55,7 @@ __all__ = [
     "ARITHMETIC",
     "BEGINNING",
     "DEFAULT_BATCHES",
+    "FILMS",
     "FORMATS",
     "UNWATCHED",
     "Answer",
@@ -75,6 +77,7 @@ __all__ = [
     "Visitor",
     "ask_check",
     "ask_examination",
+    "ask_film",
     "backup",
     "best",
     "change",
@@ -96,6 +99,7 @@ __all__ = [
     "export",
     "export_formats",
     "export_together",
+    "film",
     "fork",
     "hidden",
     "identify",

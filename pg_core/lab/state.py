@@ -22,9 +22,10 @@ from pg_core.runs.workers.supervisor import Supervisor
 
 P = ParamSpec("P")
 
-_lock = threading.Lock()  # of the three below
+_lock = threading.Lock()  # of the four below
 _supervisor: Supervisor | None = None
 _studio: Helper | None = None
+_cinema: Helper | None = None
 _prover: Prover | None = None
 
 
@@ -38,15 +39,16 @@ def startup() -> None:
 
 def shutdown() -> None:
     """End all workers; runs that were active can be resumed later."""
-    global _supervisor, _studio, _prover
+    global _supervisor, _studio, _cinema, _prover
     with _lock:
-        if _studio:
-            _studio.end()
+        for helper in (_studio, _cinema):
+            if helper:
+                helper.end()
         if _prover:
             _prover.shutdown()
         if _supervisor:
             _supervisor.shutdown()
-        _supervisor = _studio = _prover = None
+        _supervisor = _studio = _cinema = _prover = None
 
 
 def store() -> Store:
@@ -104,6 +106,16 @@ def studio() -> Helper:
             _studio = Helper(store().folder, "studio")
             atexit.register(shutdown)
         return _studio
+
+
+def cinema() -> Helper:
+    """Return a second studio, where films are made: who watches an episode does not wait for them."""
+    global _cinema
+    with _lock:
+        if _cinema is None:
+            _cinema = Helper(store().folder, "studio")
+            atexit.register(shutdown)
+        return _cinema
 
 
 def prover() -> Prover:

@@ -1,5 +1,6 @@
 """The page of the policy: of which run it tells, and where in it one is."""
 
+from concurrent.futures import Future
 from typing import Any
 
 import orjson
@@ -93,3 +94,18 @@ def test_it_tells_what_is_observed_and_whether_there_is_a_value(told: list[dict[
     assert (told[-1]["dimensions"], told[-1]["states"]) == ([], 16)
     assert (told[-1]["grid"], told[-1]["choices"]) == (["SFFF", "FHFH", "FFFH", "HFFG"], [4])
     assert not told[-1]["has_value"]
+def test_its_address_gives_films_and_says_why_there_is_none(
+    told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page("policy.py", run=trained())
+    address = told[-1]["address"].removeprefix(f"{live.ROUTE}/")
+    assert "is kept yet" in ask(address, "film=webp&agent=0").json()["error"]
+    assert [ask(address, query).status_code for query in ("film=png&agent=0", "film=gif&agent=3")] == [400, 400]
+    made: list[tuple[Any, ...]] = []
+    found: Future[bytes] = Future()
+    found.set_result(b"a film")
+    monkeypatch.setattr(lab, "ask_film", lambda *asked: made.append(asked) or found)
+    answer = ask(address, "film=mp4&agent=2&in_turn=1")
+    assert (answer.content, answer.headers["content-type"]) == (b"a film", "video/mp4")
+    assert answer.headers["cache-control"] == "no-store"
+    assert [asked[1:] for asked in made] == [("mp4", 2, True)]

@@ -115,7 +115,7 @@ def value_at(store: Store, run_id: str, update: int) -> dict[str, Array]:
     """
     checkpoint = store.checkpoint(run_id, update)
     if checkpoint is None or checkpoint["update"] != update:
-        with _again(store, run_id, update) as trainer:
+        with again(store, run_id, update) as trainer:
             checkpoint = trainer.checkpoint()
     value = {name.removeprefix("value/"): array for name, array in checkpoint.items() if name.startswith("value/")}
     if not value:

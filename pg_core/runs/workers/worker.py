@@ -2,10 +2,10 @@
 
 As a process (`python -m pg_core.runs.workers.worker train|studio|prover`, or forked by that of the role forkserver) it
 reads one JSON object a line on standard input: `{"train": run id, "process": its name in the store}`, `{"leave":
-reason}`, or a question: `{"ask": key, "check": {}}` or an "episode", "policy", "value", "dissection" or "estimators".
-It is answered on standard output by `{"answer": key, "error": sentence or null}`, with what was asked for. Where the
-store cannot even be told that a run has ended, it says `{"gone": process, "reason": sentence}`. When its server is
-gone, however that ended, standard input ends: it keeps what it has and exits.
+reason}`, or a question, `{"ask": key, kind: {}}`. It is answered on standard output by `{"answer": key, "error":
+sentence or null}`, with what was asked for under its kind. Where the store cannot even be told that a run has ended, it
+says `{"gone": process, "reason": sentence}`. When its server is gone, however that ended, standard input ends: it keeps
+what it has and exits.
 """
 
 import contextlib
@@ -199,6 +199,8 @@ def _answer(store: Store, message: dict[str, Any], answers: TextIO, *, trains: b
             answer["dissection"] = _dissect(store, **message["dissection"]).decode()
         elif "estimators" in message:
             answer["estimators"] = _compare_estimators(store, **message["estimators"]).decode()
+        elif "film" in message:
+            answer["film"] = _film(store, **message["film"])
         else:
             answer["check"] = proofs.run(message["check"]["name"], **message["check"]["parameters"]).to_json()
     except (StoreError, ConfigError, UnsupportedEnvironmentError, EnvironmentFault, UnknownRun, NoPolicy) as known:
@@ -267,6 +269,12 @@ def _compare_estimators(store: Store, **asked: Any) -> bytes:
     from pg_core.runs.workers.replay import estimators_at
 
     return estimators_at(store, **asked)
+
+
+def _film(store: Store, path: str, **asked: Any) -> dict[int, float]:
+    from pg_core.runs.workers.films import make
+
+    return make(store, path=Path(path), **asked)
 
 
 if __name__ == "__main__":

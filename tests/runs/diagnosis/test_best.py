@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pg_core.config import Config
-from pg_core.runs.diagnosis.best import best_kept
+from pg_core.runs.diagnosis.best import best_kept, mean_returns, milestones
 
 KEPT = list(range(0, 41, 8))
 
@@ -35,6 +35,16 @@ def test_only_what_is_kept_can_be_the_best(store, run):
     assert best_kept(store, run, [0, 8], agent=1) == (0, 10)  # the first of those that tie
 
 
+def test_milestones_are_as_far_apart_as_what_was_learned(store, run):
+    """Of agent 1, wanted are 43.2, 76.4, 109.6 and 142.8, between 10 and 176; it rises by 20 an update up to 30."""
+    means = dict(zip(range(24, 33), [42, 60, 80, 100, 120, 140, 160, 172, 176], strict=True))
+    assert mean_returns(store, run, [0, *means], agent=1).tolist() == [10, *means.values()]
+    assert milestones(store, run, range(41), agent=1) == [0, 25, 26, 28, 30, 32]
+    assert milestones(store, run, KEPT, agent=1) == [0, 32]  # 42 is less than each of these
+    assert milestones(store, run, [7], agent=1) == [7]
+
+
 def test_before_the_first_update_it_is_what_it_begins_with(store):
     run = store.run(store.create(Config()))
     assert best_kept(store, run, [0]) == (0, -np.inf)
+    assert milestones(store, run, [0]) == [0]
