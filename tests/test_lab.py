@@ -1,3 +1,4 @@
+import base64
 import json
 import os
 import subprocess
@@ -267,6 +268,38 @@ HUGE = 10**30  # more than a column of the database holds
 def test_there_is_no_episode_of_what_is_not_there(trained, update, agent, name):
     with pytest.raises(LookupError, match=rf"`{name}` must be in \[0, "):
         lab.episode(trained, update, agent)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"seed": -1}, r"`seed` must be in \[0, 2147483647\], got -1"),
+        ({"seed": HUGE}, r"`seed` must be in \[0, 2147483647\], got 1000"),
+        ({"greedy": 2}, r"`greedy` must be in \[0, 1\], got 2"),
+    ],
+    ids=str,
+)
+def test_an_episode_by_a_seed_that_cannot_be_is_refused(trained, asked, sentence):
+    with pytest.raises(LookupError, match=sentence):
+        lab.episode(trained, 8, **asked)
+
+
+def test_an_episode_by_a_seed_is_another_one_each_time_and_begins_alike_in_all_policies(trained):
+    asked = [
+        lab.episode(trained, update, 0, seed=seed, greedy=greedy)
+        for update, seed, greedy in [(8, 3, 0), (8, 3, 1), (8, 4, 0), (0, 3, 0)]
+    ]
+    first, greedy, other, untrained = ([*decoded(future.result())] for future in asked)
+    assert len(set(asked)) == 4
+    np.testing.assert_allclose(first, greedy, atol=1e-4)
+    np.testing.assert_allclose(first, untrained, atol=1e-4)
+    assert np.abs(np.subtract(first, other)).max() > 0.01
+
+
+def decoded(answer):
+    """Return the first state of agent 0."""
+    entry = json.loads(answer)["episodes"][0]
+    return np.frombuffer(base64.b64decode(entry["states"]), "<i2")[:4] * entry["scale"]
 
 
 def test_configs_with_the_same_beginning_have_the_same_first_episode():

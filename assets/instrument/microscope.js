@@ -5,6 +5,7 @@ import { createChart } from "./charts.js"
 import { element, select, write } from "./dom.js"
 import { createEpisodes, stateAt } from "./episodes.js"
 import { createEstimators } from "./estimators.js"
+import { createFresh, freshEpisode } from "./fresh.js"
 import { createNetwork } from "./network.js"
 import { newest } from "./newest.js"
 import { createPlayer } from "./player.js"
@@ -33,7 +34,7 @@ export function unmount(parentElement) {
   const microscope = microscopes.get(parentElement)
   if (!microscope) return
   microscopes.delete(parentElement)
-  for (const part of ["time", "player", "pushes", "map", "curve", "table", "estimators"]) microscope[part].destroy()
+  for (const part of ["time", "fresh", "player", "pushes", "map", "curve", "table", "estimators"]) microscope[part].destroy()
   microscope.root.remove()
 }
 
@@ -56,6 +57,7 @@ function partsOf(microscope) {
   const pushed = (more) => present(microscope)?.map((value, i) => value + (i === ANGULAR_VELOCITY ? more : 0))
   return {
     time: createTimeBar(time, { onMove: (at) => go(microscope, at), onRest: () => keep(microscope) }),
+    fresh: createFresh(time, { onChange: () => go(microscope, microscope.time.at) || keep(microscope) }),
     player: createPlayer(stage, { episodes: null, onMoment: (entry, moment) => atMoment(microscope, entry, moment) }),
     pushes: createPushes(stage, {
       onPush: (more) => playFrom(microscope, pushed(more)), onChange: () => playFrom(microscope, present(microscope)),
@@ -80,6 +82,7 @@ function questionsOf(microscope) {
   return {
     weigh: newest(weights, { show: (at, params) => think(microscope, at, params), fail }),
     takeApart: newest(apart, { show: (at, found) => take(microscope, at, found), fail }),
+    playFresh: newest((at) => fresh(microscope, at), { show: (at, episode) => put(microscope, only(episode), at.update), fail }),
   }
 }
 
@@ -114,7 +117,10 @@ function receive(microscope, told) {
   // Of other environments only the pictures are known.
   for (const node of [microscope.places.map, microscope.pushes.node]) node.hidden = told.kind !== "cart_pole"
   microscope.time.of(told)
-  if (before?.subject !== told.subject) microscope.time.move(told.at)
+  if (before?.subject !== told.subject) {
+    microscope.fresh.place(told.at)
+    microscope.time.move(told.at)
+  }
   if (before?.subject !== told.subject || before.updates !== told.updates) {
     drawCurve(microscope).catch((error) => complain(microscope, error))
   }
@@ -150,13 +156,25 @@ function go(microscope, at) {
   microscope.estimators.forget()
   microscope.weigh(at)
   microscope.takeApart(at)
+  if (microscope.fresh.query) microscope.playFresh({ ...at, ...microscope.fresh.query })
   markCurve(microscope)
 }
 
 // Has the page keep where one is: it is in its address.
-function keep({ setStateValue, time }) {
+function keep({ setStateValue, time, fresh }) {
   const { update, agent, episode } = time.at
-  setStateValue("at", [update, agent, episode])
+  setStateValue("at", [update, agent, episode, ...fresh.at])
+}
+
+// Promises the fresh episode that was chosen.
+function fresh(microscope, { update, agent, seed, greedy }) {
+  return freshEpisode((query) => fetched(microscope, query), { update, agent }, { seed, greedy })
+}
+
+// Puts an episode on the stage.
+function put({ player, told }, episodes, update) {
+  player.reset({ episodes, actions: told.actions })
+  player.play(update)
 }
 
 function think(microscope, at, params) {
@@ -165,16 +183,15 @@ function think(microscope, at, params) {
   drawMap(microscope)
 }
 
-// Shows an update's episode and its numbers; of the newest policy, which no update has followed, an episode as on the
-// Train page.
+// Shows an update's numbers, and its episode unless a fresh one was chosen; of the newest policy, which no update has
+// followed, an episode as on the Train page.
 function take(microscope, at, apart) {
-  const { told, player, table } = microscope
+  const { told, fresh, table } = microscope
   write(microscope.notice, apart ? "" : NO_UPDATE)
   microscope.apart.hidden = !apart
   const ofBatch = apart && told.kind === "cart_pole"
   const another = async () => alone(await fetched(microscope, { policy: at.update, agent: at.agent }), at.agent)
-  player.reset({ episodes: ofBatch ? only(played(apart, told)) : createEpisodes(another), actions: told.actions })
-  player.play(at.update)
+  if (!fresh.query) put(microscope, ofBatch ? only(played(apart, told)) : createEpisodes(another), at.update)
   if (apart) table.show(apart, told.actions)
   microscope.root.dataset.apart = at.update
 }
@@ -202,9 +219,9 @@ function present({ path, moment }) {
 }
 
 // Plays on from a state, by the policy of this moment.
-function playFrom({ network, player, pushes, time, told }, state) {
+function playFrom(microscope, state) {
+  const { network, pushes, time, told } = microscope
   if (!network || !state) return
   const episode = rollout(network, state, { ...told, ...time.at }, pushes.dynamics)
-  player.reset({ episodes: only(episode), actions: told.actions })
-  player.play(episode.update)
+  put(microscope, only(episode), episode.update)
 }

@@ -50,6 +50,8 @@ CHOICES = {  # by name in the link, which is the widget's key
     "update": Choice("policy"),
     "agent": Choice("policy"),
     "episode": Choice("policy"),
+    "play": Choice("policy", "", ("sampled", "greedy")),
+    "play_seed": Choice("policy"),
     "search": Choice("runs"),
     "state": Choice("runs", [], (*STATES, "deleted")),
     "environment": Choice("runs", []),

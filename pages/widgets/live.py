@@ -27,7 +27,7 @@ ROUTE = "lab/live"
 READ_SECONDS = 0.3  # for the updates of a very long run, each time
 MAX_ANSWERS = 32
 # What a question may have a number of.
-WHICH = "policy", "weights", "dissection", "estimators", "agent", "episode", "batches"
+WHICH = "policy", "weights", "dissection", "estimators", "agent", "episode", "batches", "seed", "greedy"
 PERIOD = 43_200  # seconds, for which a view has the same address; it ends with the next period
 # Such an answer never changes, and base64 is not worth compressing.
 KEPT = {"Cache-Control": "private, max-age=86400, immutable", "Content-Encoding": "identity"}
@@ -106,7 +106,8 @@ def _of_policies(shown: Shown, which: dict[str, int], frames: bool) -> Callable[
     match which:
         case {"policy": update}:
             subject = shown.run_id or Config.from_json(shown.start)
-            return partial(lab.episode, subject, update, which.get("agent"), frames)
+            fresh = {name: which[name] for name in ("seed", "greedy") if name in which}
+            return partial(lab.episode, subject, update, which.get("agent"), frames, **fresh)
         case {"weights": update, "agent": agent} if shown.run_id:
             return partial(lab.weights, shown.run_id, update, agent)
         case {"estimators": update, "agent": agent, "batches": batches} if shown.run_id:

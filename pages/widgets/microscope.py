@@ -9,7 +9,7 @@ from pages.widgets.live import ROUTE, address
 from pages.widgets.text import ACTIONS
 from pg_core import lab
 
-PLACE = "update", "agent", "episode"  # names in the session and in the link
+PLACE = "update", "agent", "episode", "play", "play_seed"  # names in the session and in the link
 MAX_DIGITS = 9
 
 _microscope = component("microscope", "microscope.js")
@@ -40,8 +40,9 @@ def _place(run: lab.Run) -> Json:
     if st.session_state.setdefault("looked_at", run.id) != run.id:  # where one was in another run means nothing here
         st.session_state.update({"looked_at": run.id, **dict.fromkeys(PLACE, "")})
     most = {"update": run.updates, "agent": run.config.num_agents - 1, "episode": run.config.episodes_per_update - 1}
-    default = {"update": run.updates, "agent": 0, "episode": 0}
-    return {name: min(_number(st.session_state[name], default[name]), most[name]) for name in PLACE}
+    most["play_seed"] = lab.MAX_SEED
+    numbers = {name: min(_number(st.session_state[name], most[name] * (name == "update")), most[name]) for name in most}
+    return {**numbers, "play": st.session_state.play}
 
 
 def _number(text: str, default: int) -> int:

@@ -20,6 +20,7 @@ from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_o
 from pg_core.lab.viewing import (
     BEGINNING,
     DEFAULT_BATCHES,
+    MAX_SEED,
     best,
     checkpoints,
     dissection,
@@ -54,6 +55,7 @@ __all__ = [
     "BEGINNING",
     "DEFAULT_BATCHES",
     "FORMATS",
+    "MAX_SEED",
     "UNWATCHED",
     "Answer",
     "Axis",

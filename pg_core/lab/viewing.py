@@ -24,6 +24,7 @@ BEGINNING = frozenset(
     {"env_id", "env_kwargs", "max_episode_steps", "seed", "num_agents", "hidden_layers", "activation"}
 )
 MIN_BATCHES, DEFAULT_BATCHES, MAX_BATCHES = 8, 64, 256  # on which estimators are compared
+MAX_SEED = 2**31 - 1  # of an episode
 CANDIDATES, VALIDATION_EPISODES = 5, 50  # agents, and episodes of each, among which the one to evaluate is found
 
 
@@ -109,24 +110,32 @@ def stamp(run_id: str) -> tuple[Hashable, ...]:
     return state.store().stamp(run_id)
 
 
-def episode(subject: str | Config, update: int, agent: int | None = None, frames: bool = False) -> Future[bytes]:
+def episode(
+    subject: str | Config, update: int, agent: int | None = None, frames: bool = False,
+    seed: int | None = None, greedy: int = False,
+) -> Future[bytes]:  # fmt: skip
     """Have episodes played with the policies after `update` updates; return at once.
 
-    All agents begin in the same state and act by chance, as in training. Whoever asks for the same gets the same.
+    All agents begin in the same state and act by chance, as in training; with a seed, so does every policy of every run
+    of that environment, and by the same random numbers. Whoever asks for the same gets the same.
 
     Args:
         subject: id of a run, or a config: then the policies with which it begins.
         update: in [0, updates of the run]; 0 for a config.
         agent: for CartPole, shown beside the others; else the only one shown, None: the median.
         frames: pictures of CartPole too, which otherwise comes as numbers.
+        seed: of first state and actions, in [0, 2³¹ - 1]; None: one of the run's at this update.
+        greedy: 1 for the most probable actions, 0 for sampled ones.
 
     Returns:
         A future of the bytes of a JSON object, see `episodes.to_json`, or of an EpisodeError.
 
     Raises:
-        LookupError: there is no such agent or update.
+        LookupError: there is no such agent or update, or `seed` or `greedy` is out of bounds.
     """
-    shown = {"agent": agent, "frames": frames}
+    _check_bounds("seed", seed or 0, MAX_SEED)
+    _check_bounds("greedy", greedy, 1)
+    shown = {"agent": agent, "frames": frames, "seed": seed, "greedy": bool(greedy)}
     if not isinstance(subject, Config) and update == 0:  # as it begins, whether it has or not
         subject = state.store().run(subject).config
     if isinstance(subject, Config):
@@ -141,7 +150,7 @@ def episode(subject: str | Config, update: int, agent: int | None = None, frames
     _check_bounds("agent", agent or 0, config.num_agents - 1)
     ask = state.studio().ask if isinstance(subject, Config) else _who_has(subject, update)
     asked = {"episode": {**question, "update": update, **shown}}
-    return state.seen(state.store(), "episode").get((*key, update, agent, frames), lambda: ask(asked))
+    return state.seen(state.store(), "episode").get((*key, update, *shown.values()), lambda: ask(asked))
 
 
 def _who_has(run_id: str, update: int) -> Callable[[dict[str, Any]], Future[Mapping[str, Any]]]:

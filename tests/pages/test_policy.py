@@ -47,11 +47,13 @@ def test_without_a_run_or_an_update_it_says_where_to_go(told: list[dict[str, Any
 @pytest.mark.parametrize(
     ("link", "at"),
     [
-        ({}, [40, 0, 0]),
-        ({"update": "7", "agent": "2", "episode": "1"}, [7, 2, 1]),
-        ({"update": "41", "agent": "3", "episode": "2"}, [40, 2, 1]),
-        ({"update": "-1", "agent": "x", "episode": "9" * 400}, [40, 0, 0]),
-        ({"update": "٣"}, [40, 0, 0]),
+        ({}, [40, 0, 0, 0, ""]),
+        ({"update": "7", "agent": "2", "episode": "1"}, [7, 2, 1, 0, ""]),
+        ({"update": "41", "agent": "3", "episode": "2"}, [40, 2, 1, 0, ""]),
+        ({"update": "-1", "agent": "x", "episode": "9" * 400}, [40, 0, 0, 0, ""]),
+        ({"update": "٣"}, [40, 0, 0, 0, ""]),
+        ({"play": "greedy", "play_seed": "12"}, [40, 0, 0, 12, "greedy"]),
+        ({"play": "sampled", "play_seed": "-1"}, [40, 0, 0, 0, "sampled"]),
     ],
 )
 def test_a_link_leads_to_an_update_an_agent_and_an_episode_that_there_are(
@@ -59,8 +61,14 @@ def test_a_link_leads_to_an_update_an_agent_and_an_episode_that_there_are(
 ) -> None:
     app = page("policy.py", run=trained(), **link)
     assert not app.exception
-    assert list(told[-1]["at"].values()) == at
+    assert [told[-1]["at"][name] for name in ("update", "agent", "episode", "play_seed", "play")] == at
     assert (told[-1]["updates"], told[-1]["agents"], told[-1]["episodes"]) == (40, 3, 2)
+
+
+def test_an_episode_that_cannot_be_chosen_is_named_and_left_out(told: list[dict[str, Any]]) -> None:
+    app = page("policy.py", run=trained(), play="mine")
+    assert "`play` must be one of sampled, greedy, got 'mine'" in sentence(app)
+    assert told[-1]["at"]["play"] == ""
 
 
 def test_where_one_was_in_another_run_means_nothing(told: list[dict[str, Any]]) -> None:
@@ -78,6 +86,8 @@ def test_its_address_answers_what_can_be_known_of_policies_and_says_what_cannot(
         "weights=0&agent=3": "`agent` must be in [0, 2], got 3.",
         "dissection=40&agent=0&episode=0": "`update` must be in [0, 39], got 40.",
         "dissection=0&agent=0&episode=2": "`episode` must be in [0, 1], got 2.",
+        "policy=0&agent=0&seed=2147483648": "`seed` must be in [0, 2147483647], got 2147483648.",
+        "policy=0&agent=0&seed=0&greedy=2": "`greedy` must be in [0, 1], got 2.",
         "estimators=0&agent=0&batches=7": "`batches` must be in [8, 256], got 7.",
     }.items():
         assert ask(address, query).json() == {"error": wanted}
