@@ -1,21 +1,21 @@
 // The policy under the microscope: one moment of a run, what was done then, and the update that followed, taken apart.
 
+import { asked, FAILED } from "./asked.js"
 import { DIMENSIONS } from "./cart_pole.js"
 import { createChart } from "./charts.js"
+import { createCompared } from "./compared.js"
 import { element, select, write } from "./dom.js"
 import { createEpisodes, stateAt } from "./episodes.js"
 import { createEstimators } from "./estimators.js"
-import { createFresh, freshEpisode } from "./fresh.js"
 import { createNetwork } from "./network.js"
 import { newest } from "./newest.js"
 import { createPlayer } from "./player.js"
 import { createPolicyMap } from "./policy_map.js"
-import { alone, only, played, rollout } from "./played.js"
+import { alone, only, played } from "./played.js"
 import { createPushes } from "./pushes.js"
 import { createTimeBar } from "./time_bar.js"
 import { createUpdateTable } from "./update_table.js"
 
-const FAILED = "The lab did not answer: move the slider, or reload the page."
 const NO_UPDATE = "This is the newest policy: no update has followed it yet."
 const AXES = [2, 3] // θ and θ̇, at first
 const ANGULAR_VELOCITY = 3
@@ -34,7 +34,7 @@ export function unmount(parentElement) {
   const microscope = microscopes.get(parentElement)
   if (!microscope) return
   microscopes.delete(parentElement)
-  for (const part of ["time", "fresh", "player", "pushes", "map", "curve", "table", "estimators"]) microscope[part].destroy()
+  for (const part of ["time", "compared", "player", "pushes", "map", "curve", "table", "estimators"]) microscope[part].destroy()
   microscope.root.remove()
 }
 
@@ -57,10 +57,13 @@ function partsOf(microscope) {
   const pushed = (more) => present(microscope)?.map((value, i) => value + (i === ANGULAR_VELOCITY ? more : 0))
   return {
     time: createTimeBar(time, { onMove: (at) => go(microscope, at), onRest: () => keep(microscope) }),
-    fresh: createFresh(time, { onChange: () => go(microscope, microscope.time.at) || keep(microscope) }),
     player: createPlayer(stage, { episodes: null, onMoment: (entry, moment) => atMoment(microscope, entry, moment) }),
     pushes: createPushes(stage, {
       onPush: (more) => playFrom(microscope, pushed(more)), onChange: () => playFrom(microscope, present(microscope)),
+    }),
+    compared: createCompared({ time, stage }, {
+      moment: () => microscope.time.at, put: (...what) => put(microscope, ...what), onOwn: () => go(microscope, microscope.time.at),
+      onRest: () => keep(microscope), onRival: () => drawMap(microscope), fail: (error) => complain(microscope, error),
     }),
     axes: offerAxes(microscope),
     map: createPolicyMap(map, {
@@ -82,7 +85,6 @@ function questionsOf(microscope) {
   return {
     weigh: newest(weights, { show: (at, params) => think(microscope, at, params), fail }),
     takeApart: newest(apart, { show: (at, found) => take(microscope, at, found), fail }),
-    playFresh: newest((at) => fresh(microscope, at), { show: (at, episode) => put(microscope, only(episode), at.update), fail }),
   }
 }
 
@@ -118,7 +120,7 @@ function receive(microscope, told) {
   for (const node of [microscope.places.map, microscope.pushes.node]) node.hidden = told.kind !== "cart_pole"
   microscope.time.of(told)
   if (before?.subject !== told.subject) {
-    microscope.fresh.place(told.at)
+    microscope.compared.begin(told)
     microscope.time.move(told.at)
   }
   if (before?.subject !== told.subject || before.updates !== told.updates) {
@@ -126,12 +128,8 @@ function receive(microscope, told) {
   }
 }
 
-async function fetched({ told }, query) {
-  const found = await fetch(new URL(`${told.address}?${new URLSearchParams(query)}`, document.baseURI))
-  if (!found.ok) throw new Error(FAILED)
-  const content = await found.json()
-  if (content.error) throw new Error(content.error)
-  return content
+function fetched({ told }, query) {
+  return asked(told.address, query)
 }
 
 async function drawCurve(microscope) {
@@ -156,19 +154,14 @@ function go(microscope, at) {
   microscope.estimators.forget()
   microscope.weigh(at)
   microscope.takeApart(at)
-  if (microscope.fresh.query) microscope.playFresh({ ...at, ...microscope.fresh.query })
+  microscope.compared.play(at)
   markCurve(microscope)
 }
 
 // Has the page keep where one is: it is in its address.
-function keep({ setStateValue, time, fresh }) {
+function keep({ setStateValue, time, compared }) {
   const { update, agent, episode } = time.at
-  setStateValue("at", [update, agent, episode, ...fresh.at])
-}
-
-// Promises the fresh episode that was chosen.
-function fresh(microscope, { update, agent, seed, greedy }) {
-  return freshEpisode((query) => fetched(microscope, query), { update, agent }, { seed, greedy })
+  setStateValue("at", [update, agent, episode, ...compared.at])
 }
 
 // Puts an episode on the stage.
@@ -186,12 +179,15 @@ function think(microscope, at, params) {
 // Shows an update's numbers, and its episode unless a fresh one was chosen; of the newest policy, which no update has
 // followed, an episode as on the Train page.
 function take(microscope, at, apart) {
-  const { told, fresh, table } = microscope
+  const { told, compared, table } = microscope
   write(microscope.notice, apart ? "" : NO_UPDATE)
   microscope.apart.hidden = !apart
   const ofBatch = apart && told.kind === "cart_pole"
   const another = async () => alone(await fetched(microscope, { policy: at.update, agent: at.agent }), at.agent)
-  if (!fresh.query) put(microscope, ofBatch ? only(played(apart, told)) : createEpisodes(another), at.update)
+  if (!compared.fresh) {
+    compared.forget()
+    put(microscope, ofBatch ? only(played(apart, told)) : createEpisodes(another), at.update)
+  }
   if (apart) table.show(apart, told.actions)
   microscope.root.dataset.apart = at.update
 }
@@ -206,11 +202,11 @@ function atMoment(microscope, entry, moment) {
   drawMap(microscope)
 }
 
-function drawMap({ map, axes, network, path, moment, pushes }) {
+function drawMap({ map, axes, network, compared, path, moment, pushes }) {
   if (!network || !path.length) return
   const at = Math.min(moment, path.length - 1)
   const fixed = axes.follow.checked ? path[at] : NOTHING
-  map.show({ network, axes: axes.chosen.map(({ value }) => Number(value)), fixed, path, at, arrows: pushes.dynamics })
+  map.show({ network, rival: compared.network, axes: axes.chosen.map(({ value }) => Number(value)), fixed, path, at, arrows: pushes.dynamics })
 }
 
 // Returns the state on the stage; where that ends an episode, it is the one before it.
@@ -219,9 +215,6 @@ function present({ path, moment }) {
 }
 
 // Plays on from a state, by the policy of this moment.
-function playFrom(microscope, state) {
-  const { network, pushes, time, told } = microscope
-  if (!network || !state) return
-  const episode = rollout(network, state, { ...told, ...time.at }, pushes.dynamics)
-  put(microscope, only(episode), episode.update)
+function playFrom({ network, compared, pushes }, state) {
+  if (network && state) compared.playFrom(network, state, pushes.dynamics)
 }

@@ -29,7 +29,8 @@ export function createPolicyMap(root, { dimensions, actions = null, onPick = () 
   return {
     // Shows a network of network.js over the observation dimensions `axes`, the others as in the observation `fixed`;
     // an episode's observations `path`, of which number `at` is the present one; with `arrows`, the environment's
-    // step(observation, action), where that leads; and of several actions or components the one `of`.
+    // step(observation, action), where that leads; of several actions or components the one `of`; and the boundary of a
+    // `rival`, another network.
     show({ path = [], at = path.length - 1, arrows = null, of, ...scene }) {
       const { network, axes, fixed } = scene
       if (map.scene?.axes.some((axis, i) => axis !== axes[i])) map.cursor = null
@@ -114,8 +115,8 @@ function draw(map) {
 // Draws the ground, if it is to show anything else than it does.
 function renew(map) {
   const { scene, look, plot, ground, drawn } = map
-  const { network, axes, arrows, of } = scene
-  const wanted = [network, arrows, of, ...axes, ...observationAt(scene, [0, 0])]
+  const { network, rival, axes, arrows, of } = scene
+  const wanted = [network, rival, arrows, of, ...axes, ...observationAt(scene, [0, 0])]
   if (drawn.length && wanted.every((part, i) => part === drawn[i])) return
   const field = fieldOf(scene, plot.dimensions)
   drawGround(ground, look, plot, field, scene)

@@ -43,6 +43,10 @@ export function drawGround(canvas, look, plot, field, scene) {
   stroke(pen, zeros(plot), colors.text, 1, 0.2)
   if (scene.arrows) stroke(pen, drift(plot, scene), colors.text, 1, 0.5)
   stroke(pen, boundary(plot, field), colors.text, 1.75)
+  if (scene.rival) {
+    const other = fieldOf({ ...scene, network: scene.rival }, plot.dimensions)
+    stroke(pen, boundary(plot, other, dashes), colors.text, 1.75)
+  }
   pen.restore()
   drawAxes(pen, plot, colors)
 }
@@ -105,10 +109,15 @@ function zeros(plot) {
   return path
 }
 
-function boundary({ left, top, width, height }, field) {
+// Whether a piece of the boundary of another policy is drawn: each is too short to be dashed by itself.
+function dashes([[x0, y0], [x1, y1]]) {
+  return Math.floor(Math.abs(x1 - x0) > Math.abs(y1 - y0) ? x0 : y0) % 4 < 2
+}
+
+function boundary({ left, top, width, height }, field, isDrawn = () => true) {
   const path = new Path2D()
   const [across, down] = [width / (CELLS - 1), height / (CELLS - 1)]
-  for (const [[x0, y0], [x1, y1]] of contour(field, CELLS, EVEN)) {
+  for (const [[x0, y0], [x1, y1]] of contour(field, CELLS, EVEN).filter(isDrawn)) {
     path.moveTo(left + across * x0, top + down * y0)
     path.lineTo(left + across * x1, top + down * y1)
   }

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from pages.widgets import figure, visitor
 from pages.widgets.figure import Shown
 from pages.widgets.news import FIRST_SECONDS, beat, news, nothing_yet, seconds_until
+from pages.widgets.rivals import rivals
 from pg_core import lab
 from pg_core.config import Config
 from pg_core.lab import Progress
@@ -57,9 +58,9 @@ _addresses = URLSafeTimedSerializer(secrets.token_bytes(32), signer=_Signer)
 _readers = ThreadPoolExecutor(2, "reader")
 
 
-def address(shown: Shown) -> str:
-    """Return where a view is, under the route, for who looks at the page that is being drawn."""
-    return str(_addresses.dumps([asdict(shown), visitor.present().id]))
+def address(shown: Shown, asker: lab.Visitor | None = None) -> str:
+    """Return where a view is, under the route, for who asks, by default who looks at the page that is being drawn."""
+    return str(_addresses.dumps([asdict(shown), (asker or visitor.present()).id]))
 
 
 async def answer(request: Request) -> Response:
@@ -97,8 +98,10 @@ async def _find(shown: Shown, query: QueryParams, asker: lab.Visitor) -> _Found:
     if of_policies := _of_policies(shown, which, "frames" in query):
         return await _answered(of_policies)
     versions = [int(part) for part in query.get("version", "").split("-") if part]
-    ask = (_numbers, shown) if "numbers" in query else (_news, shown, versions)
-    return await asyncio.get_running_loop().run_in_executor(_readers, *ask), FRESH
+    ask = partial(_numbers, shown) if "numbers" in query else partial(_news, shown, versions)
+    if "rivals" in query and shown.run_id:
+        ask = partial(_rivals, shown.run_id, query["rivals"], asker)
+    return await asyncio.get_running_loop().run_in_executor(_readers, ask), FRESH
 
 
 def _of_policies(shown: Shown, which: dict[str, int], frames: bool) -> Callable[[], Future[bytes]] | None:
@@ -165,6 +168,17 @@ def _stamp(run_id: str) -> Any:
 def _numbers(shown: Shown) -> bytes:
     progress = lab.progress(shown.run_id, READ_SECONDS) if shown.run_id else None
     return orjson.dumps(figure.numbers(progress, shown.panels))
+
+
+def _rivals(run_id: str, wanted: str, asker: lab.Visitor) -> bytes:
+    found = [
+        {
+            "run": run.id, "name": run.name, "updates": run.updates, "agents": run.config.num_agents,
+            "address": f"{ROUTE}/{address(Shown(run.id), asker)}",
+        }
+        for run in rivals(run_id, wanted)
+    ]  # fmt: skip
+    return orjson.dumps({"rivals": found})
 
 
 async def _answered(ask: Callable[[], Future[bytes]]) -> _Found:

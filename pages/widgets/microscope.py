@@ -9,7 +9,8 @@ from pages.widgets.live import ROUTE, address
 from pages.widgets.text import ACTIONS
 from pg_core import lab
 
-PLACE = "update", "agent", "episode", "play", "play_seed"  # names in the session and in the link
+# Names in the session and in the link.
+PLACE = "update", "agent", "episode", "play", "play_seed", "versus", "versus_update", "versus_agent"
 MAX_DIGITS = 9
 
 _microscope = component("microscope", "microscope.js")
@@ -42,7 +43,8 @@ def _place(run: lab.Run) -> Json:
     most = {"update": run.updates, "agent": run.config.num_agents - 1, "episode": run.config.episodes_per_update - 1}
     most["play_seed"] = lab.MAX_SEED
     numbers = {name: min(_number(st.session_state[name], most[name] * (name == "update")), most[name]) for name in most}
-    return {**numbers, "play": st.session_state.play}
+    rival = {name: _number(st.session_state[name], 0) for name in ("versus_update", "versus_agent")}  # of any run
+    return {**numbers, **rival, "play": st.session_state.play, "versus": st.session_state.versus}
 
 
 def _number(text: str, default: int) -> int:

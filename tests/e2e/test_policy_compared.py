@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import Open
 from tests.e2e.test_instrument import train
 from tests.e2e.test_journey import state
+from tests.e2e.test_look import settled, violations_in_each_look
 from tests.e2e.test_policy import rows
 
 UPDATES = 6
@@ -68,3 +69,40 @@ def test_a_fresh_episode_by_a_seed_is_chosen_by_keyboard_and_kept_in_the_address
     page.wait_for_url(lambda url: "play" not in url)
     rows(page).nth(1).click()
     expect(rows(page).nth(1)).to_have_attribute("aria-current", "step")  # the table's episode is on the stage again
+
+
+def test_another_policy_is_compared_by_keyboard_from_the_same_start_and_kept_in_the_address(
+    open_page: Open, run: str
+) -> None:
+    page = open_page(f"policy?run={run}&update={UPDATES}")
+    words = page.locator(".lab-rival-words")
+    heard = answers(page)
+    page.get_by_label("Compare with").focus()
+    page.keyboard.press("ArrowDown")
+    expect(words).to_contain_text("untrained, agent 0 (orange): return")
+    expect(page.get_by_label("Episode played")).to_have_value("sampled")
+    update = page.get_by_role("spinbutton", name="Update of the other policy")
+    update.fill("2")
+    update.press("Tab")
+    expect(words).to_contain_text("after update 2, agent 0 (orange): return")
+    page.wait_for_url("**versus_update=2*")
+    told = {told["update"]: told["episodes"][0] for _, told in heard}
+    expect(words).to_contain_text(f"This policy: return {told[UPDATES]['length']} in")
+    expect(words).to_contain_text(f"return {told[2]['length']} in {told[2]['length']} steps. Same first state")
+    assert {*told} == {0, 2, UPDATES}
+    page.reload()
+    expect(words).to_contain_text("after update 2, agent 0")
+    page.get_by_role("button", name="Push the pole to the right").press("Enter")
+    expect(words).to_contain_text("after update 2, agent 0")  # it goes on with both
+    page.get_by_label("Episode played").select_option("")
+    expect(words).to_be_hidden()
+    expect(page.get_by_label("Compare with")).to_have_value("")
+    page.wait_for_url(lambda url: "versus" not in url)
+
+
+def test_what_is_compared_is_accessible_in_each_look_and_nothing_sticks_out(open_page: Open, run: str) -> None:
+    page = open_page(f"policy?run={run}&update=3&play=greedy&versus={run}&versus_agent=1", width=390, height=844)
+    expect(page.locator(".lab-rival-words")).to_contain_text("untrained, agent 1")
+    settled(page, "")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert violations_in_each_look(page, "") == {}

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.widgets import live, microscope
+from pages.widgets import live, microscope, rivals
 from pg_core import lab
 from pg_core.config import Config
 from tests.pages.test_instrument import ask
@@ -30,6 +30,11 @@ def trained(updates: int = 40, **values: Any) -> str:
     if updates:
         add_updates(lab.state.store(), run, config, 0, updates)
     return run
+
+
+def deleted(run: str) -> None:
+    lab.stop(run)
+    lab.delete(run)
 
 
 def info(app: AppTest) -> str:
@@ -69,6 +74,39 @@ def test_an_episode_that_cannot_be_chosen_is_named_and_left_out(told: list[dict[
     app = page("policy.py", run=trained(), play="mine")
     assert "`play` must be one of sampled, greedy, got 'mine'" in sentence(app)
     assert told[-1]["at"]["play"] == ""
+
+
+def test_the_address_keeps_the_policy_that_is_compared(told: list[dict[str, Any]]) -> None:
+    run = trained()
+    page("policy.py", run=run, versus="7" * 32, versus_update="12", versus_agent="x")
+    at = told[-1]["at"]
+    assert (at["versus"], at["versus_update"], at["versus_agent"]) == ("7" * 32, 12, 0)
+
+
+def test_runs_of_the_same_environment_that_have_learned_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, old, new = trained(), trained(), trained()
+    paid = {"sutton_barto_reward": True}
+    for other in (trained(0), trained(env_id="CartPole-v0"), trained(env_kwargs=paid)):
+        assert other not in [run.id for run in rivals.rivals(own)]
+    deleted(trained())
+    assert [run.id for run in rivals.rivals(own)] == [own, new, old]
+    assert [run.id for run in rivals.rivals(own, wanted=old)] == [own, old, new]
+    monkeypatch.setattr(rivals, "MAX_RIVALS", 2)
+    assert [run.id for run in rivals.rivals(own, wanted=old)] == [own, old]
+    with pytest.raises(lab.UnknownRun):
+        rivals.rivals("0" * 32)
+
+
+def test_whom_it_can_be_compared_with_is_told_with_an_address_that_answers(told: list[dict[str, Any]]) -> None:
+    own, other = trained(), trained(updates=7)
+    page("policy.py", run=own)
+    address = told[-1]["address"].removeprefix(f"{live.ROUTE}/")
+    first, second = ask(address, "rivals=").json()["rivals"]
+    assert (first["run"], second["run"], second["updates"], second["agents"]) == (own, other, 7, 3)
+    answer = ask(second["address"].removeprefix(f"{live.ROUTE}/"), "weights=8&agent=0")
+    assert answer.json() == {"error": "`update` must be in [0, 7], got 8."}
+    deleted(other)
+    assert [each["run"] for each in ask(address, "rivals=").json()["rivals"]] == [own]
 
 
 def test_where_one_was_in_another_run_means_nothing(told: list[dict[str, Any]]) -> None:
