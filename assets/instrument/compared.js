@@ -5,7 +5,7 @@ import { createFresh, freshEpisode } from "./fresh.js"
 import { createNetwork } from "./network.js"
 import { newest } from "./newest.js"
 import { chooser, only, rollout } from "./played.js"
-import { beside, createRival } from "./rival.js"
+import { beside, createRival, named } from "./rival.js"
 
 // Returns the controls in the bar `time`, with words under `stage`. `moment` returns where the slider is, `put` puts an
 // episode on the stage; `onOwn` is called when the update's own episode is chosen, `onRest` after every choice, `onRival`
@@ -37,6 +37,15 @@ export function createCompared({ time, stage }, { moment, put, onOwn, onRest, on
     get fresh() {
       return Boolean(fresh.query)
     },
+    // Promises what the server says of the policy at a moment, the other one and the untrained one, each with its name and
+    // its place among them; `about` is what is asked of them.
+    measure(at, about) {
+      const { address, name } = compared.told
+      const untrained = { ...at, address, name, update: 0 }
+      const policies = [at.update ? { ...at, address, name } : null, rival.policy, untrained]
+      const asking = policies.map((policy, place) => policy && measured(policy, place, about, fresh.query))
+      return Promise.all(asking.filter(Boolean))
+    },
     get network() {
       return compared.network
     },
@@ -48,6 +57,11 @@ export function createCompared({ time, stage }, { moment, put, onOwn, onRest, on
       rival.destroy()
     },
   }
+}
+
+async function measured(policy, place, about, query) {
+  const { address, update, agent } = policy
+  return [named(policy), place, await asked(address, { robustness: update, agent, greedy: query?.greedy ?? 0, ...about })]
 }
 
 function questionsOf(compared) {

@@ -13,6 +13,7 @@ import { createPlayer } from "./player.js"
 import { createPolicyMap } from "./policy_map.js"
 import { alone, only, played } from "./played.js"
 import { createPushes } from "./pushes.js"
+import { createRobustness } from "./robustness.js"
 import { createTimeBar } from "./time_bar.js"
 import { createUpdateTable } from "./update_table.js"
 
@@ -34,7 +35,7 @@ export function unmount(parentElement) {
   const microscope = microscopes.get(parentElement)
   if (!microscope) return
   microscopes.delete(parentElement)
-  for (const part of ["time", "compared", "player", "pushes", "map", "curve", "table", "estimators"]) microscope[part].destroy()
+  for (const part of ["time", "compared", "player", "pushes", "map", "curve", "table", "estimators", "robustness"]) microscope[part].destroy()
   microscope.root.remove()
 }
 
@@ -72,6 +73,9 @@ function partsOf(microscope) {
     curve: createChart(curve, { onClick: (x) => microscope.time.move({ update: updateAt(microscope.rows, x) }) }),
     table: createUpdateTable(microscope.apart, { onStep: (step) => microscope.player.hold(step) }),
     estimators: createEstimators(estimators, { ask: (batches) => fetched(microscope, measured(microscope, batches)) }),
+    robustness: createRobustness(microscope.root, {
+      ask: (parameter) => microscope.compared.measure(microscope.time.at, { parameter }),
+    }),
   }
 }
 
@@ -117,7 +121,8 @@ function receive(microscope, told) {
   const before = microscope.told
   microscope.told = told
   // Of other environments only the pictures are known.
-  for (const node of [microscope.places.map, microscope.pushes.node]) node.hidden = told.kind !== "cart_pole"
+  const ofCartPole = [microscope.places.map, microscope.pushes.node, microscope.robustness.node]
+  for (const node of ofCartPole) node.hidden = told.kind !== "cart_pole"
   microscope.time.of(told)
   if (before?.subject !== told.subject) {
     microscope.compared.begin(told)
@@ -152,6 +157,7 @@ function updateAt({ x, update }, at) {
 
 function go(microscope, at) {
   microscope.estimators.forget()
+  microscope.robustness.forget()
   microscope.weigh(at)
   microscope.takeApart(at)
   microscope.compared.play(at)

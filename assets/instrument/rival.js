@@ -80,11 +80,15 @@ function fill(node, options, value) {
   node.value = value
 }
 
-function said(mine, other, { name, update, agent }) {
+// Names a policy.
+export function named({ name, update, agent }) {
+  return `${name}, ${update ? `after update ${update}` : "untrained"}, agent ${agent}`
+}
+
+function said(mine, other, policy) {
   const [a, b] = [mine, other].map(({ episodes: [entry] }) => `return ${shortNumber(entry.return)} in ${entry.length} steps`)
-  const policy = update ? `after update ${update}` : "untrained"
   const where = mine.kind === "frames" ? "on the right" : "orange"
-  return `This policy: ${a}. ${name}, ${policy}, agent ${agent} (${where}): ${b}. Same first state, same random numbers.`
+  return `This policy: ${a}. ${named(policy)} (${where}): ${b}. Same first state, same random numbers.`
 }
 
 // Returns an episode with another one beside it; of pictures both are as long as the longer one.

@@ -28,7 +28,7 @@ ROUTE = "lab/live"
 READ_SECONDS = 0.3  # for the updates of a very long run, each time
 MAX_ANSWERS = 32
 # What a question may have a number of.
-WHICH = "policy", "weights", "dissection", "estimators", "agent", "episode", "batches", "seed", "greedy"
+WHICH = "policy", "weights", "dissection", "estimators", "agent", "episode", "batches", "seed", "greedy", "robustness"
 PERIOD = 43_200  # seconds, for which a view has the same address; it ends with the next period
 # Such an answer never changes, and base64 is not worth compressing.
 KEPT = {"Cache-Control": "private, max-age=86400, immutable", "Content-Encoding": "identity"}
@@ -95,7 +95,7 @@ async def answer(request: Request) -> Response:
 async def _find(shown: Shown, query: QueryParams, asker: lab.Visitor) -> _Found:
     shown = await asyncio.get_running_loop().run_in_executor(_readers, _left, shown, asker)
     which = {name: int(query[name]) for name in WHICH if query.get(name)}
-    if of_policies := _of_policies(shown, which, "frames" in query):
+    if of_policies := _of_policies(shown, which, query):
         return await _answered(of_policies)
     versions = [int(part) for part in query.get("version", "").split("-") if part]
     ask = partial(_numbers, shown) if "numbers" in query else partial(_news, shown, versions)
@@ -104,17 +104,20 @@ async def _find(shown: Shown, query: QueryParams, asker: lab.Visitor) -> _Found:
     return await asyncio.get_running_loop().run_in_executor(_readers, ask), FRESH
 
 
-def _of_policies(shown: Shown, which: dict[str, int], frames: bool) -> Callable[[], Future[bytes]] | None:
-    """Return what asks for an episode, parameters, an update taken apart, or estimators; None for all else."""
+def _of_policies(shown: Shown, which: dict[str, int], query: QueryParams) -> Callable[[], Future[bytes]] | None:
+    """Return what asks for an episode, parameters, an update taken apart, estimators or robustness; None for else."""
     match which:
         case {"policy": update}:
             subject = shown.run_id or Config.from_json(shown.start)
             fresh = {name: which[name] for name in ("seed", "greedy") if name in which}
-            return partial(lab.episode, subject, update, which.get("agent"), frames, **fresh)
+            return partial(lab.episode, subject, update, which.get("agent"), "frames" in query, **fresh)
         case {"weights": update, "agent": agent} if shown.run_id:
             return partial(lab.weights, shown.run_id, update, agent)
         case {"estimators": update, "agent": agent, "batches": batches} if shown.run_id:
             return partial(lab.estimators, shown.run_id, update, agent, batches)
+        case {"robustness": update, "agent": agent} if shown.run_id:
+            asked = query.get("parameter", ""), lab.DEFAULT_EPISODES, which.get("greedy", 0)
+            return partial(lab.robustness, shown.run_id, update, agent, *asked)
         case {"dissection": update, "agent": agent, "episode": episode} if shown.run_id:
             return partial(lab.dissection, shown.run_id, update, agent, episode)
     return None

@@ -1,6 +1,7 @@
 """See runs: what they learn, and what their policies do."""
 
 import math
+import reprlib
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -12,6 +13,7 @@ from pg_core.config import Config
 from pg_core.lab import access, state
 from pg_core.learning import episodes, evaluation, memory
 from pg_core.learning.evaluation import Evaluation
+from pg_core.learning.robustness import PARAMETERS
 from pg_core.runs.curves.progress import Progress, changes_of, seconds_left
 from pg_core.runs.diagnosis.best import best_kept
 from pg_core.runs.store.records import Run, UnknownRun
@@ -25,6 +27,7 @@ BEGINNING = frozenset(
 )
 MIN_BATCHES, DEFAULT_BATCHES, MAX_BATCHES = 8, 64, 256  # on which estimators are compared
 MAX_SEED = 2**31 - 1  # of an episode
+DEFAULT_EPISODES, MAX_EPISODES = 100, 1_000  # at each value, where robustness is measured
 CANDIDATES, VALIDATION_EPISODES = 5, 50  # agents, and episodes of each, among which the one to evaluate is found
 
 
@@ -228,6 +231,40 @@ def estimators(run_id: str, update: int, agent: int = 0, batches: int = DEFAULT_
     asked = {"estimators": {"run_id": run_id, "update": update, "agent": agent, "batches": batches}}
     key = run_id, found.rewinds, update, agent, batches
     return state.seen(state.store(), "estimators").get(key, lambda: state.prover().question(asked))
+
+
+def robustness(
+    run_id: str, update: int, agent: int, parameter: str, episodes: int = DEFAULT_EPISODES, greedy: int = 0
+) -> Future[bytes]:
+    """Have a policy's mean length measured over the values of something of CartPole; return at once.
+
+    Args:
+        run_id: of the run.
+        update: number of updates done, in [0, updates of the run].
+        agent: in [0, P-1].
+        parameter: key of `PARAMETERS`: all others are as in training.
+        episodes: N at each value, in [2, 1000].
+        greedy: 1 for the most probable actions, 0 for sampled ones.
+
+    Returns:
+        A future of the bytes of a JSON object, see `robustness.to_json`, or of an EpisodeError.
+
+    Raises:
+        LookupError: there is no such update, agent or parameter, something is out of bounds, or it is not CartPole.
+    """
+    found = state.store().run(run_id)
+    if found.config.environment.compiled != "cart_pole":
+        raise LookupError(f"Robustness is measured of CartPole alone, and this is a run of {found.config.env_id}.")
+    _check_bounds("update", update, found.updates)
+    _check_bounds("agent", agent, found.config.num_agents - 1)
+    _check_bounds("episodes", episodes, MAX_EPISODES, 2)
+    _check_bounds("greedy", greedy, 1)
+    if parameter not in PARAMETERS:
+        raise LookupError(f"`parameter` must be one of {', '.join(PARAMETERS)}, got {reprlib.repr(parameter)}.")
+    asked = {"update": update, "agent": agent, "parameter": parameter, "episodes": episodes, "greedy": bool(greedy)}
+    question = {"robustness": {"run_id": run_id, **asked}}
+    key = run_id, found.rewinds, *asked.values()
+    return state.seen(state.store(), "robustness").get(key, lambda: _who_has(run_id, update)(question))
 
 
 def _check_bounds(name: str, value: int, high: int, low: int = 0) -> None:

@@ -1,6 +1,7 @@
 """A policy beside another, in a real browser: fresh episodes by a seed, two policies at once, under other physics."""
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -9,7 +10,7 @@ from tests.e2e.conftest import Open
 from tests.e2e.test_instrument import train
 from tests.e2e.test_journey import state
 from tests.e2e.test_look import settled, violations_in_each_look
-from tests.e2e.test_policy import rows
+from tests.e2e.test_policy import rows, slider
 
 UPDATES = 6
 
@@ -100,9 +101,26 @@ def test_another_policy_is_compared_by_keyboard_from_the_same_start_and_kept_in_
     page.wait_for_url(lambda url: "versus" not in url)
 
 
+def test_robustness_is_measured_at_a_press_and_forgotten_at_another_policy(open_page: Open, run: str) -> None:
+    page = open_page(f"policy?run={run}&update=3&play=greedy&versus={run}&versus_update={UPDATES}&versus_agent=1")
+    expect(page.locator(".lab-rival-words")).to_contain_text(f"after update {UPDATES}, agent 1")
+    page.get_by_label("What is changed").focus()
+    page.keyboard.press("ArrowDown")
+    page.get_by_role("button", name="Measure robustness").press("Enter")
+    chart = page.get_by_role("figure", name="Mean length over half of the pole’s length, of 100 episodes each")
+    expect(chart).to_have_attribute("data-known", "true")
+    for policy in ("after update 3, agent 0", f"after update {UPDATES}, agent 1", "untrained, agent 0"):
+        expect(page.get_by_text(re.compile(rf"{policy}: \d+ steps at 0.5, as in training; fewest, "))).to_be_visible()
+        expect(chart.locator(".legendtext").filter(has_text=policy)).to_be_visible()
+    slider(page).press("ArrowLeft")
+    expect(chart).to_be_hidden()
+
+
 def test_what_is_compared_is_accessible_in_each_look_and_nothing_sticks_out(open_page: Open, run: str) -> None:
     page = open_page(f"policy?run={run}&update=3&play=greedy&versus={run}&versus_agent=1", width=390, height=844)
     expect(page.locator(".lab-rival-words")).to_contain_text("untrained, agent 1")
+    page.get_by_role("button", name="Measure robustness").press("Enter")
+    expect(page.locator(".lab-robustness .lab-chart")).to_have_attribute("data-known", "true")
     settled(page, "")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert violations_in_each_look(page, "") == {}
