@@ -1,6 +1,5 @@
 """A policy beside another, in a real browser: fresh episodes by a seed, two policies at once, under other physics."""
 
-import json
 import re
 
 import pytest
@@ -33,17 +32,9 @@ def caption(page: Page):
     return page.locator(".lab-player-caption")
 
 
-def answers(page: Page) -> list[tuple[str, dict]]:
-    """Return a list that fills with what the browser asks for episodes, and what it is told."""
-    found: list[tuple[str, dict]] = []
-    page.on("response", lambda got: "seed=" in got.url and found.append((got.url, json.loads(got.body()))))
-    return found
-
-
 def test_a_fresh_episode_by_a_seed_is_chosen_by_keyboard_and_kept_in_the_address(open_page: Open, run: str) -> None:
     page = open_page(f"policy?run={run}&update=2")
     expect(rows(page).first).to_be_visible()
-    heard = answers(page)
     page.get_by_label("Episode played").focus()
     page.keyboard.press("ArrowDown")
     page.wait_for_url("**play=sampled*")
@@ -54,12 +45,10 @@ def test_a_fresh_episode_by_a_seed_is_chosen_by_keyboard_and_kept_in_the_address
     page.wait_for_url("**play_seed=42*")
     expect(caption(page)).to_contain_text("update 2")
     expect(rows(page).first).to_be_visible()  # the update's numbers stay
-    page.get_by_label("Episode played").select_option("greedy")
+    with page.expect_response(lambda got: "seed=42&greedy=1" in got.url) as got:
+        page.get_by_label("Episode played").select_option("greedy")
     page.wait_for_url("**play=greedy*")
-    page.wait_for_load_state("networkidle")
-    url, told = heard[-1]
-    assert "seed=42" in url and "greedy=1" in url
-    length = told["episodes"][0]["length"]
+    length = got.value.json()["episodes"][0]["length"]
     expect(caption(page)).to_contain_text(f"return {length}")
     page.reload()
     expect(page.get_by_label("Episode played")).to_have_value("greedy")
@@ -77,20 +66,18 @@ def test_another_policy_is_compared_by_keyboard_from_the_same_start_and_kept_in_
 ) -> None:
     page = open_page(f"policy?run={run}&update={UPDATES}")
     words = page.locator(".lab-rival-words")
-    heard = answers(page)
     page.get_by_label("Compare with").focus()
     page.keyboard.press("ArrowDown")
     expect(words).to_contain_text("untrained, agent 0 (orange): return")
     expect(page.get_by_label("Episode played")).to_have_value("sampled")
     update = page.get_by_role("spinbutton", name="Update of the other policy")
     update.fill("2")
-    update.press("Tab")
+    with page.expect_response(lambda got: "policy=2&" in got.url) as got:
+        update.press("Tab")
+    length = got.value.json()["episodes"][0]["length"]
     expect(words).to_contain_text("after update 2, agent 0 (orange): return")
+    expect(words).to_contain_text(f"return {length} in {length} steps. Same first state")
     page.wait_for_url("**versus_update=2*")
-    told = {told["update"]: told["episodes"][0] for _, told in heard}
-    expect(words).to_contain_text(f"This policy: return {told[UPDATES]['length']} in")
-    expect(words).to_contain_text(f"return {told[2]['length']} in {told[2]['length']} steps. Same first state")
-    assert {*told} == {0, 2, UPDATES}
     page.reload()
     expect(words).to_contain_text("after update 2, agent 0")
     page.get_by_role("button", name="Push the pole to the right").press("Enter")
