@@ -1,6 +1,7 @@
 """See runs: what they learn, and what their policies do."""
 
 import math
+import reprlib
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -12,6 +13,7 @@ from pg_core.config import Config
 from pg_core.lab import access, state
 from pg_core.learning import episodes, evaluation, memory
 from pg_core.learning.evaluation import Evaluation
+from pg_core.learning.robustness import PARAMETERS
 from pg_core.runs.curves.progress import Progress, changes_of, seconds_left
 from pg_core.runs.diagnosis.best import best_kept
 from pg_core.runs.store.records import Run, UnknownRun
@@ -24,6 +26,8 @@ BEGINNING = frozenset(
     {"env_id", "env_kwargs", "max_episode_steps", "seed", "num_agents", "hidden_layers", "activation"}
 )
 MIN_BATCHES, DEFAULT_BATCHES, MAX_BATCHES = 8, 64, 256  # on which estimators are compared
+MAX_SEED = 2**31 - 1  # of an episode
+DEFAULT_EPISODES, MAX_EPISODES = 100, 1_000  # at each value, where robustness is measured
 CANDIDATES, VALIDATION_EPISODES = 5, 50  # agents, and episodes of each, among which the one to evaluate is found
 
 
@@ -109,27 +113,37 @@ def stamp(run_id: str) -> tuple[Hashable, ...]:
     return state.store().stamp(run_id)
 
 
-def episode(subject: str | Config, update: int, agent: int | None = None, frames: bool = False) -> Future[bytes]:
+def episode(
+    subject: str | Config, update: int, agent: int | None = None, frames: bool = False,
+    seed: int | None = None, greedy: int = False,
+) -> Future[bytes]:  # fmt: skip
     """Have episodes played with the policies after `update` updates; return at once.
 
-    All agents begin in the same state and act by chance, as in training. Whoever asks for the same gets the same.
+    All agents begin in the same state and act by chance, as in training; with a seed, so does every policy of every run
+    of that environment, and by the same random numbers. Whoever asks for the same gets the same.
 
     Args:
         subject: id of a run, or a config: then the policies with which it begins.
         update: in [0, updates of the run]; 0 for a config.
         agent: for CartPole, shown beside the others; else the only one shown, None: the median.
         frames: pictures of CartPole too, which otherwise comes as numbers.
+        seed: of first state and actions, in [0, 2³¹ - 1]; None: one of the run's at this update.
+        greedy: 1 for the most probable actions, 0 for sampled ones.
 
     Returns:
         A future of the bytes of a JSON object, see `episodes.to_json`, or of an EpisodeError.
 
     Raises:
-        LookupError: there is no such agent or update.
+        LookupError: there is no such agent or update, or `seed` or `greedy` is out of bounds.
     """
     key, question, config, ask = _policies_of(subject, update)
     _check_bounds("agent", agent or 0, config.num_agents - 1)
-    asked = {"episode": {**question, "agent": agent, "frames": frames}}
-    return state.seen(state.store(), "episode").get((*key, agent, frames), lambda: ask(asked))
+    _check_bounds("seed", seed or 0, MAX_SEED)
+    _check_bounds("greedy", greedy, 1)
+    shown = {"agent": agent, "frames": frames, "seed": seed, "greedy": bool(greedy)}
+    return state.seen(state.store(), "episode").get(
+        (*key, *shown.values()), lambda: ask({"episode": {**question, **shown}})
+    )
 
 
 _Ask = Callable[[dict[str, Any]], Future[Mapping[str, Any]]]
@@ -241,6 +255,40 @@ def estimators(run_id: str, update: int, agent: int = 0, batches: int = DEFAULT_
     asked = {"estimators": {"run_id": run_id, "update": update, "agent": agent, "batches": batches}}
     key = run_id, found.rewinds, update, agent, batches
     return state.seen(state.store(), "estimators").get(key, lambda: state.prover().question(asked))
+
+
+def robustness(
+    run_id: str, update: int, agent: int, parameter: str, episodes: int = DEFAULT_EPISODES, greedy: int = 0
+) -> Future[bytes]:
+    """Have a policy's mean length measured over the values of something of CartPole; return at once.
+
+    Args:
+        run_id: of the run.
+        update: number of updates done, in [0, updates of the run].
+        agent: in [0, P-1].
+        parameter: key of `PARAMETERS`: all others are as in training.
+        episodes: N at each value, in [2, 1000].
+        greedy: 1 for the most probable actions, 0 for sampled ones.
+
+    Returns:
+        A future of the bytes of a JSON object, see `robustness.to_json`, or of an EpisodeError.
+
+    Raises:
+        LookupError: there is no such update, agent or parameter, something is out of bounds, or it is not CartPole.
+    """
+    found = state.store().run(run_id)
+    if found.config.environment.compiled != "cart_pole":
+        raise LookupError(f"Robustness is measured of CartPole alone, and this is a run of {found.config.env_id}.")
+    _check_bounds("update", update, found.updates)
+    _check_bounds("agent", agent, found.config.num_agents - 1)
+    _check_bounds("episodes", episodes, MAX_EPISODES, 2)
+    _check_bounds("greedy", greedy, 1)
+    if parameter not in PARAMETERS:
+        raise LookupError(f"`parameter` must be one of {', '.join(PARAMETERS)}, got {reprlib.repr(parameter)}.")
+    asked = {"update": update, "agent": agent, "parameter": parameter, "episodes": episodes, "greedy": bool(greedy)}
+    question = {"robustness": {"run_id": run_id, **asked}}
+    key = run_id, found.rewinds, *asked.values()
+    return state.seen(state.store(), "robustness").get(key, lambda: _who_has(run_id, update)(question))
 
 
 def _check_bounds(name: str, value: int, high: int, low: int = 0) -> None:

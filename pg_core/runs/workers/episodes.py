@@ -18,7 +18,7 @@ class Episodes:
 
     Args:
         kind: of the answers, and their name in what the process says: "episode", "policy", "value", "dissection",
-            "estimators".
+            "estimators", "robustness".
     """
 
     def __init__(self, kind: str) -> None:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from pg_core import proofs, runtime
 from pg_core.config import Config, ConfigError
 from pg_core.environments import EnvironmentFault, UnsupportedEnvironmentError, registration
-from pg_core.learning import episodes
+from pg_core.learning import episodes, robustness
 from pg_core.policies import in_numpy
 from pg_core.runs.paths import data_folder, database
 from pg_core.runs.store.records import LostRun, NoPolicy, UnknownRun
@@ -201,6 +201,8 @@ def _answer(store: Store, message: dict[str, Any], answers: TextIO, *, trains: b
             answer["estimators"] = _compare_estimators(store, **message["estimators"]).decode()
         elif "film" in message:
             answer["film"] = _film(store, **message["film"])
+        elif "robustness" in message:
+            answer["robustness"] = _measure(store, trains, **message["robustness"]).decode()
         else:
             answer["check"] = proofs.run(message["check"]["name"], **message["check"]["parameters"]).to_json()
     except (StoreError, ConfigError, UnsupportedEnvironmentError, EnvironmentFault, UnknownRun, NoPolicy) as known:
@@ -241,6 +243,11 @@ def _policies(
         start = Config(**config or {})
         return start, in_numpy.initialize_policy(start, start.environment)
     return store.config_after(run_id, update), _policy_at(store, trains, run_id, update)
+
+
+def _measure(store: Store, trains: bool, run_id: str, update: int, agent: int, **asked: Any) -> bytes:
+    config, policy = _policies(store, trains, run_id, update)
+    return robustness.to_json(config, policy, agent, update, **asked)
 
 
 def _policy_at(store: Store, trains: bool, run_id: str, update: int) -> dict[str, Any]:
