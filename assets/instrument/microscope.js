@@ -1,5 +1,6 @@
 // The policy under the microscope: one moment of a run, what was done then, and the update that followed, taken apart.
 
+import { createArrows } from "./arrows.js"
 import { DIMENSIONS } from "./cart_pole.js"
 import { createChart } from "./charts.js"
 import { element, select, write } from "./dom.js"
@@ -13,6 +14,7 @@ import { alone, only, played, rollout } from "./played.js"
 import { createPushes } from "./pushes.js"
 import { createTimeBar } from "./time_bar.js"
 import { createUpdateTable } from "./update_table.js"
+import { createWeights } from "./weights.js"
 
 const FAILED = "The lab did not answer: move the slider, or reload the page."
 const NO_UPDATE = "This is the newest policy: no update has followed it yet."
@@ -33,7 +35,7 @@ export function unmount(parentElement) {
   const microscope = microscopes.get(parentElement)
   if (!microscope) return
   microscopes.delete(parentElement)
-  for (const part of ["time", "player", "pushes", "map", "curve", "table", "estimators"]) microscope[part].destroy()
+  for (const part of ["time", "player", "pushes", "map", "curve", "table", "estimators", "arrows", "weights"]) microscope[part].destroy()
   microscope.root.remove()
 }
 
@@ -67,6 +69,8 @@ function partsOf(microscope) {
     curve: createChart(curve, { onClick: (x) => microscope.time.move({ update: updateAt(microscope.rows, x) }) }),
     table: createUpdateTable(microscope.apart, { onStep: (step) => microscope.player.hold(step) }),
     estimators: createEstimators(estimators, { ask: (batches) => fetched(microscope, measured(microscope, batches)) }),
+    arrows: createArrows(curve),
+    weights: createWeights(curve),
   }
 }
 
@@ -80,6 +84,7 @@ function questionsOf(microscope) {
   return {
     weigh: newest(weights, { show: (at, params) => think(microscope, at, params), fail }),
     takeApart: newest(apart, { show: (at, found) => take(microscope, at, found), fail }),
+    spread: newest((of) => fetched(microscope, of), { show: (_, found) => microscope.weights.take(found), fail }),
   }
 }
 
@@ -117,6 +122,7 @@ function receive(microscope, told) {
   if (before?.subject !== told.subject) microscope.time.move(told.at)
   if (before?.subject !== told.subject || before.updates !== told.updates) {
     drawCurve(microscope).catch((error) => complain(microscope, error))
+    askSpread(microscope)
   }
 }
 
@@ -146,7 +152,17 @@ function updateAt({ x, update }, at) {
   return place < 0 ? update.at(-1) : update[place]
 }
 
+// Asks how the weights of the agent have spread up to now.
+function askSpread(microscope) {
+  const { told, time, spreadOf } = microscope
+  const { agent } = time.at
+  microscope.spreadOf = `${told.subject} ${told.updates} ${agent}`
+  if (microscope.spreadOf !== spreadOf) microscope.spread({ spread: told.updates, agent })
+}
+
 function go(microscope, at) {
+  askSpread(microscope)
+  microscope.weights.mark(at.update)
   microscope.estimators.forget()
   microscope.weigh(at)
   microscope.takeApart(at)
@@ -161,6 +177,7 @@ function keep({ setStateValue, time }) {
 
 function think(microscope, at, params) {
   microscope.network = createNetwork(params)
+  microscope.weights.look(params, microscope.told.kind)
   microscope.root.dataset.policy = at.update
   drawMap(microscope)
 }
@@ -170,12 +187,13 @@ function think(microscope, at, params) {
 function take(microscope, at, apart) {
   const { told, player, table } = microscope
   write(microscope.notice, apart ? "" : NO_UPDATE)
-  microscope.apart.hidden = !apart
+  microscope.apart.hidden = microscope.arrows.hidden = !apart
   const ofBatch = apart && told.kind === "cart_pole"
   const another = async () => alone(await fetched(microscope, { policy: at.update, agent: at.agent }), at.agent)
   player.reset({ episodes: ofBatch ? only(played(apart, told)) : createEpisodes(another), actions: told.actions })
   player.play(at.update)
   if (apart) table.show(apart, told.actions)
+  if (apart) microscope.arrows.show(apart)
   microscope.root.dataset.apart = at.update
 }
 

@@ -27,7 +27,7 @@ ROUTE = "lab/live"
 READ_SECONDS = 0.3  # for the updates of a very long run, each time
 MAX_ANSWERS = 32
 # What a question may have a number of.
-WHICH = "policy", "weights", "dissection", "estimators", "agent", "episode", "batches"
+WHICH = "policy", "weights", "dissection", "estimators", "spread", "agent", "episode", "batches"
 PERIOD = 43_200  # seconds, for which a view has the same address; it ends with the next period
 # Such an answer never changes, and base64 is not worth compressing.
 KEPT = {"Cache-Control": "private, max-age=86400, immutable", "Content-Encoding": "identity"}
@@ -102,7 +102,7 @@ async def _find(shown: Shown, query: QueryParams, asker: lab.Visitor) -> _Found:
 
 
 def _of_policies(shown: Shown, which: dict[str, int], frames: bool) -> Callable[[], Future[bytes]] | None:
-    """Return what asks for an episode, parameters, an update taken apart, or estimators; None for all else."""
+    """Return what asks for an episode, weights or their spread, an update apart, or estimators; None for all else."""
     match which:
         case {"policy": update}:
             subject = shown.run_id or Config.from_json(shown.start)
@@ -111,6 +111,8 @@ def _of_policies(shown: Shown, which: dict[str, int], frames: bool) -> Callable[
             return partial(lab.weights, shown.run_id, update, agent)
         case {"estimators": update, "agent": agent, "batches": batches} if shown.run_id:
             return partial(lab.estimators, shown.run_id, update, agent, batches)
+        case {"spread": update, "agent": agent} if shown.run_id:
+            return partial(lab.spread, shown.run_id, update, agent)
         case {"dissection": update, "agent": agent, "episode": episode} if shown.run_id:
             return partial(lab.dissection, shown.run_id, update, agent, episode)
     return None

@@ -9,6 +9,7 @@ import tensorflow as tf
 from pg_core.engines import Trajectories
 from pg_core.environments import Array
 from pg_core.learning import reinforce
+from pg_core.learning.arrows import Arrows, arrows, plain_weights
 from pg_core.learning.gradients import policy_gradients
 from pg_core.learning.learners import TrainingError
 from pg_core.learning.reinforce import Hyperparameters, State, as_seen, assign_credit
@@ -23,7 +24,7 @@ _MEASURED = (
 
 
 class Dissection(NamedTuple):
-    """The update of one agent, step by step: `[T, B]` but for the scores, 0 after an episode's end."""
+    """The update of one agent, step by step: `[T, B]` but for scores and arrows, 0 after an episode's end."""
 
     returns: Array  # G
     baseline: Array  # b
@@ -35,6 +36,7 @@ class Dissection(NamedTuple):
     new_log_probs: Array  # and after it, for the same inputs: statistics of observations move by themselves
     losses: Array  # -w log π(aₜ|sₜ) / n: their sum is the policy's loss
     shares: Array  # of the gradient's squared length: their sum is 1, or 0 where the gradient is
+    arrows: tuple[Arrows, Arrows]  # the episodes' gradients, and what they are without a baseline
 
 
 def dissect_next(trainer: Trainer, agent: int) -> tuple[Update, Trajectories, Dissection]:
@@ -82,8 +84,11 @@ def dissect(
     shares = tf.math.divide_no_nan(along, tf.reduce_sum(along))
     new, _ = _outputs_along(after, {}, seen, hyper, choices)
     log_probs = actor.log_probs, new.log_prob(seen.actions)
+    plain = credit.share * plain_weights(credit.returns, mask, hyper)
+    without = policy_gradients(before.policy, seen, plain, bonus, hyper.activation, choices)
     steps = (*credit[1:], scores, *log_probs, -weights * actor.log_probs, shares)
-    return Dissection(*(np.asarray(each * (mask if each.shape.rank == 3 else 1))[:, 0] for each in steps))
+    arrays = (np.asarray(each * (mask if each.shape.rank == 3 else 1))[:, 0] for each in steps)
+    return Dissection._make([*arrays, (arrows(actor.gradients), arrows(without.gradients))])
 
 
 def _outputs_along(
@@ -122,14 +127,17 @@ def to_json(record: Update, agent: int, played: Trajectories, dissection: Dissec
         np.ascontiguousarray(steps[:length, 0, episode])
         for steps in (played.actions, played.rewards, played.observations)
     )
-    steps = {name: np.ascontiguousarray(array[:length, episode]) for name, array in dissection._asdict().items()}
+    whole = dissection._asdict()
+    own, without = (each._asdict() for each in whole.pop("arrows"))
+    steps = {name: np.ascontiguousarray(array[:length, episode]) for name, array in whole.items()}
     found = {
         "update": record.index,
         "agent": agent,
         "episode": episode,
         "observations": observations,
         "steps": {"actions": actions, "rewards": rewards, **steps},
-        "sums": {name: array.sum(axis=0) for name, array in dissection._asdict().items()},  # of each episode
+        "sums": {name: array.sum(axis=0) for name, array in whole.items()},  # of each episode
+        "arrows": {"own": own, "without": without},
         "measured": {name: array[agent] for name, array in vars(record).items() if name in _MEASURED},
     }
     return orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -78,6 +78,8 @@ def test_its_address_answers_what_can_be_known_of_policies_and_says_what_cannot(
         "weights=0&agent=3": "`agent` must be in [0, 2], got 3.",
         "dissection=40&agent=0&episode=0": "`update` must be in [0, 39], got 40.",
         "dissection=0&agent=0&episode=2": "`episode` must be in [0, 1], got 2.",
+        "spread=41&agent=0": "`update` must be in [0, 40], got 41.",
+        "spread=0&agent=3": "`agent` must be in [0, 2], got 3.",
         "estimators=0&agent=0&batches=7": "`batches` must be in [8, 256], got 7.",
     }.items():
         assert ask(address, query).json() == {"error": wanted}

@@ -2,10 +2,10 @@
 
 As a process (`python -m pg_core.runs.workers.worker train|studio|prover`, or forked by that of the role forkserver) it
 reads one JSON object a line on standard input: `{"train": run id, "process": its name in the store}`, `{"leave":
-reason}`, or a question: `{"ask": key, "check": {}}`, or with an "episode", "policy", "dissection" or "estimators". It
-is answered on standard output by `{"answer": key, "error": sentence or null}`, with what was asked for. Where the store
-cannot even be told that a run has ended, it says `{"gone": process, "reason": sentence}`. When its server is gone,
-however that ended, standard input ends: it keeps what it has and exits.
+reason}`, or a question: `{"ask": key, "check": {}}`, or with an "episode", "policy", "dissection", "estimators" or
+"spread". It is answered on standard output by `{"answer": key, "error": sentence or null}`, with what was asked for.
+Where the store cannot even be told that a run has ended, it says `{"gone": process, "reason": sentence}`. When its
+server is gone, however that ended, standard input ends: it keeps what it has and exits.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from pg_core import proofs, runtime
 from pg_core.config import Config, ConfigError
 from pg_core.environments import EnvironmentFault, UnsupportedEnvironmentError, registration
-from pg_core.learning import episodes
+from pg_core.learning import episodes, spread
 from pg_core.policies import in_numpy
 from pg_core.runs.paths import data_folder, database
 from pg_core.runs.store.records import LostRun, NoPolicy, UnknownRun
@@ -192,6 +192,8 @@ def _answer(store: Store, message: dict[str, Any], answers: TextIO, *, trains: b
             answer["dissection"] = _dissect(store, **message["dissection"]).decode()
         elif "estimators" in message:
             answer["estimators"] = _compare_estimators(store, **message["estimators"]).decode()
+        elif "spread" in message:
+            answer["spread"] = _spread(store, **message["spread"]).decode()
         else:
             answer["check"] = proofs.run(message["check"]["name"], **message["check"]["parameters"]).to_json()
     except (StoreError, ConfigError, UnsupportedEnvironmentError, EnvironmentFault, UnknownRun, NoPolicy) as known:
@@ -240,6 +242,11 @@ def _compare_estimators(store: Store, **asked: Any) -> bytes:
     from pg_core.runs.workers.replay import estimators_at
 
     return estimators_at(store, **asked)
+
+
+def _spread(store: Store, run_id: str, update: int, agent: int) -> bytes:
+    kept = spread.evenly([each for each in store.policies(run_id) if each <= update])
+    return spread.to_json(filter(None, (store.policy(run_id, each) for each in kept)), agent)
 
 
 if __name__ == "__main__":
