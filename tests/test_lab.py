@@ -230,6 +230,18 @@ def test_estimators_are_compared_by_the_process_that_can_train(trained):
     assert said["own"] in {each["name"] for each in said["estimators"]}
 
 
+def test_a_check_is_answered_while_estimators_are_compared(trained):
+    lab.estimators(trained, 8, agent=0, batches=8).result()  # so their process has begun
+    comparing = psutil.Process(state.prover("estimators")._helper._child._process.pid)
+    comparing.suspend()  # this comparison takes as long as the test wants
+    asked = lab.estimators(trained, 7, agent=0, batches=8)
+    lab.ask_check("expected_score", states=1, seed=3)
+    answer = wait(lambda: lab.checked("expected_score", states=1, seed=3)[0])
+    assert answer.check["passed"] and not asked.done()
+    comparing.resume()
+    assert json.loads(asked.result())["update"] == 7
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [

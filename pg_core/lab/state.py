@@ -1,4 +1,4 @@
-"""What this process has only once: the open store, the supervisor of its workers, the studio, the prover."""
+"""What this process has only once: the open store, the supervisor of its workers, the studio, the provers."""
 
 import atexit
 import contextlib
@@ -22,10 +22,10 @@ from pg_core.runs.workers.supervisor import Supervisor
 
 P = ParamSpec("P")
 
-_lock = threading.Lock()  # of the three below
+_lock = threading.Lock()  # of all below
 _supervisor: Supervisor | None = None
 _studio: Helper | None = None
-_prover: Prover | None = None
+_provers: dict[str, Prover] = {}  # by what they are for
 
 
 def startup() -> None:
@@ -38,15 +38,16 @@ def startup() -> None:
 
 def shutdown() -> None:
     """End all workers; runs that were active can be resumed later."""
-    global _supervisor, _studio, _prover
+    global _supervisor, _studio
     with _lock:
         if _studio:
             _studio.end()
-        if _prover:
-            _prover.shutdown()
+        for each in _provers.values():
+            each.shutdown()
+        _provers.clear()
         if _supervisor:
             _supervisor.shutdown()
-        _supervisor = _studio = _prover = None
+        _supervisor = _studio = None
 
 
 def store() -> Store:
@@ -106,11 +107,10 @@ def studio() -> Helper:
         return _studio
 
 
-def prover() -> Prover:
-    """Return the prover; its process starts with the first question."""
-    global _prover
+def prover(purpose: str = "checks") -> Prover:
+    """Return the prover for a purpose, a process of its own, which starts with the first question."""
     with _lock:
-        if _prover is None:
-            _prover = Prover(store().folder)
+        if purpose not in _provers:
+            _provers[purpose] = Prover(store().folder)
             atexit.register(shutdown)
-        return _prover
+        return _provers[purpose]

@@ -218,7 +218,7 @@ def estimators(run_id: str, update: int, agent: int = 0, batches: int = DEFAULT_
     _check_bounds("batches", batches, MAX_BATCHES, MIN_BATCHES)
     asked = {"estimators": {"run_id": run_id, "update": update, "agent": agent, "batches": batches}}
     key = run_id, found.rewinds, update, agent, batches
-    return state.seen(state.store(), "estimators").get(key, lambda: state.prover().question(asked))
+    return state.seen(state.store(), "estimators").get(key, lambda: state.prover("estimators").question(asked))
 
 
 def spread(run_id: str, update: int, agent: int) -> Future[bytes]:
