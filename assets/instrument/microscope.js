@@ -24,10 +24,10 @@ const NOTHING = DIMENSIONS.map(() => 0)
 
 const microscopes = new WeakMap() // parentElement → its microscope
 
-export function mount({ data, parentElement, setStateValue }) {
+export function mount({ data, parentElement, setStateValue, setTriggerValue }) {
   if (!microscopes.has(parentElement)) microscopes.set(parentElement, create(parentElement))
   const microscope = microscopes.get(parentElement)
-  microscope.setStateValue = setStateValue
+  Object.assign(microscope, { setStateValue, setTriggerValue })
   receive(microscope, JSON.parse(new TextDecoder().decode(data)))
 }
 
@@ -68,7 +68,10 @@ function partsOf(microscope) {
     }),
     curve: createChart(curve, { onClick: (x) => microscope.time.move({ update: updateAt(microscope.rows, x) }) }),
     table: createUpdateTable(microscope.apart, { onStep: (step) => microscope.player.hold(step) }),
-    estimators: createEstimators(estimators, { ask: (batches) => fetched(microscope, measured(microscope, batches)) }),
+    estimators: createEstimators(estimators, {
+      ask: (batches) => fetched(microscope, measured(microscope, batches)),
+      onRace: (settings) => microscope.setTriggerValue("race", { update: microscope.time.at.update, settings }),
+    }),
     arrows: createArrows(curve),
     weights: createWeights(curve),
   }

@@ -50,6 +50,7 @@ CHOICES = {  # by name in the link, which is the widget's key
     "update": Choice("policy"),
     "agent": Choice("policy"),
     "episode": Choice("policy"),
+    "race": Choice("policy", []),
     "search": Choice("runs"),
     "state": Choice("runs", [], (*STATES, "deleted")),
     "environment": Choice("runs", []),

@@ -15,6 +15,7 @@ from pg_core.lab.examining import ask_examination, examination, examine
 from pg_core.lab.exchange import FORMATS, export, export_formats, export_together, import_run
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
 from pg_core.lab.limits import check_limits
+from pg_core.lab.racing import FEWEST, MOST, Race, begin_race, race
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_on
 from pg_core.lab.viewing import (
@@ -54,7 +55,9 @@ __all__ = [
     "ARITHMETIC",
     "BEGINNING",
     "DEFAULT_BATCHES",
+    "FEWEST",
     "FORMATS",
+    "MOST",
     "UNWATCHED",
     "Answer",
     "Axis",
@@ -65,6 +68,7 @@ __all__ = [
     "Finding",
     "NotAllowed",
     "Progress",
+    "Race",
     "Report",
     "Run",
     "RunEnded",
@@ -76,6 +80,7 @@ __all__ = [
     "ask_check",
     "ask_examination",
     "backup",
+    "begin_race",
     "best",
     "change",
     "check_each",
@@ -111,6 +116,7 @@ __all__ = [
     "prepare_checks",
     "progress",
     "queue",
+    "race",
     "render",
     "replay",
     "restore",

@@ -2,10 +2,10 @@
 
 As a process (`python -m pg_core.runs.workers.worker train|studio|prover`, or forked by that of the role forkserver) it
 reads one JSON object a line on standard input: `{"train": run id, "process": its name in the store}`, `{"leave":
-reason}`, or a question: `{"ask": key, "check": {}}`, or with an "episode", "policy", "dissection", "estimators" or
-"spread". It is answered on standard output by `{"answer": key, "error": sentence or null}`, with what was asked for.
-Where the store cannot even be told that a run has ended, it says `{"gone": process, "reason": sentence}`. When its
-server is gone, however that ended, standard input ends: it keeps what it has and exits.
+reason}`, or a question: `{"ask": key, "check": {}}`, or with an "episode", "policy", "dissection", "estimators",
+"spread" or "forks". It is answered on standard output by `{"answer": key, "error": sentence or null}`, with what was
+asked for. Where the store cannot even be told that a run has ended, it says `{"gone": process, "reason": sentence}`.
+When its server is gone, however that ended, standard input ends: it keeps what it has and exits.
 """
 
 import contextlib
@@ -28,6 +28,7 @@ from pg_core.environments import EnvironmentFault, UnsupportedEnvironmentError, 
 from pg_core.learning import episodes, spread
 from pg_core.policies import in_numpy
 from pg_core.runs.paths import data_folder, database
+from pg_core.runs.store import library
 from pg_core.runs.store.records import LostRun, NoPolicy, UnknownRun
 from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS, StoreError
 from pg_core.runs.store.store import Store
@@ -194,6 +195,8 @@ def _answer(store: Store, message: dict[str, Any], answers: TextIO, *, trains: b
             answer["estimators"] = _compare_estimators(store, **message["estimators"]).decode()
         elif "spread" in message:
             answer["spread"] = _spread(store, **message["spread"]).decode()
+        elif "forks" in message:
+            _fork(store, **message["forks"])
         else:
             answer["check"] = proofs.run(message["check"]["name"], **message["check"]["parameters"]).to_json()
     except (StoreError, ConfigError, UnsupportedEnvironmentError, EnvironmentFault, UnknownRun, NoPolicy) as known:
@@ -242,6 +245,15 @@ def _compare_estimators(store: Store, **asked: Any) -> bytes:
     from pg_core.runs.workers.replay import estimators_at
 
     return estimators_at(store, **asked)
+
+
+def _fork(store: Store, run_id: str, update: int, names: dict[str, str], **by: Any) -> None:
+    """Fork a run from an update, whether a checkpoint was kept there or not: a stopped child for each id in `names`."""
+    from pg_core.runs.workers.replay import snapshot_at
+
+    snapshot = snapshot_at(store, run_id, update)
+    for child, name in names.items():
+        library.fork(store, run_id, name=name, child=child, snapshot=snapshot, **by)
 
 
 def _spread(store: Store, run_id: str, update: int, agent: int) -> bytes:
