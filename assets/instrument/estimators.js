@@ -81,7 +81,7 @@ function table({ estimators, own }) {
 }
 
 function tick({ name, settings }) {
-  return element("label", "", { title: "Race it" }, element("input", "", { type: "checkbox", value: JSON.stringify(settings) }), ` ${name}`)
+  return element("label", "", { title: "Race it" }, element("input", "", { type: "checkbox", value: JSON.stringify(settings) }), name)
 }
 
 function interval([value, low, high]) {

@@ -54,7 +54,7 @@ function create(parentElement) {
 }
 
 function partsOf(microscope) {
-  const { stage, map, curve, time, estimators } = microscope.places
+  const { stage, map, table, curve, time, estimators } = microscope.places
   const pushed = (more) => present(microscope)?.map((value, i) => value + (i === ANGULAR_VELOCITY ? more : 0))
   return {
     time: createTimeBar(time, { onMove: (at) => go(microscope, at), onRest: () => keep(microscope) }),
@@ -72,7 +72,7 @@ function partsOf(microscope) {
       ask: (batches) => fetched(microscope, measured(microscope, batches)),
       onRace: (settings) => microscope.setTriggerValue("race", { update: microscope.time.at.update, settings }),
     }),
-    arrows: createArrows(curve),
+    arrows: createArrows(table),
     weights: createWeights(curve),
   }
 }

@@ -75,20 +75,24 @@ def dissect(
     seen, mask = as_seen(before.policy, played), played.mask
     credit, _ = assign_credit(before, seen, hyper)
     weights, bonus = credit.share * credit.weights, credit.share * hyper.ent_coef[:, None] * mask
-    actor = policy_gradients(before.policy, seen, weights, bonus, hyper.activation, choices)
-    gradient = {name: tf.reduce_sum(each, axis=1) for name, each in actor.gradients.items()}
+    plain = credit.share * plain_weights(credit.returns, mask, hyper)
+    # Both at once, as of two agents: to trace this takes longer than to do it.
+    policies = {name: tf.repeat(array, 2, axis=0) for name, array in before.policy.items()}
+    doubled = Trajectories(*(tf.repeat(x, 2, axis=1) for x in seen[:4]), *(tf.repeat(x, 2, axis=0) for x in seen[4:]))
+    either, bonuses = tf.concat([weights, plain], axis=1), tf.repeat(bonus, 2, axis=1)
+    actor = policy_gradients(policies, doubled, either, bonuses, hyper.activation, choices)
+    own, without = ({name: each[i : i + 1] for name, each in actor.gradients.items()} for i in range(2))
+    gradient = {name: tf.reduce_sum(each, axis=1) for name, each in own.items()}
     pi, slopes = _outputs_along(before.policy, gradient, seen, hyper, choices)
     scores = pi.score(seen.actions) * mask[..., None]
     delta = weights[..., None] * scores + bonus[..., None] * pi.entropy_gradient()
     along = -tf.reduce_sum(delta * slopes, axis=-1)  # ⟨gₜᵦ, ĝ⟩: both have the sign of the loss
     shares = tf.math.divide_no_nan(along, tf.reduce_sum(along))
     new, _ = _outputs_along(after, {}, seen, hyper, choices)
-    log_probs = actor.log_probs, new.log_prob(seen.actions)
-    plain = credit.share * plain_weights(credit.returns, mask, hyper)
-    without = policy_gradients(before.policy, seen, plain, bonus, hyper.activation, choices)
-    steps = (*credit[1:], scores, *log_probs, -weights * actor.log_probs, shares)
+    log_probs = actor.log_probs[:, :1]
+    steps = (*credit[1:], scores, log_probs, new.log_prob(seen.actions), -weights * log_probs, shares)
     arrays = (np.asarray(each * (mask if each.shape.rank == 3 else 1))[:, 0] for each in steps)
-    return Dissection._make([*arrays, (arrows(actor.gradients), arrows(without.gradients))])
+    return Dissection._make([*arrays, (arrows(own), arrows(without))])
 
 
 def _outputs_along(
