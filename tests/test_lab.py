@@ -266,6 +266,37 @@ def test_estimators_are_compared_by_the_process_that_can_train(trained):
     assert said["own"] in {each["name"] for each in said["estimators"]}
 
 
+def test_estimators_race_from_an_update_and_the_run_s_own_is_the_run_itself(trained):
+    names = "weights", "gamma_t", "baseline", "normalize_advantages", "reduction"
+    own = {name: getattr(SMALL, name) for name in names}
+    race = lab.race(trained, 5, [own, own | {"baseline": "none", "normalize_advantages": False}])
+    lab.begin_race(race)
+    same, other = race.settings
+    wait(lambda: {lab.run(child).state for child in race.settings} == {"finished"})
+
+    def learned(run_id):
+        rows = state.store().updates(run_id, ["episodic_returns", "grad_norm"], 0, 8)
+        return [(row.episodic_returns, row.grad_norm) for row in rows]
+
+    before, one, another = map(learned, (trained, same, other))
+    assert one == before != another
+    assert another[:5] == before[:5] and len(another) == 8
+    assert lab.run(other).name == "Baseline: none, Normalise advantages: off"
+    assert [lab.run(child).parent_update for child in race.settings] == [5, 5]
+
+
+def test_a_check_is_answered_while_estimators_are_compared(trained):
+    lab.estimators(trained, 8, agent=0, batches=8).result()  # so their process has begun
+    comparing = psutil.Process(state.prover("estimators")._helper._child._process.pid)
+    comparing.suspend()  # this comparison takes as long as the test wants
+    asked = lab.estimators(trained, 7, agent=0, batches=8)
+    lab.ask_check("expected_score", states=1, seed=3)
+    answer = wait(lambda: lab.checked("expected_score", states=1, seed=3)[0])
+    assert answer.check["passed"] and not asked.done()
+    comparing.resume()
+    assert json.loads(asked.result())["update"] == 7
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [

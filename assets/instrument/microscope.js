@@ -1,5 +1,6 @@
 // The policy under the microscope: one moment of a run, what was done then, and the update that followed, taken apart.
 
+import { createArrows } from "./arrows.js"
 import { asked, askedFile, FAILED } from "./asked.js"
 import { createCompared } from "./compared.js"
 import { element, write } from "./dom.js"
@@ -16,16 +17,17 @@ import { createRobustness } from "./robustness.js"
 import { createRunCurve } from "./run_curve.js"
 import { createTimeBar } from "./time_bar.js"
 import { createUpdateTable } from "./update_table.js"
+import { createWeights } from "./weights.js"
 
 const NO_UPDATE = "This is the newest policy: no update has followed it yet."
 const ANGULAR_VELOCITY = 3
 
 const microscopes = new WeakMap() // parentElement → its microscope
 
-export function mount({ data, parentElement, setStateValue }) {
+export function mount({ data, parentElement, setStateValue, setTriggerValue }) {
   if (!microscopes.has(parentElement)) microscopes.set(parentElement, create(parentElement))
   const microscope = microscopes.get(parentElement)
-  microscope.setStateValue = setStateValue
+  Object.assign(microscope, { setStateValue, setTriggerValue })
   receive(microscope, JSON.parse(new TextDecoder().decode(data)))
 }
 
@@ -51,7 +53,7 @@ function create(parentElement) {
 }
 
 function partsOf(microscope) {
-  const { stage, map, curve, time, estimators } = microscope.places
+  const { stage, map, table, curve, time, estimators } = microscope.places
   const pushed = (more) => present(microscope)?.map((value, i) => value + (i === ANGULAR_VELOCITY ? more : 0))
   const agent = () => ({ agent: microscope.time.at.agent })
   return {
@@ -74,7 +76,10 @@ function partsOf(microscope) {
     }),
     estimators: createEstimators(estimators, {
       ask: (batches) => fetched(microscope, { estimators: microscope.time.at.update, ...agent(), batches }),
+      onRace: (settings) => microscope.setTriggerValue("race", { update: microscope.time.at.update, settings }),
     }),
+    arrows: createArrows(table),
+    weights: createWeights(curve, { ask: (query) => fetched(microscope, query), fail: (error) => complain(microscope, error) }),
     robustness: createRobustness(microscope.root, {
       ask: (parameter) => microscope.compared.measure(microscope.time.at, { parameter }),
     }),
@@ -121,12 +126,16 @@ function receive(microscope, told) {
     microscope.compared.begin(told)
     microscope.time.move(told.at)
   }
-  if (isNew || before.updates !== told.updates) microscope.draw({ version: "" })
+  if (isNew || before.updates !== told.updates) {
+    microscope.draw({ version: "" })
+    microscope.weights.mark(told, microscope.time.at)
+  }
 }
 
 function go(microscope, at) {
   microscope.estimators.forget()
   microscope.robustness.forget()
+  microscope.weights.mark(microscope.told, at)
   microscope.weigh(at)
   if (microscope.map.showsValue) microscope.evaluate(at)
   else microscope.value = null
@@ -149,6 +158,7 @@ function put({ player, told }, episodes, update) {
 
 function think(microscope, at, params) {
   microscope.network = createNetwork(params, microscope.told.choices)
+  microscope.weights.look(params, microscope.told.kind)
   microscope.root.dataset.policy = at.update
   drawMap(microscope)
 }
@@ -164,14 +174,17 @@ function take(microscope, at, found) {
   const { told, compared, table } = microscope
   const apart = at.update < told.updates ? found : null
   write(microscope.notice, apart ? "" : NO_UPDATE)
-  microscope.apart.hidden = !apart
+  microscope.apart.hidden = microscope.arrows.hidden = !apart
   const ofBatch = apart && told.kind === "cart_pole"
   const another = async () => alone(await fetched(microscope, { policy: at.update, agent: at.agent }), at.agent)
   if (!compared.fresh) {
     compared.forget()
     put(microscope, ofBatch ? only(played(apart, told)) : createEpisodes(another), at.update)
   }
-  if (apart) table.show(apart, told.actions)
+  if (apart) {
+    table.show(apart, told.actions)
+    microscope.arrows.show(apart)
+  }
   if (told.kind !== "cart_pole") {
     follow(microscope, found.observations)
     if (apart) table.mark(0)

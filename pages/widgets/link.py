@@ -55,6 +55,7 @@ CHOICES = {  # by name in the link, which is the widget's key
     "versus": Choice("policy"),
     "versus_update": Choice("policy"),
     "versus_agent": Choice("policy"),
+    "race": Choice("policy", []),
     "search": Choice("runs"),
     "state": Choice("runs", [], (*STATES, "deleted")),
     "environment": Choice("runs", []),

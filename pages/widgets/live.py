@@ -29,7 +29,7 @@ READ_SECONDS = 0.3  # for the updates of a very long run, each time
 MAX_ANSWERS = 32
 # What a question may have a number of.
 WHICH = (
-    "policy", "weights", "value", "dissection", "estimators", "robustness",
+    "policy", "weights", "value", "dissection", "estimators", "spread", "robustness",
     "agent", "episode", "batches", "seed", "greedy",
 )  # fmt: skip
 PERIOD = 43_200  # seconds, for which a view has the same address; it ends with the next period
@@ -130,6 +130,8 @@ def _of_policies(shown: Shown, which: dict[str, int], query: QueryParams) -> Cal
         case {"robustness": update, "agent": agent} if shown.run_id:
             asked = query.get("parameter", ""), lab.DEFAULT_EPISODES, which.get("greedy", 0)
             return partial(lab.robustness, shown.run_id, update, agent, *asked)
+        case {"spread": update, "agent": agent} if shown.run_id:
+            return partial(lab.spread, shown.run_id, update, agent)
         case {"dissection": update, "agent": agent, "episode": episode} if shown.run_id:
             return partial(lab.dissection, shown.run_id, update, agent, episode)
     return None

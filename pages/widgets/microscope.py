@@ -3,6 +3,7 @@
 import orjson
 import streamlit as st
 
+from pages.widgets import race
 from pages.widgets.figure import Json
 from pages.widgets.instrument import component
 from pages.widgets.live import address_of
@@ -39,7 +40,7 @@ def microscope(run: lab.Run) -> None:
         "actions": ACTIONS.get(run.config.env_id.rsplit("-v", 1)[0]),
         "at": _place(run),
     }
-    _microscope(key="microscope", data=orjson.dumps(told), on_at_change=_moved)
+    _microscope(key="microscope", data=orjson.dumps(told), on_at_change=_moved, on_race_change=race.ask)
 
 
 def _place(run: lab.Run) -> Json:

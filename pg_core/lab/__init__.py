@@ -16,6 +16,7 @@ from pg_core.lab.exchange import FORMATS, export, export_formats, export_togethe
 from pg_core.lab.filming import FILMS, ask_film, film
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
 from pg_core.lab.limits import check_limits
+from pg_core.lab.racing import FEWEST, MOST, Race, begin_race, race
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_on
 from pg_core.lab.viewing import (
@@ -39,6 +40,7 @@ from pg_core.lab.viewing import (
     robustness,
     run,
     runs,
+    spread,
     stamp,
     unreadable,
     value_weights,
@@ -59,9 +61,11 @@ __all__ = [
     "BEGINNING",
     "DEFAULT_BATCHES",
     "DEFAULT_EPISODES",
+    "FEWEST",
     "FILMS",
     "FORMATS",
     "MAX_SEED",
+    "MOST",
     "UNWATCHED",
     "Answer",
     "Axis",
@@ -72,6 +76,7 @@ __all__ = [
     "Finding",
     "NotAllowed",
     "Progress",
+    "Race",
     "Report",
     "Run",
     "RunEnded",
@@ -84,6 +89,7 @@ __all__ = [
     "ask_examination",
     "ask_film",
     "backup",
+    "begin_race",
     "best",
     "change",
     "check_each",
@@ -120,6 +126,7 @@ __all__ = [
     "prepare_checks",
     "progress",
     "queue",
+    "race",
     "render",
     "replay",
     "restore",
@@ -130,6 +137,7 @@ __all__ = [
     "runs",
     "shutdown",
     "sources",
+    "spread",
     "stamp",
     "start",
     "startup",

@@ -254,7 +254,29 @@ def estimators(run_id: str, update: int, agent: int = 0, batches: int = DEFAULT_
     _check_bounds("batches", batches, MAX_BATCHES, MIN_BATCHES)
     asked = {"estimators": {"run_id": run_id, "update": update, "agent": agent, "batches": batches}}
     key = run_id, found.rewinds, update, agent, batches
-    return state.seen(state.store(), "estimators").get(key, lambda: state.prover().question(asked))
+    return state.seen(state.store(), "estimators").get(key, lambda: state.prover("estimators").question(asked))
+
+
+def spread(run_id: str, update: int, agent: int) -> Future[bytes]:
+    """Have the spread of an agent's weights over training measured, of the policies that are kept; return at once.
+
+    Args:
+        run_id: of the run.
+        update: number of updates done at the last of them at most, in [0, updates of the run].
+        agent: in [0, P-1].
+
+    Returns:
+        A future of the bytes of a JSON object, see `spread.to_json`, or of an EpisodeError.
+
+    Raises:
+        LookupError: there is no such update or agent.
+    """
+    found = state.store().run(run_id)
+    _check_bounds("update", update, found.updates)
+    _check_bounds("agent", agent, found.config.num_agents - 1)
+    asked = {"spread": {"run_id": run_id, "update": update, "agent": agent}}
+    key = run_id, found.rewinds, update, agent
+    return state.seen(state.store(), "spread").get(key, lambda: state.studio().ask(asked))
 
 
 def robustness(

@@ -130,6 +130,8 @@ def test_its_address_answers_what_can_be_known_of_policies_and_says_what_cannot(
         "robustness=0&agent=0&parameter=force&greedy=2": "`greedy` must be in [0, 1], got 2.",
         "policy=0&agent=0&seed=2147483648": "`seed` must be in [0, 2147483647], got 2147483648.",
         "policy=0&agent=0&seed=0&greedy=2": "`greedy` must be in [0, 1], got 2.",
+        "spread=41&agent=0": "`update` must be in [0, 40], got 41.",
+        "spread=0&agent=3": "`agent` must be in [0, 2], got 3.",
         "estimators=0&agent=0&batches=7": "`batches` must be in [8, 256], got 7.",
     }.items():
         assert ask(address, query).json() == {"error": wanted}

@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 from pg_core import proofs, runtime
 from pg_core.config import Config, ConfigError
 from pg_core.environments import EnvironmentFault, UnsupportedEnvironmentError, registration
-from pg_core.learning import episodes, robustness
+from pg_core.learning import episodes, robustness, spread
 from pg_core.policies import in_numpy
 from pg_core.runs.paths import data_folder, database
+from pg_core.runs.store import library
 from pg_core.runs.store.records import LostRun, NoPolicy, UnknownRun
 from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS, StoreError
 from pg_core.runs.store.store import Store
@@ -203,6 +204,10 @@ def _answer(store: Store, message: dict[str, Any], answers: TextIO, *, trains: b
             answer["film"] = _film(store, **message["film"])
         elif "robustness" in message:
             answer["robustness"] = _measure(store, trains, **message["robustness"]).decode()
+        elif "spread" in message:
+            answer["spread"] = _spread(store, **message["spread"]).decode()
+        elif "forks" in message:
+            _fork(store, **message["forks"])
         else:
             answer["check"] = proofs.run(message["check"]["name"], **message["check"]["parameters"]).to_json()
     except (StoreError, ConfigError, UnsupportedEnvironmentError, EnvironmentFault, UnknownRun, NoPolicy) as known:
@@ -233,7 +238,7 @@ def _value(store: Store, run_id: str, update: int, agent: int) -> bytes:
 
 
 def _policies(
-    store: Store, trains: bool, run_id: str | None, update: int, config: dict[str, Any] | None
+    store: Store, trains: bool, run_id: str | None, update: int, config: dict[str, Any] | None = None
 ) -> tuple[Config, dict[str, Any]]:
     """Return what a run had learned after `update` updates, or with what a config begins, and the config.
 
@@ -282,6 +287,20 @@ def _film(store: Store, path: str, **asked: Any) -> dict[int, float]:
     from pg_core.runs.workers.films import make
 
     return make(store, path=Path(path), **asked)
+
+
+def _fork(store: Store, run_id: str, update: int, names: dict[str, str], **by: Any) -> None:
+    """Fork a run from an update, whether a checkpoint was kept there or not: a stopped child for each id in `names`."""
+    from pg_core.runs.workers.replay import snapshot_at
+
+    snapshot = snapshot_at(store, run_id, update)
+    for child, name in names.items():
+        library.fork(store, run_id, name=name, child=child, snapshot=snapshot, **by)
+
+
+def _spread(store: Store, run_id: str, update: int, agent: int) -> bytes:
+    kept = spread.evenly([each for each in store.policies(run_id) if each <= update])
+    return spread.to_json(filter(None, (store.policy(run_id, each) for each in kept)), agent)
 
 
 if __name__ == "__main__":
