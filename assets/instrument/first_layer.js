@@ -3,7 +3,6 @@
 
 import { drawArrow } from "./arrow.js"
 import { drawAxes, plotOf } from "./axes.js"
-import { DIMENSIONS } from "./cart_pole.js"
 import { element, write } from "./dom.js"
 import { lookOf, mixed, onNewLook, open } from "./paper.js"
 import { short } from "./update_table.js"
@@ -13,18 +12,18 @@ const [ROW, HIGHEST] = [14, 196] // CSS pixels, of a dimension and of all
 const TOLD = 3 // dimensions that are named in words
 const LABELS = 46 // CSS pixels beside the strip
 
-// Returns pictures under `root`, which `show(params, kind)` a policy, as the server sends it, of a kind of environment.
+// Returns pictures under `root`, which `show(params, told)` a policy, as the server sends it, of an environment that it tells of.
 export function createFirstLayer(root) {
   const strip = element("canvas", "lab-first-strip", { role: "img", "aria-label": "No policy yet" })
   const compass = element("canvas", "lab-first-compass", { role: "img", "aria-label": "No policy yet" })
   const words = element("p")
   root.append(words, element("div", "lab-first", {}, strip, compass))
-  const layer = { strip, compass, words, kernel: null, sides: null, kind: null }
+  const layer = { strip, compass, words, kernel: null, sides: null, kind: null, dimensions: [] }
   const redraw = () => layer.kernel && draw(layer)
   const stops = [strip, compass].map((canvas) => onNewLook(canvas, redraw))
   return {
-    show(params, kind) {
-      Object.assign(layer, { kernel: params.kernel_0, sides: sidesOf(params), kind })
+    show(params, { kind, dimensions }) {
+      Object.assign(layer, { kernel: params.kernel_0, sides: sidesOf(params), kind, dimensions })
       strip.style.height = `${Math.min(HIGHEST, ROW * layer.kernel.length)}px`
       compass.hidden = kind !== "cart_pole"
       tell(layer)
@@ -39,8 +38,8 @@ function sidesOf({ kernel_1: outputs, kernel_2: more }) {
   return outputs && !more ? outputs.map((row) => Number(row.at(-1) > (row.length > 1 ? row[0] : 0))) : null
 }
 
-function nameOf({ kind }, i) {
-  return kind === "cart_pole" ? DIMENSIONS[i].name : `o${i}`
+function nameOf({ dimensions }, i) {
+  return dimensions[i]?.name ?? `o${i}` // of states, and of too many numbers, none is told
 }
 
 function tell(layer) {
@@ -79,11 +78,12 @@ function drawStrip(layer) {
   })
 }
 
-function drawCompass({ compass, kernel, sides }) {
+function drawCompass(layer) {
+  const { compass, kernel, sides } = layer
   const look = lookOf(compass)
   const { pen, dense, colors } = open(compass, look)
   pen.scale(dense, dense)
-  const axis = (i) => ({ name: `weight of ${DIMENSIONS[i].name}`, factor: 1, low: -1.1 * largest([kernel[i]]), high: 1.1 * largest([kernel[i]]) })
+  const axis = (i) => ({ name: `weight of ${nameOf(layer, i)}`, factor: 1, low: -1.1 * largest([kernel[i]]), high: 1.1 * largest([kernel[i]]) })
   const plot = plotOf(look.size, [axis(ANGLE), axis(VELOCITY)])
   drawAxes(pen, plot, colors)
   kernel[ANGLE].forEach((weight, k) => {

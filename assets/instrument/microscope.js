@@ -158,7 +158,7 @@ function put({ player, told }, episodes, update) {
 
 function think(microscope, at, params) {
   microscope.network = createNetwork(params, microscope.told.choices)
-  microscope.weights.look(params, microscope.told.kind)
+  microscope.weights.look(params, microscope.told)
   microscope.root.dataset.policy = at.update
   drawMap(microscope)
 }
