@@ -7,6 +7,19 @@ UnknownRun if it takes the id of a run and there is none.
 
 from pg_core.environments.doctor import Report
 from pg_core.lab.access import NotAllowed, Visitor, hidden, identify, may_control
+from pg_core.lab.asking import (
+    BEGINNING,
+    DEFAULT_BATCHES,
+    DEFAULT_EPISODES,
+    MAX_SEED,
+    dissection,
+    episode,
+    estimators,
+    robustness,
+    spread,
+    value_weights,
+    weights,
+)  # fmt: skip
 from pg_core.lab.checks import ask_check, checked, prepare_checks
 from pg_core.lab.comparing import Axis, curve_rows, differences
 from pg_core.lab.control import change, fork, pause, resume, start, step, stop, twin
@@ -20,15 +33,8 @@ from pg_core.lab.racing import FEWEST, MOST, Race, begin_race, race
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_on
 from pg_core.lab.viewing import (
-    BEGINNING,
-    DEFAULT_BATCHES,
-    DEFAULT_EPISODES,
-    MAX_SEED,
     best,
     checkpoints,
-    dissection,
-    episode,
-    estimators,
     evaluate,
     name_of,
     policies,
@@ -37,14 +43,10 @@ from pg_core.lab.viewing import (
     queue,
     render,
     replay,
-    robustness,
     run,
     runs,
-    spread,
     stamp,
     unreadable,
-    value_weights,
-    weights,
 )  # fmt: skip
 from pg_core.proofs.processes import check_each
 from pg_core.proofs.sources import Source, sources

@@ -9,7 +9,7 @@ from pg_core.config import Config
 from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
 from tests.e2e.test_look import settled, violations_in_each_look
-from tests.e2e.test_policy import row, rows, slider
+from tests.e2e.test_policy import row, slider
 
 UPDATES = 3
 SMALL = {"num_agents": 2, "episodes_per_update": 2, "num_updates": UPDATES, "baseline": "value", "pace": 0}
