@@ -13,6 +13,7 @@ const PARAMETERS = { // name in the question: what it is called, and its unit
   action_delay: ["action delay", "steps"],
 }
 const COLORS = ["@0", "@3", "@7"] // of this policy, the other one, and the untrained one
+const BANDS = "Bands hold the true mean with 95 % probability, whatever the lengths between 1 and the limit are: rare failures may not have been seen."
 const WAIT = "Playing 100 episodes at each of nine values: this takes a second or two."
 
 // Returns controls and a chart under `root`: a press has `ask(parameter)` promise what the server says of each policy,
@@ -47,7 +48,7 @@ async function measure(view, parameter, ask) {
   write(view.notice, WAIT)
   const found = await ask(parameter).catch((error) => ({ error: error.message }))
   if (ticket !== view.ticket) return
-  write(view.notice, found.error ?? [actionsOf(found[0][2]), ...found.map(said)].join(" "))
+  write(view.notice, found.error ?? [actionsOf(found[0][2]), BANDS, ...found.map(said)].join(" "))
   view.place.hidden = Boolean(found.error)
   if (!found.error) view.chart.take(figure(parameter, found))
 }
@@ -76,7 +77,7 @@ function figure(parameter, found) {
       annotations: [{ x: nominal, y: 1, yref: "paper", yanchor: "bottom", text: "as in training", showarrow: false }],
       uirevision: parameter,
     },
-    label: `Mean length over ${name}, of ${episodes} episodes each, with 95 % intervals: ${found.map(([name]) => name).join(", ")}`,
+    label: `Mean length over ${name}, of ${episodes} episodes each, with 95 % intervals, which allow for failures that were not seen: ${found.map(([name]) => name).join(", ")}`,
   }
 }
 

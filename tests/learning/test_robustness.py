@@ -102,15 +102,39 @@ def test_with_the_constants_of_training_the_mean_is_that_of_an_evaluation_by_gym
     assert abs(z) < 3 and own.std() > 10
 
 
-def test_the_intervals_cover_the_mean():
-    random = np.random.default_rng(1)
-    lasted = np.minimum(8 + random.geometric(1 / 150, (400, 100)), 500)  # skewed, and cut at the limit
-    exact = 8 + sum((1 - 1 / 150) ** k for k in range(492))  # E[min(8 + X, 500)] = 8 + Σ P(X > k)
-    found = interval(lasted)
+def failing(share, length):
+    """Lengths of 400 times 100 episodes, some of which fail after so many steps, and their mean."""
+    failed = np.random.default_rng(1).random((400, 100)) < share
+    return np.where(failed, length, 500), 500 - share * (500 - length)
+
+
+def falling():
+    lasted = np.minimum(8 + np.random.default_rng(1).geometric(1 / 150, (400, 100)), 500)  # skewed, cut at the limit
+    return lasted, 8 + sum((1 - 1 / 150) ** k for k in range(492))  # E[min(8 + X, 500)] = 8 + Σ P(X > k)
+
+
+@pytest.mark.parametrize(
+    ("lasted", "exact"),
+    [failing(0.02, 250), failing(0.01, 100), failing(0.002, 10), failing(0.5, 250), falling()],
+    ids=["2 % fail at 250", "1 % at 100", "0.2 % at 10", "half at 250", "all fall"],
+)
+def test_the_intervals_cover_the_mean_even_where_no_failure_may_have_been_seen(lasted, exact):
+    found = interval(lasted, 500)
     covered = np.mean((found.low <= exact) & (exact <= found.high))
-    assert 0.95 - 3 * math.sqrt(0.95 * 0.05 / 400) - 0.015 < covered  # a percentile interval is a little too narrow
-    always = interval(np.full((1, 10), 500))
-    assert (always.mean, always.low, always.high) == (500, 500, 500)
+    assert covered > 0.95 - 3 * math.sqrt(0.95 * 0.05 / 400)
+    assert np.all((found.low <= found.mean) & (found.mean <= found.high))
+    assert np.mean(found.high - found.low) < 60
+
+
+def test_what_has_never_failed_may_still_fail():
+    """None of N have with probability (1 - p)^N, which is 2.5 % at p = 1 - 0.025^(1/N): the mean is 500 - 499 p."""
+    always = interval(np.full((1, 100), 500), 500)
+    assert always.mean == always.high == 500
+    assert always.low == pytest.approx(500 - 499 * (1 - 0.025**0.01), abs=0.7)  # as exact as the draws are
+    never = interval(np.full((1, 100), 1), 500)
+    assert (never.low, never.high) == (1, pytest.approx(501 - always.low))
+    fifty = interval(30 + np.random.default_rng(0).binomial(40, 0.5, (1, 100)), 500)
+    assert 47 < fifty.low < 50 < fifty.high < 68  # the next one might last
 
 
 @pytest.mark.parametrize("parameter", PARAMETERS)
