@@ -530,15 +530,25 @@ def test_estimators_are_compared_in_a_table_or_as_json(
     assert capsys.readouterr().err == "`update` must be in [0, 3], got 4.\n"
 
 
-def test_what_is_undefined_is_a_dash(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_undefined_is_a_dash_and_an_end_that_is_none_is_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     measured = {name: [None] * 3 for name in measuring.COLUMNS} | {"length": [2.0, None, None], "along": [1, 0.5, 1.5]}
+    measured |= {
+        "snr": [3, 2, 5],
+        "relative_variance": [None, 7.25, "unbounded"],
+        "across": [0, "unbounded", "unbounded"],
+    }
     one = {"name": "one", "biases": {"reduction": "why"}, "measured": measured}
     said: Future[bytes] = Future()
     said.set_result(json.dumps({"batches": 8, "agent": 0, "update": 1, "own": "", "estimators": [one]}).encode())
     monkeypatch.setattr(lab, "estimators", lambda *asked: said)
     monkeypatch.setattr(lab, "run", lambda run_id: SimpleNamespace(updates=1))
     assert cli.main(["estimators", "mine"]) == 0
-    assert " ".join(capsys.readouterr().out.splitlines()[-1].split()) == "one – 2 – – 1 ± 0.5 – reduction"
+    assert (
+        " ".join(capsys.readouterr().out.splitlines()[-1].split())
+        == "one – 2 – (≥ 7.25) 3 (2 to 5) 1 ± 0.5 0 (unknown) reduction"
+    )
 
 
 def test_replay_of_a_run_is_identical(

@@ -49,7 +49,7 @@ async function compare(view, ask) {
   write(view.notice, WAIT)
   const found = await ask().catch((error) => ({ error: error.message }))
   if (ticket !== view.ticket) return
-  write(view.notice, found.error ?? `Of ${found.batches} batches, those that point best first; 95 % intervals. The run learns with: ${found.own}.`)
+  write(view.notice, found.error ?? `Of ${found.batches} batches, those that point best first; 95 % intervals, of which ≥ and ≤ have one end: what is lost in noise may be 0. The run learns with: ${found.own}.`)
   if (found.error) return
   view.place.replaceChildren(table(found))
   view.race.hidden = false
@@ -84,6 +84,13 @@ function tick({ name, settings }) {
   return element("label", "", { title: "Race it" }, element("input", "", { type: "checkbox", value: JSON.stringify(settings) }), name)
 }
 
+// Says a value and its interval, of which an end may be "unbounded": no value at that side can be ruled out.
 function interval([value, low, high]) {
-  return value === null ? "–" : `${short(value)} (${short(low)} to ${short(high)})`
+  if (low === null) return value === null ? "–" : short(value)
+  return value === null ? between(low, high) : `${short(value)} (${between(low, high)})`
+}
+
+function between(low, high) {
+  if (low === "unbounded") return high === low ? "unknown" : `≤ ${short(high)}`
+  return high === "unbounded" ? `≥ ${short(low)}` : `${short(low)} to ${short(high)}`
 }

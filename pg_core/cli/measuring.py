@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from typing import Any
 
 from pg_core import lab
@@ -31,11 +32,23 @@ def _row(estimator: dict[str, Any], own: bool) -> list[str]:
     return [estimator["name"] + " *" * own, *cells, ", ".join(estimator["biases"]) or "nothing"]
 
 
-def _with_error(value: float | None, low: float | None, high: float | None) -> str:
-    """Return a value and half the width of its interval, a dash for what is undefined."""
-    if value is None:
-        return "–"
+def _with_error(value: float | None, low: float | str | None, high: float | str | None) -> str:
+    """Return a value and half the width of its interval, or the ends of one that is not as wide on either side.
+
+    A dash is what is undefined.
+    """
+    known = "–" if value is None else f"{round(value, 9):.3g}"  # the reference is along itself, but for rounding errors
     if low is None or high is None:
-        return f"{value:.3g}"
-    # The reference is along itself, but for rounding errors.
-    return f"{round(value, 9):.3g} ± {round((high - low) / 2, 9):.2g}"
+        return known
+    if value is None or isinstance(low, str) or isinstance(high, str):
+        return f"{known} ({_between(low, high)})"
+    if math.isclose(high - value, value - low, rel_tol=0.01, abs_tol=1e-9):
+        return f"{known} ± {round((high - low) / 2, 9):.2g}"
+    return f"{known} ({_between(low, high)})"
+
+
+def _between(low: float | str, high: float | str) -> str:
+    """Return the ends of an interval in words; texts are ends that are none."""
+    if isinstance(low, str):
+        return "unknown" if isinstance(high, str) else f"≤ {high:.3g}"
+    return f"≥ {low:.3g}" if isinstance(high, str) else f"{low:.3g} to {high:.3g}"

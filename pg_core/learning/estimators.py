@@ -164,7 +164,7 @@ def _gradients(state: State, played: Trajectories, hyper: Hyperparameters, choic
 
 
 def to_json(config: Config, agent: int, update: int, num_batches: int, estimators: list[Estimator]) -> bytes:
-    """Return a comparison as a JSON object, null for what is undefined.
+    """Return a comparison as a JSON object: null is what is undefined, "unbounded" an interval's end that is none.
 
     Args:
         config: in force.
@@ -180,6 +180,12 @@ def to_json(config: Config, agent: int, update: int, num_batches: int, estimator
         "agent": agent,
         "batches": num_batches,
         "own": name_of(own),  # what the run learns with
-        "estimators": [{**each._asdict(), "measured": each.measured._asdict()} for each in estimators],
+        "estimators": [{**each._asdict(), "measured": _in_words(each.measured)} for each in estimators],
     }
     return orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _in_words(measured: Measured) -> dict[str, list[Any]]:
+    return {
+        name: ["unbounded" if np.isinf(each) else each for each in found] for name, found in measured._asdict().items()
+    }

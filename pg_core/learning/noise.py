@@ -10,7 +10,10 @@ DEVIATIONS = 1.96  # of a normal distribution, on either side of its mean, betwe
 
 
 class Measured(NamedTuple):
-    """What N estimates ĝ show; of each, `[3]`: the value and the ends of its 95 % interval, NaN where undefined."""
+    """What N estimates ĝ show; of each, `[3]`: the value and the ends of its 95 % interval.
+
+    NaN is what is undefined, and infinite an end that is none: so many batches do not tell E[ĝ] or ∇J from 0.
+    """
 
     cosine: Array  # E[cos(ĝ, ∇J)]: how well a single update points
     length: Array  # ‖E[ĝ]‖
@@ -28,7 +31,8 @@ def measure(gradients: Array, reference: Array) -> Measured:
     ⟨ĝᵢ / ‖ĝᵢ‖, ĝʳⱼ⟩: no batch is held against its own noise, so that these means have no bias however few batches there
     are, where ‖ḡ‖² would be too long by tr Cov / N. Errors are the jackknife's, which leaves out each batch once, of
     both: what an estimator and the reference have in common cancels, and the reference itself is along ∇J without any
-    error. Where a few of many batches have nearly all of the variance, its interval is too narrow.
+    error. Where a few of many batches have nearly all of the variance, its interval is too narrow. What is divided by a
+    squared length, which may be 0, has Fieller's interval.
 
     See Efron & Stein, "The jackknife estimate of variance", 1981.
 
@@ -50,9 +54,9 @@ def measure(gradients: Array, reference: Array) -> Measured:
             cosine=_with_interval(_over_pairs(directions @ reference.T) / slope),
             length=_with_interval(length),
             variance=_with_interval(variance),
-            relative_variance=_with_interval(variance / length**2),
+            relative_variance=np.maximum(_ratio(variance, squared), 0),
             snr=_with_interval(np.sqrt(total / variance)),
-            along=_with_interval(inner / slope**2),
+            along=_ratio(inner, right),
             across=_with_interval(1 - (inner / (length * slope)) ** 2, _noise_of_pairs(apart) / slope[0] ** 2),
         )
 
@@ -91,3 +95,31 @@ def _with_interval(found: Array, more: float = 0.0) -> Array:
     value, *without = np.where(np.isfinite(found), found, np.nan)
     error = DEVIATIONS * np.sqrt((len(without) - 1) * np.var(without) + more**2)
     return np.stack([value, value - error, value + error])
+
+
+def _ratio(top: Array, bottom: Array) -> Array:
+    """Return t / b for a b that is not negative, and the ends of its 95 % interval, `[3]`, infinite for none.
+
+    The interval has each r for which t - r b may be 0, by its error. Where b may be 0, that has no end on one side, or,
+    if t may be 0, too, on either; where it is estimated to be negative, nothing is known. What is proportional to b in
+    all batches has no error.
+
+    See Fieller, "Some problems in interval estimation", 1954.
+
+    Args:
+        top: t of all batches, and leaving out each batch once, `[1 + N]`.
+        bottom: b, likewise.
+    """
+    if not np.any(bottom):
+        return np.full(3, np.nan)
+    t, b = top[0], bottom[0]
+    value = t / b if b > 0 else np.nan
+    if np.allclose(top, value * bottom, rtol=1e-9, atol=0):
+        return np.full(3, value)
+    errors = (len(top) - 2) * np.cov(top[1:], bottom[1:], bias=True)
+    (tt, tb), (_, bb) = np.outer([t, b], [t, b]) - DEVIATIONS**2 * errors
+    root = np.sqrt(max(tb**2 - tt * bb, 0.0))
+    if b <= 0 < bb or max(tt, bb) <= 0:
+        return np.array([value, -np.inf, np.inf])
+    low, high = (tb - root) / bb, (tb + root) / bb
+    return np.array([value, low if bb > 0 or t > 0 else -np.inf, high if bb > 0 or t < 0 else np.inf])

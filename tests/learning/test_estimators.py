@@ -13,6 +13,7 @@ from pg_core.engines import Trajectories
 from pg_core.learning import estimators, memory, reinforce
 from pg_core.learning.estimators import REFERENCE, biases_of, compare, estimates, name_of, settings_of, to_json
 from pg_core.learning.noise import DEVIATIONS, Measured, measure
+from pg_core.learning.noise import _ratio as ratio
 from pg_core.learning.trainer import Trainer
 from pg_core.proofs import mdp, training
 from pg_core.proofs.leave_one_out import from_one_state
@@ -179,9 +180,49 @@ def test_what_is_measured_is_the_mean_over_pairs_of_different_batches():
         [pointing / right**0.5, squared**0.5, variance, variance / squared, (1 + squared / variance) ** 0.5,
          inner / right, 1 - inner**2 / (squared * right)],
     )  # fmt: skip
-    without = [measure(*np.delete([gradients, reference], k, axis=1)).along[0] for k in range(5)]
+    without = [measure(*np.delete([gradients, reference], k, axis=1)).variance[0] for k in range(5)]
     error = np.sqrt(4 / 5 * np.sum((without - np.mean(without)) ** 2))
-    np.testing.assert_allclose(found.along[1:], found.along[0] + np.array([-1.96, 1.96]) * error)
+    np.testing.assert_allclose(found.variance[1:], found.variance[0] + np.array([-1.96, 1.96]) * error)
+
+
+def test_a_ratio_s_interval_has_what_may_be_the_ratio():
+    """At its ends r, t - r b is 1.96 errors away from 0; the set of all such r is what a slow search finds."""
+    rng = np.random.default_rng(0)
+    bounded, above, below, unknown = 0, 0, 0, 0
+    for _ in range(60):
+        top, bottom = rng.normal(rng.normal(0, 2), 1, 6), rng.normal(1, 0.6, 6)
+        value, low, high = ratio(top, bottom)
+        tried = np.linspace(-50, 50, 20001)
+        left = top[1:, None] - tried * bottom[1:, None]  # of t - r b, without each batch
+        errors = np.sqrt(4 / 5 * np.sum((left - left.mean(axis=0)) ** 2, axis=0))
+        held = np.abs(top[0] - tried * bottom[0]) <= 1.96 * errors
+        inside = (low <= tried) & (tried <= high)
+        if bottom[0] > 0:
+            assert value == top[0] / bottom[0] and low <= value <= high
+            if np.isinf([low, high]).any() and not np.isinf([low, high]).all():
+                held &= np.sign(tried) == np.sign(top[0])  # b cannot be negative
+            if not np.isinf([low, high]).all():
+                assert np.mean(held != inside) < 1e-3
+        bounded += np.isfinite([low, high]).all()
+        above += np.isfinite(low) and np.isinf(high)
+        below += np.isinf(low) and np.isfinite(high)
+        unknown += np.isinf([low, high]).all()
+    assert min(bounded, above, below, unknown) > 0
+
+
+@pytest.mark.parametrize(("count", "sigma"), [(64, 3.0), (8, 0.5)])
+def test_what_is_lost_in_noise_has_intervals_that_hold_it_and_may_have_no_end(count, sigma):
+    """E[ĝ] = ∇J = (1, 0, …), of 20 dimensions, each with noise of its own: tr Cov is 20 σ²."""
+    rng, trials, mean = np.random.default_rng(0), 1000, np.eye(20)[0]
+    inside, opened = np.zeros(2), np.zeros(2)
+    for _ in range(trials):
+        gradients, reference = mean + sigma * rng.normal(size=(2, count, 20))
+        found = measure(gradients, reference)
+        _, low, high = np.stack([found.relative_variance, found.along]).T
+        inside += (low <= [20 * sigma**2, 1]) & ([20 * sigma**2, 1] <= high)
+        opened += np.isinf(high)
+    np.testing.assert_array_less(0.95 - 3 * np.sqrt(0.95 * 0.05 / trials), inside / trials)  # 0.929
+    assert np.all(opened > 0.4 * trials) and np.all(opened < trials)
 
 
 def test_the_reference_is_what_it_is_compared_with_without_any_error():
@@ -263,6 +304,9 @@ def test_json_says_what_the_run_learns_with_and_null_for_what_is_undefined():
     assert said["own"] == "reward-to-go Gₜ, leave-one-out, normalised, per step"
     assert (said["agent"], said["update"], said["batches"]) == (1, 7, 8)
     assert said["estimators"][0]["measured"]["snr"] == [None, None, None]
+    lost = nothing._replace(relative_variance=np.array([np.nan, 7.0, np.inf]))
+    said = orjson.loads(to_json(config, 1, 7, 8, [estimators.Estimator("a name", settings, {}, lost)]))
+    assert said["estimators"][0]["measured"]["relative_variance"] == [None, 7, "unbounded"]
 
 
 def test_what_does_not_fit_into_memory_is_refused(monkeypatch):
