@@ -287,7 +287,7 @@ def test_estimators_race_from_an_update_and_the_run_s_own_is_the_run_itself(trai
 
 def test_a_check_is_answered_while_estimators_are_compared(trained):
     lab.estimators(trained, 8, agent=0, batches=8).result()  # so their process has begun
-    comparing = psutil.Process(state.prover("estimators")._helper._child._process.pid)
+    comparing = psutil.Process(state.laboratory()._helper._child._process.pid)
     comparing.suspend()  # this comparison takes as long as the test wants
     asked = lab.estimators(trained, 7, agent=0, batches=8)
     lab.ask_check("expected_score", states=1, seed=3)
@@ -336,7 +336,7 @@ def test_there_is_no_episode_of_what_is_not_there(trained, update, agent, name):
         lab.episode(trained, update, agent)
 
 
-def test_robustness_is_measured_by_the_studio_once(trained):
+def test_robustness_is_measured_once(trained):
     asked = lab.robustness(trained, 8, 1, "gravity", episodes=5)
     assert lab.robustness(trained, 8, 1, "gravity", episodes=5) is asked, "it is asked for once"
     said = json.loads(asked.result())
@@ -344,6 +344,16 @@ def test_robustness_is_measured_by_the_studio_once(trained):
     untrained = json.loads(lab.robustness(trained, 0, 1, "gravity", episodes=5).result())
     greedy = json.loads(lab.robustness(trained, 8, 1, "gravity", episodes=5, greedy=1).result())
     assert len({json.dumps(each["mean"]) for each in (said, untrained, greedy)}) == 3
+
+
+def test_an_episode_is_played_while_robustness_is_measured(trained):
+    lab.robustness(trained, 8, 0, "force", episodes=2).result()  # so its process has begun
+    measuring = psutil.Process(state.laboratory()._helper._child._process.pid)
+    measuring.suspend()  # this takes as long as the test wants
+    asked = lab.robustness(trained, 8, 1, "force", episodes=2)
+    assert json.loads(lab.episode(trained, 8, 1).result())["update"] == 8 and not asked.done()
+    measuring.resume()
+    assert json.loads(asked.result())["agent"] == 1
 
 
 @pytest.mark.parametrize(
@@ -364,7 +374,7 @@ def test_robustness_that_cannot_be_measured_is_refused(trained, asked, sentence)
 
 
 def test_robustness_is_of_cart_pole_alone(folder):
-    run = state.store().create(SMALL.model_copy(update={"env_id": "Acrobot-v1"}), process="p")
+    run = state.store().create(SMALL.model_copy(update={"env_id": "Acrobot-v1"}), process=process_name())
     with pytest.raises(LookupError, match="of CartPole alone, and this is a run of Acrobot-v1"):
         lab.robustness(run, 0, 0, "gravity")
 

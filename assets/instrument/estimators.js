@@ -12,7 +12,7 @@ const MEASURES = [ // name in the answer, head of the column, what it means
   ["across", "across", "squared part of the mean across ∇J, by its own square: 0 if only the length is another"],
 ]
 const [FEWEST, MOST] = [2, 3] // that race
-const WAIT = "Playing fresh batches and calculating every estimator: this takes a few seconds."
+const WAIT = "Playing fresh batches and calculating every estimator: the larger the policy, and the more batches, the longer this takes."
 
 // Returns a table under `root` that is asked for by a press: `ask(batches)` promises what the server says of it; `onRace`
 // is called with the settings of two or three of its estimators.

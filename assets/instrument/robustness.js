@@ -14,7 +14,7 @@ const PARAMETERS = { // name in the question: what it is called, and its unit
 }
 const COLORS = ["@0", "@3", "@7"] // of this policy, the other one, and the untrained one
 const BANDS = "Bands hold the true mean with 95 % probability, whatever the lengths between 1 and the limit are: rare failures may not have been seen."
-const WAIT = "Playing 100 episodes at each of nine values: this takes a second or two."
+const WAIT = "Playing 100 episodes at each of nine values: the larger the policy, and the longer it balances, the longer this takes."
 
 // Returns controls and a chart under `root`: a press has `ask(parameter)` promise what the server says of each policy,
 // `[[name, place among COLORS, answer], …]`.

@@ -147,8 +147,7 @@ def estimators(run_id: str, update: int, agent: int = 0, batches: int = DEFAULT_
     """
     found = _run_at(run_id, update, agent)
     _check_bounds("batches", batches, MAX_BATCHES, MIN_BATCHES)
-    ask = state.prover("estimators").question
-    return _asked("estimators", found, ask, update=update, agent=agent, batches=batches)
+    return _asked("estimators", found, state.laboratory().question, update=update, agent=agent, batches=batches)
 
 
 def spread(run_id: str, update: int, agent: int) -> Future[bytes]:
@@ -196,7 +195,7 @@ def robustness(
     if parameter not in PARAMETERS:
         raise LookupError(f"`parameter` must be one of {', '.join(PARAMETERS)}, got {reprlib.repr(parameter)}.")
     asked = {"update": update, "agent": agent, "parameter": parameter, "episodes": episodes, "greedy": bool(greedy)}
-    return _asked("robustness", found, _who_has(run_id, update), **asked)
+    return _asked("robustness", found, state.laboratory().question, **asked)
 
 
 def _run_at(run_id: str, update: int, agent: int, following: int = 0) -> Run:

@@ -52,7 +52,7 @@ def race(run_id: str, update: int, settings: Sequence[Mapping[str, Any]]) -> Rac
     names = {child: _name(each, racing) for child, each in children.items()}
     by = {"owner": visitor.id, "session": visitor.session}
     asked = {"forks": {"run_id": run_id, "update": update, "names": names, **by}}
-    return Race(state.prover("estimators").question(asked), children)
+    return Race(state.laboratory().question(asked), children)
 
 
 def begin_race(begun: Race) -> None:

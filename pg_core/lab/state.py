@@ -126,3 +126,8 @@ def prover(purpose: str = "checks") -> Prover:
             _provers[purpose] = Prover(store().folder)
             atexit.register(shutdown)
         return _provers[purpose]
+
+
+def laboratory() -> Prover:
+    """Return a second prover, which measures estimators and robustness: no episode and no check waits for that."""
+    return prover("laboratory")
