@@ -86,7 +86,7 @@ async def answer(request: Request) -> Response:
         asked = shown, request.url.query, asker
         found = _under_way.get(asked)
         if found is None:  # of all who ask the same at the same time, one asks the store
-            found = _under_way[asked] = asyncio.ensure_future(_find(shown, request.query_params, asker))
+            found = _under_way[asked] = asyncio.ensure_future(_find(shown, request, asker))
             found.add_done_callback(lambda _: _under_way.pop(asked))
         content, headers = await asyncio.shield(found)  # who goes away does not end it for the others
     except BadSignature:
@@ -100,11 +100,12 @@ async def answer(request: Request) -> Response:
     return Response(content, media_type="application/json", headers=headers)
 
 
-async def _find(shown: Shown, query: QueryParams, asker: lab.Visitor) -> _Found:
+async def _find(shown: Shown, request: Request, asker: lab.Visitor) -> _Found:
+    query, who = request.query_params, asker.id or (request.client and request.client.host)
     shown = await asyncio.get_running_loop().run_in_executor(_readers, _left, shown, asker)
     which = {name: int(query[name]) for name in WHICH if query.get(name)}
     if of_policies := _of_policies(shown, which, query):
-        return await _answered(of_policies, KEPT)
+        return await _answered(partial(lab.on_behalf_of, who, of_policies), KEPT)
     if shown.run_id and (kind := query.get("film")):
         ask_film = partial(lab.ask_film, shown.run_id, kind, which.get("agent", 0), "in_turn" in query)
         return await _answered(ask_film, {**FRESH, "Content-Type": lab.FILMS.get(kind, "")})

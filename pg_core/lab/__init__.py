@@ -6,7 +6,7 @@ UnknownRun if it takes the id of a run and there is none.
 """
 
 from pg_core.environments.doctor import Report
-from pg_core.lab.access import NotAllowed, Visitor, hidden, identify, may_control
+from pg_core.lab.access import NotAllowed, Visitor, hidden, identify, may_control, on_behalf_of
 from pg_core.lab.asking import (
     BEGINNING,
     DEFAULT_BATCHES,
@@ -121,6 +121,7 @@ __all__ = [
     "label",
     "may_control",
     "name_of",
+    "on_behalf_of",
     "pause",
     "place_temporary_files",
     "policies",

@@ -1,10 +1,15 @@
 """Who acts, and which runs are theirs: every lab function that controls a run asks here, so no page can forget to."""
 
+import contextvars
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pg_core.lab import state
 from pg_core.runs.store.records import Run, UnknownRun
+from pg_core.runs.workers import helper
+
+T = TypeVar("T")
 
 
 class NotAllowed(ValueError):
@@ -43,6 +48,18 @@ def identify(provider: Callable[[], Visitor]) -> None:
 def visitor() -> Visitor:
     """Return who acts."""
     return _provider()
+
+
+def on_behalf_of(who: str | None, ask: Callable[[], T]) -> T:
+    """Have something asked: of all who ask, each has a share of the questions that wait, and a turn.
+
+    Args:
+        who: anything that tells one from another.
+        ask: asks.
+    """
+    context = contextvars.copy_context()
+    context.run(helper.asker.set, who)
+    return context.run(ask)
 
 
 def may_control(run: Run) -> bool:

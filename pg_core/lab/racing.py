@@ -52,7 +52,8 @@ def race(run_id: str, update: int, settings: Sequence[Mapping[str, Any]]) -> Rac
     names = {child: _name(each, racing) for child, each in children.items()}
     by = {"owner": visitor.id, "session": visitor.session}
     asked = {"forks": {"run_id": run_id, "update": update, "names": names, **by}}
-    return Race(state.laboratory().question(asked), children)
+    forked = access.on_behalf_of(visitor.id or visitor.session, lambda: state.laboratory().question(asked))
+    return Race(forked, children)
 
 
 def begin_race(begun: Race) -> None:

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from pages.widgets import live, microscope, rivals
 from pg_core import lab
 from pg_core.config import Config
+from pg_core.runs.workers import helper
 from tests.pages.test_instrument import ask
 from tests.pages.test_pages import page, sentence
 from tests.updates import add_updates
@@ -163,3 +164,18 @@ def test_its_address_gives_films_and_says_why_there_is_none(
     assert (answer.content, answer.headers["content-type"]) == (b"a film", "video/mp4")
     assert answer.headers["cache-control"] == "no-store"
     assert [asked[1:] for asked in made] == [("mp4", 2, True)]
+
+
+def test_what_an_address_is_asked_is_asked_on_behalf_of_who_asks(
+    told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def weights(*_: Any) -> Future[bytes]:
+        found: Future[bytes] = Future()
+        found.set_result(orjson.dumps(helper.asker.get()))
+        return found
+
+    page("policy.py", run=trained())
+    address = told[-1]["address"].removeprefix(f"{live.ROUTE}/").partition("?")[0]
+    monkeypatch.setattr(lab, "weights", weights)
+    assert ask(address, "weights=0&agent=0").json() == "testclient", "where there is no log-in, the browser's address"
+    assert helper.asker.get() is None

@@ -4,19 +4,26 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pg_core.runs.workers.children import Child
 
-MAX_WAITING = 64  # questions
+MAX_WAITING, MAX_SHARE = 64, 32  # questions, and those of one asker
 SECONDS = {"studio": 120.0, "prover": 300.0}  # for one question, by role: a bound that ends a hang
 
 LOST = "The process that was asked ended before it had an answer; ask again."
 TOO_LONG = "There was no answer within {:g} seconds, so the process that was asked was ended; ask again, or for less."
 BUSY = f"{MAX_WAITING} questions wait for an answer, which is all the lab takes; ask again when some are answered."
+TOO_MANY = (
+    f"{MAX_SHARE} of your questions wait for an answer, which is all the lab takes; ask again when some are answered."
+)
+
+asker: ContextVar[str | None] = ContextVar("asker", default=None)  # who asks here; None: the command line
 
 
 class NoAnswer(RuntimeError):
@@ -32,7 +39,8 @@ class _Question:
 class Helper:
     """A process that starts with the first question, and again with the next one after it has died.
 
-    It has one question at a time: where it dies or hangs, whoever waits for their turn loses nothing.
+    It has one question at a time: where it dies or hangs, whoever waits for their turn loses nothing. All who ask take
+    turns, see `asker`.
 
     Args:
         folder: the lab's.
@@ -43,7 +51,7 @@ class Helper:
         self._folder, self._role = folder, role
         self._lock = threading.RLock()  # of all that follows
         self._child: Child | None = None
-        self._waiting: deque[_Question] = deque()  # the first is with the child
+        self._waiting: dict[str | None, deque[_Question]] = {}  # by asker, in turn; the first's first is with the child
         self._number = 0  # of that one
         self._deadline: threading.Timer | None = None  # for it
 
@@ -57,11 +65,14 @@ class Helper:
         question = _Question(text)
         question.future.set_running_or_notify_cancel()  # of several who wait, none can cancel it for the others
         with self._lock:
-            if len(self._waiting) >= MAX_WAITING:
-                question.future.set_exception(NoAnswer(BUSY))
+            mine = self._waiting.get(asker.get(), deque())
+            waiting = sum(map(len, self._waiting.values()))
+            if waiting >= MAX_WAITING or len(mine) >= MAX_SHARE:
+                question.future.set_exception(NoAnswer(BUSY if waiting >= MAX_WAITING else TOO_MANY))
                 return question.future
-            self._waiting.append(question)
-            send = self._turn() if len(self._waiting) == 1 else _nothing
+            mine.append(question)
+            self._waiting[asker.get()] = mine
+            send = self._turn() if waiting == 0 else _nothing
         send()
         return question.future
 
@@ -100,13 +111,23 @@ class Helper:
         self._deadline = threading.Timer(seconds, self._lose, (child, TOO_LONG.format(seconds), self._number))
         self._deadline.daemon = True
         self._deadline.start()
-        return partial(child.send, {"ask": self._number, **self._waiting[0].text})
+        [question, *_] = next(iter(self._waiting.values()))
+        return partial(child.send, {"ask": self._number, **question.text})
+
+    def _take(self) -> _Question:
+        """Take away the question that the process has; who asked it is the last to have another turn."""
+        who = next(iter(self._waiting))
+        others = self._waiting.pop(who)
+        question = others.popleft()
+        if others:
+            self._waiting[who] = others
+        return question
 
     def _on_answer(self, message: Mapping[str, Any]) -> None:
         with self._lock:
             if message.get("answer") != self._number:  # or it comes from a process that was given up
                 return
-            future = self._waiting.popleft().future
+            future = self._take().future
             send = self._turn()
         send()
         if message["error"] is None:
@@ -127,7 +148,7 @@ class Helper:
                 return
             child.kill()  # it may still run, if it said what is no answer
             self._child = None
-            lost = [self._waiting.popleft()] if self._waiting else []
+            lost = [self._take()] if self._waiting else []
             send = self._turn()
         send()
         for question in lost:
@@ -135,7 +156,7 @@ class Helper:
         child.close()  # one that has not begun could not be killed
 
     def _lose_all(self, sentence: str) -> None:
-        lost, self._waiting = self._waiting, deque()
+        lost, self._waiting = [*chain(*self._waiting.values())], {}
         self._turn()  # nobody's
         for question in lost:
             question.future.set_exception(NoAnswer(sentence))

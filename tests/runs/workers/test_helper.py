@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -171,3 +172,29 @@ def test_a_process_that_cannot_be_started_is_told(studio, monkeypatch):
     monkeypatch.setattr(module, "Child", start)
     with pytest.raises(NoAnswer, match="cannot be started: Cannot allocate memory"):
         studio.ask(QUESTION).result()
+
+
+def ask_as(who, helper):
+    token = module.asker.set(who)
+    try:
+        return helper.ask(QUESTION)
+    finally:
+        module.asker.reset(token)
+
+
+def test_askers_take_turns_and_nobody_has_all_places(studio, monkeypatch):
+    child = SimpleNamespace(send=lambda question: sent.append(question["ask"]), kill=list, close=list, end=list)
+    sent = []
+    monkeypatch.setattr(module, "Child", lambda *_: child)
+    many = [ask_as("one", studio) for _ in range(60)]
+    other, nobody = ask_as("other", studio), [studio.ask(QUESTION) for _ in range(2)]
+    with pytest.raises(
+        NoAnswer, match=r"32 of your questions wait for an answer, .*; ask again when some are answered"
+    ):
+        many[32].result(0)
+    assert all(future.done() for future in many[32:])
+    asked, order = [*many[:32], other, *nobody], []
+    while sent and len(order) < len(asked):
+        studio._on_answer({"answer": sent[-1], "error": None})
+        order += [future for future in asked if future.done() and future not in order]
+    assert order == [many[0], other, nobody[0], many[1], nobody[1], *many[2:32]]
