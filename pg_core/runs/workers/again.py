@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pg_core.learning.trainer import Trainer, Update
 
 STRIDE = 4  # updates after which this process keeps what the run was: so many are soon done again
+MAX_AHEAD = 8 * STRIDE  # updates that are done before anybody asks for them
 MAX_KEPT_BYTES = 2**26
 
 Changes = deque[tuple[int, dict[str, Any]]]  # live values by the update from which on they were in force
@@ -37,21 +38,31 @@ def again(store: Store, run_id: str, update: int) -> "Iterator[Trainer]":
 
 
 def ahead(store: Store, run_id: str, update: int) -> Iterator[int]:
-    """Train a run again from `update` updates on up to the next checkpoint in the store; yield after each update.
+    """Train a run again from `update` updates on, up to the next checkpoint in the store; yield after each update.
 
-    Whoever has asked for one update will ask for its neighbours. It is at most about as much work as was asked for.
+    Whoever has asked for one update will ask for its neighbours. Nobody has yet: it is 8 strides at most, however
+    little what was asked for has cost, and it ends where any run is being trained, which is nicer than this process
+    and would have to wait.
 
     Raises:
         UnknownRun, NoPolicy, ConfigError: as `again`.
     """
+    if _is_training(store):
+        return
     run = store.run(run_id)
-    end = min([run.updates, *(done for done in store.checkpoints(run_id) if done > update)])
+    end = min([run.updates, update + MAX_AHEAD, *(done for done in store.checkpoints(run_id) if done > update)])
     with _trained(store, run, update) as (trainer, changes):
         for done in range(update, end):
             if not advance(trainer, changes, done, done + 1):
                 return
             _keep(run, done + 1, trainer)
             yield done + 1
+            if _is_training(store):
+                return
+
+
+def _is_training(store: Store) -> bool:
+    return any(state != "paused" for _, state, _ in store.worked_on())
 
 
 def advance(trainer: "Trainer", changes: Changes, done: int, updates: int) -> "list[Update]":

@@ -59,6 +59,22 @@ def test_what_follows_an_update_is_kept_up_to_the_next_checkpoint(store, changed
     assert list(ahead(store, changed, 40)) == []
 
 
+def test_what_follows_is_not_more_than_eight_strides(store, changed, monkeypatch):
+    monkeypatch.setattr(store, "checkpoints", lambda _: [0])
+    assert list(ahead(store, changed, 3)) == list(range(4, 3 + 8 * STRIDE + 1))
+
+
+def test_what_nobody_has_asked_for_yet_gives_way_to_training(store, changed, small):
+    steps = ahead(store, changed, 20)
+    assert next(steps) == 21
+    other = store.create(small, process="another")
+    assert next(steps, None) is None
+    assert list(ahead(store, changed, 20)) == []
+    for state in ("starting", "running"):
+        store.transition(other, [state], "another", state="running" if state == "starting" else "paused")
+    assert next(ahead(store, changed, 20)) == 21, "a paused run takes no time"
+
+
 def test_what_was_kept_first_goes_if_there_is_no_room(store, changed, monkeypatch):
     at(store, changed, 16)
     monkeypatch.setattr(module, "MAX_KEPT_BYTES", sum(map(len, module._kept.values())))
