@@ -1,15 +1,17 @@
 // Every estimator of the policy gradient on the same fresh batches of the policy: how each points, its noise, its bias.
 
 import { element, write } from "./dom.js"
+import { createEstimatorPicture } from "./estimator_picture.js"
 import { short } from "./update_table.js"
 
 const BATCHES = { 64: "64 batches", 256: "256 batches" }
 const MEASURES = [ // name in the answer, head of the column, what it means
-  ["cosine", "cosine", "of one estimate and ∇J: 1 points along it, 0 is noise"],
+  ["cosine", "cosine", "of the angle between one estimate and ∇J: 1 points along it, 0 is noise"],
+  ["length", "mean length", "length of the mean of all estimates"],
   ["snr", "signal-to-noise", "of one estimate; 1 is pure noise"],
-  ["relative_variance", "variance", "of one estimate, by the square of its mean length"],
-  ["along", "along ∇J", "mean component along ∇J, by its length: 1 if unbiased"],
-  ["across", "across", "squared part of the mean across ∇J, by its own square: 0 if only the length is another"],
+  ["relative_variance", "variance", "of one estimate, by the square of the mean length"],
+  ["along", "along ∇J", "how far the mean reaches along ∇J, by the length of ∇J: 1 if unbiased, less if it is too short"],
+  ["across", "off direction", "how far the mean points elsewhere than ∇J, sin² of the angle: 0 is the right direction, 1 at right angles"],
 ]
 const [FEWEST, MOST] = [2, 3] // that race
 const WAIT = "Playing fresh batches and calculating every estimator: the larger the policy, and the more batches, the longer this takes."
@@ -21,10 +23,11 @@ export function createEstimators(root, { ask, onRace }) {
   const button = element("button", "lab-player-button", { type: "button" }, "Compare all estimators at this policy")
   const race = element("button", "lab-player-button", { type: "button", title: "Fork the run here for each, and see which learns faster" }, "Race them")
   const notice = element("p", "", { role: "status" })
+  const picture = createEstimatorPicture()
   const place = element("div", "lab-estimators-scroll", { tabindex: "0", role: "region", "aria-label": "Estimators" })
-  const node = element("div", "lab-estimators", {}, element("div", "lab-estimators-head", {}, button, choice, race), notice, place)
+  const node = element("div", "lab-estimators", {}, element("div", "lab-estimators-head", {}, button, choice, race), notice, picture.node, place)
   root.append(node)
-  const view = { place, notice, race, ticket: 0 }
+  const view = { place, picture, notice, race, ticket: 0 }
   race.hidden = true
   place.onchange = () => limit(view)
   race.onclick = () => {
@@ -37,10 +40,14 @@ export function createEstimators(root, { ask, onRace }) {
     forget() {
       view.ticket += 1
       write(notice, "")
+      picture.show(null)
       place.replaceChildren()
       race.hidden = true
     },
-    destroy: () => node.remove(),
+    destroy() {
+      picture.destroy()
+      node.remove()
+    },
   }
 }
 
@@ -51,6 +58,7 @@ async function compare(view, ask) {
   if (ticket !== view.ticket) return
   write(view.notice, found.error ?? `Of ${found.batches} batches, those that point best first; 95 % intervals, of which ≥ and ≤ have one end: what is lost in noise may be 0. The run learns with: ${found.own}.`)
   if (found.error) return
+  view.picture.show(found)
   view.place.replaceChildren(table(found))
   view.race.hidden = false
   limit(view)
@@ -68,7 +76,7 @@ function limit(view) {
 }
 
 function table({ estimators, own }) {
-  const heads = [["estimator", ""], ...MEASURES.map(([, name, title]) => [name, title]), ["biased, as", ""]]
+  const heads = [["estimator", ""], ...MEASURES.map(([, name, title]) => [name, title]), ["why its mean is not ∇J", "empty: it is ∇J, the estimator is unbiased"]]
   const head = element("tr", "", {}, ...heads.map(([name, title]) => element("th", "", { scope: "col", title }, name)))
   const needsValue = ({ settings }) => settings.baseline === "value" // a value network is there from the start, or not at all
   const mine = estimators.find(({ name }) => name === own)
@@ -86,11 +94,16 @@ function tick({ name, settings }) {
 
 // Says a value and its interval, of which an end may be "unbounded": no value at that side can be ruled out.
 function interval([value, low, high]) {
-  if (low === null) return value === null ? "–" : short(value)
-  return value === null ? between(low, high) : `${short(value)} (${between(low, high)})`
+  if (low === null) return value === null ? "–" : rounded(value)
+  return value === null ? between(low, high) : `${rounded(value)} (${between(low, high)})`
 }
 
 function between(low, high) {
-  if (low === "unbounded") return high === low ? "unknown" : `≤ ${short(high)}`
-  return high === "unbounded" ? `≥ ${short(low)}` : `${short(low)} to ${short(high)}`
+  if (low === "unbounded") return high === low ? "unknown" : `≤ ${rounded(high)}`
+  return high === "unbounded" ? `≥ ${rounded(low)}` : `${rounded(low)} to ${rounded(high)}`
+}
+
+// The reference points along itself, but for rounding errors.
+function rounded(number) {
+  return short(Math.abs(number) < 1e-9 ? 0 : number)
 }

@@ -127,8 +127,12 @@ def test_all_estimators_are_compared_at_a_press_and_forgotten_at_another_policy(
     own = region.locator("tr[aria-current]")
     expect(own).to_contain_text("leave-one-out, normalised")
     expect(page.get_by_text("The run learns with: ")).to_be_visible()
+    picture = page.get_by_role("img", name="Cosine of 32 estimators")
+    expect(picture).to_be_visible()
+    assert violations_in_each_look(page, "") == {}
     slider(page).press("ArrowRight")
     expect(region.locator("tr")).to_have_count(0)
+    expect(picture).to_be_hidden()
 
 
 def test_it_is_accessible_in_each_look_and_nothing_sticks_out(open_page: Open, run: str) -> None:
