@@ -13,7 +13,7 @@ const PARAMETERS = { // name in the question: what it is called, and its unit
   action_delay: ["action delay", "steps"],
 }
 const COLORS = ["@0", "@3", "@7"] // of this policy, the other one, and the untrained one
-const BANDS = "Bands hold the true mean with 95 % probability, whatever the lengths between 1 and the limit are: rare failures may not have been seen."
+const BANDS = "A band holds the true mean in 95 % of such measurements, however lengths are spread between 1 and the limit: a rare failure may not have been seen."
 const WAIT = "Playing 100 episodes at each of nine values: the larger the policy, and the longer it balances, the longer this takes."
 
 // Returns controls and a chart under `root`: a press has `ask(parameter)` promise what the server says of each policy,
