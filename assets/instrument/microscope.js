@@ -1,7 +1,7 @@
 // The policy under the microscope: one moment of a run, what was done then, and the update that followed, taken apart.
 
 import { createArrows } from "./arrows.js"
-import { asked, askedFile, FAILED } from "./asked.js"
+import { asked, askedFile } from "./asked.js"
 import { createCompared } from "./compared.js"
 import { element, write } from "./dom.js"
 import { createEpisodes, stateAt } from "./episodes.js"
@@ -106,7 +106,7 @@ function questionsOf(microscope) {
 }
 
 function complain({ notice }, error) {
-  write(notice, error.message || FAILED)
+  write(notice, error.message)
 }
 
 function fetched({ told }, query) {
@@ -126,10 +126,11 @@ function receive(microscope, told) {
     microscope.compared.begin(told)
     microscope.time.move(told.at)
   }
-  if (isNew || before.updates !== told.updates) {
-    microscope.draw({ version: "" })
-    microscope.weights.mark(told, microscope.time.at)
-  }
+  if (!isNew && before.updates === told.updates) return
+  const { at } = microscope.time
+  microscope.draw({ version: "" })
+  microscope.weights.mark(told, at)
+  if (!isNew && at.update >= before.updates) microscope.takeApart(at) // now an update has followed
 }
 
 function go(microscope, at) {
@@ -182,7 +183,7 @@ function take(microscope, at, found) {
     put(microscope, ofBatch ? only(played(apart, told)) : createEpisodes(another), at.update)
   }
   if (apart) {
-    table.show(apart, told.actions)
+    table.show(apart, told)
     microscope.arrows.show(apart)
   }
   if (told.kind !== "cart_pole") {
