@@ -5,6 +5,7 @@ import { element, write } from "./dom.js"
 import { createEpisodes, stateAt } from "./episodes.js"
 import { createEstimators } from "./estimators.js"
 import { createFilm } from "./film.js"
+import { createGame } from "./game.js"
 import { createMapPanel } from "./map_panel.js"
 import { createNetwork } from "./network.js"
 import { newest } from "./newest.js"
@@ -20,10 +21,10 @@ const ANGULAR_VELOCITY = 3
 
 const microscopes = new WeakMap() // parentElement → its microscope
 
-export function mount({ data, parentElement, setStateValue }) {
+export function mount({ data, parentElement, setStateValue, setTriggerValue }) {
   if (!microscopes.has(parentElement)) microscopes.set(parentElement, create(parentElement))
   const microscope = microscopes.get(parentElement)
-  microscope.setStateValue = setStateValue
+  Object.assign(microscope, { setStateValue, setTriggerValue })
   receive(microscope, JSON.parse(new TextDecoder().decode(data)))
 }
 
@@ -31,7 +32,7 @@ export function unmount(parentElement) {
   const microscope = microscopes.get(parentElement)
   if (!microscope) return
   microscopes.delete(parentElement)
-  for (const part of ["time", "player", "pushes", "map", "curve", "table", "estimators", "film"]) microscope[part].destroy()
+  for (const part of ["time", "player", "pushes", "map", "curve", "table", "estimators", "film", "game"]) microscope[part].destroy()
   microscope.root.remove()
 }
 
@@ -65,6 +66,9 @@ function partsOf(microscope) {
     table: createUpdateTable(microscope.apart, { onStep: (step) => goTo(microscope, step) }),
     film: createFilm(curve, { ask: (query) => filmed(microscope, query), named: (format) => `${microscope.told.name}.${format}` }),
     estimators: createEstimators(estimators, { ask: (batches) => fetched(microscope, measured(microscope, batches)) }),
+    game: createGame(stage, {
+      onOpen: () => microscope.player.hold(microscope.moment), onEnd: (played) => microscope.setTriggerValue("game", played),
+    }),
   }
 }
 
@@ -100,10 +104,12 @@ function receive(microscope, told) {
   const before = microscope.told
   microscope.told = told
   microscope.pushes.node.hidden = told.kind !== "cart_pole" // of others only the pictures are known
+  microscope.game.of(told.game)
   microscope.map.of(told)
   microscope.time.of(told)
   if (before?.subject !== told.subject) {
     Object.assign(microscope, { network: null, value: null, path: [] })
+    microscope.game.against(null)
     microscope.time.move(told.at)
   }
   if (before?.subject !== told.subject || before.updates !== told.updates) {
@@ -167,6 +173,7 @@ function keep({ setStateValue, time }) {
 
 function think(microscope, at, params) {
   microscope.network = createNetwork(params, microscope.told.choices)
+  microscope.game.against({ network: microscope.network, update: at.update, agent: at.agent })
   microscope.root.dataset.policy = at.update
   drawMap(microscope)
 }

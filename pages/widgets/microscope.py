@@ -1,8 +1,11 @@
 """The policy under the microscope: the component, and where in the run it is."""
 
+from functools import partial
+
 import orjson
 import streamlit as st
 
+from pages.widgets import game
 from pages.widgets.figure import Json, Shown
 from pages.widgets.instrument import component
 from pages.widgets.live import ROUTE, address
@@ -37,8 +40,10 @@ def microscope(run: lab.Run) -> None:
         "has_value": run.config.baseline == "value",
         "actions": ACTIONS.get(run.config.env_id.rsplit("-v", 1)[0]),
         "at": _place(run),
+        "game": game.told(run),
     }
-    _microscope(key="microscope", data=orjson.dumps(told), on_at_change=_moved)
+    played = partial(game.keep, run.id)
+    _microscope(key="microscope", data=orjson.dumps(told), on_at_change=_moved, on_game_change=played)
 
 
 def _place(run: lab.Run) -> Json:
