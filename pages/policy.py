@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.widgets import link
+from pages.widgets import link, race
 from pages.widgets.microscope import microscope
 from pages.widgets.text import plain
 from pg_core import lab
@@ -25,7 +25,8 @@ def opened() -> lab.Run | None:
 
 def draw(seconds: float | None) -> None:
     """Draw the page, again and again while the run is active."""
-    run = opened()
+    race.begin()
+    run, races = opened(), False
     if st.session_state.complaint:
         st.error(plain(st.session_state.complaint))
     if run is None:
@@ -35,8 +36,9 @@ def draw(seconds: float | None) -> None:
         st.info(f"{plain(run.name)} has not done an update yet: there is no gradient to take apart.")
     else:
         microscope(run)
+        races = race.race(run)
     link.write("policy")
-    wanted = REFRESH_SECONDS if run and run.active else None
+    wanted = REFRESH_SECONDS if races or (run and run.active) else None
     if wanted != seconds:
         st.session_state.policy_refresh_seconds = wanted
         st.rerun()

@@ -18,6 +18,7 @@ class Stream(IntEnum):
     EVALUATION = 4
     STAGE = 5  # episodes to watch
     BATCHES = 6  # the seed of those on which estimators are compared
+    FRESH = 7  # actions in episodes with a seed of their own, the same for all policies
 
 
 def generator(seed: int, stream: Stream, agent: int, update: int = 0) -> np.random.Generator:

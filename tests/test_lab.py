@@ -1,3 +1,4 @@
+import base64
 import json
 import os
 import subprocess
@@ -265,6 +266,37 @@ def test_estimators_are_compared_by_the_process_that_can_train(trained):
     assert said["own"] in {each["name"] for each in said["estimators"]}
 
 
+def test_estimators_race_from_an_update_and_the_run_s_own_is_the_run_itself(trained):
+    names = "weights", "gamma_t", "baseline", "normalize_advantages", "reduction"
+    own = {name: getattr(SMALL, name) for name in names}
+    race = lab.race(trained, 5, [own, own | {"baseline": "none", "normalize_advantages": False}])
+    lab.begin_race(race)
+    same, other = race.settings
+    wait(lambda: {lab.run(child).state for child in race.settings} == {"finished"})
+
+    def learned(run_id):
+        rows = state.store().updates(run_id, ["episodic_returns", "grad_norm"], 0, 8)
+        return [(row.episodic_returns, row.grad_norm) for row in rows]
+
+    before, one, another = map(learned, (trained, same, other))
+    assert one == before != another
+    assert another[:5] == before[:5] and len(another) == 8
+    assert lab.run(other).name == "Baseline: none, Normalise advantages: off"
+    assert [lab.run(child).parent_update for child in race.settings] == [5, 5]
+
+
+def test_a_check_is_answered_while_estimators_are_compared(trained):
+    lab.estimators(trained, 8, agent=0, batches=8).result()  # so their process has begun
+    comparing = psutil.Process(state.prover("estimators")._helper._child._process.pid)
+    comparing.suspend()  # this comparison takes as long as the test wants
+    asked = lab.estimators(trained, 7, agent=0, batches=8)
+    lab.ask_check("expected_score", states=1, seed=3)
+    answer = wait(lambda: lab.checked("expected_score", states=1, seed=3)[0])
+    assert answer.check["passed"] and not asked.done()
+    comparing.resume()
+    assert json.loads(asked.result())["update"] == 7
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
@@ -302,6 +334,71 @@ HUGE = 10**30  # more than a column of the database holds
 def test_there_is_no_episode_of_what_is_not_there(trained, update, agent, name):
     with pytest.raises(LookupError, match=rf"`{name}` must be in \[0, "):
         lab.episode(trained, update, agent)
+
+
+def test_robustness_is_measured_by_the_studio_once(trained):
+    asked = lab.robustness(trained, 8, 1, "gravity", episodes=5)
+    assert lab.robustness(trained, 8, 1, "gravity", episodes=5) is asked, "it is asked for once"
+    said = json.loads(asked.result())
+    assert (said["update"], said["agent"], said["parameter"], said["nominal"]) == (8, 1, "gravity", 9.8)
+    untrained = json.loads(lab.robustness(trained, 0, 1, "gravity", episodes=5).result())
+    greedy = json.loads(lab.robustness(trained, 8, 1, "gravity", episodes=5, greedy=1).result())
+    assert len({json.dumps(each["mean"]) for each in (said, untrained, greedy)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"update": 9}, r"`update` must be in \[0, 8\], got 9"),
+        ({"agent": 2}, r"`agent` must be in \[0, 1\], got 2"),
+        ({"parameter": "luck"}, "`parameter` must be one of gravity, .*, action_delay, got 'luck'"),
+        ({"episodes": 1}, r"`episodes` must be in \[2, 1000\], got 1"),
+        ({"episodes": HUGE}, r"`episodes` must be in \[2, 1000\], got 1000"),
+        ({"greedy": 2}, r"`greedy` must be in \[0, 1\], got 2"),
+    ],
+    ids=str,
+)
+def test_robustness_that_cannot_be_measured_is_refused(trained, asked, sentence):
+    with pytest.raises(LookupError, match=sentence):
+        lab.robustness(trained, **{"update": 8, "agent": 0, "parameter": "gravity", **asked})
+
+
+def test_robustness_is_of_cart_pole_alone(folder):
+    run = state.store().create(SMALL.model_copy(update={"env_id": "Acrobot-v1"}), process="p")
+    with pytest.raises(LookupError, match="of CartPole alone, and this is a run of Acrobot-v1"):
+        lab.robustness(run, 0, 0, "gravity")
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"seed": -1}, r"`seed` must be in \[0, 2147483647\], got -1"),
+        ({"seed": HUGE}, r"`seed` must be in \[0, 2147483647\], got 1000"),
+        ({"greedy": 2}, r"`greedy` must be in \[0, 1\], got 2"),
+    ],
+    ids=str,
+)
+def test_an_episode_by_a_seed_that_cannot_be_is_refused(trained, asked, sentence):
+    with pytest.raises(LookupError, match=sentence):
+        lab.episode(trained, 8, **asked)
+
+
+def test_an_episode_by_a_seed_is_another_one_each_time_and_begins_alike_in_all_policies(trained):
+    asked = [
+        lab.episode(trained, update, 0, seed=seed, greedy=greedy)
+        for update, seed, greedy in [(8, 3, 0), (8, 3, 1), (8, 4, 0), (0, 3, 0)]
+    ]
+    first, greedy, other, untrained = ([*decoded(future.result())] for future in asked)
+    assert len(set(asked)) == 4
+    np.testing.assert_allclose(first, greedy, atol=1e-4)
+    np.testing.assert_allclose(first, untrained, atol=1e-4)
+    assert np.abs(np.subtract(first, other)).max() > 0.01
+
+
+def decoded(answer):
+    """Return the first state of agent 0."""
+    entry = json.loads(answer)["episodes"][0]
+    return np.frombuffer(base64.b64decode(entry["states"]), "<i2")[:4] * entry["scale"]
 
 
 def test_configs_with_the_same_beginning_have_the_same_first_episode():

@@ -24,7 +24,7 @@ export function describe(player) {
   write(parts.policy, who ? `${policy} · ${who}${among}` : policy)
   write(parts.outcome, ` · ${outcome}`)
   const what = [base.env_id, policy, who].filter(Boolean).join(", ")
-  parts.canvas.setAttribute("aria-label", `${what}: ${outcome} in ${on.length} steps`)
+  parts.canvas.setAttribute("aria-label", `${what}: ${outcome} in ${on.front === "all" ? on.length : entry.length} steps`)
   parts.slider.max = on.last
   offerAgents(player)
   showThought(player)

@@ -1,5 +1,6 @@
 // Episodes of policies: fetched once, decoded once, and kept for a while. An episode is what the server sends, with
-// its base64 replaced by typed arrays (`states`, `probs`) or by blobs (`frames`).
+// its base64 replaced by typed arrays (`states`, `probs`) or by blobs (`frames`). It may have others `beside` it: entries
+// of another policy, over the same time.
 
 const KEPT = 64
 const CERTAIN = 65535 // the integer that stands for a probability of one

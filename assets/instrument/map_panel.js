@@ -20,7 +20,7 @@ export function createMapPanel(root, { onPick, onValue }) {
     of(told) {
       if (panel.told?.subject !== told.subject) begin(panel, told)
     },
-    // Shows {policy, value}, networks of which the second may be missing, and the rest of a map's scene but for what
+    // Shows {policy, rival, value}, networks of which all but the first may be missing, and the rest of a map's scene but for what
     // is chosen here.
     show(scene) {
       panel.scene = scene
@@ -71,7 +71,7 @@ function axesOf({ told, ranges }, isCartPole, onchange) {
 
 function draw({ map, scene, controls, ranges, told }) {
   if (!map || !scene?.policy) return
-  const { policy, value, path, at, arrows } = scene
+  const { policy, rival, value, path, at, arrows } = scene
   const { what, axes, follow } = controls
   if (isValue(what.value) && !value) return // it is on its way
   if (!axes) return map.show({ policy, value: isValue(what.value) ? value : null, path, at })
@@ -79,6 +79,6 @@ function draw({ map, scene, controls, ranges, told }) {
   const fixed = (follow.checked && path[at]) || dimensions.map(() => 0)
   map.show({
     quantity: quantityOf(what.value, scene, told), network: policy, dimensions, axes: axes.map(({ value }) => Number(value)),
-    fixed, path, at, arrows,
+    rival: rival && !isValue(what.value) ? quantityOf(what.value, { policy: rival }, told) : null, fixed, path, at, arrows,
   })
 }

@@ -1,6 +1,8 @@
 // The policy under the microscope: one moment of a run, what was done then, and the update that followed, taken apart.
 
-import { createChart } from "./charts.js"
+import { createArrows } from "./arrows.js"
+import { asked, askedFile, FAILED } from "./asked.js"
+import { createCompared } from "./compared.js"
 import { element, write } from "./dom.js"
 import { createEpisodes, stateAt } from "./episodes.js"
 import { createEstimators } from "./estimators.js"
@@ -10,12 +12,14 @@ import { createMapPanel } from "./map_panel.js"
 import { createNetwork } from "./network.js"
 import { newest } from "./newest.js"
 import { createPlayer } from "./player.js"
-import { alone, only, played, rollout } from "./played.js"
+import { alone, only, played } from "./played.js"
 import { createPushes } from "./pushes.js"
+import { createRobustness } from "./robustness.js"
+import { createRunCurve } from "./run_curve.js"
 import { createTimeBar } from "./time_bar.js"
 import { createUpdateTable } from "./update_table.js"
+import { createWeights } from "./weights.js"
 
-const FAILED = "The lab did not answer: move the slider, or reload the page."
 const NO_UPDATE = "This is the newest policy: no update has followed it yet."
 const ANGULAR_VELOCITY = 3
 
@@ -32,7 +36,7 @@ export function unmount(parentElement) {
   const microscope = microscopes.get(parentElement)
   if (!microscope) return
   microscopes.delete(parentElement)
-  for (const part of ["time", "player", "pushes", "map", "curve", "table", "estimators", "film", "game"]) microscope[part].destroy()
+  for (const part of Object.values(microscope.parts)) part.destroy()
   microscope.root.remove()
 }
 
@@ -43,29 +47,43 @@ function create(parentElement) {
   parentElement.append(root)
   const [notice, apart] = [element("p", "lab-micro-notice", { role: "status" }), element("div")]
   places.table.append(notice, apart)
-  const microscope = {
-    root, places, notice, apart, told: null, network: null, value: null, entry: null, path: [], moment: 0, rows: null,
-  }
-  Object.assign(microscope, partsOf(microscope), questionsOf(microscope))
+  const microscope = { root, places, notice, apart, told: null, network: null, value: null, entry: null, path: [], moment: 0 }
+  microscope.parts = partsOf(microscope)
+  Object.assign(microscope, microscope.parts, questionsOf(microscope))
   return microscope
 }
 
 function partsOf(microscope) {
-  const { stage, map, curve, time, estimators } = microscope.places
+  const { stage, map, table, curve, time, estimators } = microscope.places
   const pushed = (more) => present(microscope)?.map((value, i) => value + (i === ANGULAR_VELOCITY ? more : 0))
+  const agent = () => ({ agent: microscope.time.at.agent })
   return {
     time: createTimeBar(time, { onMove: (at) => go(microscope, at), onRest: () => keep(microscope) }),
     player: createPlayer(stage, { episodes: null, onMoment: (entry, moment) => atMoment(microscope, entry, moment) }),
     pushes: createPushes(stage, {
       onPush: (more) => playFrom(microscope, pushed(more)), onChange: () => playFrom(microscope, present(microscope)),
     }),
+    compared: createCompared({ time, stage }, {
+      moment: () => microscope.time.at, put: (...what) => put(microscope, ...what), onOwn: () => go(microscope, microscope.time.at),
+      onRest: () => keep(microscope), onRival: () => drawMap(microscope), fail: (error) => complain(microscope, error),
+    }),
     map: createMapPanel(map, {
       onPick: (state) => playFrom(microscope, state), onValue: () => microscope.evaluate(microscope.time.at),
     }),
-    curve: createChart(curve, { onClick: (x) => microscope.time.move({ update: updateAt(microscope.rows, x) }) }),
+    curve: createRunCurve(curve, { onPick: (update) => microscope.time.move({ update }) }),
     table: createUpdateTable(microscope.apart, { onStep: (step) => goTo(microscope, step) }),
-    film: createFilm(curve, { ask: (query) => filmed(microscope, query), named: (format) => `${microscope.told.name}.${format}` }),
-    estimators: createEstimators(estimators, { ask: (batches) => fetched(microscope, measured(microscope, batches)) }),
+    film: createFilm(curve, {
+      ask: (query) => askedFile(microscope.told.address, { ...query, ...agent() }), named: (format) => `${microscope.told.name}.${format}`,
+    }),
+    estimators: createEstimators(estimators, {
+      ask: (batches) => fetched(microscope, { estimators: microscope.time.at.update, ...agent(), batches }),
+      onRace: (settings) => microscope.setTriggerValue("race", { update: microscope.time.at.update, settings }),
+    }),
+    arrows: createArrows(table),
+    weights: createWeights(curve, { ask: (query) => fetched(microscope, query), fail: (error) => complain(microscope, error) }),
+    robustness: createRobustness(microscope.root, {
+      ask: (parameter) => microscope.compared.measure(microscope.time.at, { parameter }),
+    }),
     game: createGame(stage, {
       onOpen: () => microscope.player.hold(microscope.moment), onEnd: (played) => microscope.setTriggerValue("game", played),
     }),
@@ -87,93 +105,67 @@ function questionsOf(microscope) {
     evaluate: newest(value, { show: (_, params) => evaluate(microscope, params), fail }),
     weigh: newest(weights, { show: (at, params) => think(microscope, at, params), fail }),
     takeApart: newest(apart, { show: (at, found) => take(microscope, at, found), fail }),
+    draw: newest((query) => fetched(microscope, query), { show: (_, found) => microscope.curve.take(found), fail }),
   }
-}
-
-function measured({ time }, batches) {
-  const { update, agent } = time.at
-  return { estimators: update, agent, batches }
 }
 
 function complain({ notice }, error) {
   write(notice, error.message || FAILED)
 }
 
+function fetched({ told }, query) {
+  return asked(told.address, query)
+}
+
 // Takes what the page tells: which run, how long it is, and the first time where to begin.
 function receive(microscope, told) {
   const before = microscope.told
+  const isNew = before?.subject !== told.subject
   microscope.told = told
-  microscope.pushes.node.hidden = told.kind !== "cart_pole" // of others only the pictures are known
+  for (const { node } of [microscope.pushes, microscope.robustness]) node.hidden = told.kind !== "cart_pole"
   microscope.game.of(told.game)
   microscope.map.of(told)
   microscope.time.of(told)
-  if (before?.subject !== told.subject) {
+  if (isNew) {
     Object.assign(microscope, { network: null, value: null, path: [] })
     microscope.game.against(null)
+    microscope.compared.begin(told)
     microscope.time.move(told.at)
   }
-  if (before?.subject !== told.subject || before.updates !== told.updates) {
-    drawCurve(microscope).catch((error) => complain(microscope, error))
+  if (isNew || before.updates !== told.updates) {
+    microscope.draw({ version: "" })
+    microscope.weights.mark(told, microscope.time.at)
   }
-}
-
-async function asked({ told }, query) {
-  // Answers are kept by the browser, so what they are of is in the question: a run that was rewound has others.
-  const question = new URLSearchParams({ ...query, of: told.subject })
-  const found = await fetch(new URL(`${told.address}?${question}`, document.baseURI))
-  if (!found.ok) throw new Error(FAILED)
-  return found
-}
-
-async function filmed(microscope, query) {
-  const found = await asked(microscope, { ...query, agent: microscope.time.at.agent })
-  if (!found.headers.get("Content-Type").startsWith("application/json")) return found.blob()
-  throw new Error((await found.json()).error)
-}
-
-async function fetched(microscope, query) {
-  const found = await asked(microscope, query)
-  const content = await found.json()
-  if (content.error) throw new Error(content.error)
-  return content
-}
-
-async function drawCurve(microscope) {
-  const { charts, rows } = await fetched(microscope, { version: "" })
-  microscope.rows = rows
-  microscope.curve.take(charts[0])
-  markCurve(microscope)
-}
-
-function markCurve({ curve, rows, time }) {
-  if (!rows) return
-  const { update } = time.at
-  curve.mark(update === 0 ? 0 : rows.x.at(rows.update.findIndex((value) => value >= update)))
-}
-
-function updateAt({ x, update }, at) {
-  const place = x.findIndex((value) => value >= at)
-  return place < 0 ? update.at(-1) : update[place]
 }
 
 function go(microscope, at) {
   microscope.estimators.forget()
+  microscope.robustness.forget()
+  microscope.weights.mark(microscope.told, at)
   microscope.weigh(at)
   if (microscope.map.showsValue) microscope.evaluate(at)
   else microscope.value = null
   microscope.takeApart(at)
-  markCurve(microscope)
+  microscope.compared.play(at)
+  microscope.curve.mark(at.update)
 }
 
 // Has the page keep where one is: it is in its address.
-function keep({ setStateValue, time }) {
+function keep({ setStateValue, time, compared }) {
   const { update, agent, episode } = time.at
-  setStateValue("at", [update, agent, episode])
+  setStateValue("at", [update, agent, episode, ...compared.at])
+}
+
+// Puts an episode on the stage.
+function put({ player, told }, episodes, update) {
+  player.reset({ episodes, actions: told.actions })
+  player.play(update)
 }
 
 function think(microscope, at, params) {
   microscope.network = createNetwork(params, microscope.told.choices)
   microscope.game.against({ network: microscope.network, update: at.update, agent: at.agent })
+  microscope.weights.look(params, microscope.told)
   microscope.root.dataset.policy = at.update
   drawMap(microscope)
 }
@@ -183,18 +175,23 @@ function evaluate(microscope, params) {
   drawMap(microscope)
 }
 
-// Shows an update's episode and its numbers; of the newest policy, which no update has followed, an episode as on the
-// Train page.
+// Shows an update's numbers, and its episode unless a fresh one was chosen; of the newest policy, which no update has
+// followed, an episode as on the Train page.
 function take(microscope, at, found) {
-  const { told, player, table } = microscope
+  const { told, compared, table } = microscope
   const apart = at.update < told.updates ? found : null
   write(microscope.notice, apart ? "" : NO_UPDATE)
-  microscope.apart.hidden = !apart
+  microscope.apart.hidden = microscope.arrows.hidden = !apart
   const ofBatch = apart && told.kind === "cart_pole"
   const another = async () => alone(await fetched(microscope, { policy: at.update, agent: at.agent }), at.agent)
-  player.reset({ episodes: ofBatch ? only(played(apart, told)) : createEpisodes(another), actions: told.actions })
-  player.play(at.update)
-  if (apart) table.show(apart, told.actions)
+  if (!compared.fresh) {
+    compared.forget()
+    put(microscope, ofBatch ? only(played(apart, told)) : createEpisodes(another), at.update)
+  }
+  if (apart) {
+    table.show(apart, told.actions)
+    microscope.arrows.show(apart)
+  }
   if (told.kind !== "cart_pole") {
     follow(microscope, found.observations)
     if (apart) table.mark(0)
@@ -227,10 +224,10 @@ function goTo(microscope, step) {
   drawMap(microscope)
 }
 
-function drawMap({ map, network: policy, value, path, moment, pushes, told }) {
+function drawMap({ map, network: policy, compared, value, path, moment, pushes, told }) {
   if (!path.length) return
   const arrows = told.kind === "cart_pole" ? pushes.dynamics : null
-  map.show({ policy, value, path, at: Math.min(moment, path.length - 1), arrows })
+  map.show({ policy, rival: compared.network, value, path, at: Math.min(moment, path.length - 1), arrows })
 }
 
 // Returns the state on the stage; where that ends an episode, it is the one before it.
@@ -239,9 +236,6 @@ function present({ path, moment }) {
 }
 
 // Plays on from a state, by the policy of this moment.
-function playFrom({ network, player, pushes, time, told }, state) {
-  if (!network || !state) return
-  const episode = rollout(network, state, { ...told, ...time.at }, pushes.dynamics)
-  player.reset({ episodes: only(episode), actions: told.actions })
-  player.play(episode.update)
+function playFrom({ network, compared, pushes }, state) {
+  if (network && state) compared.playFrom(network, state, pushes.dynamics)
 }

@@ -17,13 +17,20 @@ export function played({ update, agent, observations, steps }, told) {
   return episode({ update, agent, env_id: told.env_id, ofBatch: true }, [...observations, last], right, returned)
 }
 
-// Plays an episode from a state by a policy, whose actions are drawn, as in training; `dynamics` say where each leads.
-export function rollout(network, state, { update, agent, env_id, limit, for_failure }, dynamics) {
+// Returns what chooses an action at a step by its probability: the likelier one, or drawn, as in training. Episodes that
+// are compared share it: at each step all are drawn by the same number.
+export function chooser(greedy) {
+  const numbers = []
+  return (chance, step) => Number(greedy ? chance > 0.5 : (numbers[step] ??= Math.random()) < chance)
+}
+
+// Plays an episode from a state by a policy, whose actions `choose` chooses; `dynamics` say where each leads.
+export function rollout(network, state, { update, agent, env_id, limit, for_failure }, dynamics, choose) {
   const [states, right] = [[state], []]
   while (right.length < limit && !failed(states.at(-1))) {
     const chance = network.probabilities(states.at(-1))[RIGHT]
     right.push(chance)
-    states.push(dynamics(states.at(-1), Number(Math.random() < chance)))
+    states.push(dynamics(states.at(-1), choose(chance, right.length - 1)))
   }
   const returned = for_failure ? -Number(failed(states.at(-1))) : right.length
   return episode({ update, agent, env_id, ofBatch: false }, states, right, returned)

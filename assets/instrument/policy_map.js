@@ -31,7 +31,8 @@ export function createPolicyMap(root, { onPick = null, small = false } = {}) {
   return {
     // Shows a quantity of quantity.js over the observation dimensions `axes` of `dimensions`, the others as in the
     // observation `fixed`; an episode's observations `path`, of which number `at` is the present one; and with `arrows`,
-    // the environment's step(observation, action), where the policy `network` leads.
+    // the environment's step(observation, action), where the policy `network` leads; and the boundary of a
+    // `rival`, the same quantity of another network.
     show({ path = [], at = path.length - 1, arrows = null, ...scene }) {
       if (map.scene?.axes.some((axis, i) => axis !== scene.axes[i])) map.cursor = null
       map.scene = { ...scene, path, at, arrows, present: path[at] ?? scene.fixed }
@@ -118,9 +119,9 @@ function shownBy({ axes, dimensions }) {
 // Draws the ground, if it is to show anything else than it does.
 function renew(map) {
   const { scene, look, plot, ground, drawn, parts } = map
-  const { quantity, network, axes, arrows } = scene
+  const { quantity, network, rival, axes, arrows } = scene
   const bounds = plot.dimensions.flatMap(({ low, high }) => [low, high])
-  const wanted = [quantity.network, quantity.name, network, arrows, ...axes, ...bounds, ...observationAt(scene, [0, 0])]
+  const wanted = [quantity.network, quantity.name, network, rival?.network, arrows, ...axes, ...bounds, ...observationAt(scene, [0, 0])]
   if (drawn.length === wanted.length && wanted.every((part, i) => part === drawn[i])) return
   Object.assign(map, { drawn: wanted, field: fieldOf(scene, plot.dimensions) })
   drawGround(ground, look, plot, map.field, scene)

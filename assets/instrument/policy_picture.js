@@ -53,6 +53,10 @@ export function drawGround(canvas, look, plot, field, scene) {
   const { level } = scene.quantity
   if (level !== null) stroke(pen, boundary(plot, field.values, level), colors.text, 1.75)
   else for (const share of QUARTERS) stroke(pen, boundary(plot, field.values, within(share, field.scale)), colors.text, 1, 0.5)
+  if (level !== null && scene.rival) {
+    const other = fieldOf({ ...scene, quantity: scene.rival }, plot.dimensions)
+    stroke(pen, boundary(plot, other.values, level, dashes), colors.text, 1.75)
+  }
   pen.restore()
   if (plot.hasAxes) drawAxes(pen, plot, colors)
 }
@@ -121,10 +125,15 @@ function zeros(plot) {
   return path
 }
 
-function boundary({ left, top, width, height }, values, level) {
+// Whether a piece of the boundary of another policy is drawn: each is too short to be dashed by itself.
+function dashes([[x0, y0], [x1, y1]]) {
+  return Math.floor(Math.abs(x1 - x0) > Math.abs(y1 - y0) ? x0 : y0) % 4 < 2
+}
+
+function boundary({ left, top, width, height }, values, level, isDrawn = () => true) {
   const path = new Path2D()
   const [across, down] = [width / (CELLS - 1), height / (CELLS - 1)]
-  for (const [[x0, y0], [x1, y1]] of contour(values, CELLS, level)) {
+  for (const [[x0, y0], [x1, y1]] of contour(values, CELLS, level).filter(isDrawn)) {
     path.moveTo(left + across * x0, top + down * y0)
     path.lineTo(left + across * x1, top + down * y1)
   }

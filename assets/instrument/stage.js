@@ -16,13 +16,14 @@ const FALLEN = Math.PI / 15 // 12°, at which an episode ends
 
 const FADE_STEPS = 25 // from an episode's end until its agent is a ghost
 const GHOST = 0.22
+const RIVAL = 3 // its colour in the palette
 const STROBE_MOMENTS = 6
 const LABEL = 15 // CSS pixels above a small track
 
 // Returns a stage: `show({episode, front, moment, strobe})` draws, again whenever canvas or theme become another.
 // `moment` counts steps, or pictures where the episode has these.
 export function createStage(canvas) {
-  const stage = { canvas, look: null, scene: null, picture: null, wanted: null }
+  const stage = { canvas, look: null, scene: null, pictures: [], wanted: null }
   const redraw = () => {
     stage.look = lookOf(canvas)
     if (stage.scene) paint(stage)
@@ -37,7 +38,7 @@ export function createStage(canvas) {
     destroy() {
       stop()
       stage.scene = stage.wanted = null
-      stage.picture?.close()
+      for (const picture of stage.pictures) picture.close()
     },
   }
 }
@@ -51,31 +52,39 @@ export async function drawStrobe(canvas, episode, front) {
   picture.close()
 }
 
-function paint({ canvas, look, scene, picture }) {
+function paint({ canvas, look, scene, pictures }) {
   const { episode, front, moment } = scene
   const paper = open(canvas, look ?? lookOf(canvas))
-  if (episode.kind === "frames") return picture && letterbox(paper, picture)
+  const placed = (picture, i) => letterbox(column(paper, i, pictures.length), picture)
+  if (episode.kind === "frames") return pictures.forEach(placed)
   if (front === "all") return grid(paper, episode, moment)
-  if (scene.strobe) return strobe(paper, entryOf(episode, front), PICTURE)
+  if (scene.strobe && !episode.beside) return strobe(paper, entryOf(episode, front), PICTURE)
   overlay(paper, episode, front, moment)
 }
 
-// Decodes the picture that is wanted; one that comes late, when another is wanted already, is not drawn.
+// Decodes the pictures that are wanted; those that come late, when others are wanted already, are not drawn.
 async function decode(stage) {
   const { episode, front, moment } = stage.scene
-  const blob = entryOf(episode, front).frames[moment]
-  stage.wanted = blob
-  const picture = await createImageBitmap(blob)
-  if (stage.wanted !== blob) return picture.close()
-  stage.picture?.close()
-  stage.picture = picture
+  const wanted = [entryOf(episode, front), ...(episode.beside ?? [])].map(({ frames }) => frames[moment])
+  stage.wanted = wanted
+  const pictures = await Promise.all(wanted.map((blob) => createImageBitmap(blob)))
+  const late = stage.wanted !== wanted
+  for (const picture of late ? pictures : stage.pictures) picture.close()
+  if (late) return
+  stage.pictures = pictures
   paint(stage)
+}
+
+// Returns one of equal columns of a paper.
+function column({ pen, box }, i, count) {
+  const width = box.width / count
+  return { pen, box: { ...box, left: box.left + i * width, width } }
 }
 
 function letterbox({ pen, box }, picture) {
   const scale = Math.min(box.width / picture.width, box.height / picture.height)
   const [width, height] = [scale * picture.width, scale * picture.height]
-  pen.drawImage(picture, (box.width - width) / 2, (box.height - height) / 2, width, height)
+  pen.drawImage(picture, box.left + (box.width - width) / 2, (box.height - height) / 2, width, height)
 }
 
 function overlay(paper, episode, front, moment) {
@@ -90,6 +99,8 @@ function overlay(paper, episode, front, moment) {
     const strength = shade(entry.agent, episode.num_agents) * presence(entry, moment)
     figure(paper, poseAt(entry, moment), shades(colors, strength))
   }
+  const rivals = { ...colors, pole: colors.palette[RIVAL] }
+  for (const entry of episode.beside ?? []) figure(paper, poseAt(entry, moment), shades(rivals, 0.7))
   const entry = entryOf(episode, front)
   limits(paper, poseAt(entry, moment))
   figure(paper, poseAt(entry, moment), shades(colors, 1))

@@ -24,7 +24,7 @@ export function createUpdateTable(root, { onStep }) {
   const shares = createShares(root, { onStep })
   const [body, foot] = [element("tbody"), element("tfoot")]
   const role = { tabindex: "0", role: "region", "aria-label": "Steps of the episode" }
-  const table = element("table", "lab-update", {}, head(), body, foot)
+  const table = element("table", "lab-update lab-update-steps", {}, head(), body, foot)
   const scroller = element("div", "lab-update-scroll", role, table)
   root.append(scroller)
   const view = { shares, table, foot, rows: createRows(scroller, body, COLUMNS.length, { onPick: onStep }), length: 0 }

@@ -22,7 +22,7 @@ function joined(base, more) {
 export function measured({ episode, front }) {
   const entry = entryOf(episode, front) ?? episode.episodes[0]
   const film = episode.kind === "frames"
-  const entries = front === "all" && !film ? episode.episodes : [entry]
+  const entries = front === "all" && !film ? episode.episodes : [entry, ...(episode.beside ?? [])]
   const length = Math.max(...entries.map((entry) => entry.length))
   const steps = film ? entry.steps : null // done before each picture
   const [last, tick] = film ? [steps.length - 1, entry.frame_ms] : [length, episode.step_ms]

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from pages.widgets import figure, visitor
 from pages.widgets.figure import Shown
 from pages.widgets.news import FIRST_SECONDS, beat, news, nothing_yet, seconds_until
+from pages.widgets.rivals import rivals
 from pg_core import lab
 from pg_core.config import Config
 from pg_core.lab import Progress
@@ -27,7 +28,10 @@ ROUTE = "lab/live"
 READ_SECONDS = 0.3  # for the updates of a very long run, each time
 MAX_ANSWERS = 32
 # What a question may have a number of.
-WHICH = "policy", "weights", "dissection", "estimators", "value", "agent", "episode", "batches"
+WHICH = (
+    "policy", "weights", "value", "dissection", "estimators", "spread", "robustness",
+    "agent", "episode", "batches", "seed", "greedy",
+)  # fmt: skip
 PERIOD = 43_200  # seconds, for which a view has the same address; it ends with the next period
 # Such an answer never changes, and base64 is not worth compressing.
 KEPT = {"Cache-Control": "private, max-age=86400, immutable", "Content-Encoding": "identity"}
@@ -57,9 +61,14 @@ _addresses = URLSafeTimedSerializer(secrets.token_bytes(32), signer=_Signer)
 _readers = ThreadPoolExecutor(2, "reader")
 
 
-def address(shown: Shown) -> str:
-    """Return where a view is, under the route, for who looks at the page that is being drawn."""
-    return str(_addresses.dumps([asdict(shown), visitor.present().id]))
+def address(shown: Shown, asker: lab.Visitor | None = None) -> str:
+    """Return where a view is, under the route, for who asks, by default who looks at the page that is being drawn."""
+    return str(_addresses.dumps([asdict(shown), (asker or visitor.present()).id]))
+
+
+def address_of(run: lab.Run, asker: lab.Visitor | None = None) -> str:
+    """Return where a page can ask about a run: browsers keep answers, so each past of a run has its own address."""
+    return f"{ROUTE}/{address(Shown(run.id), asker)}?of={run.rewinds}"
 
 
 async def answer(request: Request) -> Response:
@@ -94,27 +103,35 @@ async def answer(request: Request) -> Response:
 async def _find(shown: Shown, query: QueryParams, asker: lab.Visitor) -> _Found:
     shown = await asyncio.get_running_loop().run_in_executor(_readers, _left, shown, asker)
     which = {name: int(query[name]) for name in WHICH if query.get(name)}
-    if of_policies := _of_policies(shown, which, "frames" in query):
+    if of_policies := _of_policies(shown, which, query):
         return await _answered(of_policies, KEPT)
     if shown.run_id and (kind := query.get("film")):
         ask_film = partial(lab.ask_film, shown.run_id, kind, which.get("agent", 0), "in_turn" in query)
         return await _answered(ask_film, {**FRESH, "Content-Type": lab.FILMS.get(kind, "")})
     versions = [int(part) for part in query.get("version", "").split("-") if part]
-    ask = (_numbers, shown) if "numbers" in query else (_news, shown, versions)
-    return await asyncio.get_running_loop().run_in_executor(_readers, *ask), FRESH
+    ask = partial(_numbers, shown) if "numbers" in query else partial(_news, shown, versions)
+    if "rivals" in query and shown.run_id:
+        ask = partial(_rivals, shown.run_id, query["rivals"], asker)
+    return await asyncio.get_running_loop().run_in_executor(_readers, ask), FRESH
 
 
-def _of_policies(shown: Shown, which: dict[str, int], frames: bool) -> Callable[[], Future[bytes]] | None:
-    """Return what asks for an episode, parameters, an update taken apart, or estimators; None for all else."""
+def _of_policies(shown: Shown, which: dict[str, int], query: QueryParams) -> Callable[[], Future[bytes]] | None:
+    """Return what asks for an episode, parameters, an update taken apart, estimators or robustness; None for else."""
     match which:
         case {"policy": update}:
-            return partial(lab.episode, _subject(shown), update, which.get("agent"), frames)
+            fresh = {name: which[name] for name in ("seed", "greedy") if name in which}
+            return partial(lab.episode, _subject(shown), update, which.get("agent"), "frames" in query, **fresh)
         case {"weights": update, "agent": agent}:
             return partial(lab.weights, _subject(shown), update, agent)
         case {"value": update, "agent": agent} if shown.run_id:
             return partial(lab.value_weights, shown.run_id, update, agent)
         case {"estimators": update, "agent": agent, "batches": batches} if shown.run_id:
             return partial(lab.estimators, shown.run_id, update, agent, batches)
+        case {"robustness": update, "agent": agent} if shown.run_id:
+            asked = query.get("parameter", ""), lab.DEFAULT_EPISODES, which.get("greedy", 0)
+            return partial(lab.robustness, shown.run_id, update, agent, *asked)
+        case {"spread": update, "agent": agent} if shown.run_id:
+            return partial(lab.spread, shown.run_id, update, agent)
         case {"dissection": update, "agent": agent, "episode": episode} if shown.run_id:
             return partial(lab.dissection, shown.run_id, update, agent, episode)
     return None
@@ -172,6 +189,17 @@ def _stamp(run_id: str) -> Any:
 def _numbers(shown: Shown) -> bytes:
     progress = lab.progress(shown.run_id, READ_SECONDS) if shown.run_id else None
     return orjson.dumps(figure.numbers(progress, shown.panels))
+
+
+def _rivals(run_id: str, wanted: str, asker: lab.Visitor) -> bytes:
+    found = [
+        {
+            "run": run.id, "name": run.name, "updates": run.updates, "agents": run.config.num_agents,
+            "address": address_of(run, asker),
+        }
+        for run in rivals(run_id, wanted)
+    ]  # fmt: skip
+    return orjson.dumps({"rivals": found})
 
 
 async def _answered(ask: Callable[[], Future[bytes]], headers: dict[str, str]) -> _Found:

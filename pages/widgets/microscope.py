@@ -5,14 +5,15 @@ from functools import partial
 import orjson
 import streamlit as st
 
-from pages.widgets import game
-from pages.widgets.figure import Json, Shown
+from pages.widgets import game, race
+from pages.widgets.figure import Json
 from pages.widgets.instrument import component
-from pages.widgets.live import ROUTE, address
+from pages.widgets.live import address_of
 from pages.widgets.text import ACTIONS
 from pg_core import lab
 
-PLACE = "update", "agent", "episode"  # names in the session and in the link
+# Names in the session and in the link.
+PLACE = "update", "agent", "episode", "play", "play_seed", "versus", "versus_update", "versus_agent"
 MAX_DIGITS = 9
 
 _microscope = component("microscope", "microscope.js")
@@ -22,7 +23,7 @@ def microscope(run: lab.Run) -> None:
     """Show the policies of a run, from the update, agent and episode on that the session is at."""
     spec = run.config.environment
     told: Json = {
-        "address": f"{ROUTE}/{address(Shown(run.id))}",
+        "address": address_of(run),
         "subject": f"{run.id} {run.rewinds}",
         "name": run.name,
         "kind": spec.compiled,
@@ -43,7 +44,9 @@ def microscope(run: lab.Run) -> None:
         "game": game.told(run),
     }
     played = partial(game.keep, run.id)
-    _microscope(key="microscope", data=orjson.dumps(told), on_at_change=_moved, on_game_change=played)
+    _microscope(
+        key="microscope", data=orjson.dumps(told), on_at_change=_moved, on_race_change=race.ask, on_game_change=played
+    )
 
 
 def _place(run: lab.Run) -> Json:
@@ -51,8 +54,10 @@ def _place(run: lab.Run) -> Json:
     if st.session_state.setdefault("looked_at", run.id) != run.id:  # where one was in another run means nothing here
         st.session_state.update({"looked_at": run.id, **dict.fromkeys(PLACE, "")})
     most = {"update": run.updates, "agent": run.config.num_agents - 1, "episode": run.config.episodes_per_update - 1}
-    default = {"update": run.updates, "agent": 0, "episode": 0}
-    return {name: min(_number(st.session_state[name], default[name]), most[name]) for name in PLACE}
+    most["play_seed"] = lab.MAX_SEED
+    numbers = {name: min(_number(st.session_state[name], most[name] * (name == "update")), most[name]) for name in most}
+    rival = {name: _number(st.session_state[name], 0) for name in ("versus_update", "versus_agent")}  # of any run
+    return {**numbers, **rival, "play": st.session_state.play, "versus": st.session_state.versus}
 
 
 def _number(text: str, default: int) -> int:

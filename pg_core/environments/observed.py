@@ -9,6 +9,7 @@ MAX_DIMENSIONS = 512  # of which two can be chosen for a map
 SENSIBLE = 1000.0  # a bound beyond it is no range to draw
 # Names and units of numbers, by Gymnasium's names of environments: their Box has no names.
 NAMES: dict[str, tuple[tuple[str, str], ...]] = {
+    "CartPole": (("x", "m"), ("ẋ", "m/s"), ("θ", "rad"), ("θ̇", "rad/s")),
     "MountainCar": (("x", ""), ("ẋ", "")),
     "MountainCarContinuous": (("x", ""), ("ẋ", "")),
     "Acrobot": (("cos θ₁", ""), ("sin θ₁", ""), ("cos θ₂", ""), ("sin θ₂", ""), ("θ̇₁", "rad/s"), ("θ̇₂", "rad/s")),

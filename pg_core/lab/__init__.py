@@ -7,6 +7,19 @@ UnknownRun if it takes the id of a run and there is none.
 
 from pg_core.environments.doctor import Report
 from pg_core.lab.access import NotAllowed, Visitor, hidden, identify, may_control
+from pg_core.lab.asking import (
+    BEGINNING,
+    DEFAULT_BATCHES,
+    DEFAULT_EPISODES,
+    MAX_SEED,
+    dissection,
+    episode,
+    estimators,
+    robustness,
+    spread,
+    value_weights,
+    weights,
+)  # fmt: skip
 from pg_core.lab.checks import ask_check, checked, prepare_checks
 from pg_core.lab.comparing import Axis, curve_rows, differences
 from pg_core.lab.control import change, fork, pause, resume, start, step, stop, twin
@@ -17,16 +30,12 @@ from pg_core.lab.filming import FILMS, ask_film, film
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
 from pg_core.lab.limits import check_limits
 from pg_core.lab.playing import best_scores, game_limit, keep_game
+from pg_core.lab.racing import FEWEST, MOST, Race, begin_race, race
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_on
 from pg_core.lab.viewing import (
-    BEGINNING,
-    DEFAULT_BATCHES,
     best,
     checkpoints,
-    dissection,
-    episode,
-    estimators,
     evaluate,
     name_of,
     policies,
@@ -39,8 +48,6 @@ from pg_core.lab.viewing import (
     runs,
     stamp,
     unreadable,
-    value_weights,
-    weights,
 )  # fmt: skip
 from pg_core.proofs.processes import check_each
 from pg_core.proofs.sources import Source, sources
@@ -56,8 +63,12 @@ __all__ = [
     "ARITHMETIC",
     "BEGINNING",
     "DEFAULT_BATCHES",
+    "DEFAULT_EPISODES",
+    "FEWEST",
     "FILMS",
     "FORMATS",
+    "MAX_SEED",
+    "MOST",
     "UNWATCHED",
     "Answer",
     "Axis",
@@ -68,6 +79,7 @@ __all__ = [
     "Finding",
     "NotAllowed",
     "Progress",
+    "Race",
     "Report",
     "Run",
     "RunEnded",
@@ -81,6 +93,7 @@ __all__ = [
     "ask_examination",
     "ask_film",
     "backup",
+    "begin_race",
     "best",
     "best_scores",
     "change",
@@ -120,15 +133,18 @@ __all__ = [
     "prepare_checks",
     "progress",
     "queue",
+    "race",
     "render",
     "replay",
     "restore",
     "restore_store",
     "resume",
+    "robustness",
     "run",
     "runs",
     "shutdown",
     "sources",
+    "spread",
     "stamp",
     "start",
     "startup",

@@ -1,4 +1,4 @@
-"""What this process has only once: the open store, the supervisor of its workers, the studio, the prover."""
+"""What this process has only once: the open store, the supervisor of its workers, the studio, the provers."""
 
 import atexit
 import contextlib
@@ -22,11 +22,11 @@ from pg_core.runs.workers.supervisor import Supervisor
 
 P = ParamSpec("P")
 
-_lock = threading.Lock()  # of the four below
+_lock = threading.Lock()  # of all below
 _supervisor: Supervisor | None = None
 _studio: Helper | None = None
 _cinema: Helper | None = None
-_prover: Prover | None = None
+_provers: dict[str, Prover] = {}  # by what they are for
 
 
 def startup() -> None:
@@ -39,16 +39,17 @@ def startup() -> None:
 
 def shutdown() -> None:
     """End all workers; runs that were active can be resumed later."""
-    global _supervisor, _studio, _cinema, _prover
+    global _supervisor, _studio, _cinema
     with _lock:
         for helper in (_studio, _cinema):
             if helper:
                 helper.end()
-        if _prover:
-            _prover.shutdown()
+        for each in _provers.values():
+            each.shutdown()
+        _provers.clear()
         if _supervisor:
             _supervisor.shutdown()
-        _supervisor = _studio = _cinema = _prover = None
+        _supervisor = _studio = _cinema = None
 
 
 def store() -> Store:
@@ -118,11 +119,10 @@ def cinema() -> Helper:
         return _cinema
 
 
-def prover() -> Prover:
-    """Return the prover; its process starts with the first question."""
-    global _prover
+def prover(purpose: str = "checks") -> Prover:
+    """Return the prover for a purpose, a process of its own, which starts with the first question."""
     with _lock:
-        if _prover is None:
-            _prover = Prover(store().folder)
+        if purpose not in _provers:
+            _provers[purpose] = Prover(store().folder)
             atexit.register(shutdown)
-        return _prover
+        return _provers[purpose]

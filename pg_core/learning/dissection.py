@@ -9,6 +9,7 @@ import tensorflow as tf
 from pg_core.engines import Trajectories
 from pg_core.environments import Array
 from pg_core.learning import reinforce
+from pg_core.learning.arrows import Arrows, arrows, plain_weights
 from pg_core.learning.gradients import policy_gradients
 from pg_core.learning.learners import TrainingError
 from pg_core.learning.reinforce import Hyperparameters, State, as_seen, assign_credit
@@ -23,7 +24,7 @@ _MEASURED = (
 
 
 class Dissection(NamedTuple):
-    """The update of one agent, step by step: `[T, B]` but for the scores, 0 after an episode's end."""
+    """The update of one agent, step by step: `[T, B]` but for scores and arrows, 0 after an episode's end."""
 
     returns: Array  # G
     baseline: Array  # b
@@ -35,6 +36,7 @@ class Dissection(NamedTuple):
     new_log_probs: Array  # and after it, for the same inputs: statistics of observations move by themselves
     losses: Array  # -w log π(aₜ|sₜ) / n: their sum is the policy's loss
     shares: Array  # of the gradient's squared length: their sum is 1, or 0 where the gradient is
+    arrows: tuple[Arrows, Arrows]  # the episodes' gradients, and what they are without a baseline
 
 
 def dissect_next(trainer: Trainer, agent: int) -> tuple[Update, Trajectories, Dissection]:
@@ -70,17 +72,20 @@ def dissect(
         hyper: hyperparameters in force, of that agent.
         choices: between how many options each choice is, if an action is made of several.
     """
-    steps = _traced_steps(before, after, played, hyper, choices)
-    return Dissection(*(np.asarray(each)[:, 0] for each in steps))
+    steps, own, without = _traced(before, after, played, hyper, choices)
+    return Dissection._make([*(np.asarray(each)[:, 0] for each in steps), (arrows(own), arrows(without))])
 
 
-def _steps(
+def _dissect(
     before: State, after: Params, played: Trajectories, hyper: Hyperparameters, choices: Choices
-) -> tuple[tf.Tensor, ...]:
+) -> tuple[list[tf.Tensor], Params, Params]:
+    """Return the steps' numbers, and the episodes' gradients, as they were and without a baseline."""
     seen, mask = as_seen(before.policy, played), played.mask
     credit, _ = assign_credit(before, seen, hyper)
     weights, bonus = credit.share * credit.weights, credit.share * hyper.ent_coef[:, None] * mask
     actor = policy_gradients(before.policy, seen, weights, bonus, hyper.activation, choices)
+    plain = credit.share * plain_weights(credit.returns, mask, hyper)
+    without = policy_gradients(before.policy, seen, plain, bonus, hyper.activation, choices)
     gradient = {name: tf.reduce_sum(each, axis=1) for name, each in actor.gradients.items()}
     pi, slopes = _outputs_along(before.policy, gradient, seen, hyper, choices)
     scores = pi.score(seen.actions) * mask[..., None]
@@ -90,11 +95,12 @@ def _steps(
     new, _ = _outputs_along(after, {}, seen, hyper, choices)
     log_probs = actor.log_probs, new.log_prob(seen.actions)
     steps = (*credit[1:], scores, *log_probs, -weights * actor.log_probs, shares)
-    return tuple(each * mask if each.shape.rank == 3 else each for each in steps)
+    masked = [each * mask if each.shape.rank == 3 else each for each in steps]
+    return masked, actor.gradients, without.gradients
 
 
 # Traced once for all updates of a run; else each would trace its slices anew.
-_traced_steps = tf.function(_steps, autograph=False)
+_traced = tf.function(_dissect, autograph=False)
 
 
 def _outputs_along(
@@ -133,14 +139,17 @@ def to_json(record: Update, agent: int, played: Trajectories, dissection: Dissec
         np.ascontiguousarray(steps[:length, 0, episode])
         for steps in (played.actions, played.rewards, played.observations)
     )
-    steps = {name: np.ascontiguousarray(array[:length, episode]) for name, array in dissection._asdict().items()}
+    whole = dissection._asdict()
+    own, without = (each._asdict() for each in whole.pop("arrows"))
+    steps = {name: np.ascontiguousarray(array[:length, episode]) for name, array in whole.items()}
     found = {
         "update": record.index,
         "agent": agent,
         "episode": episode,
         "observations": observations,
         "steps": {"actions": actions, "rewards": rewards, **steps},
-        "sums": {name: array.sum(axis=0) for name, array in dissection._asdict().items()},  # of each episode
+        "sums": {name: array.sum(axis=0) for name, array in whole.items()},  # of each episode
+        "arrows": {"own": own, "without": without},
         "measured": {name: array[agent] for name, array in vars(record).items() if name in _MEASURED},
     }
     return orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)

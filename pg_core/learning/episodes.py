@@ -1,6 +1,7 @@
 """Episodes to watch, as JSON: CartPole as numbers, from which a page draws it; everything else as pictures.
 
-All agents of a population begin in the same state and sample actions as in training, from their own random numbers.
+All agents of a population begin in the same state and sample actions as in training, from their own random numbers; or,
+by a seed that is given, all policies of all runs begin in the same state and act by the same numbers.
 """
 
 import base64
@@ -29,12 +30,14 @@ class Episode(NamedTuple):
     episodic_return: float  # undiscounted
 
 
-def start_seed(config: Config, update: int) -> int:
-    """Return the seed of the environment in which all agents play after `update` updates."""
-    return int(generator(config.seed, Stream.STAGE, 0, update).integers(2**31))
+def start_seed(config: Config, update: int, seed: int | None = None) -> int:
+    """Return the seed of the environment in which all agents play after `update` updates: `seed`, if there is one."""
+    return seed if seed is not None else int(generator(config.seed, Stream.STAGE, 0, update).integers(2**31))
 
 
-def play_cart_pole(config: Config, policy: Params, agents: Sequence[int], update: int) -> list[Episode]:
+def play_cart_pole(
+    config: Config, policy: Params, agents: Sequence[int], update: int, seed: int | None = None, greedy: bool = False
+) -> list[Episode]:
     """Play one episode of CartPole with each of the given agents, in Gymnasium's own environment.
 
     Args:
@@ -42,19 +45,22 @@ def play_cart_pole(config: Config, policy: Params, agents: Sequence[int], update
         policy: parameters of the population, the population axis first.
         agents: N of them, each in [0, P-1].
         update: number of updates that the policy has done, the counter of all randomness.
+        seed: of the episode instead: of the first state, and of the actions as by `evaluation.action_draws`.
+        greedy: the most probable actions, or sampled ones as in training.
     """
     spec, agents = config.environment, list(agents)
-    draws = [generator(config.seed, Stream.EVALUATION, agent, update) for agent in agents]
+    draws = [evaluation.action_draws(config, agent, update, seed) for agent in agents]
     noise = np.stack([draw.random(spec.max_episode_steps, np.float32) for draw in draws])
     # Without their wrappers, which take as long as the physics; the time limit is the loop's.
     envs: list[Any] = [make(spec.env_id, **spec.options).unwrapped for _ in agents]
-    observations = np.stack([env.reset(seed=start_seed(config, update))[0] for env in envs])
+    observations = np.stack([env.reset(seed=start_seed(config, update, seed))[0] for env in envs])
     states: list[list[Array]] = [[env.state] for env in envs]
     thoughts: list[list[tuple[float, float]]] = [[] for _ in envs]  # π(right), reward
     alive, params = np.arange(len(envs)), {name: array[agents] for name, array in policy.items()}
     for step in range(spec.max_episode_steps):
-        left, right = in_numpy.softmax(in_numpy.apply(params, observations[:, None], config.activation))[:, 0].T
-        actions = (noise[alive, step] >= left).astype(np.int64)
+        logits = in_numpy.apply(params, observations[:, None], config.activation)[:, 0]
+        left, right = in_numpy.softmax(logits).T
+        actions = (logits.argmax(axis=-1) if greedy else noise[alive, step] >= left).astype(np.int64)
         ended = np.zeros(len(alive), bool)
         for row, i in enumerate(alive):
             observations[row], reward, ended[row], *_ = envs[i].step(actions[row])
@@ -88,8 +94,9 @@ def shown(ranked: Sequence[int], agent: int | None = None) -> list[int]:
 
 
 def to_json(
-    config: Config, policy: Params, update: int, ranked: Sequence[int], agent: int | None = None, frames: bool = False
-) -> bytes:
+    config: Config, policy: Params, update: int, ranked: Sequence[int], agent: int | None = None, frames: bool = False,
+    seed: int | None = None, greedy: bool = False,
+) -> bytes:  # fmt: skip
     """Play episodes with the policies after `update` updates, and return them as a JSON object.
 
     Args:
@@ -99,6 +106,8 @@ def to_json(
         ranked: all agents, best first.
         agent: shown too; in pictures the only one shown, None: the median.
         frames: show even CartPole in pictures.
+        seed: of the episodes, None: the run's own at this update; see `play_cart_pole`.
+        greedy: the most probable actions, or sampled ones as in training.
 
     Raises:
         UnsupportedEnvironmentError: the environment cannot be drawn here.
@@ -113,10 +122,10 @@ def to_json(
     }
     if drawn:
         chosen = roles(ranked)["median"] if agent is None else agent
-        pictures = _painter.call(config.env_id, config, policy, chosen, update)
+        pictures = _painter.call(config.env_id, config, policy, chosen, update, seed, greedy)
         return orjson.dumps(about | {"kind": "frames", "episodes": [pictures]})
     agents = shown(ranked, agent)
-    played = zip(agents, play_cart_pole(config, policy, agents, update), strict=True)
+    played = zip(agents, play_cart_pole(config, policy, agents, update, seed, greedy), strict=True)
     step_ms = round(1000 / config.environment.steps_per_second)
     episodes = [{"agent": agent, **_numbers(episode)} for agent, episode in played]
     return orjson.dumps(about | {"kind": "cart_pole", "step_ms": step_ms, "episodes": episodes})
@@ -160,10 +169,12 @@ def _save(config: Config, policy: Params, agent: int, path: Path) -> None:
     rendering.save(path, *rendering.record(config.environment, act, config.seed, f"agent {agent}"))
 
 
-def _pictures(config: Config, policy: Params, agent: int, update: int) -> dict[str, Any]:
-    act = evaluation.actor(config, policy, agent, greedy=False, update=update)
+def _pictures(
+    config: Config, policy: Params, agent: int, update: int, seed: int | None, greedy: bool
+) -> dict[str, Any]:
+    act = evaluation.actor(config, policy, agent, greedy, update, seed)
     place = f"agent {agent}, after {update} updates"
-    clip = rendering.play(config.environment, act, start_seed(config, update), place)
+    clip = rendering.play(config.environment, act, start_seed(config, update, seed), place)
     return {
         "agent": agent, "return": clip.episodic_return, "length": clip.length, "frame_ms": clip.frame_ms,
         "choices": config.environment.choices, "steps": clip.steps, "thoughts": clip.action_probs,

@@ -91,7 +91,7 @@ def best_agent(config: Config, policy: Params, candidates: Sequence[int], episod
 
 
 def actor(
-    config: Config, policy: Params, agent: int, greedy: bool, update: int = 0
+    config: Config, policy: Params, agent: int, greedy: bool, update: int = 0, seed: int | None = None
 ) -> Callable[[Array], tuple[Array, Array]]:
     """Return a function that acts as one agent does, one observation at a time.
 
@@ -101,13 +101,14 @@ def actor(
         agent: whose policy, in [0, P-1].
         greedy: the most probable action, or a sampled one as in training.
         update: number of updates that the policy has done, the counter of the samples.
+        seed: of the samples, see `action_draws`.
 
     Returns:
         A function from an observation `[D]` to the policy's action, of `action_shape`, and the probabilities of each
         choice's options, one choice after the other, or the mean action, `[A]`.
     """
     params, spec = one_agent(policy, agent), config.environment
-    draws = generator(config.seed, Stream.EVALUATION, agent, update)
+    draws = action_draws(config, agent, update, seed)
     draw = draws.random if spec.discrete else draws.standard_normal
 
     def act(observation: Array) -> tuple[Array, Array]:
@@ -124,6 +125,17 @@ def actor(
         return action[0, 0], np.concatenate([*map(in_numpy.softmax, in_numpy.split(outputs, spec.choices))])
 
     return act
+
+
+def action_draws(config: Config, agent: int, update: int, seed: int | None) -> np.random.Generator:
+    """Return the generator of the numbers by which actions are sampled in an episode to watch.
+
+    Without a `seed` they are the agent's own after so many updates. With one they depend on nothing else: whichever
+    policies play with it, of whatever agent, update or run, act by the same numbers.
+    """
+    if seed is None:
+        return generator(config.seed, Stream.EVALUATION, agent, update)
+    return generator(seed, Stream.FRESH, 0)
 
 
 def one_agent(policy: Params, agent: int) -> dict[str, Array]:

@@ -9,7 +9,7 @@ from pg_core.config import Config
 from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
 from tests.e2e.test_look import settled, violations_in_each_look
-from tests.e2e.test_policy import rows, slider
+from tests.e2e.test_policy import row, slider
 
 UPDATES = 3
 SMALL = {"num_agents": 2, "episodes_per_update": 2, "num_updates": UPDATES, "baseline": "value", "pace": 0}
@@ -40,8 +40,8 @@ def test_a_gaussian_policy_is_seen_over_any_two_dimensions_in_step_with_the_tabl
     told = page.locator(".lab-map-told")
     expect(told).to_have_text(re.compile(r"mean a −?\d\.\d\d · σ 0\.\d\d in every state"))
     first = told.inner_text()
-    rows(page).nth(60).click()
-    expect(rows(page).nth(60)).to_have_attribute("aria-current", "step")
+    row(page, 60).click()
+    expect(row(page, 60)).to_have_attribute("aria-current", "step")
     expect(told).not_to_have_text(first)
     page.get_by_label("Vertical axis of the map").focus()
     page.keyboard.press("ArrowDown")
@@ -50,7 +50,7 @@ def test_a_gaussian_policy_is_seen_over_any_two_dimensions_in_step_with_the_tabl
     group.press("ArrowRight")
     expect(told).to_have_text(re.compile(r"cos θ −?\d\.\d\d, θ̇ −?\d\.\d\d rad/s: mean a"))
     group.press("Enter")  # where the browser does not know the dynamics, no episode begins
-    expect(rows(page).nth(60)).to_have_attribute("aria-current", "step")
+    expect(row(page, 60)).to_have_attribute("aria-current", "step")
 
 
 def test_the_value_of_states_has_a_map_that_follows_the_slider_to_the_newest_policy(

@@ -11,6 +11,7 @@ from pg_core.environments import make
 from pg_core.learning import episodes, evaluation
 from pg_core.learning.episodes import play_cart_pole, roles, shown, start_seed, to_json
 from pg_core.policies import in_numpy
+from pg_core.randomness import Stream, generator
 
 
 def policy_of(config):
@@ -74,6 +75,46 @@ def test_each_update_has_an_episode_of_its_own():
     config = CONFIGS[0]
     starts = [play_cart_pole(config, policy_of(config), [0], update)[0].states[0] for update in (0, 1, 1)]
     assert (starts[0] != starts[1]).all() and (starts[1] == starts[2]).all()
+
+
+@pytest.mark.parametrize("greedy", [False, True], ids=["sampled", "greedy"])
+def test_with_a_seed_all_policies_begin_alike_and_act_by_the_same_numbers(greedy):
+    uniform = generator(11, Stream.FRESH, 0).random(500, np.float32)
+    start = make("CartPole-v1").reset(seed=11)[0]
+    for config, agent, update in [(CONFIGS[0], 1, 7), (CONFIGS[0], 4, 0), (CONFIGS[2], 0, 3)]:
+        policy, env = policy_of(config), make(config.env_id, **config.environment.options)
+        observation, _ = env.reset(seed=11)
+        [episode] = play_cart_pole(config, policy, [agent], update, seed=11, greedy=greedy)
+        np.testing.assert_array_equal(episode.states[0].astype(np.float32), start)
+        total, terminated, truncated = 0.0, False, False
+        for step, right in enumerate(episode.probs):
+            assert not (terminated or truncated)
+            params = evaluation.one_agent(policy, agent)
+            logits = in_numpy.apply(params, observation[None, None], config.activation)[0, 0]
+            np.testing.assert_allclose(right, 1 / (1 + np.exp(logits[0] - logits[1])), rtol=1e-5)
+            action = int(logits[1] > logits[0]) if greedy else int(uniform[step] >= 1 - right)
+            observation, reward, terminated, truncated, _ = env.step(action)
+            np.testing.assert_array_equal(episode.states[step + 1], env.unwrapped.state)
+            total += reward
+        assert (terminated or truncated) and total == episode.episodic_return
+
+
+def test_pictures_by_a_seed_are_of_the_same_first_state_and_random_numbers():
+    config = Config(num_agents=2, hidden_layers=(8,), env_id="Pendulum-v1", max_episode_steps=20)
+    policy = policy_of(config)
+    act = [evaluation.actor(config, policy, agent, False, update, seed=5) for agent, update in [(0, 1), (1, 4)]]
+    observation = np.float32([1, 0, 0])
+    for _ in range(3):  # a = μ + σ ε: each agent's ε is the same
+        noise = [
+            (a - mean) / np.exp(policy["log_std"][i, 0]) for i, (a, mean) in enumerate(f(observation) for f in act)
+        ]
+        np.testing.assert_allclose(noise[0], noise[1], rtol=1e-4)
+    played = [json.loads(to_json(config, policy, 1, [0, 1], agent, seed=5))["episodes"][0] for agent in (0, 1)]
+    assert played[0]["frames"][0] == played[1]["frames"][0] != played[0]["frames"][-1]
+    other = json.loads(to_json(config, policy, 1, [0, 1], 0, seed=6))["episodes"][0]
+    assert other["frames"][0] != played[0]["frames"][0]
+    greedy = [json.loads(to_json(config, policy, at, [0, 1], 0, seed=5, greedy=True))["episodes"][0] for at in (1, 2)]
+    assert greedy[0] == greedy[1] != played[0]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.widgets import live, microscope
+from pages.widgets import live, microscope, rivals
 from pg_core import lab
 from pg_core.config import Config
 from tests.pages.test_instrument import ask
@@ -33,6 +33,11 @@ def trained(updates: int = 40, **values: Any) -> str:
     return run
 
 
+def deleted(run: str) -> None:
+    lab.stop(run)
+    lab.delete(run)
+
+
 def info(app: AppTest) -> str:
     return " ".join(info.value.replace("\\", "") for info in app.info)
 
@@ -48,11 +53,13 @@ def test_without_a_run_or_an_update_it_says_where_to_go(told: list[dict[str, Any
 @pytest.mark.parametrize(
     ("link", "at"),
     [
-        ({}, [40, 0, 0]),
-        ({"update": "7", "agent": "2", "episode": "1"}, [7, 2, 1]),
-        ({"update": "41", "agent": "3", "episode": "2"}, [40, 2, 1]),
-        ({"update": "-1", "agent": "x", "episode": "9" * 400}, [40, 0, 0]),
-        ({"update": "٣"}, [40, 0, 0]),
+        ({}, [40, 0, 0, 0, ""]),
+        ({"update": "7", "agent": "2", "episode": "1"}, [7, 2, 1, 0, ""]),
+        ({"update": "41", "agent": "3", "episode": "2"}, [40, 2, 1, 0, ""]),
+        ({"update": "-1", "agent": "x", "episode": "9" * 400}, [40, 0, 0, 0, ""]),
+        ({"update": "٣"}, [40, 0, 0, 0, ""]),
+        ({"play": "greedy", "play_seed": "12"}, [40, 0, 0, 12, "greedy"]),
+        ({"play": "sampled", "play_seed": "-1"}, [40, 0, 0, 0, "sampled"]),
     ],
 )
 def test_a_link_leads_to_an_update_an_agent_and_an_episode_that_there_are(
@@ -60,8 +67,47 @@ def test_a_link_leads_to_an_update_an_agent_and_an_episode_that_there_are(
 ) -> None:
     app = page("policy.py", run=trained(), **link)
     assert not app.exception
-    assert list(told[-1]["at"].values()) == at
+    assert [told[-1]["at"][name] for name in ("update", "agent", "episode", "play_seed", "play")] == at
     assert (told[-1]["updates"], told[-1]["agents"], told[-1]["episodes"]) == (40, 3, 2)
+
+
+def test_an_episode_that_cannot_be_chosen_is_named_and_left_out(told: list[dict[str, Any]]) -> None:
+    app = page("policy.py", run=trained(), play="mine")
+    assert "`play` must be one of sampled, greedy, got 'mine'" in sentence(app)
+    assert told[-1]["at"]["play"] == ""
+
+
+def test_the_address_keeps_the_policy_that_is_compared(told: list[dict[str, Any]]) -> None:
+    run = trained()
+    page("policy.py", run=run, versus="7" * 32, versus_update="12", versus_agent="x")
+    at = told[-1]["at"]
+    assert (at["versus"], at["versus_update"], at["versus_agent"]) == ("7" * 32, 12, 0)
+
+
+def test_runs_of_the_same_environment_that_have_learned_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, old, new = trained(), trained(), trained()
+    paid = {"sutton_barto_reward": True}
+    for other in (trained(0), trained(env_id="CartPole-v0"), trained(env_kwargs=paid)):
+        assert other not in [run.id for run in rivals.rivals(own)]
+    deleted(trained())
+    assert [run.id for run in rivals.rivals(own)] == [own, new, old]
+    assert [run.id for run in rivals.rivals(own, wanted=old)] == [own, old, new]
+    monkeypatch.setattr(rivals, "MAX_RIVALS", 2)
+    assert [run.id for run in rivals.rivals(own, wanted=old)] == [own, old]
+    with pytest.raises(lab.UnknownRun):
+        rivals.rivals("0" * 32)
+
+
+def test_whom_it_can_be_compared_with_is_told_with_an_address_that_answers(told: list[dict[str, Any]]) -> None:
+    own, other = trained(), trained(updates=7)
+    page("policy.py", run=own)
+    address = told[-1]["address"].removeprefix(f"{live.ROUTE}/").partition("?")[0]
+    first, second = ask(address, "rivals=").json()["rivals"]
+    assert (first["run"], second["run"], second["updates"], second["agents"]) == (own, other, 7, 3)
+    answer = ask(second["address"].removeprefix(f"{live.ROUTE}/").partition("?")[0], "weights=8&agent=0")
+    assert answer.json() == {"error": "`update` must be in [0, 7], got 8."}
+    deleted(other)
+    assert [each["run"] for each in ask(address, "rivals=").json()["rivals"]] == [own]
 
 
 def test_where_one_was_in_another_run_means_nothing(told: list[dict[str, Any]]) -> None:
@@ -73,13 +119,19 @@ def test_where_one_was_in_another_run_means_nothing(told: list[dict[str, Any]]) 
 
 def test_its_address_answers_what_can_be_known_of_policies_and_says_what_cannot(told: list[dict[str, Any]]) -> None:
     page("policy.py", run=trained())
-    address = told[-1]["address"].removeprefix(f"{live.ROUTE}/")
+    address = told[-1]["address"].removeprefix(f"{live.ROUTE}/").partition("?")[0]
     for query, wanted in {
         "weights=41&agent=0": "`update` must be in [0, 40], got 41.",
         "weights=0&agent=3": "`agent` must be in [0, 2], got 3.",
         "value=0&agent=3": "`agent` must be in [0, 2], got 3.",
         "dissection=40&agent=0&episode=0": "`update` must be in [0, 39], got 40.",
         "dissection=0&agent=0&episode=2": "`episode` must be in [0, 1], got 2.",
+        "robustness=41&agent=0&parameter=force": "`update` must be in [0, 40], got 41.",
+        "robustness=0&agent=0&parameter=force&greedy=2": "`greedy` must be in [0, 1], got 2.",
+        "policy=0&agent=0&seed=2147483648": "`seed` must be in [0, 2147483647], got 2147483648.",
+        "policy=0&agent=0&seed=0&greedy=2": "`greedy` must be in [0, 1], got 2.",
+        "spread=41&agent=0": "`update` must be in [0, 40], got 41.",
+        "spread=0&agent=3": "`agent` must be in [0, 2], got 3.",
         "estimators=0&agent=0&batches=7": "`batches` must be in [8, 256], got 7.",
     }.items():
         assert ask(address, query).json() == {"error": wanted}
@@ -94,11 +146,13 @@ def test_it_tells_what_is_observed_and_whether_there_is_a_value(told: list[dict[
     assert (told[-1]["dimensions"], told[-1]["states"]) == ([], 16)
     assert (told[-1]["grid"], told[-1]["choices"]) == (["SFFF", "FHFH", "FFFH", "HFFG"], [4])
     assert not told[-1]["has_value"]
+
+
 def test_its_address_gives_films_and_says_why_there_is_none(
     told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page("policy.py", run=trained())
-    address = told[-1]["address"].removeprefix(f"{live.ROUTE}/")
+    address = told[-1]["address"].removeprefix(f"{live.ROUTE}/").partition("?")[0]
     assert "is kept yet" in ask(address, "film=webp&agent=0").json()["error"]
     assert [ask(address, query).status_code for query in ("film=png&agent=0", "film=gif&agent=3")] == [400, 400]
     made: list[tuple[Any, ...]] = []

@@ -17,8 +17,7 @@ class Episodes:
     """Questions under way and answers, by what was asked.
 
     Args:
-        kind: of the answers, and their name in what the process says: "episode", "policy", "value", "dissection",
-            "estimators".
+        kind: of the answers, and their name in what the process says: "episode", "policy", "spread", …
     """
 
     def __init__(self, kind: str) -> None:

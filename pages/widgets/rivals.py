@@ -1,0 +1,17 @@
+"""Whose policies can be compared with those of a run."""
+
+from pg_core import lab
+
+MAX_RIVALS = 50
+
+
+def rivals(run_id: str, wanted: str = "") -> list[lab.Run]:
+    """Return the run itself and the newest others of its environment that have learned; `wanted`, if it is one, before.
+
+    Raises:
+        UnknownRun: there is no such run.
+    """
+    own = lab.run(run_id)
+    spec = own.config.environment
+    others = [run for run in lab.runs() if run.id != own.id and run.updates and run.config.environment == spec]
+    return [own, *sorted(others, key=lambda run: run.id != wanted)][:MAX_RIVALS]

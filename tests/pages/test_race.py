@@ -1,0 +1,136 @@
+"""Estimators that race: what a browser asks for, whatever that is, and what the page does of it."""
+
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from pages.widgets import microscope, race
+from pg_core import lab
+from pg_core.runs.workers.helper import NoAnswer
+from pg_core.runs.workers.prover import Prover
+from tests.pages.test_pages import page
+from tests.pages.test_policy import trained
+
+pytestmark = pytest.mark.usefixtures("folder")
+
+PLAIN: dict[str, Any] = {
+    "weights": "reward_to_go", "gamma_t": False, "baseline": "none", "normalize_advantages": False,
+    "reduction": "episode",
+}  # fmt: skip
+MEAN = PLAIN | {"baseline": "batch_mean"}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict[str, Any], Future[Any]]]:
+    """What the process that would train again is asked, and what it may answer."""
+    questions: list[tuple[dict[str, Any], Future[Any]]] = []
+
+    def question(_: Prover, text: dict[str, Any]) -> Future[Any]:
+        questions.append((text["forks"], Future()))
+        return questions[-1][1]
+
+    monkeypatch.setattr(Prover, "question", question)
+    monkeypatch.setattr(microscope, "_microscope", lambda **_: None)
+    return questions
+
+
+def sent(monkeypatch: pytest.MonkeyPatch, run: str, message: Any) -> dict[str, Any]:
+    """Return the session after a message of the component."""
+    state: dict[str, Any] = {"run_id": run, "microscope": SimpleNamespace(race=message), "complaint": ""}
+    monkeypatch.setattr(st, "session_state", SimpleNamespace(**state))
+    race.ask()
+    return vars(st.session_state)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        None, 7, "race", [], {}, {"update": 3}, {"update": "3", "settings": [PLAIN, MEAN]},
+        {"update": 3, "settings": PLAIN}, {"update": 3, "settings": [PLAIN]},
+        {"update": 3, "settings": [PLAIN, [1]]}, {"update": 3, "settings": [PLAIN] * 1000},
+    ],
+    ids=lambda message: str(message)[:40],
+)  # fmt: skip
+def test_what_is_no_race_gets_a_sentence(asked: Any, monkeypatch: pytest.MonkeyPatch, message: Any) -> None:
+    assert "A race is asked for as" in sent(monkeypatch, trained(), message)["complaint"]
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    ("update", "settings", "sentence"),
+    [
+        (40, [PLAIN, MEAN], "`update` must be in [0, 39], got 40"),
+        (-1, [PLAIN, MEAN], "`update` must be in [0, 39], got -1"),
+        (10**30, [PLAIN, MEAN], "`update` must be in [0, 39]"),
+        (3, [PLAIN, PLAIN], "must be 2 or 3 that differ, got 2"),
+        (3, [PLAIN, MEAN, PLAIN], "must be 2 or 3 that differ, got 3"),
+        (3, [PLAIN, MEAN | {"baseline": "everything"}], "`baseline` must be"),
+        (3, [PLAIN, MEAN | {"baseline": "value"}], "A value network is fixed during a run"),
+        (3, [PLAIN, MEAN | {"baseline": ["none"]}], "`baseline` must be"),
+        (3, [PLAIN, {"baseline": "none"}], "`settings` of a race must be weights, gamma_t"),
+        (3, [PLAIN, MEAN | {"num_updates": 10**6}], "`settings` of a race must be weights, gamma_t"),
+    ],
+    ids=lambda value: str(value)[-40:],
+)
+def test_what_cannot_race_is_refused(
+    asked: Any, monkeypatch: pytest.MonkeyPatch, update: int, settings: list[Any], sentence: str
+) -> None:
+    said = sent(monkeypatch, trained(), {"update": update, "settings": settings})
+    assert sentence in said["complaint"]
+    assert not asked and "asked_race" not in said
+
+
+def test_who_may_start_no_run_may_not_race(asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trained()
+    lab.identify(lambda: lab.Visitor(None, "s", admin=False))
+    said = sent(monkeypatch, run, {"update": 3, "settings": [PLAIN, MEAN]})
+    lab.identify(lambda: lab.Visitor(None, None, admin=True))
+    assert said["complaint"] == "Log in to start runs." and not asked
+
+
+def racing(run: str) -> tuple[AppTest, lab.Race]:
+    """Return the page of a run while its forks are made."""
+    race = lab.race(run, 3, [PLAIN, MEAN])
+    app = page("policy.py", run=run)
+    app.session_state.asked_race = race
+    return app.run(), race
+
+
+def test_forks_learn_with_what_was_asked_as_soon_as_they_are_there(asked: Any) -> None:
+    run = trained()
+    app, race = racing(run)
+    assert "trained again" in app.caption[-1].value
+    [(question, forked)] = asked
+    assert (question["run_id"], question["update"], question["owner"]) == (run, 3, None)
+    names = {"Baseline: none", "Baseline: batch mean"}
+    assert set(question["names"].values()) == names
+    store = lab.state.store()
+    for child, name in question["names"].items():  # what the process does
+        store.create(lab.run(run).config, name, run_id=child)
+        with lab.state.store().engine.begin() as connection:
+            connection.exec_driver_sql("update runs set parent_id = ?, state = 'stopped' where id = ?", (run, child))
+    forked.set_result({})
+    app.run()
+    assert not app.exception and not app.error
+    assert app.session_state.race == list(race.settings)
+    assert [lab.run(child).state for child in race.settings] == ["queued"] * 2
+    current = [lab.run(child).current for child in race.settings]
+    assert [{name: getattr(config, name) for name in PLAIN} for config in current] == [PLAIN, MEAN]
+    assert app.query_params["race"] == list(race.settings)  # so a reload shows it again
+    again = page("policy.py", run=run, race=list(race.settings))
+    assert [button.label for button in again.button] == ["Open them on the Runs page"]
+    elsewhere = page("policy.py", run=trained(), race=list(race.settings))
+    assert not elsewhere.button, "it is no race of that run"
+
+
+def test_a_race_that_cannot_be_made_says_why_and_what_a_link_says_of_none_is_left_out(asked: Any) -> None:
+    app, _ = racing(trained())
+    asked[0][1].set_exception(NoAnswer("Ask again."))
+    app.run()
+    assert [error.value for error in app.error] == ["Ask again\\."] and not app.exception
+    app = page("policy.py", run=trained(), race=["0" * 32, "x"])
+    assert not app.exception and not app.button
