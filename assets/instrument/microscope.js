@@ -7,6 +7,7 @@ import { element, write } from "./dom.js"
 import { createEpisodes, stateAt } from "./episodes.js"
 import { createEstimators } from "./estimators.js"
 import { createFilm } from "./film.js"
+import { createGame } from "./game.js"
 import { createMapPanel } from "./map_panel.js"
 import { createNetwork } from "./network.js"
 import { newest } from "./newest.js"
@@ -83,6 +84,9 @@ function partsOf(microscope) {
     robustness: createRobustness(microscope.root, {
       ask: (parameter) => microscope.compared.measure(microscope.time.at, { parameter }),
     }),
+    game: createGame(stage, {
+      onOpen: () => microscope.player.hold(microscope.moment), onEnd: (played) => microscope.setTriggerValue("game", played),
+    }),
   }
 }
 
@@ -119,10 +123,12 @@ function receive(microscope, told) {
   const isNew = before?.subject !== told.subject
   microscope.told = told
   for (const { node } of [microscope.pushes, microscope.robustness]) node.hidden = told.kind !== "cart_pole"
+  microscope.game.of(told.game)
   microscope.map.of(told)
   microscope.time.of(told)
   if (isNew) {
     Object.assign(microscope, { network: null, value: null, path: [] })
+    microscope.game.against(null)
     microscope.compared.begin(told)
     microscope.time.move(told.at)
   }
@@ -159,6 +165,7 @@ function put({ player, told }, episodes, update) {
 
 function think(microscope, at, params) {
   microscope.network = createNetwork(params, microscope.told.choices)
+  microscope.game.against({ network: microscope.network, update: at.update, agent: at.agent })
   microscope.weights.look(params, microscope.told)
   microscope.root.dataset.policy = at.update
   drawMap(microscope)
