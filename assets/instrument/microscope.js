@@ -70,7 +70,10 @@ function partsOf(microscope) {
     map: createMapPanel(map, {
       onPick: (state) => playFrom(microscope, state), onValue: () => microscope.evaluate(microscope.time.at),
     }),
-    curve: createRunCurve(curve, { onPick: (update) => microscope.time.move({ update }) }),
+    curve: createRunCurve(curve, {
+      ask: (query) => fetched(microscope, query), onPick: (update) => microscope.time.move({ update }),
+      fail: (error) => complain(microscope, error),
+    }),
     table: createUpdateTable(microscope.apart, { onStep: (step) => goTo(microscope, step) }),
     film: createFilm(curve, {
       ask: (query) => askedFile(microscope.told.address, { ...query, ...agent() }), named: (format) => `${microscope.told.name}.${format}`,
@@ -105,7 +108,6 @@ function questionsOf(microscope) {
     evaluate: newest(value, { show: (_, params) => evaluate(microscope, params), fail }),
     weigh: newest(weights, { show: (at, params) => think(microscope, at, params), fail }),
     takeApart: newest(apart, { show: (at, found) => take(microscope, at, found), fail }),
-    draw: newest((query) => fetched(microscope, query), { show: (_, found) => microscope.curve.take(found), fail }),
   }
 }
 
@@ -129,12 +131,13 @@ function receive(microscope, told) {
   if (isNew) {
     Object.assign(microscope, { network: null, value: null, path: [] })
     microscope.game.against(null)
+    microscope.curve.begin()
     microscope.compared.begin(told)
     microscope.time.move(told.at)
   }
   if (!isNew && before.updates === told.updates) return
   const { at } = microscope.time
-  microscope.draw({ version: "" })
+  microscope.curve.refresh()
   microscope.weights.mark(told, at)
   if (!isNew && at.update >= before.updates) microscope.takeApart(at) // now an update has followed
 }
