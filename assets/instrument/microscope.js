@@ -234,5 +234,5 @@ function present({ path, moment }) {
 
 // Plays on from a state, by the policy of this moment.
 function playFrom({ network, compared, pushes }, state) {
-  if (network && state) compared.playFrom(network, state, pushes.dynamics)
+  if (network && state) compared.playFrom(network, state, pushes)
 }

@@ -4,18 +4,21 @@ import { CART_POLE, step } from "./cart_pole.js"
 import { element, write } from "./dom.js"
 
 const PUSH = 1 // m/s or rad/s that a press of a button adds to the velocity
-const KNOBS = { // what each is called, its unit, and between what it may be
+const AS_TRAINED = { ...CART_POLE, sensorNoise: 0, actionDelay: 0 }
+const KNOBS = { // what each is called, its unit, between what it may be, and how fine
   gravity: ["gravity", "m/s²", 1, 30],
   halfLength: ["half of the pole’s length", "m", 0.1, 2],
   poleMass: ["mass of the pole", "kg", 0.01, 2],
   cartMass: ["mass of the cart", "kg", 0.1, 5],
   force: ["force of an action", "N", 1, 30],
+  sensorNoise: ["sensor noise σ", "SI units", 0, 0.5], // m, m/s, rad, rad/s
+  actionDelay: ["action delay", "steps", 0, 10, 1],
 }
 
 // Returns the controls under `root`: `onPush` is called with what is pushed, "cart" or "pole", and what that adds to its
-// velocity, `onChange` when `dynamics`, what a state and an action lead to, have become others.
+// velocity, `onChange` when `physics`, or `dynamics`, what a state and an action lead to by them, have become others.
 export function createPushes(root, { onPush, onChange }) {
-  const pushes = { physics: { ...CART_POLE }, dynamics: step }
+  const pushes = { physics: { ...AS_TRAINED }, dynamics: step }
   const renew = () => {
     const physics = { ...pushes.physics }
     pushes.dynamics = (state, action) => step(state, action, physics)
@@ -32,7 +35,7 @@ export function createPushes(root, { onPush, onChange }) {
   )
   const knobs = Object.keys(KNOBS).map((name) => knob(pushes, name, renew))
   const back = button("As in training", "Cart and pole as in training", () => {
-    Object.assign(pushes.physics, CART_POLE)
+    Object.assign(pushes.physics, AS_TRAINED)
     for (const { show } of knobs) show()
     renew()
   })
@@ -43,6 +46,7 @@ export function createPushes(root, { onPush, onChange }) {
   root.append(node)
   return {
     node,
+    physics: pushes.physics,
     get dynamics() {
       return pushes.dynamics
     },
@@ -51,8 +55,8 @@ export function createPushes(root, { onPush, onChange }) {
 }
 
 function knob({ physics }, name, onChange) {
-  const [words, unit, min, max] = KNOBS[name]
-  const [slider, told] = [element("input", "", { type: "range", min, max, step: "0.01" }), element("output")]
+  const [words, unit, min, max, step = 0.01] = KNOBS[name]
+  const [slider, told] = [element("input", "", { type: "range", min, max, step }), element("output")]
   const show = () => {
     slider.value = physics[name]
     write(told, `${physics[name]} ${unit}`)

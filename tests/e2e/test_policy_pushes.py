@@ -1,4 +1,4 @@
-"""Cart and pole are pushed on the Policy page, in a real browser: buttons, keys of the stage, drags."""
+"""Cart and pole are pushed on the Policy page, by buttons, keys and drags; sensors are noisy and actions late."""
 
 import re
 
@@ -72,3 +72,25 @@ def test_a_drag_on_the_stage_pushes_what_is_dragged(open_page: Open, run: str) -
     page.mouse.up()
     expect(page.locator(".lab-update tr[aria-current]")).to_have_count(0)
     assert seen(page) == pytest.approx([before[0], before[1] - 1, *before[2:]], abs=0.03)
+
+
+def test_sensors_become_noisy_and_actions_late_by_keyboard(open_page: Open, run: str) -> None:
+    page = open_page(f"policy?run={run}&update=1")
+    before = begin(page)
+    page.get_by_text("Other physics").click()
+    noise, delay = page.get_by_role("slider", name="sensor noise"), page.get_by_role("slider", name="action delay")
+    noise.press("ArrowRight")
+    expect(noise).to_have_value("0.01")
+    expect(page.locator(".lab-update tr[aria-current]")).to_have_count(0)
+    assert seen(page) == before  # it goes on from the state on the stage, which is not noisy
+    delay.press("End")
+    expect(page.get_by_text("10 steps", exact=True)).to_be_visible()
+    chance = page.locator(".lab-player-push > .lab-player-number")
+    seen(page)
+    first = chance.inner_text()
+    for _ in range(5):
+        screen(page).press("ArrowRight")
+        expect(chance).to_have_text(first)  # ten steps by what was seen at the first one
+    page.get_by_role("button", name="Cart and pole as in training").press("Enter")
+    expect(noise).to_have_value("0")
+    expect(delay).to_have_value("0")
