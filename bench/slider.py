@@ -49,9 +49,9 @@ PLAY = """(ms) => new Promise((resolve) => {
 })"""
 
 
-def train(page: Page, url: str, folder: Path) -> str:
+def train(page: Page, url: str, folder: Path, settings: str = RUN) -> str:
     """Train a run to its end; return its id."""
-    page.goto(f"{url}/?{RUN}")
+    page.goto(f"{url}/?{settings}")
     page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Train", exact=True).click()
     page.locator(".lab-state").get_by_text(re.compile("^(solved|finished)$")).wait_for()
     return Store(folder).runs()[0].id

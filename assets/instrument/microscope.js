@@ -1,12 +1,13 @@
 // The policy under the microscope: one moment of a run, what was done then, and the update that followed, taken apart.
 
 import { createArrows } from "./arrows.js"
-import { asked, askedFile, FAILED } from "./asked.js"
+import { asked, askedFile } from "./asked.js"
 import { createCompared } from "./compared.js"
 import { element, write } from "./dom.js"
 import { createEpisodes, stateAt } from "./episodes.js"
 import { createEstimators } from "./estimators.js"
 import { createFilm } from "./film.js"
+import { createGame } from "./game.js"
 import { createGrips } from "./grips.js"
 import { createMapPanel } from "./map_panel.js"
 import { createNetwork } from "./network.js"
@@ -86,6 +87,9 @@ function partsOf(microscope) {
     robustness: createRobustness(microscope.root, {
       ask: (parameter) => microscope.compared.measure(microscope.time.at, { parameter }),
     }),
+    game: createGame(stage, {
+      onOpen: () => microscope.player.hold(microscope.moment), onEnd: (played) => microscope.setTriggerValue("game", played),
+    }),
   }
 }
 
@@ -109,7 +113,7 @@ function questionsOf(microscope) {
 }
 
 function complain({ notice }, error) {
-  write(notice, error.message || FAILED)
+  write(notice, error.message)
 }
 
 function fetched({ told }, query) {
@@ -123,17 +127,20 @@ function receive(microscope, told) {
   microscope.told = told
   for (const { node } of [microscope.pushes, microscope.robustness]) node.hidden = told.kind !== "cart_pole"
   microscope.grips.take(told.kind === "cart_pole")
+  microscope.game.of(told.game)
   microscope.map.of(told)
   microscope.time.of(told)
   if (isNew) {
     Object.assign(microscope, { network: null, value: null, path: [] })
+    microscope.game.against(null)
     microscope.compared.begin(told)
     microscope.time.move(told.at)
   }
-  if (isNew || before.updates !== told.updates) {
-    microscope.draw({ version: "" })
-    microscope.weights.mark(told, microscope.time.at)
-  }
+  if (!isNew && before.updates === told.updates) return
+  const { at } = microscope.time
+  microscope.draw({ version: "" })
+  microscope.weights.mark(told, at)
+  if (!isNew && at.update >= before.updates) microscope.takeApart(at) // now an update has followed
 }
 
 function go(microscope, at) {
@@ -162,6 +169,7 @@ function put({ player, told }, episodes, update) {
 
 function think(microscope, at, params) {
   microscope.network = createNetwork(params, microscope.told.choices)
+  microscope.game.against({ network: microscope.network, update: at.update, agent: at.agent })
   microscope.weights.look(params, microscope.told)
   microscope.root.dataset.policy = at.update
   drawMap(microscope)
@@ -186,7 +194,7 @@ function take(microscope, at, found) {
     put(microscope, ofBatch ? only(played(apart, told)) : createEpisodes(another), at.update)
   }
   if (apart) {
-    table.show(apart, told.actions)
+    table.show(apart, told)
     microscope.arrows.show(apart)
   }
   if (told.kind !== "cart_pole") {

@@ -18,7 +18,13 @@ export function createWeights(root, { ask, fail }) {
   root.append(node)
   const weights = { bands, layers: [], of: "", update: 0 }
   const first = createFirstLayer(node)
-  const asking = newest(ask, { show: (_, spread) => offer(weights, spread), fail: (_, error) => fail(error) })
+  const asking = newest(ask, {
+    show: (_, spread) => offer(weights, spread),
+    fail(_, error) {
+      weights.of = "" // it may be asked for again
+      fail(error)
+    },
+  })
   return {
     // Marks an update of an agent of a run; the spread is asked for where it is another's, or of more updates.
     mark({ subject, updates }, { update, agent }) {

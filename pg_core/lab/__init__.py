@@ -7,6 +7,19 @@ UnknownRun if it takes the id of a run and there is none.
 
 from pg_core.environments.doctor import Report
 from pg_core.lab.access import NotAllowed, Visitor, hidden, identify, may_control
+from pg_core.lab.asking import (
+    BEGINNING,
+    DEFAULT_BATCHES,
+    DEFAULT_EPISODES,
+    MAX_SEED,
+    dissection,
+    episode,
+    estimators,
+    robustness,
+    spread,
+    value_weights,
+    weights,
+)  # fmt: skip
 from pg_core.lab.checks import ask_check, checked, prepare_checks
 from pg_core.lab.comparing import Axis, curve_rows, differences
 from pg_core.lab.control import change, fork, pause, resume, start, step, stop, twin
@@ -16,19 +29,13 @@ from pg_core.lab.exchange import FORMATS, export, export_formats, export_togethe
 from pg_core.lab.filming import FILMS, ask_film, film
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
 from pg_core.lab.limits import check_limits
+from pg_core.lab.playing import best_scores, game_limit, keep_game
 from pg_core.lab.racing import FEWEST, MOST, Race, begin_race, race
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_on
 from pg_core.lab.viewing import (
-    BEGINNING,
-    DEFAULT_BATCHES,
-    DEFAULT_EPISODES,
-    MAX_SEED,
     best,
     checkpoints,
-    dissection,
-    episode,
-    estimators,
     evaluate,
     name_of,
     policies,
@@ -37,21 +44,17 @@ from pg_core.lab.viewing import (
     queue,
     render,
     replay,
-    robustness,
     run,
     runs,
-    spread,
     stamp,
     unreadable,
-    value_weights,
-    weights,
 )  # fmt: skip
 from pg_core.proofs.processes import check_each
 from pg_core.proofs.sources import Source, sources
 from pg_core.runs.curves.curves import Curves
 from pg_core.runs.curves.progress import Change, Progress
 from pg_core.runs.paths import place_temporary_files
-from pg_core.runs.store.records import ARITHMETIC, Run, RunEnded, UnknownRun
+from pg_core.runs.store.records import ARITHMETIC, Run, RunEnded, Score, UnknownRun
 from pg_core.runs.store.schema import StoreError
 from pg_core.runs.workers.episodes import EpisodeError
 from pg_core.runs.workers.prover import Answer
@@ -80,6 +83,7 @@ __all__ = [
     "Report",
     "Run",
     "RunEnded",
+    "Score",
     "Source",
     "StoreError",
     "Training",
@@ -91,6 +95,7 @@ __all__ = [
     "backup",
     "begin_race",
     "best",
+    "best_scores",
     "change",
     "check_each",
     "check_limits",
@@ -112,10 +117,12 @@ __all__ = [
     "export_together",
     "film",
     "fork",
+    "game_limit",
     "hidden",
     "identify",
     "import_run",
     "incident",
+    "keep_game",
     "label",
     "may_control",
     "name_of",

@@ -22,17 +22,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pg_core import proofs, runtime
+from pg_core import runtime
 from pg_core.config import Config, ConfigError
 from pg_core.environments import EnvironmentFault, UnsupportedEnvironmentError, registration
-from pg_core.learning import episodes, robustness, spread
-from pg_core.policies import in_numpy
 from pg_core.runs.paths import data_folder, database
-from pg_core.runs.store import library
 from pg_core.runs.store.records import LostRun, NoPolicy, UnknownRun
 from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS, StoreError
 from pg_core.runs.store.store import Store
-from pg_core.runs.workers import examinations, logs
+from pg_core.runs.workers import examinations, logs, questions
 from pg_core.runs.workers.session import Leave, Outcome, Session
 
 if TYPE_CHECKING:
@@ -169,7 +166,7 @@ def main(role: str) -> None:
         if "ask" in message:
             _answer(store, message, answers, trains=role != "studio")
         if "dissection" in message:
-            ahead = _ahead(store, **message["dissection"])
+            ahead = questions.ahead(store, **message["dissection"])
 
 
 def _listen(inbox: "queue.SimpleQueue[dict[str, Any]]", leave: Leave) -> None:
@@ -188,119 +185,16 @@ def _listen(inbox: "queue.SimpleQueue[dict[str, Any]]", leave: Leave) -> None:
 
 
 def _answer(store: Store, message: dict[str, Any], answers: TextIO, *, trains: bool) -> None:
+    [(kind, asked)] = ((kind, asked) for kind, asked in message.items() if kind != "ask")
     answer: dict[str, Any] = {"answer": message["ask"], "error": None}
     try:
-        if "episode" in message:
-            answer["episode"] = _play(store, trains, **message["episode"]).decode()
-        elif "policy" in message:
-            answer["policy"] = _policy(store, trains, **message["policy"]).decode()
-        elif "value" in message:
-            answer["value"] = _value(store, **message["value"]).decode()
-        elif "dissection" in message:
-            answer["dissection"] = _dissect(store, **message["dissection"]).decode()
-        elif "estimators" in message:
-            answer["estimators"] = _compare_estimators(store, **message["estimators"]).decode()
-        elif "film" in message:
-            answer["film"] = _film(store, **message["film"])
-        elif "robustness" in message:
-            answer["robustness"] = _measure(store, trains, **message["robustness"]).decode()
-        elif "spread" in message:
-            answer["spread"] = _spread(store, **message["spread"]).decode()
-        elif "forks" in message:
-            _fork(store, **message["forks"])
-        else:
-            answer["check"] = proofs.run(message["check"]["name"], **message["check"]["parameters"]).to_json()
+        answer[kind] = questions.answer(kind, store, trains, asked)
     except (StoreError, ConfigError, UnsupportedEnvironmentError, EnvironmentFault, UnknownRun, NoPolicy) as known:
         answer["error"] = str(known)
     except Exception as error:
         answer["error"] = DISK_FULL if _is_full(error) else _log(store.folder, error)
     with contextlib.suppress(BrokenPipeError):
         print(json.dumps(answer), file=answers)
-
-
-def _play(store: Store, trains: bool, run_id: str | None, update: int, config: Any, **shown: Any) -> bytes:
-    start, policy = _policies(store, trains, run_id, update, config)
-    ranked = range(start.num_agents) if run_id is None else store.ranking(run_id, update)
-    return episodes.to_json(start, policy, update, ranked, **shown)
-
-
-def _policy(store: Store, trains: bool, run_id: str | None, update: int, config: Any, agent: int) -> bytes:
-    start, policy = _policies(store, trains, run_id, update, config)
-    return episodes.weights_to_json(policy, agent, start.activation)
-
-
-def _value(store: Store, run_id: str, update: int, agent: int) -> bytes:
-    from pg_core.runs.workers.replay import value_at
-
-    return episodes.weights_to_json(
-        value_at(store, run_id, update), agent, store.config_after(run_id, update).activation
-    )
-
-
-def _policies(
-    store: Store, trains: bool, run_id: str | None, update: int, config: dict[str, Any] | None = None
-) -> tuple[Config, dict[str, Any]]:
-    """Return what a run had learned after `update` updates, or with what a config begins, and the config.
-
-    A policy that is not kept is trained again if this process `trains`: the studio has no TensorFlow.
-    """
-    if run_id is None:
-        start = Config(**config or {})
-        return start, in_numpy.initialize_policy(start, start.environment)
-    return store.config_after(run_id, update), _policy_at(store, trains, run_id, update)
-
-
-def _measure(store: Store, trains: bool, run_id: str, update: int, agent: int, **asked: Any) -> bytes:
-    config, policy = _policies(store, trains, run_id, update)
-    return robustness.to_json(config, policy, agent, update, **asked)
-
-
-def _policy_at(store: Store, trains: bool, run_id: str, update: int) -> dict[str, Any]:
-    from pg_core.runs.workers.replay import kept_policy, policy_at
-
-    return (policy_at if trains else kept_policy)(store, run_id, update)
-
-
-def _dissect(store: Store, run_id: str, update: int, agent: int, episode: int) -> bytes:
-    from pg_core.learning.dissection import to_json
-    from pg_core.runs.workers.replay import dissection_at
-
-    record, played, dissection = dissection_at(store, run_id, update, agent)
-    return to_json(record, agent, played, dissection, episode)
-
-
-def _ahead(store: Store, run_id: str, update: int, **_: int) -> Iterator[int]:
-    """Train on from an update that was asked for, for who asks for the next ones; they are told of what goes wrong."""
-    from pg_core.runs.workers.again import ahead
-
-    with contextlib.suppress(Exception):
-        yield from ahead(store, run_id, update)
-
-
-def _compare_estimators(store: Store, **asked: Any) -> bytes:
-    from pg_core.runs.workers.replay import estimators_at
-
-    return estimators_at(store, **asked)
-
-
-def _film(store: Store, path: str, **asked: Any) -> dict[int, float]:
-    from pg_core.runs.workers.films import make
-
-    return make(store, path=Path(path), **asked)
-
-
-def _fork(store: Store, run_id: str, update: int, names: dict[str, str], **by: Any) -> None:
-    """Fork a run from an update, whether a checkpoint was kept there or not: a stopped child for each id in `names`."""
-    from pg_core.runs.workers.replay import snapshot_at
-
-    snapshot = snapshot_at(store, run_id, update)
-    for child, name in names.items():
-        library.fork(store, run_id, name=name, child=child, snapshot=snapshot, **by)
-
-
-def _spread(store: Store, run_id: str, update: int, agent: int) -> bytes:
-    kept = spread.evenly([each for each in store.policies(run_id) if each <= update])
-    return spread.to_json(filter(None, (store.policy(run_id, each) for each in kept)), agent)
 
 
 if __name__ == "__main__":
