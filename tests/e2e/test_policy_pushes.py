@@ -63,7 +63,7 @@ def test_keys_and_buttons_push_cart_and_pole_by_as_much(open_page: Open, run: st
 def test_a_drag_on_the_stage_pushes_what_is_dragged(open_page: Open, run: str) -> None:
     page = open_page(f"policy?run={run}&update=1", width=390, height=844)
     before = begin(page)
-    box = page.locator(".lab-player-canvas").bounding_box()
+    box = screen(page).locator("canvas").bounding_box()
     metre = box["width"] / 4.8
     left, top = box["x"] + box["width"] / 2 + metre * before[0], box["y"] + box["height"] * 308 / 400
     page.mouse.move(left, top)
