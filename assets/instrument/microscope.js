@@ -8,6 +8,7 @@ import { createEpisodes, stateAt } from "./episodes.js"
 import { createEstimators } from "./estimators.js"
 import { createFilm } from "./film.js"
 import { createGame } from "./game.js"
+import { createGrips } from "./grips.js"
 import { createMapPanel } from "./map_panel.js"
 import { createNetwork } from "./network.js"
 import { newest } from "./newest.js"
@@ -21,7 +22,7 @@ import { createUpdateTable } from "./update_table.js"
 import { createWeights } from "./weights.js"
 
 const NO_UPDATE = "This is the newest policy: no update has followed it yet."
-const ANGULAR_VELOCITY = 3
+const VELOCITY = { cart: 1, pole: 3 } // where a state has what a push changes
 
 const microscopes = new WeakMap() // parentElement → its microscope
 
@@ -55,14 +56,16 @@ function create(parentElement) {
 
 function partsOf(microscope) {
   const { stage, map, table, curve, time, estimators } = microscope.places
-  const pushed = (more) => present(microscope)?.map((value, i) => value + (i === ANGULAR_VELOCITY ? more : 0))
+  const onPush = (body, more) => {
+    playFrom(microscope, present(microscope)?.map((value, i) => value + (i === VELOCITY[body] ? more : 0)))
+  }
   const agent = () => ({ agent: microscope.time.at.agent })
+  const player = createPlayer(stage, { episodes: null, onMoment: (entry, moment) => atMoment(microscope, entry, moment) })
   return {
     time: createTimeBar(time, { onMove: (at) => go(microscope, at), onRest: () => keep(microscope) }),
-    player: createPlayer(stage, { episodes: null, onMoment: (entry, moment) => atMoment(microscope, entry, moment) }),
-    pushes: createPushes(stage, {
-      onPush: (more) => playFrom(microscope, pushed(more)), onChange: () => playFrom(microscope, present(microscope)),
-    }),
+    player,
+    grips: createGrips(player, { onPush, onHold: () => player.hold(microscope.moment) }),
+    pushes: createPushes(stage, { onPush, onChange: () => playFrom(microscope, present(microscope)) }),
     compared: createCompared({ time, stage }, {
       moment: () => microscope.time.at, put: (...what) => put(microscope, ...what), onOwn: () => go(microscope, microscope.time.at),
       onRest: () => keep(microscope), onRival: () => drawMap(microscope), fail: (error) => complain(microscope, error),
@@ -125,6 +128,7 @@ function receive(microscope, told) {
   const isNew = before?.subject !== told.subject
   microscope.told = told
   for (const { node } of [microscope.pushes, microscope.robustness]) node.hidden = told.kind !== "cart_pole"
+  microscope.grips.take(told.kind === "cart_pole")
   microscope.game.of(told.game)
   microscope.map.of(told)
   microscope.time.of(told)
@@ -241,5 +245,5 @@ function present({ path, moment }) {
 
 // Plays on from a state, by the policy of this moment.
 function playFrom({ network, compared, pushes }, state) {
-  if (network && state) compared.playFrom(network, state, pushes.dynamics)
+  if (network && state) compared.playFrom(network, state, pushes)
 }
