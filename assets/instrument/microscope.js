@@ -147,6 +147,7 @@ function receive(microscope, told) {
 }
 
 function go(microscope, at) {
+  microscope.pushes.reset()
   microscope.estimators.forget()
   microscope.robustness.forget()
   microscope.weights.mark(microscope.told, at)

@@ -34,11 +34,12 @@ export function createPushes(root, { onPush, onChange }) {
     button("▶", `Push the ${body} to the right`, () => onPush(body, PUSH)),
   )
   const knobs = Object.keys(KNOBS).map((name) => knob(pushes, name, renew))
-  const back = button("As in training", "Cart and pole as in training", () => {
+  const reset = () => {
     Object.assign(pushes.physics, AS_TRAINED)
+    pushes.dynamics = step
     for (const { show } of knobs) show()
-    renew()
-  })
+  }
+  const back = button("As in training", "Cart and pole as in training", () => reset() || onChange())
   const node = element("div", "lab-pushes", {},
     buttons("pole"), buttons("cart"),
     element("details", "", {}, element("summary", "", {}, "Other physics"), ...knobs.map(({ label }) => label), back),
@@ -47,6 +48,8 @@ export function createPushes(root, { onPush, onChange }) {
   return {
     node,
     physics: pushes.physics,
+    // Makes cart and pole those of training: such an episode is put on the stage.
+    reset,
     get dynamics() {
       return pushes.dynamics
     },

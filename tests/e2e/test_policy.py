@@ -116,6 +116,9 @@ def test_a_push_and_another_physics_are_played_on_from_the_stage(open_page: Open
     expect(page.get_by_text("1 m/s²", exact=True)).to_be_visible()
     page.get_by_role("button", name="Cart and pole as in training").press("Enter")
     expect(page.get_by_text("9.8 m/s²", exact=True)).to_be_visible()
+    gravity.press("Home")
+    slider(page).press("ArrowRight")  # another update's own episode: it was played by the physics of training
+    expect(page.get_by_text("9.8 m/s²", exact=True)).to_be_visible()
 
 
 def test_all_estimators_are_compared_at_a_press_and_forgotten_at_another_policy(open_page: Open, run: str) -> None:
