@@ -374,7 +374,8 @@ def test_robustness_that_cannot_be_measured_is_refused(trained, asked, sentence)
 
 
 def test_robustness_is_of_cart_pole_alone(folder):
-    run = state.store().create(SMALL.model_copy(update={"env_id": "Acrobot-v1"}), process=process_name())
+    run = state.store().create(SMALL.model_copy(update={"env_id": "Acrobot-v1"}), process="p")
+    state.store().transition(run, ["starting"], "p", state="stopped")
     with pytest.raises(LookupError, match="of CartPole alone, and this is a run of Acrobot-v1"):
         lab.robustness(run, 0, 0, "gravity")
 

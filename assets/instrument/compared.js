@@ -4,7 +4,7 @@ import { asked } from "./asked.js"
 import { createFresh, freshEpisode } from "./fresh.js"
 import { createNetwork } from "./network.js"
 import { newest } from "./newest.js"
-import { chooser, only, rollout } from "./played.js"
+import { createLuck, only, rollout } from "./played.js"
 import { beside, createRival, named } from "./rival.js"
 
 // Returns the controls in the bar `time`, with words under `stage`. `moment` returns where the slider is, `put` puts an
@@ -25,11 +25,12 @@ export function createCompared({ time, stage }, { moment, put, onOwn, onRest, on
       asked(told.address, { rivals: told.at.versus }).then(({ rivals }) => offer(compared, rivals)).catch(fail)
     },
     play: (at) => play(compared, at),
-    // Plays on from a state by a network, and by that of the other policy, by the same random numbers.
-    playFrom(network, state, dynamics) {
+    // Plays on from a state of a `world`, {dynamics, physics}, by a network, and by that of the other policy, by the same
+    // random numbers.
+    playFrom(network, state, world) {
       const { told } = compared
-      const choose = chooser(fresh.query?.greedy)
-      const roll = (network) => network && rollout(network, state, { ...told, ...moment() }, dynamics, choose)
+      const luck = createLuck(fresh.query?.greedy)
+      const roll = (network) => network && rollout(network, state, { ...told, ...moment() }, world, luck)
       show(compared, { ...moment(), rival: rival.policy }, [network, compared.network].map(roll))
     },
     // Forgets what was told of two episodes: another one is on the stage.

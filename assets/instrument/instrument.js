@@ -1,10 +1,11 @@
 // The instrument: it asks one address what is new of a run, shows it, and asks again when it was told to.
 
-import { createChart, joined, whenDrawn } from "./charts.js"
+import { createChart, whenDrawn } from "./charts.js"
 import { element, select, write } from "./dom.js"
 import { createEpisodes } from "./episodes.js"
 import { createFilmstrip } from "./filmstrip.js"
 import { keepFocus, oncePerDoubleClick, onStart, passOver, symbols, whenIdle } from "./page.js"
+import { grown, positionOf, updateAt } from "./places.js"
 import { createPlayer } from "./player.js"
 import { createSmallMap } from "./small_map.js"
 import { createNumbers, createStatus, createTable } from "./status.js"
@@ -194,14 +195,12 @@ function take(instrument, news) {
 
 // Returns whether the charts had what the news begins with.
 function takeCharts(instrument, { charts, rows }) {
-  const before = instrument.rows
-  if (rows.from > (before?.update.length ?? 0)) return false
+  const all = grown(instrument.rows, rows)
+  if (!all) return false
   const [returns, left, right] = charts
   const taken = [instrument.charts.returns.take(returns), instrument.charts.left.take(left), instrument.charts.right.take(right)]
   if (taken.includes(false)) return false
-  instrument.rows = {
-    update: joined(before?.update ?? [], rows.update, rows.from), x: joined(before?.x ?? [], rows.x, rows.from),
-  }
+  instrument.rows = all
   mark(instrument)
   instrument.table.refresh()
   return true
@@ -246,16 +245,4 @@ function release(instrument) {
 function mark({ cursor, rows, charts, filmstrip }) {
   filmstrip.mark(cursor)
   for (const chart of Object.values(charts)) chart.mark(cursor === null ? null : positionOf(rows, cursor))
-}
-
-// Returns the number of updates done at the row that is nearest to x.
-function updateAt({ x, update }, at) {
-  const place = x.findIndex((value) => value >= at)
-  if (place < 0) return update.at(-1)
-  return place > 0 && at - x[place - 1] < x[place] - at ? update[place - 1] : update[place]
-}
-
-// Returns where on the axis so many updates were done.
-function positionOf(rows, update) {
-  return update === 0 ? 0 : rows.x.at(rows.update.findIndex((value) => value >= update))
 }

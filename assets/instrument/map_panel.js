@@ -58,11 +58,16 @@ function controlsOf(panel, isTabular, isCartPole) {
 }
 
 function axesOf({ told, ranges }, isCartPole, onchange) {
-  const axes = SAID.map((label, i) => {
-    const chosen = select(label, Object.fromEntries(ranges.dimensions.map(({ name }, i) => [i, name])), onchange)
-    chosen.value = (AXES[told.kind] ?? [0, 1])[i]
-    return chosen
-  })
+  const chosen = [...(AXES[told.kind] ?? [0, 1])].map(String)
+  const named = Object.fromEntries(ranges.dimensions.map(({ name }, i) => [i, name]))
+  const choose = (i) => (value) => {
+    if (value === chosen[1 - i]) chosen[1 - i] = chosen[i] // two axes are never the same: they change places
+    chosen[i] = value
+    axes.forEach((axis, k) => (axis.value = chosen[k]))
+    onchange()
+  }
+  const axes = SAID.map((label, i) => select(label, named, choose(i)))
+  axes.forEach((axis, i) => (axis.value = chosen[i]))
   const follow = element("input", "", { type: "checkbox" })
   Object.assign(follow, { checked: !isCartPole, onchange })
   const label = element("label", "", { title: "Else they are 0" }, follow, ` others as ${isCartPole ? "on stage" : "at the step"}`)

@@ -1,12 +1,14 @@
 // The policy under the microscope: one moment of a run, what was done then, and the update that followed, taken apart.
 
 import { createArrows } from "./arrows.js"
-import { asked, askedFile, FAILED } from "./asked.js"
+import { asked, askedFile } from "./asked.js"
 import { createCompared } from "./compared.js"
 import { element, write } from "./dom.js"
 import { createEpisodes, stateAt } from "./episodes.js"
 import { createEstimators } from "./estimators.js"
 import { createFilm } from "./film.js"
+import { createGame } from "./game.js"
+import { createGrips } from "./grips.js"
 import { createMapPanel } from "./map_panel.js"
 import { createNetwork } from "./network.js"
 import { newest } from "./newest.js"
@@ -20,7 +22,7 @@ import { createUpdateTable } from "./update_table.js"
 import { createWeights } from "./weights.js"
 
 const NO_UPDATE = "This is the newest policy: no update has followed it yet."
-const ANGULAR_VELOCITY = 3
+const VELOCITY = { cart: 1, pole: 3 } // where a state has what a push changes
 
 const microscopes = new WeakMap() // parentElement → its microscope
 
@@ -54,14 +56,16 @@ function create(parentElement) {
 
 function partsOf(microscope) {
   const { stage, map, table, curve, time, estimators } = microscope.places
-  const pushed = (more) => present(microscope)?.map((value, i) => value + (i === ANGULAR_VELOCITY ? more : 0))
+  const onPush = (body, more) => {
+    playFrom(microscope, present(microscope)?.map((value, i) => value + (i === VELOCITY[body] ? more : 0)))
+  }
   const agent = () => ({ agent: microscope.time.at.agent })
+  const player = createPlayer(stage, { episodes: null, onMoment: (entry, moment) => atMoment(microscope, entry, moment) })
   return {
     time: createTimeBar(time, { onMove: (at) => go(microscope, at), onRest: () => keep(microscope) }),
-    player: createPlayer(stage, { episodes: null, onMoment: (entry, moment) => atMoment(microscope, entry, moment) }),
-    pushes: createPushes(stage, {
-      onPush: (more) => playFrom(microscope, pushed(more)), onChange: () => playFrom(microscope, present(microscope)),
-    }),
+    player,
+    grips: createGrips(player, { onPush, onHold: () => player.hold(microscope.moment) }),
+    pushes: createPushes(stage, { onPush, onChange: () => playFrom(microscope, present(microscope)) }),
     compared: createCompared({ time, stage }, {
       moment: () => microscope.time.at, put: (...what) => put(microscope, ...what), onOwn: () => go(microscope, microscope.time.at),
       onRest: () => keep(microscope), onRival: () => drawMap(microscope), fail: (error) => complain(microscope, error),
@@ -69,7 +73,10 @@ function partsOf(microscope) {
     map: createMapPanel(map, {
       onPick: (state) => playFrom(microscope, state), onValue: () => microscope.evaluate(microscope.time.at),
     }),
-    curve: createRunCurve(curve, { onPick: (update) => microscope.time.move({ update }) }),
+    curve: createRunCurve(curve, {
+      ask: (query) => fetched(microscope, query), onPick: (update) => microscope.time.move({ update }),
+      fail: (error) => complain(microscope, error),
+    }),
     table: createUpdateTable(microscope.apart, { onStep: (step) => goTo(microscope, step) }),
     film: createFilm(curve, {
       ask: (query) => askedFile(microscope.told.address, { ...query, ...agent() }), named: (format) => `${microscope.told.name}.${format}`,
@@ -82,6 +89,9 @@ function partsOf(microscope) {
     weights: createWeights(curve, { ask: (query) => fetched(microscope, query), fail: (error) => complain(microscope, error) }),
     robustness: createRobustness(microscope.root, {
       ask: (parameter) => microscope.compared.measure(microscope.time.at, { parameter }),
+    }),
+    game: createGame(stage, {
+      onOpen: () => microscope.player.hold(microscope.moment), onEnd: (played) => microscope.setTriggerValue("game", played),
     }),
   }
 }
@@ -101,12 +111,11 @@ function questionsOf(microscope) {
     evaluate: newest(value, { show: (_, params) => evaluate(microscope, params), fail }),
     weigh: newest(weights, { show: (at, params) => think(microscope, at, params), fail }),
     takeApart: newest(apart, { show: (at, found) => take(microscope, at, found), fail }),
-    draw: newest((query) => fetched(microscope, query), { show: (_, found) => microscope.curve.take(found), fail }),
   }
 }
 
 function complain({ notice }, error) {
-  write(notice, error.message || FAILED)
+  write(notice, error.message)
 }
 
 function fetched({ told }, query) {
@@ -119,20 +128,26 @@ function receive(microscope, told) {
   const isNew = before?.subject !== told.subject
   microscope.told = told
   for (const { node } of [microscope.pushes, microscope.robustness]) node.hidden = told.kind !== "cart_pole"
+  microscope.grips.take(told.kind === "cart_pole")
+  microscope.game.of(told.game)
   microscope.map.of(told)
   microscope.time.of(told)
   if (isNew) {
     Object.assign(microscope, { network: null, value: null, path: [] })
+    microscope.game.against(null)
+    microscope.curve.begin()
     microscope.compared.begin(told)
     microscope.time.move(told.at)
   }
-  if (isNew || before.updates !== told.updates) {
-    microscope.draw({ version: "" })
-    microscope.weights.mark(told, microscope.time.at)
-  }
+  if (!isNew && before.updates === told.updates) return
+  const { at } = microscope.time
+  microscope.curve.refresh()
+  microscope.weights.mark(told, at)
+  if (!isNew && at.update >= before.updates) microscope.takeApart(at) // now an update has followed
 }
 
 function go(microscope, at) {
+  microscope.pushes.reset()
   microscope.estimators.forget()
   microscope.robustness.forget()
   microscope.weights.mark(microscope.told, at)
@@ -158,6 +173,7 @@ function put({ player, told }, episodes, update) {
 
 function think(microscope, at, params) {
   microscope.network = createNetwork(params, microscope.told.choices)
+  microscope.game.against({ network: microscope.network, update: at.update, agent: at.agent })
   microscope.weights.look(params, microscope.told)
   microscope.root.dataset.policy = at.update
   drawMap(microscope)
@@ -182,7 +198,7 @@ function take(microscope, at, found) {
     put(microscope, ofBatch ? only(played(apart, told)) : createEpisodes(another), at.update)
   }
   if (apart) {
-    table.show(apart, told.actions)
+    table.show(apart, told)
     microscope.arrows.show(apart)
   }
   if (told.kind !== "cart_pole") {
@@ -230,5 +246,5 @@ function present({ path, moment }) {
 
 // Plays on from a state, by the policy of this moment.
 function playFrom({ network, compared, pushes }, state) {
-  if (network && state) compared.playFrom(network, state, pushes.dynamics)
+  if (network && state) compared.playFrom(network, state, pushes)
 }

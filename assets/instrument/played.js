@@ -17,20 +17,34 @@ export function played({ update, agent, observations, steps }, told) {
   return episode({ update, agent, env_id: told.env_id, ofBatch: true }, [...observations, last], right, returned)
 }
 
-// Returns what chooses an action at a step by its probability: the likelier one, or drawn, as in training. Episodes that
-// are compared share it: at each step all are drawn by the same number.
-export function chooser(greedy) {
-  const numbers = []
-  return (chance, step) => Number(greedy ? chance > 0.5 : (numbers[step] ??= Math.random()) < chance)
+// Returns what is random in an episode: `choose` chooses an action at a step by its probability, the likelier one, or
+// drawn, as in training; `normals` are the step's noise, of four sensors. Episodes that are compared share them.
+export function createLuck(greedy) {
+  const [numbers, noise] = [[], []]
+  return {
+    choose: (chance, step) => Number(greedy ? chance > 0.5 : (numbers[step] ??= Math.random()) < chance),
+    normals: (step) => (noise[step] ??= Array.from({ length: 4 }, normal)),
+  }
 }
 
-// Plays an episode from a state by a policy, whose actions `choose` chooses; `dynamics` say where each leads.
-export function rollout(network, state, { update, agent, env_id, limit, for_failure }, dynamics, choose) {
-  const [states, right] = [[state], []]
+// Returns a standard normal number, by Box and Muller.
+function normal() {
+  return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random())
+}
+
+// Plays an episode from a state by a policy: `dynamics` say where each action leads. It observes with normal noise of
+// standard deviation `sensorNoise`, and an action is one on what was observed `actionDelay` steps before, on the first
+// observation until then, as in pg_core.learning.robustness.
+export function rollout(network, state, { update, agent, env_id, limit, for_failure }, { dynamics, physics }, luck) {
+  const { sensorNoise, actionDelay } = physics
+  const [states, seen, right] = [[state], [], []]
   while (right.length < limit && !failed(states.at(-1))) {
-    const chance = network.probabilities(states.at(-1))[RIGHT]
+    const now = right.length
+    const noise = luck.normals(now)
+    seen.push(states[now].map((value, i) => value + sensorNoise * noise[i]))
+    const chance = network.probabilities(seen[Math.max(now - actionDelay, 0)])[RIGHT]
     right.push(chance)
-    states.push(dynamics(states.at(-1), choose(chance, right.length - 1)))
+    states.push(dynamics(states[now], luck.choose(chance, now)))
   }
   const returned = for_failure ? -Number(failed(states.at(-1))) : right.length
   return episode({ update, agent, env_id, ofBatch: false }, states, right, returned)

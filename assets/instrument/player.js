@@ -47,6 +47,9 @@ export function createPlayer(root, { episodes, actions = null, closer = () => nu
       Object.assign(player, { following: false, picked: update })
       go(player)
     },
+    // What has the focus and the keys, and what is drawn on.
+    screen: player.parts.screen,
+    stage: player.stage,
     hold: (moment) => player.on && hold(player, moment),
     live: () => live(player),
     // Begins anew, with the episodes of another run.

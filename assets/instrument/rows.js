@@ -3,9 +3,10 @@
 import { element, write } from "./dom.js"
 
 const AROUND = 24 // rows beyond what is seen, above and below
+const MOVES = { ArrowUp: -1, ArrowDown: 1 }
 
 // Returns rows of so many cells in a table's `body`, which scrolls with it in `scroller`; `onPick` is called with the
-// index of a row that was pressed.
+// index of a row that was pressed, or of the one that an arrow leads to.
 export function createRows(scroller, body, columns, { onPick }) {
   const space = () => element("tr", "", { "aria-hidden": "true" }, element("td", "", { colspan: String(columns) }))
   const view = {
@@ -16,6 +17,11 @@ export function createRows(scroller, body, columns, { onPick }) {
   body.onclick = ({ target }) => {
     const row = target.closest("tr[aria-rowindex]")
     if (row) onPick(view.first + view.made.indexOf(row))
+  }
+  scroller.onkeydown = (event) => {
+    if (!MOVES[event.key] || event.ctrlKey || event.metaKey || event.altKey || !view.count) return
+    event.preventDefault()
+    onPick(view.marked === null ? 0 : Math.max(0, Math.min(view.marked + MOVES[event.key], view.count - 1)))
   }
   return {
     // Shows `count` rows; `text(index)` returns what is in the cells of one.
@@ -53,9 +59,14 @@ function draw(view) {
   })
 }
 
+function rowOf(columns) {
+  const cells = Array.from({ length: columns - 1 }, () => element("td"))
+  return element("tr", "", {}, element("th", "", { scope: "row" }), ...cells)
+}
+
 function place(view, first, shown) {
   const { body, made, columns, above, below, count, text, height } = view
-  while (made.length < shown) made.push(element("tr", "", {}, ...Array.from({ length: columns }, () => element("td"))))
+  while (made.length < shown) made.push(rowOf(columns))
   for (let i = 0; i < shown; i++) {
     made[i].setAttribute("aria-rowindex", first + i + 2) // the head is the first
     text(first + i).forEach((words, k) => write(made[i].cells[k], words))

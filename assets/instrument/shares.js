@@ -8,7 +8,7 @@ import { lookOf, onNewLook, open } from "./paper.js"
 export function createShares(root, { onStep }) {
   const canvas = element("canvas", "lab-shares", { role: "img", "aria-label": "No update yet" })
   root.append(canvas)
-  const bars = { canvas, look: null, steps: null, step: null }
+  const bars = { canvas, look: null, steps: null, isVector: false, step: null }
   const redraw = () => {
     bars.look = lookOf(canvas)
     if (bars.steps) draw(bars)
@@ -16,8 +16,9 @@ export function createShares(root, { onStep }) {
   const stop = onNewLook(canvas, redraw)
   canvas.onclick = ({ offsetX }) => bars.steps && onStep(Math.floor((offsetX / canvas.clientWidth) * bars.steps.shares.length))
   return {
-    show(steps) {
-      bars.steps = steps
+    // Shows the steps of an episode, whose actions may be vectors.
+    show(steps, isVector) {
+      Object.assign(bars, { steps, isVector })
       canvas.setAttribute("aria-label", `Share of the gradient of each of ${steps.shares.length} steps`)
       draw(bars)
     },
@@ -33,7 +34,7 @@ export function createShares(root, { onStep }) {
   }
 }
 
-function draw({ canvas, look, steps, step }) {
+function draw({ canvas, look, steps, isVector, step }) {
   const { pen, box, colors } = open(canvas, look ?? lookOf(canvas))
   const { shares } = steps
   const [most, least] = [Math.max(0, ...shares), Math.min(0, ...shares)]
@@ -45,14 +46,15 @@ function draw({ canvas, look, steps, step }) {
     pen.fillRect(step * each, 0, Math.max(each, 2), box.height)
   }
   shares.forEach((share, t) => {
-    pen.fillStyle = colors.palette[Number(pull(steps, t) > 0)]
+    pen.fillStyle = colors.palette[Number(pull(steps, t, isVector) > 0)]
     pen.fillRect(t * each, zero, Math.max(1, each > 4 ? each - 1 : each), -share * scale)
   })
   pen.fillStyle = colors.faint
   pen.fillRect(0, Math.round(zero), box.width, 1)
 }
 
-// Returns the slope of the objective along the last output: above 0, the step asks for more of the last action.
-function pull({ weights, scores }, t) {
-  return weights[t] * scores[t].at(-1)
+// Returns the slope of the objective along what the map shows at first, the logit of the last action or the first mean:
+// above 0, the step asks for more of it.
+function pull({ weights, scores }, t, isVector) {
+  return weights[t] * scores[t].at(isVector ? 0 : -1)
 }

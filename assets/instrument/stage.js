@@ -2,23 +2,20 @@
 // colours; every other environment by Gymnasium's pictures.
 
 import { agentOf, entryOf, stateAt } from "./episodes.js"
+import { AXLE, bodyAt, CART, drawFigure, drawPull, METRE, PICTURE, POLE, TRACK } from "./figure.js"
 import { lookOf, mixed, onNewLook, open } from "./paper.js"
 
 // Lengths are pixels of Gymnasium's picture, angles are radians.
-const PICTURE = { left: 0, top: 0, width: 600, height: 400 }
-const LANE = { left: 0, top: 168, width: 600, height: 152 } // what a small track shows of it
-const METRE = 125
-const TRACK = 299.5
-const CART = { width: 50, height: 30 }
-const AXLE = 7.5 // above the cart's middle
-const POLE = { width: 10, length: 125 }
+const LANE = { left: 0, top: 168, width: 600, height: 152 } // what a small track shows of its picture
 const FALLEN = Math.PI / 15 // 12°, at which an episode ends
 
 const FADE_STEPS = 25 // from an episode's end until its agent is a ghost
 const GHOST = 0.22
 const RIVAL = 3 // its colour in the palette
 const STROBE_MOMENTS = 6
-const LABEL = 15 // CSS pixels above a small track
+// CSS pixels.
+const LABEL = 15 // above a small track
+const FINGER = 12 // that a press may miss by
 
 // Returns a stage: `show({episode, front, moment, strobe})` draws, again whenever canvas or theme become another.
 // `moment` counts steps, or pictures where the episode has these.
@@ -34,6 +31,13 @@ export function createStage(canvas) {
       stage.scene = scene
       if (scene.episode.kind === "frames") decode(stage)
       else paint(stage)
+    },
+    // Returns what of the front agent is at a point of the canvas, "cart", "pole" or undefined, and how long a metre is there.
+    locate: (x, y) => locate(stage, x, y),
+    // Draws, until another moment is shown, by how many metres the front agent's cart or pole is pulled.
+    pull(body, metres) {
+      stage.scene = { ...stage.scene, pulled: { body, metres } }
+      paint(stage)
     },
     destroy() {
       stop()
@@ -59,7 +63,15 @@ function paint({ canvas, look, scene, pictures }) {
   if (episode.kind === "frames") return pictures.forEach(placed)
   if (front === "all") return grid(paper, episode, moment)
   if (scene.strobe && !episode.beside) return strobe(paper, entryOf(episode, front), PICTURE)
-  overlay(paper, episode, front, moment)
+  overlay(paper, scene)
+}
+
+function locate({ look, scene }, x, y) {
+  if (!scene || scene.episode.kind === "frames") return {}
+  const [width, height] = look.size
+  const { scale, left, top } = fitted(PICTURE, { left: 0, top: 0, width, height })
+  const pose = poseAt(entryOf(scene.episode, scene.front), scene.moment)
+  return { body: bodyAt(pose, (x - left) / scale, (y - top) / scale, FINGER / scale), metre: scale * METRE }
 }
 
 // Decodes the pictures that are wanted; those that come late, when others are wanted already, are not drawn.
@@ -87,7 +99,7 @@ function letterbox({ pen, box }, picture) {
   pen.drawImage(picture, box.left + (box.width - width) / 2, (box.height - height) / 2, width, height)
 }
 
-function overlay(paper, episode, front, moment) {
+function overlay(paper, { episode, front, moment, pulled }) {
   const { colors } = paper
   aim(paper, PICTURE, paper.box)
   track(paper, PICTURE)
@@ -97,13 +109,14 @@ function overlay(paper, episode, front, moment) {
   // Ghosts behind those that still play.
   for (const entry of others.toSorted((a, b) => a.length - b.length)) {
     const strength = shade(entry.agent, episode.num_agents) * presence(entry, moment)
-    figure(paper, poseAt(entry, moment), shades(colors, strength))
+    drawFigure(paper, poseAt(entry, moment), shades(colors, strength))
   }
   const rivals = { ...colors, pole: colors.palette[RIVAL] }
-  for (const entry of episode.beside ?? []) figure(paper, poseAt(entry, moment), shades(rivals, 0.7))
+  for (const entry of episode.beside ?? []) drawFigure(paper, poseAt(entry, moment), shades(rivals, 0.7))
   const entry = entryOf(episode, front)
   limits(paper, poseAt(entry, moment))
-  figure(paper, poseAt(entry, moment), shades(colors, 1))
+  drawFigure(paper, poseAt(entry, moment), shades(colors, 1))
+  if (pulled?.metres) drawPull(paper, poseAt(entry, moment), pulled)
 }
 
 function grid(paper, episode, moment) {
@@ -113,7 +126,7 @@ function grid(paper, episode, moment) {
     label(paper, places[i], entry, roleOf(episode, entry.agent), entry.agent === speaker)
     aim(paper, LANE, below(places[i], LABEL * paper.dense))
     track(paper, LANE)
-    figure(paper, poseAt(entry, moment), shades(paper.colors, presence(entry, moment)))
+    drawFigure(paper, poseAt(entry, moment), shades(paper.colors, presence(entry, moment)))
   })
 }
 
@@ -128,7 +141,7 @@ function strobe(paper, entry, region) {
   const last = STROBE_MOMENTS - 1
   for (let i = 0; i <= last; i++) {
     const strength = i === last ? 1 : 0.15 + (0.5 * i) / last
-    figure(paper, poseAt(entry, Math.round((i * entry.length) / last)), shades(paper.colors, strength))
+    drawFigure(paper, poseAt(entry, Math.round((i * entry.length) / last)), shades(paper.colors, strength))
   }
 }
 
@@ -155,11 +168,17 @@ function cells({ box, dense }, count) {
   }))
 }
 
-// From here on the pen draws in Gymnasium's pixels: a region of its picture, as large as a box lets it be.
-function aim(paper, region, box) {
+// Returns where a region of Gymnasium's picture lies in a box: as large as that lets it be.
+function fitted(region, box) {
   const scale = Math.min(box.width / region.width, box.height / region.height)
   const left = box.left + (box.width - scale * region.width) / 2 - scale * region.left
   const top = box.top + (box.height - scale * region.height) / 2 - scale * region.top
+  return { scale, left, top }
+}
+
+// From here on the pen draws in Gymnasium's pixels.
+function aim(paper, region, box) {
+  const { scale, left, top } = fitted(region, box)
   paper.pen.setTransform(scale, 0, 0, scale, left, top)
   paper.pixel = paper.dense / scale // one of CSS
 }
@@ -198,31 +217,6 @@ function limits({ pen, pixel, colors }, { x }) {
     pen.fillRect(-pixel / 2, -POLE.length - 9, pixel, 9)
     pen.restore()
   }
-}
-
-function figure({ pen, pixel, colors }, { x, theta }, { cart, pole }) {
-  pen.save()
-  pen.strokeStyle = colors.back
-  pen.lineWidth = 2 * pixel
-  pen.translate(PICTURE.width / 2 + METRE * x, TRACK)
-  block(pen, cart, -CART.width / 2, -CART.height / 2, CART.width, CART.height)
-  pen.translate(0, -AXLE)
-  pen.rotate(theta)
-  block(pen, pole, -POLE.width / 2, POLE.width / 2 - POLE.length, POLE.width, POLE.length)
-  pen.fillStyle = colors.back
-  pen.beginPath()
-  pen.arc(0, 0, 2, 0, 2 * Math.PI)
-  pen.fill()
-  pen.restore()
-}
-
-// Fills a block with a rim of the background around it, which parts it from what is behind.
-function block(pen, color, left, top, width, height) {
-  pen.beginPath()
-  pen.roundRect(left, top, width, height, 2.5)
-  pen.stroke()
-  pen.fillStyle = color
-  pen.fill()
 }
 
 function label({ pen, dense, colors }, { left, top, width }, entry, role, speaks) {

@@ -13,11 +13,13 @@ const COLUMNS = [ // what is in each, where it is derived, what it means
   ["Aₜ", "baselines", "advantage: Gₜ − bₜ"],
   ["Âₜ", "normalization", "advantage, normalised if it is to be"],
   ["wₜ", "surrogate_loss", "what the score is multiplied with"],
-  ["∂log π/∂z", "scores", "score: how the log-probability of the action grows with its logit"],
-  ["π(aₜ|sₜ)", "log_derivative", "probability of the action before the update"],
+  ["∂log π/∂z", "scores", "score: how log π(aₜ|sₜ) grows with the action’s logit, of a vector with its mean (of several numbers the length)"],
+  ["π(aₜ|sₜ)", "log_derivative", "probability of the action before the update; of a vector its density, which may exceed 1"],
   ["π′(aₜ|sₜ)", "ascent", "and after it"],
   ["share of ĝ", "reinforce", "⟨gₜ, ĝ⟩ / ‖ĝ‖²: with those of all steps of all episodes it adds up to 1"],
 ]
+
+const FEET = 3 // rows of sums
 
 // Returns a table under `root`; `onStep` is called with the step that was chosen.
 export function createUpdateTable(root, { onStep }) {
@@ -29,7 +31,8 @@ export function createUpdateTable(root, { onStep }) {
   root.append(scroller)
   const view = { shares, table, foot, rows: createRows(scroller, body, COLUMNS.length, { onPick: onStep }), length: 0 }
   return {
-    show: (apart, actions) => fill(view, apart, actions),
+    // Shows an update of a run of which the page told.
+    show: (apart, told) => fill(view, apart, told),
     mark: (step) => mark(view, step),
     destroy() {
       shares.destroy()
@@ -46,20 +49,21 @@ function head() {
   return element("thead", "", {}, element("tr", "", {}, ...cells))
 }
 
-function fill(view, apart, actions) {
+function fill(view, apart, { actions, choices }) {
+  const isVector = !choices.length
   view.length = apart.steps.rewards.length
-  view.table.setAttribute("aria-rowcount", view.length + 1)
-  view.rows.show(view.length, (t) => numbers(apart, t, actions))
+  view.table.setAttribute("aria-rowcount", 1 + view.length + FEET)
+  view.rows.show(view.length, (t) => numbers(apart, t, actions, isVector))
   view.foot.replaceChildren(...feet(apart))
-  view.shares.show(apart.steps)
+  view.shares.show(apart.steps, isVector)
   mark(view, null)
 }
 
-function numbers({ steps }, t, actions) {
+function numbers({ steps }, t, actions, isVector) {
   const action = steps.actions[t]
   return [
     String(t), actionIn(action, actions), short(steps.rewards[t]), short(steps.returns[t]), short(steps.baseline[t]),
-    short(steps.advantages[t]), short(steps.normalized[t]), short(steps.weights[t]), short(scoreOf(steps, t)),
+    short(steps.advantages[t]), short(steps.normalized[t]), short(steps.weights[t]), short(scoreOf(steps, t, isVector)),
     short(Math.exp(steps.log_probs[t])), short(Math.exp(steps.new_log_probs[t])), percent(steps.shares[t]),
   ]
 }
@@ -69,9 +73,9 @@ function actionIn(action, actions) {
   return actions?.[action] ?? String(action)
 }
 
-// Returns the score: of one log-odds, of the logit of the action, or the length of that of several components.
-export function scoreOf({ scores, actions }, t) {
-  const score = scores[t]
+// Returns the score: of one log-odds or mean, of the logit of the action, or the length of those of several components.
+function scoreOf({ scores, actions }, t, isVector) {
+  const score = isVector ? scores[t].slice(0, scores[t].length / 2) : scores[t] // of means, and not of log σ
   if (score.length === 1) return score[0]
   return Number.isInteger(actions[t]) ? score[actions[t]] : Math.hypot(...score)
 }
@@ -86,7 +90,7 @@ function feet({ episode, sums, measured, steps }) {
       `share of ĝ ${percent(sum(sums.shares))}`,
     `the update’s record: loss ${short(measured.policy_loss)} · ‖ĝ‖ ${short(measured.grad_norm)} · entropy ${short(measured.entropy)} · ` +
       `KL of the step ${short(measured.approx_kl)}`,
-  ].map((words) => element("tr", "", {}, element("td", "", { colspan: String(COLUMNS.length) }, words)))
+  ].map((words, i) => element("tr", "", { "aria-rowindex": steps.rewards.length + 2 + i }, element("td", "", { colspan: COLUMNS.length }, words)))
 }
 
 // Marks a step, null: none.

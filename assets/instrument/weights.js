@@ -10,6 +10,7 @@ import { short } from "./update_table.js"
 const INTRO = "Weights of each layer over training: median, the middle half, and 90 % of them."
 const BANDS = [[0, 4, 0.2], [1, 3, 0.45]] // two quantiles, and how strong what lies between them is
 const MEDIAN = 2
+const POLICIES = 48 // of which the server tells at most
 
 // Returns pictures under `root`: `ask(query)` promises what the server says, `fail` is called with what went wrong.
 export function createWeights(root, { ask, fail }) {
@@ -18,12 +19,19 @@ export function createWeights(root, { ask, fail }) {
   root.append(node)
   const weights = { bands, layers: [], of: "", update: 0 }
   const first = createFirstLayer(node)
-  const asking = newest(ask, { show: (_, spread) => offer(weights, spread), fail: (_, error) => fail(error) })
+  const asking = newest(ask, {
+    show: (_, spread) => offer(weights, spread),
+    fail(_, error) {
+      weights.of = "" // it may be asked for again
+      fail(error)
+    },
+  })
   return {
     // Marks an update of an agent of a run; the spread is asked for where it is another's, or of more updates.
     mark({ subject, updates }, { update, agent }) {
-      const of = `${subject} ${updates} ${agent}`
-      if (weights.of !== of) asking({ spread: updates, agent })
+      const spread = updates - (updates % stride(updates))
+      const of = `${subject} ${spread} ${agent}`
+      if (weights.of !== of) asking({ spread, agent })
       Object.assign(weights, { of, update })
       for (const layer of weights.layers) layer.mark(update)
     },
@@ -34,6 +42,11 @@ export function createWeights(root, { ask, fail }) {
       node.remove()
     },
   }
+}
+
+// Returns after how many more updates the spread is asked for again: it has only so many policies.
+function stride(updates) {
+  return 2 ** Math.max(0, Math.ceil(Math.log2(updates / POLICIES)))
 }
 
 function offer(weights, { updates, layers }) {

@@ -1,9 +1,11 @@
 """The policy under the microscope: the component, and where in the run it is."""
 
+from functools import partial
+
 import orjson
 import streamlit as st
 
-from pages.widgets import race
+from pages.widgets import game, race
 from pages.widgets.figure import Json
 from pages.widgets.instrument import component
 from pages.widgets.live import address_of
@@ -39,8 +41,12 @@ def microscope(run: lab.Run) -> None:
         "has_value": run.config.baseline == "value",
         "actions": ACTIONS.get(run.config.env_id.rsplit("-v", 1)[0]),
         "at": _place(run),
+        "game": game.told(run),
     }
-    _microscope(key="microscope", data=orjson.dumps(told), on_at_change=_moved, on_race_change=race.ask)
+    played = partial(game.keep, run.id)
+    _microscope(
+        key="microscope", data=orjson.dumps(told), on_at_change=_moved, on_race_change=race.ask, on_game_change=played
+    )
 
 
 def _place(run: lab.Run) -> Json:

@@ -29,6 +29,7 @@ from pg_core.lab.exchange import FORMATS, export, export_formats, export_togethe
 from pg_core.lab.filming import FILMS, ask_film, film
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
 from pg_core.lab.limits import check_limits
+from pg_core.lab.playing import best_scores, game_limit, keep_game
 from pg_core.lab.racing import FEWEST, MOST, Race, begin_race, race
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_on
@@ -53,7 +54,7 @@ from pg_core.proofs.sources import Source, sources
 from pg_core.runs.curves.curves import Curves
 from pg_core.runs.curves.progress import Change, Progress
 from pg_core.runs.paths import place_temporary_files
-from pg_core.runs.store.records import ARITHMETIC, Run, RunEnded, UnknownRun
+from pg_core.runs.store.records import ARITHMETIC, Run, RunEnded, Score, UnknownRun
 from pg_core.runs.store.schema import StoreError
 from pg_core.runs.workers.episodes import EpisodeError
 from pg_core.runs.workers.prover import Answer
@@ -82,6 +83,7 @@ __all__ = [
     "Report",
     "Run",
     "RunEnded",
+    "Score",
     "Source",
     "StoreError",
     "Training",
@@ -93,6 +95,7 @@ __all__ = [
     "backup",
     "begin_race",
     "best",
+    "best_scores",
     "change",
     "check_each",
     "check_limits",
@@ -114,10 +117,12 @@ __all__ = [
     "export_together",
     "film",
     "fork",
+    "game_limit",
     "hidden",
     "identify",
     "import_run",
     "incident",
+    "keep_game",
     "label",
     "may_control",
     "name_of",

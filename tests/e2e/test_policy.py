@@ -35,7 +35,7 @@ def slider(page: Page):
 
 
 def rows(page: Page):
-    return page.locator(".lab-update tr[aria-rowindex]")
+    return page.locator(".lab-update tbody tr[aria-rowindex]")
 
 
 def row(page: Page, step: int):
@@ -58,7 +58,7 @@ def test_from_the_stage_to_the_update_that_followed(open_page: Open, store: Stor
     expect(foot(page, "all 3 episodes")).to_contain_text("share of ĝ 100.00 %")
     norm = np.frombuffer(update.grad_norm, ARRAYS["grad_norm"])[0]
     expect(foot(page, "record")).to_contain_text(f"‖ĝ‖ {float(f'{norm:.3g}'):g}")
-    cells = rows(page).first.locator("td").all_inner_texts()
+    cells = rows(page).first.locator("th, td").all_inner_texts()
     assert cells[:4] == ["0", cells[1], "1", str(int(returns[0]))]  # the return of the first step is the episode's
     assert cells[1] in ("left", "right")
 
@@ -115,6 +115,9 @@ def test_a_push_and_another_physics_are_played_on_from_the_stage(open_page: Open
     gravity.press("Home")
     expect(page.get_by_text("1 m/s²", exact=True)).to_be_visible()
     page.get_by_role("button", name="Cart and pole as in training").press("Enter")
+    expect(page.get_by_text("9.8 m/s²", exact=True)).to_be_visible()
+    gravity.press("Home")
+    slider(page).press("ArrowRight")  # another update's own episode: it was played by the physics of training
     expect(page.get_by_text("9.8 m/s²", exact=True)).to_be_visible()
 
 

@@ -40,12 +40,18 @@ def test_a_gaussian_policy_is_seen_over_any_two_dimensions_in_step_with_the_tabl
     told = page.locator(".lab-map-told")
     expect(told).to_have_text(re.compile(r"mean a −?\d\.\d\d · σ 0\.\d\d in every state"))
     first = told.inner_text()
-    row(page, 60).click()
+    row(page, 59).click()
+    page.get_by_role("region", name="Steps of the episode").press("ArrowDown")
     expect(row(page, 60)).to_have_attribute("aria-current", "step")
     expect(told).not_to_have_text(first)
     page.get_by_label("Vertical axis of the map").focus()
     page.keyboard.press("ArrowDown")
     expect(picture(page)).to_have_accessible_name(re.compile("Policy over cos θ and θ̇"))
+    scores = [row(page, step).locator("td").nth(7).inner_text() for step in range(45, 75)]
+    assert {score[0] for score in scores} > {"−"}, "a number may lie above its mean, or below"
+    page.get_by_label("Horizontal axis of the map").select_option("2")  # that of the other axis: they change places
+    expect(picture(page)).to_have_accessible_name(re.compile("Policy over θ̇ and cos θ"))
+    page.get_by_label("Horizontal axis of the map").select_option("0")
     group = page.get_by_role("group", name="Policy map: arrows move a cursor", exact=True)
     group.press("ArrowRight")
     expect(told).to_have_text(re.compile(r"cos θ −?\d\.\d\d, θ̇ −?\d\.\d\d rad/s: mean a"))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy.typing as npt
 
@@ -171,3 +171,12 @@ class Batch:
     in_force: Mapping[int, int]
     snapshots: Sequence[Snapshot]
     recent: Sequence[int] = ()
+
+
+class Score(NamedTuple):
+    """What came of a visitor's game against the policy of an agent after `update` updates: steps until each fell."""
+
+    update: int
+    agent: int
+    visitor_steps: int
+    opponent_steps: int

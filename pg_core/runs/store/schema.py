@@ -21,7 +21,7 @@ from pg_core.runs.store.earlier import config_of_today
 from pg_core.runs.store.leaves import named
 from pg_core.runs.store.records import ARITHMETIC
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 MAX_NAME = 80
 LOCK_SECONDS, PATIENT_LOCK_SECONDS = 5.0, 60.0  # a page had better say something; training had better wait
 
@@ -94,6 +94,16 @@ CHECKPOINTS = sa.Table(
     sa.Column("update", sa.Integer, primary_key=True),  # number of updates done
     sa.Column("policy", sa.LargeBinary, nullable=False),
     sa.Column("checkpoint", sa.LargeBinary),
+)
+SCORES = sa.Table(  # of visitors against policies
+    "scores",
+    _METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("update", sa.Integer, nullable=False),  # number of updates done by the policy
+    sa.Column("agent", sa.Integer, nullable=False),
+    sa.Column("visitor_steps", sa.Integer, nullable=False),
+    sa.Column("opponent_steps", sa.Integer, nullable=False),
 )
 TABLES = [table for table in _METADATA.sorted_tables if table is not _VERSION]  # each after those it refers to
 
@@ -228,6 +238,11 @@ def _add_environment(connection: sa.Connection) -> None:
         connection.execute(RUNS.update().where(RUNS.c.id == run.id).values(config=config))
 
 
+def _add_scores(connection: sa.Connection) -> None:
+    """Bring a store of version 8 to version 9: runs keep the scores of games against their policies."""
+    SCORES.create(connection)
+
+
 def _add_columns(connection: sa.Connection, *names: str) -> None:
     for name in names:
         declaration = sa.schema.CreateColumn(RUNS.c[name]).compile(dialect=connection.dialect)
@@ -235,7 +250,9 @@ def _add_columns(connection: sa.Connection, *names: str) -> None:
 
 
 # From version 1 on, each to the next.
-MIGRATIONS = (_add_engine, _add_library, _add_owners, _add_until, _name_leaves, _add_measures, _add_environment)
+MIGRATIONS = (
+    _add_engine, _add_library, _add_owners, _add_until, _name_leaves, _add_measures, _add_environment, _add_scores,
+)  # fmt: skip
 
 
 @contextlib.contextmanager

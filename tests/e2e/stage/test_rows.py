@@ -18,7 +18,7 @@ def page(browser: Browser, server: Assets) -> Iterator[Page]:
     page.goto(server.url)
     page.wait_for_function("window.lab")
     page.evaluate("import('./instrument/rows.js').then(({ createRows }) => Object.assign(lab, { createRows }))")
-    page.add_style_tag(content="table { border-spacing: 0; } td { padding: 0; } tr { height: 20px; }")
+    page.add_style_tag(content="table { border-spacing: 0; } td, tbody th { padding: 0; } tr { height: 20px; }")
     page.add_style_tag(content="thead { position: sticky; top: 0; }")
     yield page
     page.close()
@@ -70,6 +70,17 @@ def test_a_marked_row_is_seen_and_the_only_one(page: Page, table: Locator) -> No
         expect(row(table, index)).to_have_attribute("aria-current", "step")
     page.evaluate("lab.rows.mark(null)")
     expect(table.locator("tr[aria-current]")).to_have_count(0)
+
+
+def test_arrows_lead_from_row_to_row(page: Page, table: Locator) -> None:
+    scroller = page.locator("div")
+    for key, wanted in (("ArrowDown", 0), ("ArrowDown", 1), ("ArrowDown", 2), ("ArrowUp", 1)):
+        scroller.press(key)
+        assert page.evaluate("lab.picked.at(-1)") == wanted
+        page.evaluate("(index) => lab.rows.mark(index)", wanted)
+    page.evaluate("(index) => lab.rows.mark(index)", COUNT - 1)
+    scroller.press("ArrowDown")
+    assert page.evaluate("lab.picked.at(-1)") == COUNT - 1
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 44])

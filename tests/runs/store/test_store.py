@@ -514,6 +514,7 @@ def test_a_store_of_version_7_knows_of_an_environment_only_its_id(tmp_path, smal
             text = json.dumps({"sutton_barto_reward": False, **before, **values})
             connection.execute(RUNS.update().where(RUNS.c.name == name).values(config=text))
     with write(store.engine) as connection:
+        connection.exec_driver_sql("DROP TABLE scores")
         connection.exec_driver_sql("UPDATE schema_version SET version = 7")
     store.close()
     runs = {run.name: run.config for run in Store(tmp_path).runs()}
