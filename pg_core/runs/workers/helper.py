@@ -45,6 +45,7 @@ class Helper:
         self._child: Child | None = None
         self._waiting: deque[_Question] = deque()  # the first is with the child
         self._number = 0  # of that one
+        self._closed = False
         self._deadline: threading.Timer | None = None  # for it
 
     def start(self) -> None:
@@ -57,8 +58,8 @@ class Helper:
         question = _Question(text)
         question.future.set_running_or_notify_cancel()  # of several who wait, none can cancel it for the others
         with self._lock:
-            if len(self._waiting) >= MAX_WAITING:
-                question.future.set_exception(NoAnswer(BUSY))
+            if self._closed or len(self._waiting) >= MAX_WAITING:
+                question.future.set_exception(NoAnswer(LOST if self._closed else BUSY))
                 return question.future
             self._waiting.append(question)
             send = self._turn() if len(self._waiting) == 1 else _nothing
@@ -75,6 +76,12 @@ class Helper:
         if child:
             child.close()
             child.end()
+
+    def close(self) -> None:
+        """End the process for good; whoever waits for an answer is told, and whoever asks later."""
+        with self._lock:
+            self._closed = True
+        self.end()
 
     def _started(self) -> Child:
         if self._child is None:
