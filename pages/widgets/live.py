@@ -197,7 +197,7 @@ def _rivals(run_id: str, wanted: str, asker: lab.Visitor) -> bytes:
             "run": run.id, "name": run.name, "updates": run.updates, "agents": run.config.num_agents,
             "address": address_of(run, asker),
         }
-        for run in rivals(run_id, wanted)
+        for run in rivals(run_id, wanted, asker)
     ]  # fmt: skip
     return orjson.dumps({"rivals": found})
 

@@ -41,9 +41,9 @@ def queue() -> list[str]:
     return state.store().queue()
 
 
-def run(run_id: str) -> Run:
-    """Return one run's state and summary; of the deleted ones, those of the visitor."""
-    return access.visible(run_id)
+def run(run_id: str, asker: access.Visitor | None = None) -> Run:
+    """Return one run's state and summary; of the deleted ones, those of who asks, by default the visitor."""
+    return access.visible(run_id, asker)
 
 
 def name_of(run_id: str) -> str:

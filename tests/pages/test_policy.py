@@ -163,3 +163,18 @@ def test_its_address_gives_films_and_says_why_there_is_none(
     assert (answer.content, answer.headers["content-type"]) == (b"a film", "video/mp4")
     assert answer.headers["cache-control"] == "no-store"
     assert [asked[1:] for asked in made] == [("mp4", 2, True)]
+
+
+def test_an_owner_compares_the_policies_of_a_run_that_they_have_deleted() -> None:
+    ann, nobody = lab.Visitor("https://id Ann", None, admin=False), lab.Visitor(None, None, admin=False)
+    lab.identify(lambda: ann)
+    own = trained()
+    deleted(own)
+    lab.identify(lambda: nobody)  # as in a thread that answers, where no page is drawn
+    try:
+        told = orjson.loads(live._rivals(own, "", ann))["rivals"]
+        assert [each["run"] for each in told] == [own]
+        with pytest.raises(lab.UnknownRun):
+            live._rivals(own, "", nobody)
+    finally:
+        lab.identify(lambda: lab.Visitor(None, None, admin=True))
