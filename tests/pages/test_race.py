@@ -134,3 +134,8 @@ def test_a_race_that_cannot_be_made_says_why_and_what_a_link_says_of_none_is_lef
     assert [error.value for error in app.error] == ["Ask again\\."] and not app.exception
     app = page("policy.py", run=trained(), race=["0" * 32, "x"])
     assert not app.exception and not app.button
+
+
+def test_a_link_names_at_most_as_many_forks_as_race_each_once(asked: Any) -> None:
+    app = page("policy.py", run=trained(), race=[*"aab", *map(str, range(100))])
+    assert app.session_state.race == ["a", "b", "0"]
