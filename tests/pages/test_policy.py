@@ -60,6 +60,8 @@ def test_without_a_run_or_an_update_it_says_where_to_go(told: list[dict[str, Any
         ({"update": "٣"}, [40, 0, 0, 0, ""]),
         ({"play": "greedy", "play_seed": "12"}, [40, 0, 0, 12, "greedy"]),
         ({"play": "sampled", "play_seed": "-1"}, [40, 0, 0, 0, "sampled"]),
+        ({"play": "sampled", "play_seed": "2147483647"}, [40, 0, 0, 2**31 - 1, "sampled"]),
+        ({"play": "sampled", "play_seed": "2147483648"}, [40, 0, 0, 2**31 - 1, "sampled"]),
     ],
 )
 def test_a_link_leads_to_an_update_an_agent_and_an_episode_that_there_are(
