@@ -42,16 +42,17 @@ def race(run_id: str, update: int, settings: Sequence[Mapping[str, Any]]) -> Rac
     found = access.visible(run_id)
     if not 0 <= update < found.updates:
         raise LookupError(f"`update` must be in [0, {found.updates - 1}], got {update}: a race needs one to follow.")
-    racing = [_valid(found.current, each) for each in settings]
+    following = state.store().config_after(run_id, update + 1)  # with what was changed in that very update
+    racing = [_valid(following, each) for each in settings]
     different = [each for i, each in enumerate(racing) if each not in racing[:i]]
     if not FEWEST <= len(different) == len(racing) <= MOST:
         raise ConfigError(f"`settings` of a race must be {FEWEST} or {MOST} that differ, got {len(racing)}.")
     children = {uuid.uuid4().hex: each for each in racing}
     with limits.admission() as visitor:
         pass
-    names = {child: _name(each, racing) for child, each in children.items()}
+    forks = {child: {"name": _name(each, racing), "settings": each} for child, each in children.items()}
     by = {"owner": visitor.id, "session": visitor.session}
-    asked = {"forks": {"run_id": run_id, "update": update, "names": names, **by}}
+    asked = {"forks": {"run_id": run_id, "update": update, "forks": forks, **by}}
     return Race(state.prover("estimators").question(asked), children)
 
 
@@ -65,8 +66,7 @@ def begin_race(begun: Race) -> None:
         begun.forked.result()
     except NoAnswer as error:
         raise access.NotAllowed(str(error)) from error
-    for child, values in begun.settings.items():
-        control.change(child, **values)
+    for child in begun.settings:
         control.resume(child)
 
 

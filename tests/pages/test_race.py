@@ -106,13 +106,13 @@ def test_forks_learn_with_what_was_asked_as_soon_as_they_are_there(asked: Any) -
     assert "trained again" in app.caption[-1].value
     [(question, forked)] = asked
     assert (question["run_id"], question["update"], question["owner"]) == (run, 3, None)
-    names = {"Baseline: none", "Baseline: batch mean"}
-    assert set(question["names"].values()) == names
+    assert {each["name"] for each in question["forks"].values()} == {"Baseline: none", "Baseline: batch mean"}
     store = lab.state.store()
-    for child, name in question["names"].items():  # what the process does
-        store.create(lab.run(run).config, name, run_id=child)
+    for child, each in question["forks"].items():  # what the process does
+        store.create(lab.run(run).config, each["name"], run_id=child)
         with lab.state.store().engine.begin() as connection:
             connection.exec_driver_sql("update runs set parent_id = ?, state = 'stopped' where id = ?", (run, child))
+        store.request(child, each["settings"])
     forked.set_result({})
     app.run()
     assert not app.exception and not app.error

@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,7 @@ def remove(store: Store, run_id: str) -> bool:
 def fork(
     store: Store, run_id: str, update: int | None = None, name: str | None = None,
     owner: str | None = None, session: str | None = None, child: str | None = None, snapshot: Snapshot | None = None,
+    live_values: Mapping[str, Any] | None = None,
 ) -> str:  # fmt: skip
     """Add a stopped run that shares another's past up to a kept checkpoint, or up to a snapshot; return its id.
 
@@ -111,10 +112,11 @@ def fork(
         session: of the browser that forks.
         child: its id, None: one is made; if there is such a run, it is left as it is.
         snapshot: of the parent: all updates before it are shared, whether a checkpoint was kept there or not.
+        live_values: in force from the child's first own update on.
 
     Raises:
         UnknownRun: there is no such run.
-        ConfigError: there is no checkpoint there, or the name is not valid.
+        ConfigError: there is no checkpoint there, or the name or a value is not valid.
     """
     at = snapshot.update if snapshot else _checkpoint_at(store.checkpoints(store.run(run_id).id), update)
     child = child or uuid.uuid4().hex
@@ -130,6 +132,8 @@ def fork(
             _copy(connection, table, run_id, child, limit)
         if snapshot:
             connection.execute(CHECKPOINTS.insert(), snapshot_row(child, snapshot))
+        if live_values:
+            store.add_request(connection, child, live_values)
     return child
 
 

@@ -231,20 +231,22 @@ class Store(History):
             RunEnded: the run has ended, or was deleted.
         """
         with write(self.engine, run_id) as connection:
-            run = self._run(connection, run_id)
-            if not run.changeable:
-                state = "was deleted" if run.deleted else f"has {run.state}"
-                raise RunEnded(f"A run that {state} cannot be changed; start a new run with these values.")
-            new = run.current.changed(**values)
-            different = new.model_dump(mode="json", include=set(run.current.differences(new)))
-            if different:
-                had = connection.scalar(sa.select(sa.func.count()).where(CHANGES.c.run_id == run_id)) or 0
-                if had >= MAX_CHANGES:
-                    raise ConfigError(
-                        f"A run takes at most {MAX_CHANGES:,} changes: start a new run with these values."
-                    )
-                row = {"run_id": run_id, "values": json.dumps(different), "requested_at": time.time()}
-                connection.execute(CHANGES.insert(), row)
+            self.add_request(connection, run_id, values)
+
+    def add_request(self, connection: sa.Connection, run_id: str, values: Mapping[str, Any]) -> None:
+        """Ask for live values, as `request`, in a transaction that writes more of the run."""
+        run = self._run(connection, run_id)
+        if not run.changeable:
+            state = "was deleted" if run.deleted else f"has {run.state}"
+            raise RunEnded(f"A run that {state} cannot be changed; start a new run with these values.")
+        new = run.current.changed(**values)
+        different = new.model_dump(mode="json", include=set(run.current.differences(new)))
+        if different:
+            had = connection.scalar(sa.select(sa.func.count()).where(CHANGES.c.run_id == run_id)) or 0
+            if had >= MAX_CHANGES:
+                raise ConfigError(f"A run takes at most {MAX_CHANGES:,} changes: start a new run with these values.")
+            row = {"run_id": run_id, "values": json.dumps(different), "requested_at": time.time()}
+            connection.execute(CHANGES.insert(), row)
 
     def requests(self, run_id: str) -> list[Request]:
         """Return all live values that were asked for, first one first."""
