@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 from pg_core.lab import access, control, limits, state
+from pg_core.runs.store import quotas
 from pg_core.runs.store.schema import MAX_NAME
 from pg_core.runs.workers.helper import NoAnswer
 
@@ -48,7 +49,7 @@ def race(run_id: str, update: int, settings: Sequence[Mapping[str, Any]]) -> Rac
     if not FEWEST <= len(different) == len(racing) <= MOST:
         raise ConfigError(f"`settings` of a race must be {FEWEST} or {MOST} that differ, got {len(racing)}.")
     children = {uuid.uuid4().hex: each for each in racing}
-    with limits.admission() as visitor:
+    with limits.admission(len(children), len(children) * quotas.shared(state.store(), found, update)) as visitor:
         pass
     forks = {child: {"name": _name(each, racing), "settings": each} for child, each in children.items()}
     by = {"owner": visitor.id, "session": visitor.session}

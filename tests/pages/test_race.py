@@ -92,6 +92,35 @@ def test_who_may_start_no_run_may_not_race(asked: Any, monkeypatch: pytest.Monke
     assert said["complaint"] == "Log in to start runs." and not asked
 
 
+@pytest.mark.parametrize(
+    ("limit", "value", "sentence"),
+    [
+        (
+            "PG_LAB_MAX_ACTIVE",
+            "2",
+            "You have 1 runs in training or in the queue, and with 2 more there would be more than",
+        ),
+        ("PG_LAB_MAX_QUEUE", "2", "1 runs wait in the queue, which takes 2"),
+        ("PG_LAB_MAX_STORED_GB", "{}e-9", "this one would take"),
+        ("PG_LAB_MIN_FREE_GB", "1e9", "The lab's disk has only"),
+    ],
+)
+def test_there_must_be_room_for_all_forks_before_one_is_made(
+    asked: Any, monkeypatch: pytest.MonkeyPatch, limit: str, value: str, sentence: str
+) -> None:
+    mine = lab.Visitor(None, "s", admin=True)
+    lab.identify(lambda: mine)
+    run = trained()
+    _, held = lab.limits.quotas.usage(lab.state.store(), "s")
+    monkeypatch.setattr(lab.limits, "MIN_FREE_SHARE", 1.0)
+    monkeypatch.setenv(limit, value.format(held + 1))  # one fork of nothing that was learned would be admitted
+    try:
+        said = sent(monkeypatch, run, {"update": 39, "settings": [PLAIN, MEAN]})
+    finally:
+        lab.identify(lambda: lab.Visitor(None, None, admin=True))
+    assert sentence in said["complaint"] and not asked
+
+
 def racing(run: str) -> tuple[AppTest, lab.Race]:
     """Return the page of a run while its forks are made."""
     race = lab.race(run, 3, [PLAIN, MEAN])
