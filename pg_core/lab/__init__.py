@@ -30,7 +30,7 @@ from pg_core.lab.filming import FILMS, ask_film, film
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
 from pg_core.lab.limits import check_limits
 from pg_core.lab.playing import best_scores, game_limit, keep_game
-from pg_core.lab.racing import FEWEST, MOST, Race, begin_race, race
+from pg_core.lab.racing import FEWEST, MOST, Race, race
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_on
 from pg_core.lab.viewing import (
@@ -93,7 +93,6 @@ __all__ = [
     "ask_examination",
     "ask_film",
     "backup",
-    "begin_race",
     "best",
     "best_scores",
     "change",

@@ -27,6 +27,7 @@ DEFAULTS = {
 IMPORT_COPIES, IMPORT_BYTES = {"sqlite": 3, "postgresql": 6}, 50 * 2**20
 MIN_FREE_SHARE = 0.02  # of a disk, where that is less than PG_LAB_MIN_FREE_GB
 
+coming: dict[str | None, int] = {}  # how many forks are being made, by visitor: each is a run soon
 _lock = threading.Lock()  # of two that start a run at the same time, only one may get the last place
 
 
@@ -122,13 +123,13 @@ def _check_disk(folder: Path, more: int) -> None:
 
 
 def _check_queue(runs: int) -> None:
-    waiting, most = len(state.store().queue()), limit("PG_LAB_MAX_QUEUE")
+    waiting, most = len(state.store().queue()) + sum(coming.values()), limit("PG_LAB_MAX_QUEUE")
     if waiting + runs > most:
         raise NotAllowed(f"{waiting} runs wait in the queue, which takes {most:g}: try again when some have begun.")
 
 
 def _check_active(key: str, runs: int) -> None:
-    (active, _), most = quotas.usage(state.store(), key), limit("PG_LAB_MAX_ACTIVE")
+    active, most = quotas.usage(state.store(), key)[0] + coming.get(key, 0), limit("PG_LAB_MAX_ACTIVE")
     if active + runs > most:
         raise NotAllowed(
             f"You have {active} runs in training or in the queue, and with {runs} more there would be more than the "

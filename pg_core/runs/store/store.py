@@ -100,7 +100,7 @@ class Store(History):
         row |= {"created_at": time.time(), "env_steps_to_solve": json.dumps([None] * config.num_agents)}
         row |= {"state": "starting" if process else "queued", "process": process, "deleted_at": deleted_at}
         with write(self.engine) as connection:
-            connection.execute(RUNS.insert(), row | {"queued_at": _last_place(connection)})
+            connection.execute(RUNS.insert(), row | {"queued_at": last_place(connection)})
         return run_id
 
     def run(self, run_id: str) -> Run:
@@ -163,7 +163,7 @@ class Store(History):
         here = RUNS.update().where(RUNS.c.id == run_id, RUNS.c.state.in_(RESUMABLE), RUNS.c.deleted_at.is_(None))
         queued = {"state": "queued", "reason": "", "target": target, "until": until}
         with write(self.engine, run_id) as connection:
-            return connection.execute(here.values(**queued, queued_at=_last_place(connection))).rowcount == 1
+            return connection.execute(here.values(**queued, queued_at=last_place(connection))).rowcount == 1
 
     def queue(self) -> list[str]:
         """Return the ids of the queued runs, next one first: visitors take turns, whoever trains least begins."""
@@ -294,7 +294,7 @@ class Store(History):
         return run if reason is None else replace(run, state="interrupted", reason=reason)
 
 
-def _last_place(connection: sa.Connection) -> float:
+def last_place(connection: sa.Connection) -> float:
     """Return the time of now as a place in the queue, behind all that wait even if the clock was set back meanwhile."""
     last = connection.scalar(sa.select(sa.func.max(RUNS.c.queued_at)).where(RUNS.c.state == "queued"))
     return max(time.time(), math.nextafter(last or 0.0, math.inf))

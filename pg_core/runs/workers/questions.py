@@ -98,7 +98,7 @@ def _estimators(store: Store, **asked: Any) -> bytes:
 
 
 def _forks(store: Store, run_id: str, update: int, forks: Mapping[str, Mapping[str, Any]], **by: Any) -> None:
-    """Fork a run from an update, whether a checkpoint was kept there or not: a stopped child for each id.
+    """Fork a run from an update, whether a checkpoint was kept there or not: a queued child for each id.
 
     Each has a `name`, and `settings` with which it is to learn; in all else it goes on as the run did.
     """

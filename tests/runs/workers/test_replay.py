@@ -103,8 +103,10 @@ def test_forks_of_a_race_go_on_with_what_was_in_force_in_the_next_update(store, 
     }
     questions.answer("forks", store, True, {"run_id": parent, "update": at, "forks": race})
     own, mean = (store.run(child) for child in race)
+    assert (own.state, mean.state) == ("queued", "queued") and store.queue() == list(race)
     assert own.current == store.config_after(parent, at + 1) == small.changed(gamma=0.5)
     assert mean.current == own.current.changed(baseline="leave_one_out")
+    store.transition(own.id, ["queued"], state="starting", process="me")
     train(store, own.id, leave_after=9)
 
     def learned(run_id):
