@@ -35,6 +35,7 @@ from pg_core.lab.state import shutdown, startup
 from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_on
 from pg_core.lab.viewing import (
     best,
+    changes_in_force,
     checkpoints,
     evaluate,
     name_of,
@@ -96,6 +97,7 @@ __all__ = [
     "best",
     "best_scores",
     "change",
+    "changes_in_force",
     "check_each",
     "check_limits",
     "check_store",

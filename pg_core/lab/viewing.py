@@ -98,6 +98,11 @@ def policy_at(run_id: str, update: int) -> dict[str, npt.NDArray[Any]]:
     return again(state.store(), run_id, update)
 
 
+def changes_in_force(run_id: str) -> int:
+    """Return how many changes of a run have come into force; others still wait for its next update."""
+    return sum(request.update is not None for request in state.store().requests(run_id))
+
+
 def stamp(run_id: str) -> tuple[Hashable, ...]:
     """Return what changes whenever anything changes that a page shows of a run; it takes a single short read."""
     return state.store().stamp(run_id)
