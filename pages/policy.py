@@ -25,7 +25,7 @@ def opened() -> lab.Run | None:
 
 def draw(seconds: float | None) -> None:
     """Draw the page, again and again while the run is active."""
-    race.begin()
+    race.told()
     run, races = opened(), False
     if st.session_state.complaint:
         st.error(plain(st.session_state.complaint))

@@ -227,7 +227,7 @@ def test_each_visitor_has_so_many_active_runs(store, monkeypatch, visitors):
     acts(first)
     stopped, _, _ = ended(store, lab.start(CONFIG)), lab.start(CONFIG), lab.start(CONFIG)
     for one_more in (lambda: lab.start(CONFIG), lambda: lab.resume(stopped), lambda: lab.fork(stopped)):
-        with pytest.raises(lab.NotAllowed, match="You have 2 runs in training or in the queue, which is"):
+        with pytest.raises(lab.NotAllowed, match="You have 2 runs in training or in the queue, and with 1 more"):
             one_more()
     lab.step(store.queue()[0], 1)  # is active already
     assert len(lab.runs()) == 3 and lab.run(stopped).state == "stopped"
@@ -242,7 +242,7 @@ def test_the_queue_has_an_end(monkeypatch):
     for visitor in TABS:
         acts(visitor)
         lab.start(CONFIG)
-    with pytest.raises(lab.NotAllowed, match="3 runs wait in the queue, which is all it takes: try again"):
+    with pytest.raises(lab.NotAllowed, match="3 runs wait in the queue, which takes 3: try again"):
         lab.start(CONFIG)
 
 

@@ -270,9 +270,9 @@ def test_estimators_race_from_an_update_and_the_run_s_own_is_the_run_itself(trai
     names = "weights", "gamma_t", "baseline", "normalize_advantages", "reduction"
     own = {name: getattr(SMALL, name) for name in names}
     race = lab.race(trained, 5, [own, own | {"baseline": "none", "normalize_advantages": False}])
-    lab.begin_race(race)
-    same, other = race.settings
-    wait(lambda: {lab.run(child).state for child in race.settings} == {"finished"})
+    race.made.result()
+    same, other = race.forks
+    wait(lambda: {lab.run(child).state for child in race.forks} == {"finished"})
 
     def learned(run_id):
         rows = state.store().updates(run_id, ["episodic_returns", "grad_norm"], 0, 8)
@@ -282,7 +282,7 @@ def test_estimators_race_from_an_update_and_the_run_s_own_is_the_run_itself(trai
     assert one == before != another
     assert another[:5] == before[:5] and len(another) == 8
     assert lab.run(other).name == "Baseline: none, Normalise advantages: off"
-    assert [lab.run(child).parent_update for child in race.settings] == [5, 5]
+    assert [lab.run(child).parent_update for child in race.forks] == [5, 5]
 
 
 def test_a_check_is_answered_while_estimators_are_compared(trained):

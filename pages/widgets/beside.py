@@ -39,7 +39,7 @@ def comparisons(progress: lab.Progress | None, start: Callable[..., None]) -> No
             run.id if run else None, help="Leave this run's curve behind the next one; up to three stay.",
         )  # fmt: skip
         _button(
-            "Plain against best", "versus", "compare_arrows", False, _versus, start, st.session_state.next_run,
+            "Plain against best", "plain_and_best", "compare_arrows", False, _versus, start, st.session_state.next_run,
             help="Train plain REINFORCE and the best preset, with the same seed, on one chart.",
         )  # fmt: skip
         _button("Clear", "clear", "layers_clear", not beside(), _clear, help="Draw nothing behind the open run.")

@@ -139,6 +139,7 @@ def _load_choices(link: dict[str, list[str]]) -> list[str]:
         unknown = [run_id for run_id in asked if run_id not in known]
         complaints += [str(lab.UnknownRun(run_id)) for run_id in unknown[:1]]
         choices["beside"] = [run_id for run_id in choices["beside"] if run_id in known][:MAX_BESIDE]
+    choices["race"] = list(dict.fromkeys(choices["race"]))[: lab.MOST]
     choices["view"] = list(dict.fromkeys([*choices["view"], *DEFAULT_PANELS]))[: len(DEFAULT_PANELS)]
     st.session_state.update({name: choices[name] for name, choice in CHOICES.items() if choice.page != "runs"})
     st.session_state.choices = choices

@@ -67,8 +67,12 @@ def address(shown: Shown, asker: lab.Visitor | None = None) -> str:
 
 
 def address_of(run: lab.Run, asker: lab.Visitor | None = None) -> str:
-    """Return where a page can ask about a run: browsers keep answers, so each past of a run has its own address."""
-    return f"{ROUTE}/{address(Shown(run.id), asker)}?of={run.rewinds}"
+    """Return where a page can ask about a run.
+
+    Browsers keep answers, so each past of a run has its own address, and so has each change that came into force:
+    estimators at the newest policy are those of the next update.
+    """
+    return f"{ROUTE}/{address(Shown(run.id), asker)}?of={run.rewinds}.{lab.changes_in_force(run.id)}"
 
 
 async def answer(request: Request) -> Response:
@@ -198,7 +202,7 @@ def _rivals(run_id: str, wanted: str, asker: lab.Visitor) -> bytes:
             "run": run.id, "name": run.name, "updates": run.updates, "agents": run.config.num_agents,
             "address": address_of(run, asker),
         }
-        for run in rivals(run_id, wanted)
+        for run in rivals(run_id, wanted, asker)
     ]  # fmt: skip
     return orjson.dumps({"rivals": found})
 

@@ -1,6 +1,8 @@
 """The policy under the microscope: the component, and where in the run it is."""
 
+import re
 from functools import partial
+from typing import Any
 
 import orjson
 import streamlit as st
@@ -8,13 +10,15 @@ import streamlit as st
 from pages.widgets import game, race
 from pages.widgets.figure import Json
 from pages.widgets.instrument import component
+from pages.widgets.link import CHOICES
 from pages.widgets.live import address_of
 from pages.widgets.text import ACTIONS
 from pg_core import lab
 
 # Names in the session and in the link.
 PLACE = "update", "agent", "episode", "play", "play_seed", "versus", "versus_update", "versus_agent"
-MAX_DIGITS = 9
+MAX_DIGITS = len(str(lab.MAX_SEED))
+WORD = re.compile("[0-9a-z]{0,32}")  # a number, the id of a run, or how an episode is played
 
 _microscope = component("microscope", "microscope.js")
 
@@ -65,5 +69,13 @@ def _number(text: str, default: int) -> int:
 
 
 def _moved() -> None:
-    """Take up where the slider rests."""
-    st.session_state.update(zip(PLACE, map(str, st.session_state.microscope.at), strict=True))
+    """Take up where the slider rests; what the component says may be anything, and what is no place is left out."""
+    at = st.session_state.microscope.at
+    if isinstance(at, list) and len(at) == len(PLACE):
+        place = dict(zip(PLACE, map(_word, at), strict=True))
+        known = place["play"] in CHOICES["play"].options
+        st.session_state.update(place if known else place | {"play": ""})
+
+
+def _word(sent: Any) -> str:
+    return str(sent) if isinstance(sent, int | str) and WORD.fullmatch(str(sent)) else ""

@@ -15,22 +15,17 @@ def ask() -> None:
     """Have the forks made that the component asks for; what it says may be anything."""
     match st.session_state.microscope.race:
         case {"update": int(update), "settings": [dict(), dict()] | [dict(), dict(), dict()] as settings}:
-            st.session_state.asked_race = lab.race(st.session_state.run_id, update, settings)
+            asked = lab.race(st.session_state.run_id, update, settings)
+            st.session_state.race, st.session_state.asked_race = asked.forks, asked.made
         case _:
             raise ConfigError("A race is asked for as an update and two or three estimators: reload the page.")
 
 
-def begin() -> None:
-    """Have the forks learn as soon as they are there."""
-    if (asked := st.session_state.get("asked_race")) and asked.forked.done():
+def told() -> None:
+    """Take note of forks that have been made, or of why some could not be."""
+    if (made := st.session_state.get("asked_race")) and made.done():
         del st.session_state.asked_race
-        _begin(asked)
-
-
-@command
-def _begin(asked: lab.Race) -> None:
-    lab.begin_race(asked)
-    st.session_state.race = list(asked.settings)
+        st.session_state.complaint = str(made.exception() or "")
 
 
 def race(run: lab.Run) -> bool:
@@ -39,9 +34,14 @@ def race(run: lab.Run) -> bool:
         st.caption("The run is trained again up to this update; its forks start from there.")
         return True
     runs = [found for run_id in st.session_state.race if (found := _found(run_id)) and found.parent_id == run.id]
-    if len(runs) < lab.FEWEST or len(runs) > lab.MOST:
+    if not runs:
         return False
     comparison(runs)
+    agents = run.config.num_agents
+    of = f"{agents} agents, with the 95 % interval of their IQM" if agents > 1 else "1 agent, which has no interval"
+    st.caption(
+        f"Each curve is of {of}: it shows how a fork learns, and ranks no estimators. No difference is tested here."
+    )
     if st.button("Open them on the Runs page", icon=":material/list:"):
         st.session_state.selected = [run.id for run in runs]
         st.switch_page("runs.py")

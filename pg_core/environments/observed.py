@@ -1,5 +1,6 @@
 """What an observation tells, for who draws it: numbers with their units and ranges, or states and where they lie."""
 
+import contextlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,7 +69,8 @@ def _range(low: float, high: float) -> tuple[float, float] | tuple[None, None]:
 
 def _grid(name: str, desc: Any, states: int) -> tuple[str, ...]:
     """Return the rows of a map with a letter for each state; none if there is no such map."""
-    letters = np.array([list(row) for row in MAPS.get(name, ())]) if desc is None else np.asarray(desc)
-    if letters.ndim != 2 or letters.size != states or letters.dtype.kind not in "SU":
-        return ()
-    return tuple("".join(row) for row in letters.astype("U1"))
+    with contextlib.suppress(ValueError):  # an environment may mean anything by its `desc`: ragged rows, other bytes
+        letters = np.array([list(row) for row in MAPS.get(name, ())]) if desc is None else np.asarray(desc)
+        if letters.ndim == 2 and letters.size == states and letters.dtype.kind in "SU":
+            return tuple("".join(row) for row in letters.astype("U1"))
+    return ()

@@ -30,11 +30,12 @@ from pg_core.lab.filming import FILMS, ask_film, film
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
 from pg_core.lab.limits import check_limits
 from pg_core.lab.playing import best_scores, game_limit, keep_game
-from pg_core.lab.racing import FEWEST, MOST, Race, begin_race, race
+from pg_core.lab.racing import FEWEST, MOST, Race, race
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_on
 from pg_core.lab.viewing import (
     best,
+    changes_in_force,
     checkpoints,
     evaluate,
     name_of,
@@ -93,10 +94,10 @@ __all__ = [
     "ask_examination",
     "ask_film",
     "backup",
-    "begin_race",
     "best",
     "best_scores",
     "change",
+    "changes_in_force",
     "check_each",
     "check_limits",
     "check_store",

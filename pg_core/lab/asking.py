@@ -147,7 +147,10 @@ def estimators(run_id: str, update: int, agent: int = 0, batches: int = DEFAULT_
     """
     found = _run_at(run_id, update, agent)
     _check_bounds("batches", batches, MAX_BATCHES, MIN_BATCHES)
-    return _asked("estimators", found, state.laboratory().question, update=update, agent=agent, batches=batches)
+    # At the newest policy a change may still come into force, which changes the answer.
+    following = state.store().config_after(run_id, update + 1).model_dump_json()
+    ask = state.laboratory().question
+    return _asked("estimators", found, ask, following, update=update, agent=agent, batches=batches)
 
 
 def spread(run_id: str, update: int, agent: int) -> Future[bytes]:
@@ -206,9 +209,9 @@ def _run_at(run_id: str, update: int, agent: int, following: int = 0) -> Run:
     return found
 
 
-def _asked(kind: str, found: Run, ask: _Ask, **asked: Any) -> Future[bytes]:
-    """Have a question about a run asked, unless somebody has; each past of a run has its own answers."""
-    key = found.id, found.rewinds, *asked.values()
+def _asked(kind: str, found: Run, ask: _Ask, *known: str, **asked: Any) -> Future[bytes]:
+    """Have a question about a run asked, unless somebody has; each past of it, with what is known, has its own."""
+    key = found.id, found.rewinds, *known, *asked.values()
     return state.seen(state.store(), kind).get(key, lambda: ask({kind: {"run_id": found.id, **asked}}))
 
 

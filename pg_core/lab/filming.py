@@ -12,7 +12,7 @@ from pg_core.runs.diagnosis.best import milestones
 from pg_core.runs.store.records import NoPolicy, Run
 from pg_core.runs.workers import films
 from pg_core.runs.workers.episodes import EpisodeError
-from pg_core.runs.workers.helper import NoAnswer
+from pg_core.runs.workers.helper import Helper, NoAnswer
 
 FILMS = {"webp": "image/webp", "mp4": "video/mp4", "gif": "image/gif"}  # media types by suffix
 MAX_WAITING = 8
@@ -64,7 +64,7 @@ def ask_film(run_id: str, kind: str, agent: int, in_turn: bool = False) -> Futur
     if not _places.acquire(blocking=False):
         raise EpisodeError(f"{MAX_WAITING} films are being made, which is all the lab takes; ask again later.")
     asked = {"run_id": run_id, "updates": updates, "agent": agent, "in_turn": in_turn}
-    made = _one_at_a_time.submit(_made, kind, asked)
+    made = _one_at_a_time.submit(_made, state.cinema(), kind, asked)
     made.add_done_callback(lambda _: _places.release())
     return made
 
@@ -80,8 +80,7 @@ def _policies(run: Run, agent: int | None) -> tuple[list[int], int]:
     return updates, chosen_agent(run, agent, updates[-1])
 
 
-def _made(kind: str, asked: dict[str, Any]) -> bytes:
-    helper = state.cinema()
+def _made(helper: Helper, kind: str, asked: dict[str, Any]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"film.{kind}")
         try:

@@ -27,6 +27,7 @@ DEFAULTS = {
 IMPORT_COPIES, IMPORT_BYTES = {"sqlite": 3, "postgresql": 6}, 50 * 2**20
 MIN_FREE_SHARE = 0.02  # of a disk, where that is less than PG_LAB_MIN_FREE_GB
 
+coming: dict[str | None, int] = {}  # how many forks are being made, by visitor: each is a run soon
 _lock = threading.Lock()  # of two that start a run at the same time, only one may get the last place
 
 
@@ -56,25 +57,29 @@ def check_limits() -> None:
 
 
 @contextlib.contextmanager
-def admission() -> Iterator[Visitor]:
-    """Return who may make one more run active, while nobody else is admitted.
+def admission(runs: int = 1, more: int = 0) -> Iterator[Visitor]:
+    """Return who may make some more runs active, while nobody else is admitted.
+
+    Args:
+        runs: how many, all or none.
+        more: bytes that they will hold together, where they are known.
 
     Raises:
         NotAllowed: the visitor or the lab has as many as are allowed, or the visitor has not logged in.
     """
-    acting = check_stored()  # which takes long where it makes room: others are admitted meanwhile
+    acting = check_stored(more)  # which takes long where it makes room: others are admitted meanwhile
     with _lock:
-        _check_queue()
+        _check_queue(runs)
         if key := acting.id or acting.session:
-            _check_active(key)
+            _check_active(key, runs)
         yield acting
 
 
 def check_stored(more: int = 0) -> Visitor:
-    """Return who may store one more run; their oldest deleted runs go where they are in its way.
+    """Return who may store more; their oldest deleted runs go where they are in its way.
 
     Args:
-        more: bytes that it will hold, where they are known.
+        more: bytes that is, where they are known.
 
     Raises:
         NotAllowed: the visitor's runs fill their quota, the disk is nearly full, or the visitor has not logged in.
@@ -117,13 +122,16 @@ def _check_disk(folder: Path, more: int) -> None:
         )
 
 
-def _check_queue() -> None:
-    waiting = len(state.store().queue())
-    if waiting >= limit("PG_LAB_MAX_QUEUE"):
-        raise NotAllowed(f"{waiting} runs wait in the queue, which is all it takes: try again when some have begun.")
+def _check_queue(runs: int) -> None:
+    waiting, most = len(state.store().queue()) + sum(coming.values()), limit("PG_LAB_MAX_QUEUE")
+    if waiting + runs > most:
+        raise NotAllowed(f"{waiting} runs wait in the queue, which takes {most:g}: try again when some have begun.")
 
 
-def _check_active(key: str) -> None:
-    active, _ = quotas.usage(state.store(), key)
-    if active >= limit("PG_LAB_MAX_ACTIVE"):
-        raise NotAllowed(f"You have {active} runs in training or in the queue, which is the limit: stop one first.")
+def _check_active(key: str, runs: int) -> None:
+    active, most = quotas.usage(state.store(), key)[0] + coming.get(key, 0), limit("PG_LAB_MAX_ACTIVE")
+    if active + runs > most:
+        raise NotAllowed(
+            f"You have {active} runs in training or in the queue, and with {runs} more there would be more than the "
+            f"limit of {most:g}: stop some first."
+        )

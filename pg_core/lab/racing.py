@@ -7,9 +7,9 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
-from pg_core.lab import access, control, limits, state
+from pg_core.lab import access, limits, state
+from pg_core.runs.store import quotas
 from pg_core.runs.store.schema import MAX_NAME
-from pg_core.runs.workers.helper import NoAnswer
 
 RACED = ("weights", "gamma_t", "baseline", "normalize_advantages", "reduction")
 FEWEST, MOST = 2, 3
@@ -18,15 +18,15 @@ FEWEST, MOST = 2, 3
 class Race(NamedTuple):
     """Forks that are being made."""
 
-    forked: Future[Mapping[str, Any]]  # done when they are there
-    settings: Mapping[str, Mapping[str, Any]]  # what each is to learn with, by its id
+    made: Future[Mapping[str, Any]]  # done when they are there and queued; its error is a sentence
+    forks: list[str]  # their ids
 
 
 def race(run_id: str, update: int, settings: Sequence[Mapping[str, Any]]) -> Race:
     """Have a run forked from an update for each of some estimators; return at once.
 
     What the run was then is trained again, exactly, by the process that compares estimators: a checkpoint need not have
-    been kept. The forks are stopped until `begin_race`.
+    been kept. That process queues the forks, whoever still waits for them.
 
     Args:
         run_id: of the run, anyone's that is not deleted.
@@ -37,38 +37,32 @@ def race(run_id: str, update: int, settings: Sequence[Mapping[str, Any]]) -> Rac
     Raises:
         LookupError: there is no such run or update.
         ConfigError: the settings are others, or those of another kind of run.
-        NotAllowed: the visitor, or the lab, has as many runs as are allowed.
+        NotAllowed: the visitor, or the lab, has as many runs as are allowed, or waits for the forks of another race.
     """
     found = access.visible(run_id)
     if not 0 <= update < found.updates:
         raise LookupError(f"`update` must be in [0, {found.updates - 1}], got {update}: a race needs one to follow.")
-    racing = [_valid(found.current, each) for each in settings]
+    following = state.store().config_after(run_id, update + 1)  # with what was changed in that very update
+    racing = [_valid(following, each) for each in settings]
     different = [each for i, each in enumerate(racing) if each not in racing[:i]]
     if not FEWEST <= len(different) == len(racing) <= MOST:
         raise ConfigError(f"`settings` of a race must be {FEWEST} or {MOST} that differ, got {len(racing)}.")
-    children = {uuid.uuid4().hex: each for each in racing}
-    with limits.admission() as visitor:
-        pass
-    names = {child: _name(each, racing) for child, each in children.items()}
+    state.supervisor()  # which finds in the queue what other processes put there
+    forks = {uuid.uuid4().hex: {"name": _name(each, racing), "settings": each} for each in racing}
+    with limits.admission(len(forks), len(forks) * quotas.shared(state.store(), found, update)) as visitor:
+        key = visitor.id or visitor.session
+        if key in limits.coming:
+            raise access.NotAllowed("The forks of another race of yours are being made: ask again when they are there.")
+        limits.coming[key] = len(forks)
     by = {"owner": visitor.id, "session": visitor.session}
-    asked = {"forks": {"run_id": run_id, "update": update, "names": names, **by}}
-    forked = access.on_behalf_of(visitor.id or visitor.session, lambda: state.laboratory().question(asked))
-    return Race(forked, children)
-
-
-def begin_race(begun: Race) -> None:
-    """Have the forks of a race, once they are there, learn; they are queued like all runs.
-
-    Raises:
-        NotAllowed: as `race`, or the forks could not be made.
-    """
+    asked = {"forks": {"run_id": run_id, "update": update, "forks": forks, **by}}
     try:
-        begun.forked.result()
-    except NoAnswer as error:
-        raise access.NotAllowed(str(error)) from error
-    for child, values in begun.settings.items():
-        control.change(child, **values)
-        control.resume(child)
+        made = access.on_behalf_of(key, lambda: state.laboratory().question(asked))
+    except BaseException:
+        del limits.coming[key]
+        raise
+    made.add_done_callback(lambda _: limits.coming.pop(key))
+    return Race(made, list(forks))
 
 
 def _valid(config: Config, settings: Mapping[str, Any]) -> dict[str, Any]:

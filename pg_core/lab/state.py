@@ -43,7 +43,7 @@ def shutdown() -> None:
     with _lock:
         for helper in (_studio, _cinema):
             if helper:
-                helper.end()
+                helper.close()  # films wait for their turn to ask it
         for each in _provers.values():
             each.shutdown()
         _provers.clear()

@@ -41,9 +41,9 @@ def queue() -> list[str]:
     return state.store().queue()
 
 
-def run(run_id: str) -> Run:
-    """Return one run's state and summary; of the deleted ones, those of the visitor."""
-    return access.visible(run_id)
+def run(run_id: str, asker: access.Visitor | None = None) -> Run:
+    """Return one run's state and summary; of the deleted ones, those of who asks, by default the visitor."""
+    return access.visible(run_id, asker)
 
 
 def name_of(run_id: str) -> str:
@@ -96,6 +96,11 @@ def policy_at(run_id: str, update: int) -> dict[str, npt.NDArray[Any]]:
     from pg_core.runs.workers.replay import policy_at as again
 
     return again(state.store(), run_id, update)
+
+
+def changes_in_force(run_id: str) -> int:
+    """Return how many changes of a run have come into force; others still wait for its next update."""
+    return sum(request.update is not None for request in state.store().requests(run_id))
 
 
 def stamp(run_id: str) -> tuple[Hashable, ...]:

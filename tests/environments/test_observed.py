@@ -56,6 +56,12 @@ def test_states_lie_where_the_environments_map_has_them(env_id, options, states,
     assert describe(env_id, **options).observed == ((), states, grid)
 
 
-@pytest.mark.parametrize("desc", [[1, 2, 3, 4], [[1, 2], [3, 4]], "SFHG", ["SFHG"], object(), [["S", "F", "G"]]])
+@pytest.mark.parametrize(
+    "desc",
+    [
+        [1, 2, 3, 4], [[1, 2], [3, 4]], "SFHG", ["SFHG"], object(), [["S", "F", "G"]],
+        [["S", "F", "H"], ["G"]], [[b"S", b"F"], [b"\xff", b"G"]],
+    ],
+)  # fmt: skip
 def test_what_is_no_map_of_the_states_is_none(desc):
     assert told(spaces.Discrete(4), desc=desc).grid == ()

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pages.widgets import visitor
+from pages.widgets import microscope, visitor
 from pg_core import lab
 from pg_core.config import Config
 from pg_core.runs.store.records import Batch, Snapshot
@@ -91,3 +94,22 @@ def test_a_page_that_offers_what_is_another_s_says_whose_it_is(
         send(app, *(button.proto.id for button in app.button if button.label == label))
         assert ["belongs to someone else" in error.value for error in app.error] == [True], label
     assert lab.runs(deleted=True) == [before]
+
+
+@pytest.mark.parametrize(
+    ("at", "place"),
+    [
+        ([3, 1, 0, "greedy", "2147483647", "0" * 32, 12, 2], [*"310", "greedy", "2147483647", "0" * 32, "12", "2"]),
+        ([3, 1, 0, "mine", 7, "\ud800", -1, None], [*"310", "", "7", "", "", ""]),
+        ([{}, [1], 1.5, 7, True, "0" * 33, "<b>", 10**40], [""] * 8),
+        *((at, ["old"] * 8) for at in (None, 7, "policies", {}, [], [0] * 7, [0] * 9)),
+    ],
+    ids=lambda value: str(value)[:30].encode("ascii", "replace").decode(),
+)  # fmt: skip
+def test_a_place_that_is_none_is_left_out(monkeypatch: pytest.MonkeyPatch, at: Any, place: list[str]) -> None:
+    class Session(dict[str, Any]):
+        microscope = SimpleNamespace(at=at)
+
+    monkeypatch.setattr(st, "session_state", session := Session(dict.fromkeys(microscope.PLACE, "old")))
+    microscope._moved()
+    assert [session[name] for name in microscope.PLACE] == place

@@ -315,7 +315,7 @@ def test_a_start_that_comes_twice_is_one_run(folder: Path) -> None:
 
 def test_plain_against_best_shows_the_settings_of_the_one_that_is_open(folder: Path) -> None:
     app = page(learning_rate="0.1", gamma="0.5")
-    app.button(key="versus").click().run()
+    app.button(key="plain_and_best").click().run()
     assert not app.exception and not app.error
     best, plain = lab.run(app.session_state.run_id), lab.run(app.session_state.beside[0])
     assert (best.config.learning_rate, plain.config.learning_rate) == (0.025, 0.003)

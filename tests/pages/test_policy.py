@@ -10,7 +10,9 @@ from streamlit.testing.v1 import AppTest
 from pages.widgets import live, microscope, rivals
 from pg_core import lab
 from pg_core.config import Config
+from pg_core.runs.store.schema import CHANGES, write
 from pg_core.runs.workers import helper
+from pg_core.runs.workers.prover import Prover
 from tests.pages.test_instrument import ask
 from tests.pages.test_pages import page, sentence
 from tests.updates import add_updates
@@ -61,6 +63,8 @@ def test_without_a_run_or_an_update_it_says_where_to_go(told: list[dict[str, Any
         ({"update": "٣"}, [40, 0, 0, 0, ""]),
         ({"play": "greedy", "play_seed": "12"}, [40, 0, 0, 12, "greedy"]),
         ({"play": "sampled", "play_seed": "-1"}, [40, 0, 0, 0, "sampled"]),
+        ({"play": "sampled", "play_seed": "2147483647"}, [40, 0, 0, 2**31 - 1, "sampled"]),
+        ({"play": "sampled", "play_seed": "2147483648"}, [40, 0, 0, 2**31 - 1, "sampled"]),
     ],
 )
 def test_a_link_leads_to_an_update_an_agent_and_an_episode_that_there_are(
@@ -179,3 +183,40 @@ def test_what_an_address_is_asked_is_asked_on_behalf_of_who_asks(
     monkeypatch.setattr(lab, "weights", weights)
     assert ask(address, "weights=0&agent=0").json() == "testclient", "where there is no log-in, the browser's address"
     assert helper.asker.get() is None
+
+
+def test_an_owner_compares_the_policies_of_a_run_that_they_have_deleted() -> None:
+    ann, nobody = lab.Visitor("https://id Ann", None, admin=False), lab.Visitor(None, None, admin=False)
+    lab.identify(lambda: ann)
+    own = trained()
+    deleted(own)
+    lab.identify(lambda: nobody)  # as in a thread that answers, where no page is drawn
+    try:
+        told = orjson.loads(live._rivals(own, "", ann))["rivals"]
+        assert [each["run"] for each in told] == [own]
+        with pytest.raises(lab.UnknownRun):
+            live._rivals(own, "", nobody)
+    finally:
+        lab.identify(lambda: lab.Visitor(None, None, admin=True))
+
+
+def test_estimators_are_compared_anew_once_a_change_is_in_force_in_the_next_update(
+    told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions: list[Future[Any]] = []
+    monkeypatch.setattr(Prover, "question", lambda *_: questions.append(Future()) or questions[-1])
+    run, store = trained(40), lab.state.store()
+
+    def compared(update: int) -> tuple[Future[bytes], str]:
+        page("policy.py", run=run)
+        return lab.estimators(run, update), told[-1]["address"].partition("?")[2]
+
+    lab.change(run, gamma=0.5)
+    (before, earlier), (newest, address) = compared(39), compared(40)
+    assert compared(40) == (newest, address) and earlier == address and len(questions) == 2
+    with write(store.engine) as connection:
+        connection.execute(CHANGES.update().values(update=40))
+    assert (store.config_after(run, 40).gamma, store.config_after(run, 41).gamma) == (1, 0.5)
+    after, other = compared(40)
+    assert after is not newest and other != address and len(questions) == 3
+    assert compared(39)[0] is before, "what has been in force stays so"

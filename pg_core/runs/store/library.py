@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from pg_core.config import ConfigError
 from pg_core.runs.store.records import ACTIVE, ARITHMETIC, REMOVED, Snapshot
 from pg_core.runs.store.rows import name_of, snapshot_row, totals, valid_text
 from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, MAX_NAME, RUNS, UPDATES, read, write
-from pg_core.runs.store.store import Store, row_of
+from pg_core.runs.store.store import Store, last_place, row_of
 
 MAX_NOTE, MAX_TAG, MAX_TAGS = 2_000, 24, 8
 TWIN = " · twin"  # appended to the name of the run whose twin it is
@@ -99,8 +99,11 @@ def remove(store: Store, run_id: str) -> bool:
 def fork(
     store: Store, run_id: str, update: int | None = None, name: str | None = None,
     owner: str | None = None, session: str | None = None, child: str | None = None, snapshot: Snapshot | None = None,
+    live_values: Mapping[str, Any] | None = None,
 ) -> str:  # fmt: skip
-    """Add a stopped run that shares another's past up to a kept checkpoint, or up to a snapshot; return its id.
+    """Add a run that shares another's past up to a kept checkpoint, or up to a snapshot; return its id.
+
+    It is stopped, or queued if it is told what it learns with: it is never there with the one and without the other.
 
     Args:
         store: of both.
@@ -111,10 +114,11 @@ def fork(
         session: of the browser that forks.
         child: its id, None: one is made; if there is such a run, it is left as it is.
         snapshot: of the parent: all updates before it are shared, whether a checkpoint was kept there or not.
+        live_values: in force from the child's first own update on, for which it is queued; None: it is stopped.
 
     Raises:
         UnknownRun: there is no such run.
-        ConfigError: there is no checkpoint there, or the name is not valid.
+        ConfigError: there is no checkpoint there, or the name or a value is not valid.
     """
     at = snapshot.update if snapshot else _checkpoint_at(store.checkpoints(store.run(run_id).id), update)
     child = child or uuid.uuid4().hex
@@ -130,6 +134,10 @@ def fork(
             _copy(connection, table, run_id, child, limit)
         if snapshot:
             connection.execute(CHECKPOINTS.insert(), snapshot_row(child, snapshot))
+        if live_values is not None:
+            store.add_request(connection, child, live_values)
+            queued = {"state": "queued", "reason": "", "queued_at": last_place(connection)}
+            connection.execute(RUNS.update().where(RUNS.c.id == child).values(**queued))
     return child
 
 

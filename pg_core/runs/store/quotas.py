@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from pg_core.runs.store import library
-from pg_core.runs.store.records import ACTIVE
+from pg_core.runs.store.records import ACTIVE, Run
 from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, read
 from pg_core.runs.store.store import VISITOR, Store
 
@@ -22,7 +22,14 @@ def usage(store: Store, visitor: str) -> tuple[int, int]:
     )
     with read(store.engine) as connection:
         count = connection.scalar(active) or 0
-        return int(count), sum(row.bytes for row in _held(connection, visitor))
+        return int(count), sum(row.bytes for row in _held(connection, VISITOR.in_([visitor])))
+
+
+def shared(store: Store, run: Run, update: int) -> int:
+    """Return about how many bytes a fork of a run begins with: what of it the first `update` updates hold."""
+    with read(store.engine) as connection:
+        [row] = _held(connection, RUNS.c.id == run.id)
+    return int(row.bytes) * update // max(run.updates, 1)
 
 
 def make_room(store: Store, visitor: str, most: float) -> int:
@@ -35,7 +42,7 @@ def make_room(store: Store, visitor: str, most: float) -> int:
     """
     while True:  # what is restored or removed meanwhile counts
         with read(store.engine) as connection:
-            held = _held(connection, visitor)
+            held = _held(connection, VISITOR.in_([visitor]))
         stored: int = sum(row.bytes for row in held)
         # One that comes in is active.
         deleted = [row for row in held if row.deleted_at is not None and row.state not in ACTIVE]
@@ -44,8 +51,10 @@ def make_room(store: Store, visitor: str, most: float) -> int:
         library.remove(store, min(deleted, key=lambda row: row.deleted_at).id)
 
 
-def _held(connection: sa.Connection, visitor: str) -> Sequence[sa.Row[tuple[str, float | None, str, int]]]:
-    """Return id, time of deletion and state of each run of a visitor, with the `bytes` that it holds."""
+def _held(
+    connection: sa.Connection, which: sa.ColumnElement[bool]
+) -> Sequence[sa.Row[tuple[str, float | None, str, int]]]:
+    """Return id, time of deletion and state of each of some runs, with the `bytes` that it holds."""
     # All updates of a run have arrays of the same shapes, so one tells the size of all.
     an_update = sum((sa.func.length(UPDATES.c[name]) for name in ARRAYS), sa.literal(0))
     one = sa.select(an_update).where(UPDATES.c.run_id == RUNS.c.id, UPDATES.c.update == 0).scalar_subquery()
@@ -56,4 +65,4 @@ def _held(connection: sa.Connection, visitor: str) -> Sequence[sa.Row[tuple[str,
     parts = sa.cast(RUNS.c.updates, sa.BigInteger) * sa.func.coalesce(one, 0), kept, changes
     held = sum((sa.func.coalesce(part, 0) for part in parts), sa.literal(0))
     wanted = sa.select(RUNS.c.id, RUNS.c.deleted_at, RUNS.c.state, sa.cast(held, sa.BigInteger).label("bytes"))
-    return connection.execute(wanted.where(VISITOR.in_([visitor]))).all()
+    return connection.execute(wanted.where(which)).all()

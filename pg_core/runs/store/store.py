@@ -100,7 +100,7 @@ class Store(History):
         row |= {"created_at": time.time(), "env_steps_to_solve": json.dumps([None] * config.num_agents)}
         row |= {"state": "starting" if process else "queued", "process": process, "deleted_at": deleted_at}
         with write(self.engine) as connection:
-            connection.execute(RUNS.insert(), row | {"queued_at": _last_place(connection)})
+            connection.execute(RUNS.insert(), row | {"queued_at": last_place(connection)})
         return run_id
 
     def run(self, run_id: str) -> Run:
@@ -163,7 +163,7 @@ class Store(History):
         here = RUNS.update().where(RUNS.c.id == run_id, RUNS.c.state.in_(RESUMABLE), RUNS.c.deleted_at.is_(None))
         queued = {"state": "queued", "reason": "", "target": target, "until": until}
         with write(self.engine, run_id) as connection:
-            return connection.execute(here.values(**queued, queued_at=_last_place(connection))).rowcount == 1
+            return connection.execute(here.values(**queued, queued_at=last_place(connection))).rowcount == 1
 
     def queue(self) -> list[str]:
         """Return the ids of the queued runs, next one first: visitors take turns, whoever trains least begins."""
@@ -231,20 +231,22 @@ class Store(History):
             RunEnded: the run has ended, or was deleted.
         """
         with write(self.engine, run_id) as connection:
-            run = self._run(connection, run_id)
-            if not run.changeable:
-                state = "was deleted" if run.deleted else f"has {run.state}"
-                raise RunEnded(f"A run that {state} cannot be changed; start a new run with these values.")
-            new = run.current.changed(**values)
-            different = new.model_dump(mode="json", include=set(run.current.differences(new)))
-            if different:
-                had = connection.scalar(sa.select(sa.func.count()).where(CHANGES.c.run_id == run_id)) or 0
-                if had >= MAX_CHANGES:
-                    raise ConfigError(
-                        f"A run takes at most {MAX_CHANGES:,} changes: start a new run with these values."
-                    )
-                row = {"run_id": run_id, "values": json.dumps(different), "requested_at": time.time()}
-                connection.execute(CHANGES.insert(), row)
+            self.add_request(connection, run_id, values)
+
+    def add_request(self, connection: sa.Connection, run_id: str, values: Mapping[str, Any]) -> None:
+        """Ask for live values, as `request`, in a transaction that writes more of the run."""
+        run = self._run(connection, run_id)
+        if not run.changeable:
+            state = "was deleted" if run.deleted else f"has {run.state}"
+            raise RunEnded(f"A run that {state} cannot be changed; start a new run with these values.")
+        new = run.current.changed(**values)
+        different = new.model_dump(mode="json", include=set(run.current.differences(new)))
+        if different:
+            had = connection.scalar(sa.select(sa.func.count()).where(CHANGES.c.run_id == run_id)) or 0
+            if had >= MAX_CHANGES:
+                raise ConfigError(f"A run takes at most {MAX_CHANGES:,} changes: start a new run with these values.")
+            row = {"run_id": run_id, "values": json.dumps(different), "requested_at": time.time()}
+            connection.execute(CHANGES.insert(), row)
 
     def requests(self, run_id: str) -> list[Request]:
         """Return all live values that were asked for, first one first."""
@@ -292,7 +294,7 @@ class Store(History):
         return run if reason is None else replace(run, state="interrupted", reason=reason)
 
 
-def _last_place(connection: sa.Connection) -> float:
+def last_place(connection: sa.Connection) -> float:
     """Return the time of now as a place in the queue, behind all that wait even if the clock was set back meanwhile."""
     last = connection.scalar(sa.select(sa.func.max(RUNS.c.queued_at)).where(RUNS.c.state == "queued"))
     return max(time.time(), math.nextafter(last or 0.0, math.inf))

@@ -53,6 +53,7 @@ class Helper:
         self._child: Child | None = None
         self._waiting: dict[str | None, deque[_Question]] = {}  # by asker, in turn; the first's first is with the child
         self._number = 0  # of that one
+        self._closed = False
         self._deadline: threading.Timer | None = None  # for it
 
     def start(self) -> None:
@@ -67,8 +68,9 @@ class Helper:
         with self._lock:
             mine = self._waiting.get(asker.get(), deque())
             waiting = sum(map(len, self._waiting.values()))
-            if waiting >= MAX_WAITING or len(mine) >= MAX_SHARE:
-                question.future.set_exception(NoAnswer(BUSY if waiting >= MAX_WAITING else TOO_MANY))
+            if self._closed or waiting >= MAX_WAITING or len(mine) >= MAX_SHARE:
+                why = LOST if self._closed else BUSY if waiting >= MAX_WAITING else TOO_MANY
+                question.future.set_exception(NoAnswer(why))
                 return question.future
             mine.append(question)
             self._waiting[asker.get()] = mine
@@ -86,6 +88,12 @@ class Helper:
         if child:
             child.close()
             child.end()
+
+    def close(self) -> None:
+        """End the process for good; whoever waits for an answer is told, and whoever asks later."""
+        with self._lock:
+            self._closed = True
+        self.end()
 
     def _started(self) -> Child:
         if self._child is None:

@@ -97,13 +97,18 @@ def _estimators(store: Store, **asked: Any) -> bytes:
     return estimators_at(store, **asked)
 
 
-def _forks(store: Store, run_id: str, update: int, names: dict[str, str], **by: Any) -> None:
-    """Fork a run from an update, whether a checkpoint was kept there or not: a stopped child for each id in `names`."""
+def _forks(store: Store, run_id: str, update: int, forks: Mapping[str, Mapping[str, Any]], **by: Any) -> None:
+    """Fork a run from an update, whether a checkpoint was kept there or not: a queued child for each id.
+
+    Each has a `name`, and `settings` with which it is to learn; in all else it goes on as the run did.
+    """
     from pg_core.runs.workers.replay import snapshot_at
 
     snapshot = snapshot_at(store, run_id, update)
-    for child, name in names.items():
-        library.fork(store, run_id, name=name, child=child, snapshot=snapshot, **by)
+    shared, following = store.config_after(run_id, update), store.config_after(run_id, update + 1)
+    for child, each in forks.items():
+        values = shared.differences(following.changed(**each["settings"]))
+        library.fork(store, run_id, name=each["name"], child=child, snapshot=snapshot, live_values=values, **by)
 
 
 def _check(_: Store, name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

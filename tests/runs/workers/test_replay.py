@@ -10,7 +10,7 @@ from pg_core.policies.in_numpy import MEAN, VARIANCE
 from pg_core.runs.store import library
 from pg_core.runs.store.records import ARITHMETIC, NoPolicy, UnknownRun
 from pg_core.runs.store.schema import ARRAYS, CHECKPOINTS, RUNS, UPDATES, write
-from pg_core.runs.workers import session
+from pg_core.runs.workers import questions, session
 from pg_core.runs.workers.replay import Replay, compare, dissection_at, estimators_at, policy_at, value_at
 from pg_core.runs.workers.session import Leave
 from pg_core.runs.workers.worker import work
@@ -91,6 +91,28 @@ def test_a_fork_is_identical(store, small):
     train(store, child, leave_after=19)
     assert [request.update for request in store.requests(child)] == [4, 10]
     assert result(store, child) == Replay(updates=20, identical=20)
+
+
+@pytest.mark.parametrize("at", [5, 6, 9])  # the update of a change, the one after it, and one before one that waits
+def test_forks_of_a_race_go_on_with_what_was_in_force_in_the_next_update(store, small, at):
+    parent = store.create(small, process="me")
+    train(store, parent, {4: {"gamma": 0.5}, 9: {"ent_coef": 0.25}}, leave_after=9)
+    race = {
+        "0" * 32: {"name": "own", "settings": {}},
+        "1" * 32: {"name": "mean", "settings": {"baseline": "leave_one_out"}},
+    }
+    questions.answer("forks", store, True, {"run_id": parent, "update": at, "forks": race})
+    own, mean = (store.run(child) for child in race)
+    assert (own.state, mean.state) == ("queued", "queued") and store.queue() == list(race)
+    assert own.current == store.config_after(parent, at + 1) == small.changed(gamma=0.5)
+    assert mean.current == own.current.changed(baseline="leave_one_out")
+    store.transition(own.id, ["queued"], state="starting", process="me")
+    train(store, own.id, leave_after=9)
+
+    def learned(run_id):
+        return [row.grad_norm for row in store.updates(run_id, ["grad_norm"], 0, 10)]
+
+    assert learned(own.id) == learned(parent)
 
 
 def test_a_run_that_went_on_after_it_had_solved_is_identical(store, small, register):
