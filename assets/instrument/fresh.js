@@ -1,10 +1,11 @@
 // Which episode of a policy is played: the update's own, or a fresh one, whose seed gives first state and random numbers.
 
-import { element, select } from "./dom.js"
+import { element, select, write } from "./dom.js"
 import { createEpisodes } from "./episodes.js"
 import { alone } from "./played.js"
 
-const PLAYS = { "": "on stage: this one", sampled: "on stage: fresh, sampled", greedy: "on stage: fresh, greedy" }
+const PLAYS = { sampled: "on stage: fresh, sampled", greedy: "on stage: fresh, greedy" }
+const [OWN, ANOTHER] = ["on stage: the update’s episode", "on stage: the policy, elsewhere"]
 const MAX_SEED = 2 ** 31 - 1
 
 // Returns the controls under `root`; `onChange` is called when another episode is chosen.
@@ -14,7 +15,7 @@ export function createFresh(root, { onChange }) {
   const show = () => {
     label.hidden = !play.value
   }
-  const play = select("Episode played", PLAYS, () => show() || onChange())
+  const play = select("Episode played", { "": OWN, ...PLAYS }, () => show() || onChange())
   seed.onchange = () => {
     seed.value = Math.max(0, Math.min(Math.round(Number(seed.value)), MAX_SEED))
     onChange()
@@ -22,7 +23,9 @@ export function createFresh(root, { onChange }) {
   const node = element("span", "lab-fresh", {}, play, label)
   root.append(node)
   return {
-    place(at) {
+    // Begins as the page's address has it; of environments that the browser cannot play the update's own is not shown.
+    place(at, hasOwn) {
+      write(play.options[0], hasOwn ? OWN : ANOTHER)
       play.value = at.play
       seed.value = at.play_seed
       show()

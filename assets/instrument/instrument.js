@@ -40,7 +40,7 @@ function create(parentElement) {
   const root = element("div", "lab-instrument", {}, status, element("div", "lab-side", {}, stage, sentence, small), ...Object.values(others))
   parentElement.append(root)
   const instrument = {
-    root, places, told: { address: null }, version: "", rows: null, cursor: null, asking: false, timer: 0, gone: false,
+    root, places, told: { address: null }, version: "", rows: null, newest: 0, cursor: null, asking: false, timer: 0, gone: false,
     asked: null, wanted: null, waiting: false, refused: false, renewals: [], selects: {}, charts: {},
   }
   instrument.status = createStatus(places.status)
@@ -51,7 +51,7 @@ function create(parentElement) {
   instrument.episodes = createEpisodes((...which) => episode(instrument, ...which))
   instrument.small = createSmallMap(small, (update, agent) => weights(instrument, update, agent))
   instrument.player = createPlayer(places.stage, {
-    episodes: instrument.episodes, closer: (update) => closer(instrument, update),
+    episodes: instrument.episodes, closer: (...what) => closer(instrument, ...what),
     onLive: (live) => live && release(instrument), onMoment: (...at) => instrument.small.at(...at, instrument.told.subject),
   })
   instrument.filmstrip = createFilmstrip(places.strip, { episodes: instrument.episodes, onPick: (update) => pick(instrument, update) })
@@ -187,6 +187,7 @@ function take(instrument, news) {
   instrument.status.show(news.told)
   instrument.numbers.show(news.told.numbers)
   write(instrument.sentence, news.told.sentence)
+  instrument.newest = news.stage.newest
   instrument.player.offer(news.stage)
   instrument.filmstrip.update(news.stage)
   if (news.token !== null && news.token !== instrument.told.token) refresh(instrument, news.token)
@@ -222,10 +223,12 @@ function refresh(instrument, token = null) {
   }))
 }
 
-// Returns where the policy of an update is under the microscope, null of a run that has not begun.
-function closer({ told }, update) {
+// Returns where an agent's policy after `done` updates is under the microscope, null of a run that has not begun; of the
+// newest one, which no update has followed, where the last update is.
+function closer({ told, newest }, done, agent) {
   const [run] = told.subject.split(" ")
-  return /^[0-9a-f]{32}$/.test(run) ? `policy?run=${run}&update=${update}` : null
+  const update = Math.max(0, Math.min(done, newest - 1))
+  return /^[0-9a-f]{32}$/.test(run) ? `policy?run=${run}&update=${update}&agent=${agent}` : null
 }
 
 // Plays the policy of an update, null: the newest one; and puts the charts' cursor there.

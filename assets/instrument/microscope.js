@@ -12,6 +12,7 @@ import { createGrips } from "./grips.js"
 import { createMapPanel } from "./map_panel.js"
 import { createNetwork } from "./network.js"
 import { newest } from "./newest.js"
+import { beOneEntry } from "./page.js"
 import { createPlayer } from "./player.js"
 import { alone, only, played } from "./played.js"
 import { createPushes } from "./pushes.js"
@@ -21,6 +22,7 @@ import { createTimeBar } from "./time_bar.js"
 import { createUpdateTable } from "./update_table.js"
 import { createWeights } from "./weights.js"
 
+const FIRST = "The update is being taken apart: the first one takes some seconds."
 const NO_UPDATE = "This is the newest policy: no update has followed it yet."
 const VELOCITY = { cart: 1, pole: 3 } // where a state has what a push changes
 
@@ -37,6 +39,7 @@ export function unmount(parentElement) {
   const microscope = microscopes.get(parentElement)
   if (!microscope) return
   microscopes.delete(parentElement)
+  microscope.release()
   for (const part of Object.values(microscope.parts)) part.destroy()
   microscope.root.remove()
 }
@@ -46,11 +49,11 @@ function create(parentElement) {
   const places = Object.fromEntries(names.map((name) => [name, element("div", `lab-micro-${name}`)]))
   const root = element("div", "lab-microscope", {}, ...Object.values(places))
   parentElement.append(root)
-  const [notice, apart] = [element("p", "lab-micro-notice", { role: "status" }), element("div")]
+  const [notice, apart] = [element("p", "lab-micro-notice", { role: "status" }), element("div", "", { hidden: "" })]
   places.table.append(notice, apart)
   const microscope = { root, places, notice, apart, told: null, network: null, value: null, entry: null, path: [], moment: 0 }
   microscope.parts = partsOf(microscope)
-  Object.assign(microscope, microscope.parts, questionsOf(microscope))
+  Object.assign(microscope, microscope.parts, questionsOf(microscope), { release: beOneEntry() })
   return microscope
 }
 
@@ -110,8 +113,15 @@ function questionsOf(microscope) {
   return {
     evaluate: newest(value, { show: (_, params) => evaluate(microscope, params), fail }),
     weigh: newest(weights, { show: (at, params) => think(microscope, at, params), fail }),
-    takeApart: newest(apart, { show: (at, found) => take(microscope, at, found), fail }),
+    takeApart: newest(apart, { show: (at, found) => take(microscope, at, found), fail: (_, error) => miss(microscope, error) }),
   }
+}
+
+// What is not known of an update is not shown of another one.
+function miss(microscope, error) {
+  microscope.apart.hidden = microscope.arrows.hidden = true
+  delete microscope.root.dataset.waiting
+  complain(microscope, error)
 }
 
 function complain({ notice }, error) {
@@ -147,6 +157,9 @@ function receive(microscope, told) {
 }
 
 function go(microscope, at) {
+  if (!microscope.root.dataset.apart) write(microscope.notice, FIRST)
+  else if (at.update < microscope.told.updates) write(microscope.notice, "")
+  microscope.root.dataset.waiting = "true"
   microscope.pushes.reset()
   microscope.estimators.forget()
   microscope.robustness.forget()
@@ -207,6 +220,7 @@ function take(microscope, at, found) {
     drawMap(microscope)
   }
   microscope.root.dataset.apart = at.update
+  if (at.update === microscope.time.at.update) delete microscope.root.dataset.waiting
 }
 
 function atMoment(microscope, entry, moment) {
@@ -239,9 +253,9 @@ function drawMap({ map, network: policy, compared, value, path, moment, pushes, 
   map.show({ policy, rival: compared.network, value, path, at: Math.min(moment, path.length - 1), arrows })
 }
 
-// Returns the state on the stage; where that ends an episode, it is the one before it.
+// Returns the state on the stage; at the end of an episode that at its start, since from there none goes on.
 function present({ path, moment }) {
-  return path[Math.min(moment, path.length - 2)]
+  return moment < path.length - 1 ? path[moment] : path[0]
 }
 
 // Plays on from a state, by the policy of this moment.

@@ -71,3 +71,14 @@ function listen(kind, call) {
   document.addEventListener(kind, call, true)
   return () => document.removeEventListener(kind, call, true)
 }
+
+// Has a page be one entry of the history, whatever is chosen on it: Streamlit makes one of every change of the address,
+// and Back would lead to what its session has left behind, again and again.
+export function beOneEntry() {
+  const { pushState, replaceState } = history
+  history.pushState = (state, title, url) => {
+    const stays = new URL(url, location.href).pathname === location.pathname
+    return (stays ? replaceState : pushState).call(history, state, title, url)
+  }
+  return () => (history.pushState = pushState)
+}

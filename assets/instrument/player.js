@@ -2,6 +2,7 @@
 
 import { describe, say } from "./caption.js"
 import { write } from "./dom.js"
+import { agentOf } from "./episodes.js"
 import { build, ICONS } from "./player_parts.js"
 import { createStage } from "./stage.js"
 import { isLive, nextUpdate } from "./succession.js"
@@ -215,7 +216,7 @@ function putOn(player, found) {
   else Object.assign(player, { moment: 0, played: 0, ended: false, still: !player.playing })
   if (player.still) player.moment = player.on.last
   if (!same) player.root.dataset.update = update
-  link(player, player.closer(update))
+  link(player, player.closer(update, agentOf(base, found.front)))
   say(player, "")
   describe(player)
   refresh(player)

@@ -18,7 +18,7 @@ export const ICONS = {
 
 export function build(root) {
   const canvas = element("canvas", "lab-player-canvas", { role: "img", "aria-label": "No episode yet" })
-  const notice = element("p", "lab-player-notice", {}, "The first policy is on its way.")
+  const notice = element("p", "lab-player-notice", {}, "The policy is on its way.")
   const role = { tabindex: "0", role: "group", "aria-label": `Stage: ${KEYS}` }
   const screen = element("div", "lab-player-screen", role, canvas, notice)
   const thought = element("div", "lab-player-thought")

@@ -59,12 +59,13 @@ function fill(view, apart, { actions, choices }) {
   mark(view, null)
 }
 
-function numbers({ steps }, t, actions, isVector) {
+function numbers(apart, t, actions, isVector) {
+  const { steps } = apart
   const action = steps.actions[t]
   return [
     String(t), actionIn(action, actions), short(steps.rewards[t]), short(steps.returns[t]), short(steps.baseline[t]),
     short(steps.advantages[t]), short(steps.normalized[t]), short(steps.weights[t]), short(scoreOf(steps, t, isVector)),
-    short(Math.exp(steps.log_probs[t])), short(Math.exp(steps.new_log_probs[t])), percent(steps.shares[t]),
+    short(Math.exp(steps.log_probs[t])), short(Math.exp(steps.new_log_probs[t])), shareOf(apart, steps.shares[t]),
   ]
 }
 
@@ -80,14 +81,19 @@ function scoreOf({ scores, actions }, t, isVector) {
   return Number.isInteger(actions[t]) ? score[actions[t]] : Math.hypot(...score)
 }
 
+// Returns a share in words; where there is no gradient nothing has a share of it.
+function shareOf({ sums }, share) {
+  return sums.shares.some((each) => each !== 0) ? percent(share) : "–"
+}
+
 // Returns the sums of this episode, those of the whole update, and what its record says.
 function feet({ episode, sums, measured, steps }) {
   const sum = (numbers) => numbers.reduce((a, b) => a + b, 0)
   const { episodic_returns: returns } = measured
   return [
-    `episode ${episode}: return ${short(sum(steps.rewards))} · loss ${short(sums.losses[episode])} · share of ĝ ${percent(sums.shares[episode])}`,
+    `episode ${episode}: return ${short(sum(steps.rewards))} · loss ${short(sums.losses[episode])} · share of ĝ ${shareOf({ sums }, sums.shares[episode])}`,
     `all ${returns.length} episodes: mean return ${short(sum(returns) / returns.length)} · loss ${short(sum(sums.losses))} · ` +
-      `share of ĝ ${percent(sum(sums.shares))}`,
+      `share of ĝ ${shareOf({ sums }, sum(sums.shares))}`,
     `the update’s record: loss ${short(measured.policy_loss)} · ‖ĝ‖ ${short(measured.grad_norm)} · entropy ${short(measured.entropy)} · ` +
       `KL of the step ${short(measured.approx_kl)}`,
   ].map((words, i) => element("tr", "", { "aria-rowindex": steps.rewards.length + 2 + i }, element("td", "", { colspan: COLUMNS.length }, words)))

@@ -54,12 +54,13 @@ def microscope(run: lab.Run) -> None:
 
 
 def _place(run: lab.Run) -> Json:
-    """Return where the session is in a run, within its bounds; by default at its newest policy."""
+    """Return where the session is in a run, within its bounds; by default at its last update."""
     if st.session_state.setdefault("looked_at", run.id) != run.id:  # where one was in another run means nothing here
         st.session_state.update({"looked_at": run.id, **dict.fromkeys(PLACE, "")})
     most = {"update": run.updates, "agent": run.config.num_agents - 1, "episode": run.config.episodes_per_update - 1}
     most["play_seed"] = lab.MAX_SEED
-    numbers = {name: min(_number(st.session_state[name], most[name] * (name == "update")), most[name]) for name in most}
+    default = {"update": run.updates - 1}
+    numbers = {name: min(_number(st.session_state[name], default.get(name, 0)), most[name]) for name in most}
     rival = {name: _number(st.session_state[name], 0) for name in ("versus_update", "versus_agent")}  # of any run
     return {**numbers, **rival, "play": st.session_state.play, "versus": st.session_state.versus}
 

@@ -1,5 +1,7 @@
 """One update taken apart: what each step of its episodes was given credit for, and how much of the gradient it is."""
 
+import functools
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +17,8 @@ from pg_core.learning.learners import TrainingError
 from pg_core.learning.reinforce import Hyperparameters, State, as_seen, assign_credit
 from pg_core.learning.trainer import Trainer, Update
 from pg_core.policies.in_tensorflow import Choices, Params, distribution, forward, log_odds_networks
+
+MAX_PROGRAMS = 8  # that are kept, of some tens of megabytes each
 
 # Of an update's record, for one agent.
 _MEASURED = (
@@ -54,8 +58,16 @@ def dissect_next(trainer: Trainer, agent: int) -> tuple[Update, Trajectories, Di
     hyper, choices = mine(reinforce.hyperparameters(trainer.config)), trainer.config.environment.choices
     if not (records := trainer.advance(1)):
         raise TrainingError("Training was over before this update.")
-    tensors = Trajectories(*map(tf.constant, played))
-    return records[0], played, dissect(before, mine(trainer.state).policy, tensors, hyper, choices)
+    apart = dissect(before, mine(trainer.state).policy, _padded(played), hyper, choices)
+    length = len(played.mask)
+    return records[0], played, Dissection._make([*(steps[:length] for steps in apart[:-1]), apart.arrows])
+
+
+def _padded(played: Trajectories) -> Trajectories:
+    """Return tensors with steps appended that nobody played, up to a power of two: many lengths share a trace."""
+    more = 2 ** math.ceil(math.log2(len(played.mask))) - len(played.mask)
+    steps = (np.pad(array, [(0, more), *[(0, 0)] * (array.ndim - 1)]) for array in played[:4])
+    return Trajectories(*map(tf.constant, [*steps, *played[4:]]))
 
 
 def dissect(
@@ -72,7 +84,8 @@ def dissect(
         hyper: hyperparameters in force, of that agent.
         choices: between how many options each choice is, if an action is made of several.
     """
-    steps, own, without = _traced(before, after, played, hyper, choices)
+    shapes = tf.nest.map_structure(lambda x: tuple(x.shape), (before, after, played))
+    steps, own, without = _program(repr(shapes))(before, after, played, hyper, choices)
     return Dissection._make([*(np.asarray(each)[:, 0] for each in steps), (arrows(own), arrows(without))])
 
 
@@ -99,8 +112,10 @@ def _dissect(
     return masked, actor.gradients, without.gradients
 
 
-# Traced once for all updates of a run; else each would trace its slices anew.
-_traced = tf.function(_dissect, autograph=False)
+@functools.lru_cache(MAX_PROGRAMS)
+def _program(_shapes: str) -> Any:
+    """Return the program for tensors of some shapes: each is traced once, which takes longer than to run it."""
+    return tf.function(_dissect, autograph=False)
 
 
 def _outputs_along(

@@ -53,10 +53,11 @@ def test_from_the_stage_to_the_update_that_followed(open_page: Open, store: Stor
     page.get_by_role("link", name="Under the microscope").click()
     expect(page.get_by_text(f"untrained of {UPDATES}")).to_be_visible()
     [update] = store.updates(run, ["episodic_returns", "policy_loss", "grad_norm"], 0, 1)
-    returns = np.frombuffer(update.episodic_returns, ARRAYS["episodic_returns"]).reshape(5, -1)[0]
+    front = int(page.get_by_label("Agent", exact=True).input_value())
+    returns = np.frombuffer(update.episodic_returns, ARRAYS["episodic_returns"]).reshape(5, -1)[front]
     expect(rows(page)).to_have_count(int(returns[0]))
     expect(foot(page, "all 3 episodes")).to_contain_text("share of ĝ 100.00 %")
-    norm = np.frombuffer(update.grad_norm, ARRAYS["grad_norm"])[0]
+    norm = np.frombuffer(update.grad_norm, ARRAYS["grad_norm"])[front]
     expect(foot(page, "record")).to_contain_text(f"‖ĝ‖ {float(f'{norm:.3g}'):g}")
     cells = rows(page).first.locator("th, td").all_inner_texts()
     assert cells[:4] == ["0", cells[1], "1", str(int(returns[0]))]  # the return of the first step is the episode's
@@ -185,3 +186,29 @@ def test_the_cursor_on_the_curve_is_where_the_slider_is_and_a_click_moves_both(o
     page.mouse.down()
     page.mouse.up()
     expect(page.get_by_text(f"after update 3 of {UPDATES}")).to_be_visible()
+
+
+def test_back_leaves_the_page_whatever_was_chosen_on_it(open_page: Open, run: str) -> None:
+    page = open_page(f"?run={run}")
+    expect(page.locator(".lab-stage")).to_have_attribute("data-update", re.compile("."))
+    page.get_by_role("link", name="Under the microscope").click()
+    expect(page.get_by_text(f"after update {UPDATES - 1} of {UPDATES}")).to_be_visible()  # the last that is an update
+    expect(rows(page).first).to_be_visible()
+    for update in (4, 3):
+        slider(page).press("ArrowLeft")
+        page.wait_for_url(f"**update={update}*")
+    page.go_back()
+    expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
+
+
+def test_what_is_not_known_of_an_update_is_not_shown_of_another(open_page: Open, run: str) -> None:
+    page = open_page(f"policy?run={run}&update=1")
+    expect(rows(page).first).to_be_visible()
+    page.route("**/lab/live/*dissection=2*", lambda route: route.fulfill(json={"error": "It was ended."}))
+    slider(page).press("ArrowRight")
+    expect(page.get_by_text("It was ended.")).to_be_visible()
+    expect(rows(page).first).to_be_hidden()
+    slider(page).press("ArrowRight")
+    expect(rows(page).first).to_be_visible()
+    expect(page.locator(".lab-micro-notice")).to_be_empty()
+    expect(page.locator(".lab-microscope")).not_to_have_attribute("data-waiting", "true")

@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from pg_core import maths
-from pg_core.learning import reinforce
+from pg_core.learning import dissection, reinforce
 from pg_core.learning.dissection import dissect
+from pg_core.learning.trainer import Trainer
 from pg_core.policies import in_tensorflow
 from tests.learning.test_reinforce import setting, state_of, traced_update, trajectories_of
 
@@ -101,3 +102,18 @@ def test_where_the_gradient_is_nothing_no_step_has_a_share_of_it():
     before, played, hyper = state_of(config), trajectories_of(config), reinforce.hyperparameters(config)
     nothing = played._replace(rewards=tf.zeros_like(played.rewards))
     assert not dissect(before, before.policy, nothing, hyper).shares.any()
+
+
+def test_batches_of_all_lengths_share_a_few_programs():
+    config = setting(num_agents=1, engine="gymnasium", hidden_layers=(6,), episodes_per_update=2, num_updates=12)
+    trainer = Trainer(config)
+    dissection._program.cache_clear()
+    lengths = set()
+    for _ in range(12):
+        record, played, apart = dissection.dissect_next(trainer, agent=0)
+        lengths.add(len(played.mask))
+        assert apart.shares.shape == played.mask[:, 0].shape
+        np.testing.assert_allclose(apart.losses.sum(), record.policy_loss[0], rtol=1e-4, atol=1e-6)
+    trainer.close()
+    padded = {2 ** int(np.ceil(np.log2(length))) for length in lengths}
+    assert dissection._program.cache_info().misses == len(padded) < len(lengths)
