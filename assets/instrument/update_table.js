@@ -49,13 +49,13 @@ function head() {
   return element("thead", "", {}, element("tr", "", {}, ...cells))
 }
 
-function fill(view, apart, { actions, choices }) {
-  const isVector = !choices.length
+function fill(view, apart, told) {
+  const isVector = !told.choices.length
   view.length = apart.steps.rewards.length
   view.table.setAttribute("aria-rowcount", 1 + view.length + FEET)
-  view.rows.show(view.length, (t) => numbers(apart, t, actions, isVector))
+  view.rows.show(view.length, (t) => numbers(apart, t, told.actions, isVector))
   view.foot.replaceChildren(...feet(apart))
-  view.shares.show(apart.steps, isVector)
+  view.shares.show(apart.steps, told)
   mark(view, null)
 }
 

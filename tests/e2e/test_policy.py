@@ -56,6 +56,7 @@ def test_from_the_stage_to_the_update_that_followed(open_page: Open, store: Stor
     returns = np.frombuffer(update.episodic_returns, ARRAYS["episodic_returns"]).reshape(5, -1)[0]
     expect(rows(page)).to_have_count(int(returns[0]))
     expect(foot(page, "all 3 episodes")).to_contain_text("share of ĝ 100.00 %")
+    expect(page.locator(".lab-shares-told")).to_contain_text("It asks for more left or more right.")
     norm = np.frombuffer(update.grad_norm, ARRAYS["grad_norm"])[0]
     expect(foot(page, "record")).to_contain_text(f"‖ĝ‖ {float(f'{norm:.3g}'):g}")
     cells = rows(page).first.locator("th, td").all_inner_texts()
