@@ -90,7 +90,10 @@ function feet({ episode, sums, measured, steps }) {
       `share of ĝ ${percent(sum(sums.shares))}`,
     `the update’s record: loss ${short(measured.policy_loss)} · ‖ĝ‖ ${short(measured.grad_norm)} · entropy ${short(measured.entropy)} · ` +
       `KL of the step ${short(measured.approx_kl)}`,
-  ].map((words, i) => element("tr", "", { "aria-rowindex": steps.rewards.length + 2 + i }, element("td", "", { colspan: COLUMNS.length }, words)))
+  ].map((words, i) => {
+    const cell = element("td", "", { colspan: COLUMNS.length }, element("div", "lab-update-sum", {}, words))
+    return element("tr", "", { "aria-rowindex": steps.rewards.length + 2 + i }, cell)
+  })
 }
 
 // Marks a step, null: none.
