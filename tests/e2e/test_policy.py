@@ -134,6 +134,7 @@ def test_all_estimators_are_compared_at_a_press_and_forgotten_at_another_policy(
     picture = page.get_by_role("img", name="Cosine of 32 estimators")
     expect(picture).to_be_visible()
     assert violations_in_each_look(page, "") == {}
+    assert region.evaluate("({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth"), "no column is cut"
     slider(page).press("ArrowRight")
     expect(region.locator("tr")).to_have_count(0)
     expect(picture).to_be_hidden()
@@ -145,6 +146,8 @@ def test_it_is_accessible_in_each_look_and_nothing_sticks_out(open_page: Open, r
     settled(page, "")
     page.get_by_text("Other physics").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    sum_of_all = page.locator(".lab-update-sum").nth(1).bounding_box() or {}
+    assert sum_of_all["x"] + sum_of_all["width"] <= 390, "sums are seen whole beside a table that is wider"
     assert violations_in_each_look(page, "") == {}
 
 
