@@ -1,6 +1,7 @@
 // A Plotly figure in a node of its own: Plotly.react redraws it in place, so zoom, pan and legend choices stay.
 
 import { createCursor } from "./cursor.js"
+import { onNewLook } from "./paper.js"
 
 const CONFIG = {
   displaylogo: false,
@@ -20,8 +21,7 @@ export function createChart(parent, { small = false, onClick = null } = {}) {
   const chart = {
     node, small, onClick, config: null, figure: null, cursor: null, x: null, room: null, drawing: false, stale: false, gone: false,
   }
-  const observer = new ResizeObserver(() => draw(chart))
-  observer.observe(node)
+  const stop = onNewLook(node, () => draw(chart))
   return {
     // Returns whether what is new could be joined to what was there.
     take(news) {
@@ -43,7 +43,7 @@ export function createChart(parent, { small = false, onClick = null } = {}) {
     },
     destroy() {
       chart.gone = true
-      observer.disconnect()
+      stop()
       window.Plotly?.purge(node)
       node.remove()
     },

@@ -10,7 +10,7 @@ import { short } from "./update_table.js"
 const [ANGLE, VELOCITY] = [2, 3]
 const [ROW, HIGHEST] = [14, 196] // CSS pixels, of a dimension and of all
 const TOLD = 3 // dimensions that are named in words
-const LABELS = 46 // CSS pixels beside the strip
+const LABELS = 50 // CSS pixels beside the strip
 
 // Returns pictures under `root`, which `show(params, told)` a policy, as the server sends it, of an environment that it tells of.
 export function createFirstLayer(root) {
@@ -18,12 +18,12 @@ export function createFirstLayer(root) {
   const compass = element("canvas", "lab-first-compass", { role: "img", "aria-label": "No policy yet" })
   const words = element("p")
   root.append(words, element("div", "lab-first", {}, strip, compass))
-  const layer = { strip, compass, words, kernel: null, sides: null, kind: null, dimensions: [] }
+  const layer = { strip, compass, words, kernel: null, sides: null, kind: null, dimensions: [], states: 0 }
   const redraw = () => layer.kernel && draw(layer)
   const stops = [strip, compass].map((canvas) => onNewLook(canvas, redraw))
   return {
-    show(params, { kind, dimensions }) {
-      Object.assign(layer, { kernel: params.kernel_0, sides: sidesOf(params), kind, dimensions })
+    show(params, { kind, dimensions, states }) {
+      Object.assign(layer, { kernel: params.kernel_0, sides: sidesOf(params), kind, dimensions, states })
       strip.style.height = `${Math.min(HIGHEST, ROW * layer.kernel.length)}px`
       compass.hidden = kind !== "cart_pole"
       tell(layer)
@@ -38,16 +38,16 @@ function sidesOf({ kernel_1: outputs, kernel_2: more }) {
   return outputs && !more ? outputs.map((row) => Number(row.at(-1) > (row.length > 1 ? row[0] : 0))) : null
 }
 
-function nameOf({ dimensions }, i) {
-  return dimensions[i]?.name ?? `o${i}` // of states, and of too many numbers, none is told
+function nameOf({ dimensions, states }, i) {
+  return dimensions[i]?.name ?? (states ? `state ${i}` : `o${i}`) // of too many numbers none is told
 }
 
 function tell(layer) {
-  const { kernel, strip, compass, words, sides, kind } = layer
+  const { kernel, strip, compass, words, sides, kind, states } = layer
   const sizes = kernel.map((row, i) => [row.reduce((sum, weight) => sum + Math.abs(weight), 0) / row.length, nameOf(layer, i)])
   const most = sizes.toSorted(([a], [b]) => b - a).slice(0, TOLD).map(([size, name]) => `${name} ${short(size)}`)
   const units = `${kernel[0].length} units`
-  write(words, `Where the first layer looks: a column for each of ${units}, a row for each number observed; one colour is above 0, the other below.`)
+  write(words, `Where the first layer looks: a column for each of ${units}, a row for each ${states ? "state" : "number observed"}; one colour is above 0, the other below.`)
   strip.setAttribute("aria-label", `Weights of the first layer, ${units}: mean size of those of ${most.join(", ")}`)
   if (kind !== "cart_pole") return
   const agree = kernel[ANGLE].filter((weight, k) => weight * kernel[VELOCITY][k] > 0).length

@@ -5,10 +5,11 @@
 export function onNewLook(node, redraw) {
   const observer = new ResizeObserver(redraw)
   observer.observe(node)
-  node.addEventListener("transitionend", redraw)
+  const onEnd = ({ target }) => target === node && redraw() // and not what is in it
+  node.addEventListener("transitionend", onEnd)
   return () => {
     observer.disconnect()
-    node.removeEventListener("transitionend", redraw)
+    node.removeEventListener("transitionend", onEnd)
   }
 }
 

@@ -38,10 +38,11 @@ export function createRows(scroller, body, columns, { onPick }) {
   }
 }
 
-function reveal({ scroller, height, marked }) {
+function reveal({ scroller, body, height, marked }) {
   const top = (marked + 1) * height // below the head
   const place = top - scroller.scrollTop
-  if (place < 2 * height || place > scroller.clientHeight - 6 * height) scroller.scrollTop = top - scroller.clientHeight / 2
+  const bottom = scroller.clientHeight - (body.nextElementSibling?.offsetHeight ?? 0) // above the foot
+  if (place < 2 * height || place > bottom - 2 * height) scroller.scrollTop = top - scroller.clientHeight / 2
 }
 
 function draw(view) {

@@ -3,12 +3,17 @@
 
 import { element } from "./dom.js"
 import { lookOf, onNewLook, open } from "./paper.js"
+import { option } from "./thought.js"
+
+const SAID = "Each step’s share of ĝ: up, it points as ĝ does; down, against it. It asks for "
+const NOTHING = "Every advantage is 0, as Gₜ = bₜ at each step: nothing pulls."
 
 // Returns bars under `root`; `onStep` is called with the step that was chosen.
 export function createShares(root, { onStep }) {
   const canvas = element("canvas", "lab-shares", { role: "img", "aria-label": "No update yet" })
-  root.append(canvas)
-  const bars = { canvas, look: null, steps: null, isVector: false, step: null }
+  const words = element("p", "lab-shares-told")
+  root.append(words, canvas)
+  const bars = { canvas, keys: [element("i"), element("i")], look: null, steps: null, isVector: false, step: null }
   const redraw = () => {
     bars.look = lookOf(canvas)
     if (bars.steps) draw(bars)
@@ -16,9 +21,10 @@ export function createShares(root, { onStep }) {
   const stop = onNewLook(canvas, redraw)
   canvas.onclick = ({ offsetX }) => bars.steps && onStep(Math.floor((offsetX / canvas.clientWidth) * bars.steps.shares.length))
   return {
-    // Shows the steps of an episode, whose actions may be vectors.
-    show(steps, isVector) {
-      Object.assign(bars, { steps, isVector })
+    // Shows the steps of an episode of a run of which the page told.
+    show(steps, told) {
+      Object.assign(bars, { steps, isVector: !told.choices.length })
+      words.replaceChildren(...legend(bars, told))
       canvas.setAttribute("aria-label", `Share of the gradient of each of ${steps.shares.length} steps`)
       draw(bars)
     },
@@ -29,13 +35,28 @@ export function createShares(root, { onStep }) {
     },
     destroy() {
       stop()
+      words.remove()
       canvas.remove()
     },
   }
 }
 
-function draw({ canvas, look, steps, isVector, step }) {
+function legend({ steps: { shares, advantages }, keys }, told) {
+  if ([...shares, ...advantages].every((number) => number === 0)) return [NOTHING]
+  const [less, more] = ways(told)
+  return [SAID, element("span", "", {}, keys[0], less), " or ", element("span", "", {}, keys[1], more), "."]
+}
+
+// Returns what a step may ask for, in words: of two actions, less of one is more of the other.
+function ways({ actions, choices, action_size: count }) {
+  if (!choices.length) return ["a lower ", "a higher "].map((way) => `${way}mean a${count > 1 ? "₀" : ""}`)
+  const named = (k) => actions?.[k] ?? option(choices, k)
+  return count === 2 ? [`more ${named(0)}`, `more ${named(1)}`] : [`less ${named(count - 1)}`, `more ${named(count - 1)}`]
+}
+
+function draw({ canvas, keys, look, steps, isVector, step }) {
   const { pen, box, colors } = open(canvas, look ?? lookOf(canvas))
+  keys.forEach(({ style }, i) => (style.background = colors.palette[i]))
   const { shares } = steps
   const [most, least] = [Math.max(0, ...shares), Math.min(0, ...shares)]
   const scale = most > least ? box.height / (most - least) : 0

@@ -10,6 +10,7 @@ const SHADE = 45 // % of the colour, at the highest value
 const HEAD = 40 // CSS pixels at both ends, where a row is not seen whole
 const NS = "http://www.w3.org/2000/svg"
 const ARROW = "M8 14V3M3.5 7.5 8 3l4.5 4.5"
+const DOT = "M8 8h0" // as wide as its stroke
 
 // Returns a map under `root` of as many `states` as the environment has, on its `grid`, rows of letters, if that has any.
 export function createStateMap(root, { states, grid, action_size: count, actions }) {
@@ -53,10 +54,10 @@ function fieldOf(letter) {
   const [arrow, path] = [document.createElementNS(NS, "svg"), document.createElementNS(NS, "path")]
   arrow.setAttribute("viewBox", "0 0 16 16")
   arrow.setAttribute("aria-hidden", "true")
-  path.setAttribute("d", ARROW)
+  arrow.setAttribute("hidden", "") // until there is a policy
   arrow.append(path)
   const words = element("span", "lab-states-words")
-  return { node: element("td", "", {}, element("b", "", {}, letter), arrow, words), arrow, words }
+  return { node: element("td", "", {}, element("b", "", {}, letter), arrow, words), arrow, path, words }
 }
 
 function rowOf(state, names) {
@@ -103,12 +104,15 @@ function bars({ bars, numbers }, chances) {
   })
 }
 
-// Shows the most probable action: an arrow, the stronger the more probable it is, where the action has a direction.
+// Shows the most probable action: an arrow, the stronger the more probable it is, where the action has a direction; a dot
+// where several are, in as many digits as are shown.
 function choice(spot, chances, names) {
-  const best = chances.indexOf(Math.max(...chances))
-  const turn = TURNS[names[best]]
-  const strength = (chances[best] - 1 / chances.length) / (1 - 1 / chances.length)
-  field(spot, `${names[best]} ${signed(chances[best], 2)}`, turn !== undefined)
+  const best = Math.max(...chances)
+  const likely = names.filter((_, k) => signed(chances[k], 2) === signed(best, 2))
+  const turn = TURNS[likely[0]]
+  const strength = (best - 1 / chances.length) / (1 - 1 / chances.length)
+  field(spot, `${likely.join(" or ")} ${signed(best, 2)}`, turn !== undefined)
+  spot.path.setAttribute("d", likely.length > 1 ? DOT : ARROW)
   spot.arrow.style.transform = `rotate(${turn}deg)`
   spot.arrow.style.opacity = 0.25 + 0.75 * strength
   spot.arrow.style.strokeWidth = 1 + 2 * strength

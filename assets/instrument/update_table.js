@@ -49,13 +49,13 @@ function head() {
   return element("thead", "", {}, element("tr", "", {}, ...cells))
 }
 
-function fill(view, apart, { actions, choices }) {
-  const isVector = !choices.length
+function fill(view, apart, told) {
+  const isVector = !told.choices.length
   view.length = apart.steps.rewards.length
   view.table.setAttribute("aria-rowcount", 1 + view.length + FEET)
-  view.rows.show(view.length, (t) => numbers(apart, t, actions, isVector))
+  view.rows.show(view.length, (t) => numbers(apart, t, told.actions, isVector))
   view.foot.replaceChildren(...feet(apart))
-  view.shares.show(apart.steps, isVector)
+  view.shares.show(apart.steps, told)
   mark(view, null)
 }
 
@@ -96,7 +96,10 @@ function feet({ episode, sums, measured, steps }) {
       `share of ĝ ${shareOf({ sums }, sum(sums.shares))}`,
     `the update’s record: loss ${short(measured.policy_loss)} · ‖ĝ‖ ${short(measured.grad_norm)} · entropy ${short(measured.entropy)} · ` +
       `KL of the step ${short(measured.approx_kl)}`,
-  ].map((words, i) => element("tr", "", { "aria-rowindex": steps.rewards.length + 2 + i }, element("td", "", { colspan: COLUMNS.length }, words)))
+  ].map((words, i) => {
+    const cell = element("td", "", { colspan: COLUMNS.length }, element("div", "lab-update-sum", {}, words))
+    return element("tr", "", { "aria-rowindex": steps.rewards.length + 2 + i }, cell)
+  })
 }
 
 // Marks a step, null: none.

@@ -136,6 +136,18 @@ def test_chart_keeps_its_node_and_zoom(open_page: Open, store: Store) -> None:
         CHART,
     )
     assert after == [1, "the same", zoom]
+    look = """(chart) => {
+        const node = document.querySelector(chart)
+        const text = getComputedStyle(node).getPropertyValue("--st-text-color").trim()
+        return [node._fullLayout.font.color, text, node._fullLayout.xaxis.range]
+    }"""
+    light, *_ = page.evaluate(look, CHART)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        "([chart, light]) => document.querySelector(chart)._fullLayout.font.color !== light", arg=[CHART, light]
+    )
+    drawn, dark, seen = page.evaluate(look, CHART)
+    assert [drawn, seen] == [dark, zoom]
     store.transition(run, ["running"], state="stopped", process=None)
 
 

@@ -58,6 +58,7 @@ def test_from_the_stage_to_the_update_that_followed(open_page: Open, store: Stor
     expect(rows(page)).to_have_count(int(returns[0]))
     expect(foot(page, "all 3 episodes")).to_contain_text("share of ĝ 100.00 %")
     norm = np.frombuffer(update.grad_norm, ARRAYS["grad_norm"])[front]
+    expect(page.locator(".lab-shares-told")).to_contain_text("It asks for more left or more right.")
     expect(foot(page, "record")).to_contain_text(f"‖ĝ‖ {float(f'{norm:.3g}'):g}")
     cells = rows(page).first.locator("th, td").all_inner_texts()
     assert cells[:4] == ["0", cells[1], "1", str(int(returns[0]))]  # the return of the first step is the episode's
@@ -134,6 +135,7 @@ def test_all_estimators_are_compared_at_a_press_and_forgotten_at_another_policy(
     picture = page.get_by_role("img", name="Cosine of 32 estimators")
     expect(picture).to_be_visible()
     assert violations_in_each_look(page, "") == {}
+    assert region.evaluate("({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth"), "no column is cut"
     slider(page).press("ArrowRight")
     expect(region.locator("tr")).to_have_count(0)
     expect(picture).to_be_hidden()
@@ -145,6 +147,8 @@ def test_it_is_accessible_in_each_look_and_nothing_sticks_out(open_page: Open, r
     settled(page, "")
     page.get_by_text("Other physics").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    sum_of_all = page.locator(".lab-update-sum").nth(1).bounding_box() or {}
+    assert sum_of_all["x"] + sum_of_all["width"] <= 390, "sums are seen whole beside a table that is wider"
     assert violations_in_each_look(page, "") == {}
 
 

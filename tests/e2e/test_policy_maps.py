@@ -103,4 +103,7 @@ def test_a_policy_over_states_is_arrows_on_the_environments_map(
     expect(told).to_have_text(re.compile(r"state 0: V\(s\) \S+"))
     expect(states.locator("td .lab-states-words").first).to_be_visible()
     settled(page, "")
+    page.wait_for_selector(".lab-player[data-known=true]")
+    canvas, thought = (page.locator(f".lab-player-{part}").bounding_box() or {} for part in ("canvas", "thought"))
+    assert canvas["y"] >= thought["y"] + thought["height"] - 3, "nothing is written on the picture"
     assert violations_in_each_look(page, "") == {}

@@ -56,15 +56,15 @@ def test_without_a_run_or_an_update_it_says_where_to_go(told: list[dict[str, Any
 @pytest.mark.parametrize(
     ("link", "at"),
     [
-        ({}, [40, 0, 0, 0, ""]),
+        ({}, [39, 0, 0, 0, ""]),
         ({"update": "7", "agent": "2", "episode": "1"}, [7, 2, 1, 0, ""]),
         ({"update": "41", "agent": "3", "episode": "2"}, [40, 2, 1, 0, ""]),
-        ({"update": "-1", "agent": "x", "episode": "9" * 400}, [40, 0, 0, 0, ""]),
-        ({"update": "٣"}, [40, 0, 0, 0, ""]),
-        ({"play": "greedy", "play_seed": "12"}, [40, 0, 0, 12, "greedy"]),
-        ({"play": "sampled", "play_seed": "-1"}, [40, 0, 0, 0, "sampled"]),
-        ({"play": "sampled", "play_seed": "2147483647"}, [40, 0, 0, 2**31 - 1, "sampled"]),
-        ({"play": "sampled", "play_seed": "2147483648"}, [40, 0, 0, 2**31 - 1, "sampled"]),
+        ({"update": "-1", "agent": "x", "episode": "9" * 400}, [39, 0, 0, 0, ""]),
+        ({"update": "٣"}, [39, 0, 0, 0, ""]),
+        ({"play": "greedy", "play_seed": "12"}, [39, 0, 0, 12, "greedy"]),
+        ({"play": "sampled", "play_seed": "-1"}, [39, 0, 0, 0, "sampled"]),
+        ({"play": "sampled", "play_seed": "2147483647"}, [39, 0, 0, 2**31 - 1, "sampled"]),
+        ({"play": "sampled", "play_seed": "2147483648"}, [39, 0, 0, 2**31 - 1, "sampled"]),
     ],
 )
 def test_a_link_leads_to_an_update_an_agent_and_an_episode_that_there_are(
@@ -119,7 +119,7 @@ def test_where_one_was_in_another_run_means_nothing(told: list[dict[str, Any]]) 
     app = page("policy.py", run=trained(), update="7")
     app.session_state.run_id = trained()
     app.run()
-    assert [each["at"]["update"] for each in told[-2:]] == [7, 40]
+    assert [each["at"]["update"] for each in told[-2:]] == [7, 39]
 
 
 def test_its_address_answers_what_can_be_known_of_policies_and_says_what_cannot(told: list[dict[str, Any]]) -> None:

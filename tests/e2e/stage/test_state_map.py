@@ -51,17 +51,25 @@ def begin(page: Page, grid: list[str], actions: list[str] | None = None) -> None
     )
 
 
-def show(page: Page, states: tuple[int, ...] = (0, 1), at: int = 0, values: bool = False) -> None:
+def show(
+    page: Page,
+    states: tuple[int, ...] = (0, 1),
+    at: int = 0,
+    values: bool = False,
+    chances: np.ndarray[Any, Any] = CHANCES,
+) -> None:
     page.evaluate(
         """([policy, value, path, at]) => {
             lab.map.show({ policy: lab.createNetwork(policy), value: value && lab.createNetwork(value), path, at })
         }""",
-        [tabular(np.log(CHANCES)), tabular(VALUES) if values else None, np.eye(4, dtype=int)[[*states]].tolist(), at],
+        [tabular(np.log(chances)), tabular(VALUES) if values else None, np.eye(4, dtype=int)[[*states]].tolist(), at],
     )
 
 
 def test_on_a_grid_an_arrow_is_the_most_probable_action_the_stronger_the_more_probable(page: Page) -> None:
     begin(page, GRID, ["left", "down", "right", "up"])
+    expect(page.locator("td")).to_have_count(4)
+    expect(page.locator("svg:not([hidden])")).to_have_count(0)  # before there is a policy
     show(page)
     fields = page.locator("td")
     assert [fields.nth(i).locator("b").inner_text() for i in range(4)] == ["S", "F", "F", "G"]
@@ -73,6 +81,19 @@ def test_on_a_grid_an_arrow_is_the_most_probable_action_the_stronger_the_more_pr
     assert [turn for turn, _ in styles] == ["rotate(90deg)", "rotate(180deg)", "rotate(0deg)"]
     strengths = [(chance - 1 / 4) / (1 - 1 / 4) for chance in (0.7, 0.26, 0.94)]
     assert [opacity for _, opacity in styles] == pytest.approx([0.25 + 0.75 * each for each in strengths], abs=1e-5)
+
+
+def test_actions_that_are_as_probable_in_the_digits_shown_are_a_dot(page: Page) -> None:
+    begin(page, GRID, ["left", "down", "right", "up"])
+    show(page, chances=np.array([[0.2501, 0.2499, 0.2504, 0.2496], [0.45, 0.05, 0.45, 0.05], *CHANCES[2:]]))
+    fields = page.locator("td")
+    assert fields.nth(0).get_attribute("title") == "left or down or right or up 0.25"
+    assert fields.nth(1).get_attribute("title") == "left or right 0.45"
+    drawn = page.locator("svg:not([hidden]) path").evaluate_all("(all) => all.map((path) => path.getAttribute('d'))")
+    assert drawn[:2] == ["M8 8h0"] * 2
+    assert drawn[2].startswith("M8 14V3")
+    show(page)
+    expect(fields.nth(0).locator("path")).to_have_attribute("d", drawn[2])
 
 
 def test_an_episode_is_marked_where_it_is_and_where_it_was(page: Page) -> None:
