@@ -95,7 +95,8 @@ function tick({ name, settings }) {
 // Says a value and its interval, of which an end may be "unbounded": no value at that side can be ruled out.
 function interval([value, low, high]) {
   if (low === null) return value === null ? "–" : rounded(value)
-  return value === null ? between(low, high) : `${rounded(value)} (${between(low, high)})`
+  const range = between(low, high).replaceAll(" ", "\u00a0") // which is not to be broken
+  return value === null ? range : `${rounded(value)} (${range})`
 }
 
 function between(low, high) {

@@ -112,10 +112,11 @@ function choice(spot, chances, names) {
   const turn = TURNS[likely[0]]
   const strength = (best - 1 / chances.length) / (1 - 1 / chances.length)
   field(spot, `${likely.join(" or ")} ${signed(best, 2)}`, turn !== undefined)
-  spot.path.setAttribute("d", likely.length > 1 ? DOT : ARROW)
+  const isTie = likely.length > 1
+  spot.path.setAttribute("d", isTie ? DOT : ARROW)
   spot.arrow.style.transform = `rotate(${turn}deg)`
   spot.arrow.style.opacity = 0.25 + 0.75 * strength
-  spot.arrow.style.strokeWidth = 1 + 2 * strength
+  spot.arrow.style.strokeWidth = (isTie ? 3 : 1) + 2 * strength
 }
 
 // Writes what is said of a field, which only a screen reader says where an arrow does.

@@ -39,6 +39,7 @@ def microscope(run: lab.Run) -> None:
         "episodes": run.config.episodes_per_update,
         "choices": spec.choices,
         "action_size": spec.action_size,
+        "bounds": [spec.action_low, spec.action_high],
         "dimensions": [dimension._asdict() for dimension in spec.observed.dimensions],
         "states": spec.observed.states,
         "grid": spec.observed.grid,

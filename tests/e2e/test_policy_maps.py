@@ -38,9 +38,10 @@ def test_a_gaussian_policy_is_seen_over_any_two_dimensions_in_step_with_the_tabl
     page = open_page(f"policy?run={trained(runs, store, open_page, 'Pendulum-v1')}&update=1")
     expect(picture(page)).to_have_accessible_name(re.compile("Policy over cos θ and sin θ: mean a is above 0 on .* %"))
     told = page.locator(".lab-map-told")
-    expect(told).to_have_text(re.compile(r"mean a −?\d\.\d\d · σ 0\.\d\d in every state"))
+    expect(told).to_have_text(re.compile(r"mean a −?\d\.\d\d · σ 0\.\d\d in every state · played within ±2"))
+    expect(page.locator(".lab-map-key span")).to_have_text(["−1: plays −2", "", "1: plays 2"])
     first = told.inner_text()
-    row(page, 59).click()
+    row(page, 59).dispatch_event("click")  # a pointer would scroll, and rows become others meanwhile
     page.get_by_role("region", name="Steps of the episode").press("ArrowDown")
     expect(row(page, 60)).to_have_attribute("aria-current", "step")
     expect(told).not_to_have_text(first)
@@ -104,6 +105,7 @@ def test_a_policy_over_states_is_arrows_on_the_environments_map(
     expect(states.locator("td .lab-states-words").first).to_be_visible()
     settled(page, "")
     page.wait_for_selector(".lab-player[data-known=true]")
-    canvas, thought = (page.locator(f".lab-player-{part}").bounding_box() or {} for part in ("canvas", "thought"))
-    assert canvas["y"] >= thought["y"] + thought["height"] - 3, "nothing is written on the picture"
+    canvas = page.locator(".lab-player-canvas").first.bounding_box() or {}
+    last = page.locator(".lab-player-action").last.bounding_box() or {}
+    assert canvas["y"] >= last["y"] + last["height"], "nothing is written on the picture"
     assert violations_in_each_look(page, "") == {}
