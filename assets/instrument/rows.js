@@ -3,6 +3,7 @@
 import { element, write } from "./dom.js"
 
 const AROUND = 24 // rows beyond what is seen, above and below
+const HEAD = 2 // a row's index is counted from 1, and the head is the first
 const MOVES = { ArrowUp: -1, ArrowDown: 1 }
 
 // Returns rows of so many cells in a table's `body`, which scrolls with it in `scroller`; `onPick` is called with the
@@ -11,12 +12,12 @@ export function createRows(scroller, body, columns, { onPick }) {
   const space = () => element("tr", "", { "aria-hidden": "true" }, element("td", "", { colspan: String(columns) }))
   const view = {
     scroller, body, columns, above: space(), below: space(),
-    made: [], count: 0, height: 0, text: null, first: 0, shown: 0, marked: null,
+    made: [], count: 0, height: 0, text: null, first: 0, shown: 0, spaced: 0, marked: null,
   }
   scroller.onscroll = () => draw(view)
   body.onclick = ({ target }) => {
     const row = target.closest("tr[aria-rowindex]")
-    if (row) onPick(view.first + view.made.indexOf(row))
+    if (row) onPick(row.ariaRowIndex - HEAD)
   }
   scroller.onkeydown = (event) => {
     if (!MOVES[event.key] || event.ctrlKey || event.metaKey || event.altKey || !view.count) return
@@ -26,7 +27,7 @@ export function createRows(scroller, body, columns, { onPick }) {
   return {
     // Shows `count` rows; `text(index)` returns what is in the cells of one.
     show(count, text) {
-      Object.assign(view, { count, text, height: 0, shown: -1, marked: null })
+      Object.assign(view, { count, text, height: 0, spaced: -1, marked: null })
       draw(view)
     },
     // Marks a row, null: none; it is scrolled to where it can be seen between head and foot.
@@ -50,14 +51,14 @@ function draw(view) {
   const height = (view.height ||= made[0]?.offsetHeight ?? 0) // 0 before there is a row
   const seen = height && Math.ceil(scroller.clientHeight / height)
   const top = height && Math.floor(scroller.scrollTop / height)
-  const first = Math.max(0, Math.min(top, count - seen) - AROUND)
-  const shown = Math.min(count - first, seen + 2 * AROUND)
-  if (first !== view.first || shown !== view.shown) place(view, first, shown)
+  const ends = view.first + view.shown
+  const covers = view.first <= Math.max(0, top - AROUND / 2) && ends >= Math.min(count, top + seen + AROUND / 2)
+  if (!covers || height !== view.spaced) place(view, Math.max(0, Math.min(top, count - seen) - AROUND), seen + 2 * AROUND)
   if (!height && made[0]?.offsetHeight) return draw(view)
-  made.forEach((row, i) => {
-    if (i < shown && first + i === view.marked) row.setAttribute("aria-current", "step")
+  for (const row of made) {
+    if (row.ariaRowIndex - HEAD === view.marked) row.setAttribute("aria-current", "step")
     else row.removeAttribute("aria-current")
-  })
+  }
 }
 
 function rowOf(columns) {
@@ -65,17 +66,20 @@ function rowOf(columns) {
   return element("tr", "", {}, element("th", "", { scope: "row" }), ...cells)
 }
 
-function place(view, first, shown) {
+// Has the rows from `first` on, `most` of them. One that was there before stays the element that it was.
+function place(view, first, most) {
   const { body, made, columns, above, below, count, text, height } = view
+  const shown = Math.min(count - first, most)
   while (made.length < shown) made.push(rowOf(columns))
-  for (let i = 0; i < shown; i++) {
-    made[i].setAttribute("aria-rowindex", first + i + 2) // the head is the first
-    text(first + i).forEach((words, k) => write(made[i].cells[k], words))
-  }
+  const rows = Array.from({ length: shown }, (_, i) => made[(first + i) % made.length])
+  rows.forEach((row, i) => {
+    row.ariaRowIndex = first + i + HEAD
+    text(first + i).forEach((words, k) => write(row.cells[k], words))
+  })
   const after = count - first - shown
   above.cells[0].style.height = `${first * height}px`
   below.cells[0].style.height = `${after * height}px`
-  const wanted = [...(first ? [above] : []), ...made.slice(0, shown), ...(after ? [below] : [])]
+  const wanted = [...(first ? [above] : []), ...rows, ...(after ? [below] : [])]
   if (wanted.length !== body.rows.length || wanted.some((row, i) => row !== body.rows[i])) body.replaceChildren(...wanted)
-  Object.assign(view, { first, shown })
+  Object.assign(view, { first, shown, spaced: height })
 }

@@ -41,7 +41,7 @@ def test_a_gaussian_policy_is_seen_over_any_two_dimensions_in_step_with_the_tabl
     expect(told).to_have_text(re.compile(r"mean a −?\d\.\d\d · σ 0\.\d\d in every state · played within ±2"))
     expect(page.locator(".lab-map-key span")).to_have_text(["−1: plays −2", "", "1: plays 2"])
     first = told.inner_text()
-    row(page, 59).dispatch_event("click")  # a pointer would scroll, and rows become others meanwhile
+    row(page, 59).click()
     page.get_by_role("region", name="Steps of the episode").press("ArrowDown")
     expect(row(page, 60)).to_have_attribute("aria-current", "step")
     expect(told).not_to_have_text(first)
