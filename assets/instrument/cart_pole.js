@@ -1,7 +1,7 @@
 // The dynamics of Gymnasium's CartPole-v1, in its order of operations, for a cart and pole of any kind.
 
 const SECONDS = 0.02 // a step
-export const LIMITS = { x: 2.4, theta: (12 * 2 * Math.PI) / 360 } // beyond which an episode ends
+const LIMITS = { x: 2.4, theta: (12 * 2 * Math.PI) / 360 } // beyond which an episode ends
 
 // Gymnasium's: m/s², kg, kg, m, N.
 export const CART_POLE = { gravity: 9.8, cartMass: 1, poleMass: 0.1, halfLength: 0.5, force: 10 }

@@ -20,7 +20,8 @@ export function createCompared({ time, stage }, { moment, put, onOwn, onRest, on
     // Begins with another run, as the page's address has it.
     begin(told) {
       compared.told = told
-      fresh.place(told.at, told.kind === "cart_pole")
+      fresh.begin(told.kind === "cart_pole")
+      fresh.place(told.at)
       rival.place(told.at)
       asked(told.address, { rivals: told.at.versus }).then(({ rivals }) => offer(compared, rivals)).catch(fail)
     },

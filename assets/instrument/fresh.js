@@ -23,9 +23,11 @@ export function createFresh(root, { onChange }) {
   const node = element("span", "lab-fresh", {}, play, label)
   root.append(node)
   return {
-    // Begins as the page's address has it; of environments that the browser cannot play the update's own is not shown.
-    place(at, hasOwn) {
+    // Begins with another run: of environments that the browser cannot play, an update's own episode is not shown.
+    begin(hasOwn) {
       write(play.options[0], hasOwn ? OWN : ANOTHER)
+    },
+    place(at) {
       play.value = at.play
       seed.value = at.play_seed
       show()

@@ -67,6 +67,7 @@ function show(rival) {
   const { known, at, run, update, agent, more } = rival
   const found = chosen(rival)
   fill(run, [["", "Compare with…"], ...known.map(({ run, name }, i) => [run, i ? name : `${name}, this run`])], at.run)
+  run.disabled = !known.length // they are on their way
   more.hidden = !found
   if (!found) return
   at.update = Math.max(0, Math.min(Math.round(at.update), found.updates))

@@ -66,10 +66,12 @@ def test_another_policy_is_compared_by_keyboard_from_the_same_start_and_kept_in_
 ) -> None:
     page = open_page(f"policy?run={run}&update={UPDATES}")
     words = page.locator(".lab-rival-words")
+    expect(page.get_by_label("Compare with")).to_be_enabled()
     page.get_by_label("Compare with").focus()
     page.keyboard.press("ArrowDown")
     expect(words).to_contain_text("untrained, agent 0 (orange): return")
     expect(page.get_by_label("Episode played")).to_have_value("sampled")
+    expect(page.get_by_label("Episode played").locator("option").first).to_have_text("on stage: the update’s episode")
     update = page.get_by_role("spinbutton", name="Update of the other policy")
     update.fill("2")
     with page.expect_response(lambda got: "policy=2&" in got.url) as got:
