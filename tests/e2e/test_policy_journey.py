@@ -1,4 +1,4 @@
-"""The whole way through the Policy page by keyboard alone, on one page, from the stage of the Train page to the film."""
+"""The whole way through the Policy page by keyboard alone, on one page: from the Train page’s stage to the film."""
 
 import re
 
