@@ -144,6 +144,8 @@ function receive(microscope, told) {
   microscope.time.of(told)
   if (isNew) {
     Object.assign(microscope, { network: null, value: null, path: [] })
+    microscope.apart.hidden = microscope.arrows.hidden = true // nothing of another run is shown
+    delete microscope.root.dataset.apart
     microscope.game.against(null)
     microscope.curve.begin()
     microscope.compared.begin(told)

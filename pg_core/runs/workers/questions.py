@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from pg_core import proofs
-from pg_core.config import Config
+from pg_core.config import Config, ConfigError
 from pg_core.learning import episodes, robustness, spread
 from pg_core.policies import in_numpy
 from pg_core.runs.store import library
-from pg_core.runs.store.records import Array
+from pg_core.runs.store.records import Array, NoPolicy, UnknownRun
+from pg_core.runs.store.schema import StoreError
 from pg_core.runs.store.store import Store
+from pg_core.runs.workers import logs
 
 # What trains again imports TensorFlow, which the studio has not: each answer imports what it needs.
 
@@ -30,11 +32,17 @@ def answer(kind: str, store: Store, trains: bool, asked: Mapping[str, Any]) -> A
 
 
 def ahead(store: Store, run_id: str, update: int, **_: int) -> Iterator[int]:
-    """Train on from an update that was asked for, for who asks for the next ones; they are told of what goes wrong."""
+    """Train on from an update that was asked for, for who asks for the next ones.
+
+    What cannot be done is said to them; what nobody foresaw is an incident, and no reason to answer nobody.
+    """
     from pg_core.runs.workers.again import ahead
 
-    with contextlib.suppress(Exception):
-        yield from ahead(store, run_id, update)
+    try:
+        with contextlib.suppress(StoreError, ConfigError, UnknownRun, NoPolicy):
+            yield from ahead(store, run_id, update)
+    except Exception as error:
+        logs.note(store.folder, error)
 
 
 def _play(store: Store, trains: bool, run_id: str | None, update: int, config: Any, **shown: Any) -> bytes:
