@@ -127,6 +127,24 @@ def open_page(context: BrowserContext, server: Server) -> Iterator[Open]:
     assert not errors, "JavaScript errors, or requests to another origin"
 
 
+@pytest.fixture(scope="module")
+def runs() -> list[str]:
+    return []  # the run that all tests of a module look at, once it is trained
+
+
+@pytest.fixture
+def run(request: pytest.FixtureRequest, runs: list[str], open_page: Open) -> str:
+    """Return the run that a module's `RUN` links to the settings of, trained to its end."""
+    from tests.e2e.test_instrument import train  # which imports this module
+    from tests.e2e.test_journey import state
+
+    if not runs:
+        page = open_page(request.module.RUN)
+        runs.append(train(page))
+        expect(state(page, "finished")).to_be_visible()
+    return runs[0]
+
+
 def show(page: Page, width: int, height: int, scheme: str) -> None:
     """Show a page in another window and theme."""
     page.set_viewport_size({"width": width, "height": height})

@@ -14,20 +14,7 @@ from tests.e2e.test_journey import state
 from tests.e2e.test_look import settled, violations_in_each_look
 
 UPDATES = 6
-
-
-@pytest.fixture(scope="module")
-def runs() -> list[str]:
-    return []  # the run of all tests here, once it is trained
-
-
-@pytest.fixture
-def run(runs: list[str], open_page: Open) -> str:
-    if not runs:
-        page = open_page(f"?pace=0&num_updates={UPDATES}")
-        runs.append(train(page))
-        expect(state(page, "finished")).to_be_visible()
-    return runs[0]
+RUN = f"?pace=0&num_updates={UPDATES}"
 
 
 def slider(page: Page):

@@ -6,14 +6,11 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import Open
-from tests.e2e.test_instrument import train
-from tests.e2e.test_journey import state
+
+RUN = "?pace=0&num_updates=4"
 
 
-def test_a_film_is_taken_away_by_keyboard_alone(open_page: Open, tmp_path: Path) -> None:
-    page = open_page("?pace=0&num_updates=4")
-    run = train(page)
-    expect(state(page, "finished")).to_be_visible()
+def test_a_film_is_taken_away_by_keyboard_alone(open_page: Open, run: str, tmp_path: Path) -> None:
     page = open_page(f"policy?run={run}&update=1")
     button = page.get_by_role("button", name="Film as WebP")
     expect(page.get_by_label("Policies of the film")).to_have_value("beside")

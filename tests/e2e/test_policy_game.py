@@ -2,29 +2,14 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from pg_core.runs.store import scores
 from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
-from tests.e2e.test_instrument import train
-from tests.e2e.test_journey import state
 from tests.e2e.test_look import settled, violations_in_each_look
 
-
-@pytest.fixture(scope="module")
-def runs() -> list[str]:
-    return []  # the run of all tests here, once it is trained
-
-
-@pytest.fixture
-def run(runs: list[str], open_page: Open) -> str:
-    if not runs:
-        page = open_page("?pace=0&num_updates=3&max_episode_steps=50")
-        runs.append(train(page))
-        expect(state(page, "finished")).to_be_visible()
-    return runs[0]
+RUN = "?pace=0&num_updates=3&max_episode_steps=50"
 
 
 def words(page: Page):

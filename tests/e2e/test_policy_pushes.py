@@ -6,25 +6,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Open
-from tests.e2e.test_instrument import train
-from tests.e2e.test_journey import state
 from tests.e2e.test_policy import row, rows
 
 DEGREES = 57.3  # of the stage's numbers, for each radian
-
-
-@pytest.fixture(scope="module")
-def runs() -> list[str]:
-    return []  # the run of all tests here, once it is trained
-
-
-@pytest.fixture
-def run(runs: list[str], open_page: Open) -> str:
-    if not runs:
-        page = open_page("?pace=0&num_updates=3")
-        runs.append(train(page))
-        expect(state(page, "finished")).to_be_visible()
-    return runs[0]
+RUN = "?pace=0&num_updates=3"
 
 
 def screen(page: Page):

@@ -1,29 +1,13 @@
 """Estimators race: forks of a run from the update on the page, by keyboard alone, side by side on one chart."""
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
-from tests.e2e.test_instrument import train
-from tests.e2e.test_journey import state
 from tests.e2e.test_look import settled, violations_in_each_look
 
 UPDATES, AT = 6, 2
-
-
-@pytest.fixture(scope="module")
-def runs() -> list[str]:
-    return []  # the run of all tests here, once it is trained
-
-
-@pytest.fixture
-def run(runs: list[str], open_page: Open) -> str:
-    if not runs:
-        page = open_page(f"?pace=0&num_updates={UPDATES}")
-        runs.append(train(page))
-        expect(state(page, "finished")).to_be_visible()
-    return runs[0]
+RUN = f"?pace=0&num_updates={UPDATES}"
 
 
 def compared(page: Page) -> None:

@@ -96,6 +96,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assets]:
         server.shutdown()
 
 
+@pytest.fixture(scope="module")
+def bare(browser: Browser, server: Assets) -> Iterator[Page]:
+    """Open a page for the tests of a module, which puts on it what it is about."""
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(server.url)
+    page.wait_for_function("window.lab")
+    yield page
+    page.close()
+
+
 Stage = Callable[..., Page]
 
 

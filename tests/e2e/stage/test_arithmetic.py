@@ -1,30 +1,19 @@
 """What the browser calculates by itself: a policy's network and CartPole's dynamics, against NumPy and Gymnasium."""
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
 import numpy as np
 import orjson
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from pg_core.environments import Array
 from pg_core.learning import episodes
 from pg_core.policies import in_numpy
-from tests.e2e.stage.conftest import Assets
 
 AXES, XS, YS = [3, 1], [-2.0, -0.5, 0.1, 3.0], [-1.0, 0.0, 2.5]
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, server: Assets) -> Iterator[Page]:
-    page = browser.new_page()
-    page.goto(server.url)
-    page.wait_for_function("window.lab")
-    yield page
-    page.close()
 
 
 # Networks
@@ -38,10 +27,10 @@ def policy(rng: np.random.Generator, sizes: list[int], **more: Any) -> dict[str,
     return params | more
 
 
-def in_browser(page: Page, params: dict[str, Array], activation: str, observations: Array, of: int) -> list[Array]:
+def in_browser(bare: Page, params: dict[str, Array], activation: str, observations: Array, of: int) -> list[Array]:
     """Return outputs and probabilities, at observations and over a grid whose other dimensions are the first one's."""
     sent = orjson.loads(episodes.weights_to_json(params, 0, activation))
-    found = page.evaluate(
+    found = bare.evaluate(
         """async ([params, observations, grid]) => {
             const { createNetwork } = await import("./instrument/network.js")
             const network = createNetwork(params)
@@ -58,7 +47,7 @@ def in_float64(params: dict[str, Array], activation: str, observations: Array) -
 
 
 @pytest.mark.parametrize("activation", in_numpy.ACTIVATIONS)
-def test_a_network_gives_what_numpy_gives(page: Page, activation: str) -> None:
+def test_a_network_gives_what_numpy_gives(bare: Page, activation: str) -> None:
     rng = np.random.default_rng(16)
     mean, variance = (
         rng.normal(size=(1, 1, 4)),
@@ -71,7 +60,7 @@ def test_a_network_gives_what_numpy_gives(page: Page, activation: str) -> None:
         grid = np.stack([observations[0]] * (len(XS) * len(YS)))
         grid[:, AXES] = [(x, y) for y in YS for x in XS]
         expected, over = (in_float64(params, activation, each) for each in (observations, grid))
-        found = in_browser(page, params, activation, observations, of)
+        found = in_browser(bare, params, activation, observations, of)
         assert found[0] == pytest.approx(expected, rel=1e-6, abs=1e-6)
         assert found[1] == pytest.approx(in_numpy.softmax(expected), abs=1e-6)
         assert found[2] == pytest.approx(over[:, of], rel=1e-6, abs=1e-6)
@@ -79,10 +68,10 @@ def test_a_network_gives_what_numpy_gives(page: Page, activation: str) -> None:
 
 
 @pytest.mark.parametrize("activation", in_numpy.ACTIVATIONS)
-def test_a_network_stays_finite_where_exponentials_do_not(page: Page, activation: str) -> None:
+def test_a_network_stays_finite_where_exponentials_do_not(bare: Page, activation: str) -> None:
     params = policy(np.random.default_rng(0), [4, 3, 2])
     observations = 1e4 * np.array([[1.0, -1, 1, 1], [-1, -1, -1, 1], [1, 1, 1, 1]])
-    outputs, probabilities, *_ = in_browser(page, params, activation, observations, 0)
+    outputs, probabilities, *_ = in_browser(bare, params, activation, observations, 0)
     expected = in_float64(params, activation, observations)
     assert outputs == pytest.approx(expected, rel=1e-6)
     assert probabilities == pytest.approx(in_numpy.softmax(expected), abs=1e-6)
@@ -109,18 +98,18 @@ def cart_pole(state: Array, parameters: dict[str, float]) -> Any:
     return env
 
 
-def steps(page: Page, asked: list[Any]) -> list[Any]:
+def steps(bare: Page, asked: list[Any]) -> list[Any]:
     """Return the state after each [state, action, parameters], and whether it has failed."""
     script = """async (asked) => {
         const { failed, step } = await import("./instrument/cart_pole.js")
         return asked.map((each) => step(...each)).map((state) => [state, failed(state)])
     }"""
-    return page.evaluate(script, asked)
+    return bare.evaluate(script, asked)
 
 
-def test_a_step_of_cart_pole_is_gymnasiums(page: Page) -> None:
+def test_a_step_of_cart_pole_is_gymnasiums(bare: Page) -> None:
     rng = np.random.default_rng(16)
-    defaults = page.evaluate("import('./instrument/cart_pole.js').then(({ CART_POLE }) => CART_POLE)")
+    defaults = bare.evaluate("import('./instrument/cart_pole.js').then(({ CART_POLE }) => CART_POLE)")
     own = gymnasium.make("CartPole-v1").unwrapped
     assert defaults == {ours: getattr(own, theirs) for ours, theirs in NAMES.items()}
     kinds = [defaults] + [{name: each * rng.uniform(0.2, 5) for name, each in defaults.items()} for _ in range(199)]
@@ -130,16 +119,16 @@ def test_a_step_of_cart_pole_is_gymnasiums(page: Page) -> None:
         env = cart_pole(np.array(state), kind)
         _, _, terminated, *_ = env.step(action)
         expected.append([env.state, terminated])
-    found = steps(page, asked)
+    found = steps(bare, asked)
     assert {failed for _, failed in found} == {True, False}
     assert [failed for _, failed in found] == [failed for _, failed in expected]
     assert np.array([state for state, _ in found]) == pytest.approx(
         np.array([state for state, _ in expected]), abs=1e-12
     )
-    assert steps(page, [asked[0][:2]]) == found[:1], "Gymnasium's parameters, if none are given"
+    assert steps(bare, [asked[0][:2]]) == found[:1], "Gymnasium's parameters, if none are given"
 
 
-def test_a_pushed_pole_goes_on_as_in_gymnasium(page: Page) -> None:
+def test_a_pushed_pole_goes_on_as_in_gymnasium(bare: Page) -> None:
     env = gymnasium.make("CartPole-v1").unwrapped
     env.reset(seed=0)
     env.state = np.add(env.state, [0, 0.6, 0, 0])  # the push
@@ -148,7 +137,7 @@ def test_a_pushed_pole_goes_on_as_in_gymnasium(page: Page) -> None:
         actions.append(int(env.state[2] + 0.3 * env.state[3] > 0))  # which keeps the pole up, until the track ends
         _, _, terminated, *_ = env.step(actions[-1])
         states.append(env.state)
-    found = page.evaluate(
+    found = bare.evaluate(
         """async ([state, actions]) => {
             const { failed, step } = await import("./instrument/cart_pole.js")
             return actions.map((action) => (state = step(state, action))).map((state) => [...state, failed(state)])

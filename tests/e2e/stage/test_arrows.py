@@ -1,13 +1,9 @@
 """Gradients as arrows: where they are drawn, and what is said of them."""
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from pg_core.runs.paths import ROOT
-from tests.e2e.conftest import PATIENCE_MS
-from tests.e2e.stage.conftest import Assets
 
 WIDTH, HEIGHT, MARGIN = 200, 144, 8  # of a picture
 MEAN_POINTS_RIGHT = {"episodes": [[4.0, 3.0], [2.0, -3.0]], "gradient": [3.0, 0.0], "share": 0.9, "snr": 1.25}
@@ -15,13 +11,9 @@ NOTHING = {"episodes": [[0.0, 0.0]] * 2, "gradient": [0.0, 0.0], "share": None, 
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, server: Assets) -> Iterator[Page]:
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    page.goto(server.url)
-    page.wait_for_function("window.lab")
-    page.add_style_tag(path=ROOT / "assets/instrument/weights.css")
-    page.evaluate(
+def page(bare: Page) -> Page:
+    bare.add_style_tag(path=ROOT / "assets/instrument/weights.css")
+    bare.evaluate(
         """async ([width, own, without]) => {
             const { createArrows } = await import("./instrument/arrows.js")
             document.body.className = "light"
@@ -31,8 +23,7 @@ def page(browser: Browser, server: Assets) -> Iterator[Page]:
         }""",
         [WIDTH, MEAN_POINTS_RIGHT, NOTHING],
     )
-    yield page
-    page.close()
+    return bare
 
 
 def test_arrows_end_where_the_numbers_are_with_as_many_pixels_to_each_side(page: Page) -> None:

@@ -1,27 +1,17 @@
 """A long table of which only the rows around what is seen are there."""
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
-
-from tests.e2e.conftest import PATIENCE_MS
-from tests.e2e.stage.conftest import Assets
+from playwright.sync_api import Locator, Page, expect
 
 COUNT, HEIGHT = 3_000, 20
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, server: Assets) -> Iterator[Page]:
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    page.goto(server.url)
-    page.wait_for_function("window.lab")
-    page.evaluate("import('./instrument/rows.js').then(({ createRows }) => Object.assign(lab, { createRows }))")
-    page.add_style_tag(content="table { border-spacing: 0; } td, tbody th { padding: 0; } tr { height: 20px; }")
-    page.add_style_tag(content="thead { position: sticky; top: 0; }")
-    yield page
-    page.close()
+def page(bare: Page) -> Page:
+    bare.evaluate("import('./instrument/rows.js').then(({ createRows }) => Object.assign(lab, { createRows }))")
+    bare.add_style_tag(content="table { border-spacing: 0; } td, tbody th { padding: 0; } tr { height: 20px; }")
+    bare.add_style_tag(content="thead { position: sticky; top: 0; }")
+    return bare
 
 
 @pytest.fixture

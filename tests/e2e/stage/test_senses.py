@@ -1,18 +1,16 @@
 """A policy with noisy sensors and late actions, as the browser plays it, against Python."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import orjson
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from pg_core.config import Config
 from pg_core.learning import episodes, robustness
 from pg_core.learning.robustness import NOMINAL, lengths
-from tests.e2e.stage.conftest import Assets
 
 CONFIG = Config(num_agents=1, hidden_layers=())
 KERNEL = np.float32([[0.2, 0.5, 4, 2]])  # a policy that balances, but not for ever
@@ -46,16 +44,7 @@ ROLLOUT = """async ([params, kinds, starts, uniform, normals, greedy]) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def page(browser: Browser, server: Assets) -> Iterator[Page]:
-    page = browser.new_page()
-    page.goto(server.url)
-    page.wait_for_function("window.lab")
-    yield page
-    page.close()
-
-
-def played(page: Page, kinds: list[dict[str, float]], greedy: bool) -> list[list[Any]]:
+def played(bare: Page, kinds: list[dict[str, float]], greedy: bool) -> list[list[Any]]:
     """Play episodes in the browser by the random numbers of `robustness.lengths`."""
     draws = robustness.generator(SEED, robustness.Stream.FRESH, 1)
     starts = draws.uniform(-0.05, 0.05, (4, EPISODES)).T
@@ -65,44 +54,44 @@ def played(page: Page, kinds: list[dict[str, float]], greedy: bool) -> list[list
     physics = [{ours: kind.get(theirs, NOMINAL[theirs]) for ours, theirs in NAMES.items()} for kind in kinds]
     params = orjson.loads(episodes.weights_to_json(POLICY, 0, CONFIG.activation))
     normals = [each.T.tolist() for _, each in numbers]
-    return page.evaluate(ROLLOUT, [params, physics, starts.tolist(), uniform, normals, greedy])
+    return bare.evaluate(ROLLOUT, [params, physics, starts.tolist(), uniform, normals, greedy])
 
 
 @pytest.mark.parametrize("greedy", [False, True], ids=["sampled", "greedy"])
-def test_episodes_last_as_long_as_those_of_the_robustness_chart(page: Page, greedy: bool) -> None:
+def test_episodes_last_as_long_as_those_of_the_robustness_chart(bare: Page, greedy: bool) -> None:
     kinds = [
         {}, {"sensor_noise": 0.05}, {"sensor_noise": 0.5}, {"action_delay": 1}, {"action_delay": 10},
         {"sensor_noise": 0.1, "action_delay": 3, "gravity": 15.0},
     ]  # fmt: skip
     values = {name: np.array([kind.get(name, value) for kind in kinds]) for name, value in NOMINAL.items()}
     expected = lengths(CONFIG, POLICY, 0, values, EPISODES, SEED, greedy)
-    found = [[each["length"] for each in row] for row in played(page, kinds, greedy)]
+    found = [[each["length"] for each in row] for row in played(bare, kinds, greedy)]
     assert found == expected.tolist()
     assert len(set(expected.ravel())) > 8
 
 
-def test_without_noise_and_delay_the_policy_sees_where_it_is(page: Page) -> None:
-    [[first, *_]] = played(page, [{}], False)
+def test_without_noise_and_delay_the_policy_sees_where_it_is(bare: Page) -> None:
+    [[first, *_]] = played(bare, [{}], False)
     assert first["probs"] == pytest.approx(first["of"][:-1], abs=1e-12)
 
 
-def test_the_first_actions_are_on_the_first_observation_until_the_delay_is_over(page: Page) -> None:
-    [[first, *_]] = played(page, [{"action_delay": 3}], False)
+def test_the_first_actions_are_on_the_first_observation_until_the_delay_is_over(bare: Page) -> None:
+    [[first, *_]] = played(bare, [{"action_delay": 3}], False)
     of = first["of"]
     assert first["length"] > 5
     assert first["probs"][:6] == pytest.approx([of[0], of[0], of[0], of[0], of[1], of[2]], abs=1e-12)
 
 
-def test_noise_changes_what_is_seen_and_not_where_the_cart_is(page: Page) -> None:
-    [[noisy, *_], [clean, *_]] = played(page, [{"sensor_noise": 0.05}, {}], False)
+def test_noise_changes_what_is_seen_and_not_where_the_cart_is(bare: Page) -> None:
+    [[noisy, *_], [clean, *_]] = played(bare, [{"sensor_noise": 0.05}, {}], False)
     assert noisy["states"][0] == clean["states"][0]
     assert noisy["probs"][0] != clean["probs"][0]
     states = np.array(noisy["states"])  # positions move on by velocities, without noise
     assert states[1:, [0, 2]] == pytest.approx(states[:-1, [0, 2]] + 0.02 * states[:-1, [1, 3]], abs=1e-12)
 
 
-def test_episodes_that_are_compared_have_the_same_luck_which_is_normal(page: Page) -> None:
-    again, alike, normals = page.evaluate(
+def test_episodes_that_are_compared_have_the_same_luck_which_is_normal(bare: Page) -> None:
+    again, alike, normals = bare.evaluate(
         """async () => {
             const { createLuck } = await import("./instrument/played.js")
             const luck = createLuck(false)

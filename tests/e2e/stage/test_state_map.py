@@ -1,16 +1,14 @@
 """A policy over states: which arrow, how strong, which bars and which numbers; where an episode is."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from pg_core.runs.paths import ROOT
-from tests.e2e.conftest import PATIENCE_MS
-from tests.e2e.stage.conftest import Assets, Json
+from tests.e2e.stage.conftest import Json
 
 # π of left, down, right, up in the states of a grid of two by two.
 CHANCES = np.array([[0.1, 0.1, 0.7, 0.1], [0.25, 0.26, 0.25, 0.24], [0.02, 0.02, 0.02, 0.94], [0.4, 0.3, 0.2, 0.1]])
@@ -19,20 +17,15 @@ GRID = ["SF", "FG"]
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, server: Assets) -> Iterator[Page]:
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    page.goto(server.url)
-    page.wait_for_function("window.lab")
-    page.evaluate(
+def page(bare: Page) -> Page:
+    bare.evaluate(
         """async () => {
             const names = ["state_map", "network"]
             Object.assign(lab, ...await Promise.all(names.map((name) => import(`./instrument/${name}.js`))))
         }"""
     )
-    page.add_style_tag(path=ROOT / "assets/instrument/state_map.css")
-    yield page
-    page.close()
+    bare.add_style_tag(path=ROOT / "assets/instrument/state_map.css")
+    return bare
 
 
 def tabular(outputs: np.ndarray[Any, Any]) -> Json:
