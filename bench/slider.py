@@ -49,11 +49,16 @@ PLAY = """(ms) => new Promise((resolve) => {
 })"""
 
 
-def train(page: Page, url: str, folder: Path, settings: str = RUN) -> str:
-    """Train a run to its end; return its id."""
+def start(page: Page, url: str, settings: str, until: str) -> None:
+    """Have a run trained until it has a state, a regular expression."""
     page.goto(f"{url}/?{settings}")
     page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Train", exact=True).click()
-    page.locator(".lab-state").get_by_text(re.compile("^(solved|finished)$")).wait_for()
+    page.locator(".lab-state").get_by_text(re.compile(f"^({until})$")).wait_for()
+
+
+def train(page: Page, url: str, folder: Path, settings: str = RUN) -> str:
+    """Train a run to its end; return its id."""
+    start(page, url, settings, "solved|finished")
     return Store(folder).runs()[0].id
 
 

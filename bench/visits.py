@@ -16,7 +16,7 @@ import psutil
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from bench.measure import say
-from bench.slider import FOLLOW, train
+from bench.slider import FOLLOW, start, train
 from pg_core.runs.store.store import Store
 from tests.serving import Server, chromium, serve
 
@@ -66,9 +66,7 @@ def main() -> None:
         page = browser.new_page()
         page.set_default_timeout(120_000)
         seen = train(page, server.url, Path(name), f"pace=0&num_updates={UPDATES}&stop_when_solved=False")
-        page.goto(f"{server.url}/?{LONG}")
-        page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Train", exact=True).click()
-        page.locator(".lab-state").get_by_text("running").wait_for()
+        start(page, server.url, LONG, "running")
         page.close()
         store, chance = Store(Path(name)), random.Random(0)
         [trains] = [run.id for run in store.runs() if run.id != seen]
