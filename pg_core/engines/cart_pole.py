@@ -11,14 +11,10 @@ import tensorflow as tf
 
 from pg_core.engines import CompiledEnvironment
 from pg_core.environments import Array
+from pg_core.environments.cart_pole import MAX_ANGLE, MAX_POSITION, PHYSICS, SECONDS, START
 
-GRAVITY = 9.8
-POLE_MASS, TOTAL_MASS = 0.1, 1.1
-HALF_LENGTH = 0.5
-FORCE = 10.0
-SECONDS = 0.02  # of one step
-MAX_POSITION, MAX_ANGLE = 2.4, 12 * 2 * math.pi / 360
-START = 0.05  # every component of the first state is uniform in ±START
+GRAVITY, HALF_LENGTH, POLE_MASS, CART_MASS, FORCE = PHYSICS.values()
+TOTAL_MASS = POLE_MASS + CART_MASS
 
 
 def environment(sutton_barto_reward: bool = False) -> CompiledEnvironment:

@@ -5,19 +5,19 @@ The browser's `cart_pole.js` does the same float64 operations in the same order:
 
 import math
 import reprlib
+from collections.abc import Sequence
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
 from pg_core.config import ConfigError
+from pg_core.environments import Array, cart_pole
+from pg_core.environments.cart_pole import START
 
 MAX_STEPS = 3_000  # of a game, a minute, where the run's time limit is longer
-START = 0.05  # every number of the first state is in ±START
-GRAVITY, CART_MASS, POLE_MASS, HALF_LENGTH, FORCE, SECONDS = 9.8, 1.0, 0.1, 0.5, 10.0, 0.02
-MAX_POSITION, MAX_ANGLE = 2.4, 12 * 2 * math.pi / 360
 TERMS = 11  # of a series; up to the last one's, float64 has factorials exactly
 
-State = tuple[float, float, float, float]
 _Coordinate = Annotated[float, Field(ge=-START, le=START)]
 _Actions = Annotated[str, Field(pattern="^[01]+$", max_length=MAX_STEPS)]
 
@@ -49,38 +49,36 @@ def game_of(message: Any) -> Game:
         raise ConfigError(f"`{name}` must be {rule}, got {reprlib.repr(first['input'])}.") from None
 
 
-def length(start: State, actions: str, limit: int) -> int:
+def length(start: Sequence[float], actions: str, limit: int) -> int:
     """Return after how many steps, at most `limit`, the game of these actions has ended."""
-    state, taken = start, 0
+    state, taken = np.array(start), 0
     for action in actions[:limit]:
         state, taken = step(state, action == "1"), taken + 1
-        if abs(state[0]) > MAX_POSITION or abs(state[2]) > MAX_ANGLE:
+        if cart_pole.has_failed(state):
             break
     return taken
 
 
-def step(state: State, right: bool) -> State:
-    """Return x, ẋ, θ, θ̇ one step later, by Gymnasium's rules: see `engines.cart_pole.step`."""
-    x, x_dot, theta, theta_dot = state
-    mass, moment = POLE_MASS + CART_MASS, POLE_MASS * HALF_LENGTH
-    sine, cosine = _sine_and_cosine(theta)
-    push = ((FORCE if right else -FORCE) + moment * (theta_dot * theta_dot) * sine) / mass
-    inertia = HALF_LENGTH * (4 / 3 - POLE_MASS * (cosine * cosine) / mass)
-    theta_acceleration = (GRAVITY * sine - cosine * push) / inertia
-    x_acceleration = push - moment * theta_acceleration * cosine / mass
-    return (
-        x + SECONDS * x_dot, x_dot + SECONDS * x_acceleration,
-        theta + SECONDS * theta_dot, theta_dot + SECONDS * theta_acceleration,
-    )  # fmt: skip
+def step(state: Array, right: bool) -> Array:
+    """Return x, ẋ, θ, θ̇ one step later, `[4]`.
 
-
-def _sine_and_cosine(angle: float) -> tuple[float, float]:
-    """Calculate both by their series, to float64 rounding for |θ| ≤ 1: libraries differ in the last bit.
-
-    A pole that is balanced blindly multiplies a difference by e⁴ in a second.
+    Sine and cosine are their series, to float64 rounding for |θ| ≤ 1: libraries differ in the last bit, and a pole that
+    is balanced blindly multiplies a difference by e⁴ in a second.
     """
-    square, sine, cosine = angle * angle, 0.0, 0.0
+    return cart_pole.step(state, right, sine=_sine, cosine=_cosine)
+
+
+def _sine(angle: Array) -> Array:
+    return angle * _series(angle * angle, 1)
+
+
+def _cosine(angle: Array) -> Array:
+    return _series(angle * angle, 0)
+
+
+def _series(square: Array, first: int) -> Array:
+    """Return Σₖ (-1)ᵏ θ²ᵏ / (2k + first)! for θ², by Horner's rule."""
+    total = np.zeros_like(square)
     for k in range(TERMS - 1, -1, -1):
-        sine = sine * square + (-1) ** k / math.factorial(2 * k + 1)
-        cosine = cosine * square + (-1) ** k / math.factorial(2 * k)
-    return sine * angle, cosine
+        total = total * square + (-1) ** k / math.factorial(2 * k + first)
+    return total

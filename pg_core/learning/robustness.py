@@ -1,7 +1,6 @@
 """How long a policy balances CartPole if cart and pole, or what it is told of them, are others than in training.
 
-All episodes of all values are played side by side, in Gymnasium's order of operations: with its own constants they are
-its episodes, bit for bit.
+All episodes of all values are played side by side; with Gymnasium's own constants they are its episodes, bit for bit.
 """
 
 from typing import NamedTuple
@@ -10,24 +9,21 @@ import numpy as np
 import orjson
 
 from pg_core.config import Config
-from pg_core.environments import Array
+from pg_core.environments import Array, cart_pole
 from pg_core.learning import evaluation
 from pg_core.policies import in_numpy
 from pg_core.policies.in_numpy import Params
 from pg_core.randomness import Stream, generator
 
-SECONDS = 0.02  # of a step
-MAX_POSITION, MAX_ANGLE = 2.4, 12 * 2 * np.pi / 360
-START = 0.05  # every component of the first state is uniform in ±START
 DRAWS, TAIL = 4_000, 0.025  # of the distribution function; and the probability beyond each end of an interval
 
 # By name: its value in training, and the values at which it is measured, of which that is one.
 PARAMETERS: dict[str, tuple[float, tuple[float, ...]]] = {
-    "gravity": (9.8, (1, 5, 9.8, 15, 20, 25, 30, 40, 50)),  # m/s²
-    "half_length": (0.5, (0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3)),  # of the pole, m
-    "pole_mass": (0.1, (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5)),  # kg
-    "cart_mass": (1.0, (0.1, 0.25, 0.5, 1, 2, 3, 5, 7, 10)),  # kg
-    "force": (10.0, (1, 2.5, 5, 10, 15, 20, 25, 30, 40)),  # of an action, N
+    "gravity": (cart_pole.PHYSICS["gravity"], (1, 5, 9.8, 15, 20, 25, 30, 40, 50)),  # m/s²
+    "half_length": (cart_pole.PHYSICS["half_length"], (0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3)),  # of the pole, m
+    "pole_mass": (cart_pole.PHYSICS["pole_mass"], (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5)),  # kg
+    "cart_mass": (cart_pole.PHYSICS["cart_mass"], (0.1, 0.25, 0.5, 1, 2, 3, 5, 7, 10)),  # kg
+    "force": (cart_pole.PHYSICS["force"], (1, 2.5, 5, 10, 15, 20, 25, 30, 40)),  # of an action, N
     "sensor_noise": (0.0, (0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)),  # σ, in m, m/s, rad, rad/s
     "action_delay": (0.0, (0, 1, 2, 3, 4, 5, 6, 8, 10)),  # steps
 }
@@ -40,33 +36,6 @@ class Robustness(NamedTuple):
     mean: Array
     low: Array
     high: Array
-
-
-def step(states: Array, right: Array, physics: dict[str, Array]) -> Array:
-    """Move every cart by one explicit Euler step, see `engines.cart_pole.step`.
-
-    θ̈ = (g sin θ - u cos θ) / (l (4/3 - m cos² θ / M)), ẍ = u - m l θ̈ cos θ / M, u = (F + m l θ̇² sin θ) / M
-
-    Args:
-        states: x, ẋ, θ, θ̇, `[4, N]`, float64.
-        right: whether the cart is pushed right, not left, bool `[N]`.
-        physics: `gravity`, `half_length`, `pole_mass`, `cart_mass`, `force`, each `[N]` or a number.
-
-    Returns:
-        The states one step later, `[4, N]`.
-
-    See Gymnasium, `classic_control/cartpole.py`, which it equals bit for bit.
-    """
-    _, x_dot, theta, theta_dot = states
-    length, pole = physics["half_length"], physics["pole_mass"]
-    mass, moment = pole + physics["cart_mass"], pole * length
-    cosine, sine = np.cos(theta), np.sin(theta)
-    force = np.where(right, physics["force"], -physics["force"])
-    push = (force + moment * np.square(theta_dot) * sine) / mass
-    inertia = length * (4.0 / 3.0 - pole * np.square(cosine) / mass)
-    theta_acceleration = (physics["gravity"] * sine - cosine * push) / inertia
-    x_acceleration = push - moment * theta_acceleration * cosine / mass
-    return states + SECONDS * np.stack([x_dot, x_acceleration, theta_dot, theta_acceleration])
 
 
 def lengths(
@@ -92,7 +61,7 @@ def lengths(
     draws, params = generator(seed, Stream.FRESH, 1), evaluation.one_agent(policy, agent)
     of_all = {name: np.repeat(values, episodes) for name, values in physics.items()}
     delays = of_all["action_delay"].astype(int)
-    states = np.tile(draws.uniform(-START, START, (4, episodes)), kinds)
+    states = np.tile(draws.uniform(-cart_pole.START, cart_pole.START, (4, episodes)), kinds)
     seen = np.empty((int(delays.max()) + 1, kinds * episodes, 4), np.float32)  # the last observations, in turn
     lasted, alive = np.full(kinds * episodes, limit), np.arange(kinds * episodes)
     for now in range(limit):
@@ -101,8 +70,10 @@ def lengths(
         seen[now % len(seen), alive] = (states[:, alive] + noise).T
         observations = seen[np.maximum(now - delays[alive], 0) % len(seen), alive]
         right = _act(params, observations, uniform[alive % episodes], config.activation, greedy)
-        states[:, alive] = step(states[:, alive], right == 1, {name: each[alive] for name, each in of_all.items()})
-        failed = (np.abs(states[0, alive]) > MAX_POSITION) | (np.abs(states[2, alive]) > MAX_ANGLE)
+        states[:, alive] = cart_pole.step(
+            states[:, alive], right == 1, {name: each[alive] for name, each in of_all.items()}
+        )
+        failed = cart_pole.has_failed(states[:, alive])
         lasted[alive[failed]] = now + 1
         alive = alive[~failed]
         if not len(alive):

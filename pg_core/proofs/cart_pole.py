@@ -11,6 +11,7 @@ import sympy
 import tensorflow as tf
 
 from pg_core.engines import cart_pole
+from pg_core.environments.cart_pole import SECONDS
 from pg_core.proofs import episodes
 from pg_core.proofs.mdp import Array
 from pg_core.proofs.verdicts import Check, Comparison, Picture, Series, exact
@@ -104,19 +105,19 @@ def motion(model: Model) -> Function:
     return numeric(X_DOT, model.accelerations[0], ANGLE_DOT, model.accelerations[1])
 
 
-def euler(flow: Function, states: Array, force: Array, h: float = cart_pole.SECONDS) -> Array:
+def euler(flow: Function, states: Array, force: Array, h: float = SECONDS) -> Array:
     """Calculate s' = s + h ds/dt: positions move by the old velocities."""
     return states + h * flow(states, force)
 
 
-def semi_implicit_euler(flow: Function, states: Array, force: Array, h: float = cart_pole.SECONDS) -> Array:
+def semi_implicit_euler(flow: Function, states: Array, force: Array, h: float = SECONDS) -> Array:
     """Calculate velocities as `euler` does, and move the positions by the new ones."""
     after = euler(flow, states, force, h)
     after[::2] = states[::2] + h * after[1::2]
     return after
 
 
-def runge_kutta(flow: Function, states: Array, force: Array, h: float = cart_pole.SECONDS) -> Array:
+def runge_kutta(flow: Function, states: Array, force: Array, h: float = SECONDS) -> Array:
     """Calculate s' = s + h/6 (k₁ + 2k₂ + 2k₃ + k₄), with an error of order h⁵."""
     first = flow(states, force)
     second = flow(states + h / 2 * first, force)
@@ -188,7 +189,7 @@ def energy_expansion(model: Model, states: Array) -> tuple[Array, Array]:
 
 def _small_steps(model: Model, states: Array, force: Array) -> tuple[Comparison, ...]:
     """Compare what one Euler step is off by with its law in h."""
-    flow, h = motion(model), cart_pole.SECONDS / 64
+    flow, h = motion(model), SECONDS / 64
     errors = [np.linalg.norm(step_error(euler, flow, states, force, size), axis=0) for size in (h, h / 2)]
     tiny, speed = h / 64, flow(states, force)
     second = (flow(states + tiny * speed, force) - flow(states - tiny * speed, force)) / (2 * tiny)  # s̈ = df/dt
@@ -221,7 +222,7 @@ def check(seed: int = 0) -> Check:
             exact("SymPy: d(Eₖ + Eₚ)/dt - F ẋ = 0", float(power_defect(model)), 0.0),
             exact(
                 "ẋ, ẍ, θ̇, θ̈ of the Lagrangian are the compiled engine's",
-                (after - states) / cart_pole.SECONDS, flow(states, force),
+                (after - states) / SECONDS, flow(states, force),
             ),
             exact("s + 0.02 (ẋ, ẍ, θ̇, θ̈) is Gymnasium's next state", euler(flow, states, force), theirs),
             exact("Gymnasium ends the episode where |x| > 2.4 or |θ| > 12°", ended, outside),
@@ -242,7 +243,7 @@ def check(seed: int = 0) -> Check:
 def _errors(flow: Function, rng: np.random.Generator) -> Picture:
     """Show the error of one step of each integrator from one state, by the step's length."""
     state, force = rng.uniform(-1, 1, (4, 1)) * [[1], [1], [0.2], [1]], np.full(1, cart_pole.FORCE)
-    lengths = [cart_pole.SECONDS * 2.0**k for k in range(-4, 3)]
+    lengths = [SECONDS * 2.0**k for k in range(-4, 3)]
     series = tuple(
         Series(name, tuple(lengths), tuple(float(np.linalg.norm(step_error(step, flow, state, force, h)))
                                            for h in lengths))
@@ -253,6 +254,6 @@ def _errors(flow: Function, rng: np.random.Generator) -> Picture:
 
 def _picture(swings: dict[str, Array]) -> Picture:
     """Show every tenth energy."""
-    x = tuple((cart_pole.SECONDS * np.arange(0, SWING_STEPS + 1, 10)).tolist())
+    x = tuple((SECONDS * np.arange(0, SWING_STEPS + 1, 10)).tolist())
     series = tuple(Series(name, x, tuple(values[::10].tolist())) for name, values in swings.items())
     return Picture("Energy of a free swing", "time in s", "energy in J", series)

@@ -11,9 +11,10 @@ from gymnasium.envs.classic_control.cartpole import CartPoleEnv, CartPoleVectorE
 
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.engines import Trajectories, cart_pole
-from pg_core.engines.cart_pole import MAX_ANGLE, MAX_POSITION, SECONDS, has_failed, step
+from pg_core.engines.cart_pole import has_failed, step
 from pg_core.engines.compiled import Draws, collect, compiled_environment
 from pg_core.engines.gymnasium import GymnasiumEngine
+from pg_core.environments.cart_pole import MAX_ANGLE, MAX_POSITION, SECONDS
 from pg_core.learning import learners, reinforce
 from pg_core.learning.trainer import Trainer
 from pg_core.maths import OPTIMIZERS

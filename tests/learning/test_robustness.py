@@ -8,8 +8,9 @@ import orjson
 import pytest
 
 from pg_core.config import Config
+from pg_core.environments import cart_pole
 from pg_core.learning import evaluation, robustness
-from pg_core.learning.robustness import NOMINAL, PARAMETERS, interval, lengths, step, to_json
+from pg_core.learning.robustness import NOMINAL, PARAMETERS, interval, lengths, to_json
 from pg_core.policies import in_numpy
 
 CONFIG = Config(num_agents=2, hidden_layers=())
@@ -44,7 +45,7 @@ def test_a_step_is_gymnasiums_bit_for_bit(values):
     env.reset()
     states = random.uniform(-1, 1, (4, 200)) * [[2.4], [3], [0.2], [3]]
     right = random.random(200) < 0.5
-    after = step(states, right, {name: np.float64(value) for name, value in (NOMINAL | values).items()})
+    after = cart_pole.step(states, right, {name: np.float64(value) for name, value in (NOMINAL | values).items()})
     for i in range(200):
         env.state, env.steps_beyond_terminated = states[:, i], None
         env.step(int(right[i]))

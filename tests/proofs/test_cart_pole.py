@@ -7,7 +7,7 @@ import pytest
 import sympy
 
 from pg_core import proofs
-from pg_core.engines.cart_pole import SECONDS
+from pg_core.environments.cart_pole import SECONDS
 from pg_core.proofs import cart_pole
 from pg_core.proofs.cart_pole import ANGLE, ANGLE_DOT, FORCE, GRAVITY, LENGTH, POLE, TOTAL, X_DOT
 
