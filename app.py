@@ -21,7 +21,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from streamlit.url_util import make_url_path
 
-from pages.widgets import departure, gate, instrument, live
+from pages.widgets import addresses, departure, gate, instrument, live
 from pages.widgets.document import Document
 from pages.widgets.drawn import keep_what_is_drawn
 from pages.widgets.one_page import OnePage
@@ -80,7 +80,7 @@ app = st.App(
     routes=[
         Mount(f"{BASE}lab/plotly", StaticFiles(directory=PLOTLY_JS)),
         Mount(f"{BASE}{instrument.SCRIPTS_ROUTE}", StaticFiles(directory=instrument.SCRIPTS)),
-        Route(f"{BASE}{live.ROUTE}/{{address}}", live.answer),
+        Route(f"{BASE}{addresses.ROUTE}/{{address}}", live.answer),
     ],
     middleware=[
         *gate.middleware(),

@@ -11,8 +11,8 @@ import orjson
 import streamlit as st
 
 from pages.widgets import ASSETS, figure
+from pages.widgets.addresses import ROUTE, address
 from pages.widgets.figure import Json, Shown
-from pages.widgets.live import ROUTE, address
 from pages.widgets.text import ACTIONS
 from pg_core import lab
 from pg_core.config import Config

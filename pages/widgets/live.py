@@ -1,22 +1,21 @@
-"""The address at which a page asks what is new of a run, and what its policies do: to whom a page has given it."""
+"""Answers who asks, at an address that a page has given them, what is new of a run, and what its policies do."""
 
 import asyncio
 import contextlib
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
-from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
+from itsdangerous import BadSignature
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pages.widgets import figure, visitor
+from pages.widgets import addresses, figure, visitor
 from pages.widgets.figure import Shown
 from pages.widgets.news import FIRST_SECONDS, beat, news, nothing_yet, seconds_until
 from pages.widgets.rivals import rivals
@@ -24,7 +23,6 @@ from pg_core import lab
 from pg_core.config import Config
 from pg_core.lab import Progress
 
-ROUTE = "lab/live"
 READ_SECONDS = 0.3  # for the updates of a very long run, each time
 MAX_ANSWERS = 32
 # What a question may have a number of.
@@ -32,7 +30,6 @@ WHICH = (
     "policy", "weights", "value", "dissection", "estimators", "spread", "robustness",
     "agent", "episode", "batches", "seed", "greedy",
 )  # fmt: skip
-PERIOD = 43_200  # seconds, for which a view has the same address; it ends with the next period
 # Such an answer never changes, and base64 is not worth compressing.
 KEPT = {"Cache-Control": "private, max-age=86400, immutable", "Content-Encoding": "identity"}
 FRESH = {"Cache-Control": "no-store"}
@@ -46,33 +43,12 @@ class _Answer(NamedTuple):
     beat: float | None
 
 
-class _Signer(TimestampSigner):
-    def get_timestamp(self) -> int:
-        return super().get_timestamp() // PERIOD * PERIOD
-
-
 _answers: OrderedDict[tuple[Shown, str], _Answer] = OrderedDict()  # the last ones, by view and version
 _Found = tuple[bytes, dict[str, str]]  # content and headers of an answer
 _under_way: dict[tuple[Shown, str, lab.Visitor], asyncio.Future[_Found]] = {}  # by view, query, and for whom
 
-# Whom a page has given an address, by their log-in, may ask there until it ends; nobody else can make one.
-_addresses = URLSafeTimedSerializer(secrets.token_bytes(32), signer=_Signer)
 # Threads of their own: what is asked waits for the store, and must not make Streamlit wait.
 _readers = ThreadPoolExecutor(2, "reader")
-
-
-def address(shown: Shown, asker: lab.Visitor | None = None) -> str:
-    """Return where a view is, under the route, for who asks, by default who looks at the page that is being drawn."""
-    return str(_addresses.dumps([asdict(shown), (asker or visitor.present()).id]))
-
-
-def address_of(run: lab.Run, asker: lab.Visitor | None = None) -> str:
-    """Return where a page can ask about a run.
-
-    Browsers keep answers, so each past of a run has its own address, and so has each change that came into force:
-    estimators at the newest policy are those of the next update.
-    """
-    return f"{ROUTE}/{address(Shown(run.id), asker)}?of={run.rewinds}.{lab.changes_in_force(run.id)}"
 
 
 async def answer(request: Request) -> Response:
@@ -83,7 +59,7 @@ async def answer(request: Request) -> Response:
     was given, 400 to a question that cannot be read, 503 where the store cannot be.
     """
     try:
-        shown, given_to = _read(request.path_params["address"])
+        shown, given_to = addresses.read(request.path_params["address"])
         asker = visitor.asking(request)
         if given_to != asker.id:
             return Response(status_code=403)
@@ -146,12 +122,6 @@ def _subject(shown: Shown) -> str | Config:
     return shown.run_id or Config.from_json(shown.start)
 
 
-def _read(address: str) -> tuple[Shown, str | None]:
-    """Return the view at an address, and to whom it was given."""
-    view, given_to = _addresses.loads(address, max_age=PERIOD)
-    return Shown(**{name: tuple(value) if isinstance(value, list) else value for name, value in view.items()}), given_to
-
-
 def _left(shown: Shown, asker: lab.Visitor) -> Shown:
     """Return what of a view is there for who asks, now that runs may have been deleted.
 
@@ -200,7 +170,7 @@ def _rivals(run_id: str, wanted: str, asker: lab.Visitor) -> bytes:
     found = [
         {
             "run": run.id, "name": run.name, "updates": run.updates, "agents": run.config.num_agents,
-            "address": address_of(run, asker),
+            "address": addresses.address_of(run, asker),
         }
         for run in rivals(run_id, wanted, asker)
     ]  # fmt: skip

@@ -8,10 +8,10 @@ import orjson
 import streamlit as st
 
 from pages.widgets import game, race
+from pages.widgets.addresses import address_of
 from pages.widgets.figure import Json
 from pages.widgets.instrument import component
 from pages.widgets.link import CHOICES
-from pages.widgets.live import address_of
 from pages.widgets.text import ACTIONS
 from pg_core import lab
 

@@ -27,7 +27,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
 from websockets.sync.client import ClientConnection, connect
 
-from pages.widgets import gate, instrument, live
+from pages.widgets import addresses, gate, instrument
 from pg_core.runs.paths import ROOT
 from tests.serving import Server, free_port, greet, serve
 
@@ -138,7 +138,7 @@ ASKED = [
     *[(method, "/_stcore/upload_file/session/file") for method in ("PUT", "POST", "DELETE", "OPTIONS")],
     *[("GET", path) for path in ("/", "/_stcore/health", "/media/x.png", "/lab/plotly/plotly.min.js")],
     ("GET", f"/{instrument.SCRIPTS_ROUTE}/instrument.js"),
-    ("GET", f"/{live.ROUTE}/x"),
+    ("GET", f"/{addresses.ROUTE}/x"),
 ]
 
 

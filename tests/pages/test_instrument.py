@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from streamlit.web.server.server_util import AUTH_COOKIE_NAME
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
-from pages.widgets import instrument, live, news, visitor
+from pages.widgets import addresses, instrument, live, news, visitor
 from pages.widgets.figure import Shown
 from pg_core import lab
 from pg_core.config import Config
@@ -63,7 +63,7 @@ def test_many_who_ask_the_same_get_one_answer_until_something_changes(
         assert found.pop("next") == pytest.approx(news.seconds_until(news.BEAT_SECONDS, "a"))  # each at the next beat
         return found
 
-    address = live.address(Shown("a", over="seconds"))
+    address = addresses.address(Shown("a", over="seconds"))
     whole, again = at(7.75), at(9.5)
     assert [chart["name"] for chart in whole["charts"]] == ["returns", "gradient", "entropy"]
     assert again == whole
@@ -79,7 +79,7 @@ def test_of_many_who_ask_the_same_at_the_same_time_one_asks_the_store(
 ) -> None:
     stamps: list[str] = []
     monkeypatch.setattr(lab, "stamp", lambda run_id: stamps.append(run_id) or ())
-    address = live.address(Shown("a"))
+    address = addresses.address(Shown("a"))
 
     async def ask_at_once() -> list[bytes]:
         async with AsyncClient(transport=ASGITransport(APP), base_url="http://lab") as client:
@@ -93,20 +93,20 @@ def test_of_many_who_ask_the_same_at_the_same_time_one_asks_the_store(
 
 def test_before_the_first_run_it_is_told_what_the_next_one_begins_with() -> None:
     start = Config(env_id="Acrobot-v1").model_dump_json()
-    told = json.loads(ask(live.address(Shown(None, start))).content)
+    told = json.loads(ask(addresses.address(Shown(None, start))).content)
     assert told["told"]["state"] == "ready" and told["next"] is None
     assert told["stage"] == {"newest": 0, "kept": [0], "every": False, "strip": [0]}
     assert told["charts"][0]["data"][0]["y"] == [-100, -100]
 
 
 def test_the_numbers_come_as_a_table(read: list[Progress]) -> None:
-    address = live.address(Shown("a"))
+    address = addresses.address(Shown("a"))
     assert [row["update"] for row in json.loads(ask(address, "numbers=1").content)] == [1, 2, 3]
-    assert json.loads(ask(live.address(Shown(None, Config().model_dump_json())), "numbers=1").content) == []
+    assert json.loads(ask(addresses.address(Shown(None, Config().model_dump_json())), "numbers=1").content) == []
 
 
 def test_an_address_that_no_page_has_given_finds_nothing(read: list[Progress]) -> None:
-    address = live.address(Shown("a"))
+    address = addresses.address(Shown("a"))
     for wrong in ("", "x", address[:-1], f"{address}x"):
         assert ask(wrong).status_code == 404
     for query in ("version=x", "version=1-x", "policy=x", "policy=1&agent=x"):
@@ -117,18 +117,18 @@ def test_an_address_is_the_same_for_half_a_day_and_ends_within_a_day(
     read: list[Progress], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def at(seconds: int) -> str:
-        monkeypatch.setattr("itsdangerous.timed.time.time", lambda: 1000 * live.PERIOD + seconds)
-        return live.address(Shown("a"))
+        monkeypatch.setattr("itsdangerous.timed.time.time", lambda: 1000 * addresses.PERIOD + seconds)
+        return addresses.address(Shown("a"))
 
-    early, late = at(0), at(live.PERIOD - 1)
+    early, late = at(0), at(addresses.PERIOD - 1)
     assert early == late and ask(early).status_code == 200
-    assert at(2 * live.PERIOD - 1) != early and ask(early).status_code == 200
-    at(2 * live.PERIOD)
+    assert at(2 * addresses.PERIOD - 1) != early and ask(early).status_code == 200
+    at(2 * addresses.PERIOD)
     assert ask(early).status_code == 404
 
 
 def test_a_run_that_has_not_begun_is_asked_for_again(read: list[Progress]) -> None:
-    assert json.loads(ask(live.address(Shown("b"))).content) == {"unknown": True, "next": news.FIRST_SECONDS}
+    assert json.loads(ask(addresses.address(Shown("b"))).content) == {"unknown": True, "next": news.FIRST_SECONDS}
 
 
 @pytest.mark.parametrize("query", ["", "numbers=1", "policy=0"])
@@ -151,7 +151,7 @@ def test_an_address_from_before_a_run_was_deleted_is_its_owners_and_administrato
     login = {AUTH_COOKIE_NAME: create_signed_value("s" * 32, AUTH_COOKIE_NAME, json.dumps(claims)).decode()}
     store = Store(folder)
     kept, gone = (store.create(Config(num_agents=1), owner="https://id ann") for _ in range(2))
-    alone, behind = live.address(Shown(gone)), live.address(Shown(kept, beside=(gone,)))
+    alone, behind = addresses.address(Shown(gone)), addresses.address(Shown(kept, beside=(gone,)))
     store.transition(gone, ["queued"], state="stopped", deleted_at=time.time())
 
     assert ask(alone, query, **login).status_code == ask(behind, query, **login).status_code == 200
@@ -172,7 +172,7 @@ def test_a_store_that_cannot_be_read_is_asked_again_later(monkeypatch: pytest.Mo
         raise lab.StoreError("locked")
 
     monkeypatch.setattr(lab, "stamp", fail)
-    assert ask(live.address(Shown("a"))).status_code == 503
+    assert ask(addresses.address(Shown("a"))).status_code == 503
 
 
 def test_an_episode_is_kept_by_the_browser_and_a_refusal_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,14 +188,14 @@ def test_an_episode_is_kept_by_the_browser_and_a_refusal_is_a_sentence(monkeypat
         return found
 
     monkeypatch.setattr(lab, "episode", episode)
-    address = live.address(Shown("a"))
+    address = addresses.address(Shown("a"))
     kept = ask(address, "policy=3&agent=2&frames=1")
     assert json.loads(kept.content) == {"update": 3} and "immutable" in kept.headers["Cache-Control"]
     refused = ask(address, "policy=9")
     assert json.loads(refused.content) == {"error": "This environment cannot be drawn."}
     assert refused.headers["Cache-Control"] == "no-store"
     start = Config(seed=4)
-    ask(live.address(Shown(None, start.model_dump_json())), "policy=0")
+    ask(addresses.address(Shown(None, start.model_dump_json())), "policy=0")
     assert asked == [("a", 3, 2, True), ("a", 9, None, False), (start, 0, None, False)]
 
 

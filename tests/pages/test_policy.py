@@ -7,7 +7,7 @@ import orjson
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.widgets import live, microscope, rivals
+from pages.widgets import addresses, live, microscope, rivals
 from pg_core import lab
 from pg_core.config import Config
 from pg_core.runs.store.schema import CHANGES, write
@@ -106,10 +106,10 @@ def test_runs_of_the_same_environment_that_have_learned_are_compared(monkeypatch
 def test_whom_it_can_be_compared_with_is_told_with_an_address_that_answers(told: list[dict[str, Any]]) -> None:
     own, other = trained(), trained(updates=7)
     page("policy.py", run=own)
-    address = told[-1]["address"].removeprefix(f"{live.ROUTE}/").partition("?")[0]
+    address = told[-1]["address"].removeprefix(f"{addresses.ROUTE}/").partition("?")[0]
     first, second = ask(address, "rivals=").json()["rivals"]
     assert (first["run"], second["run"], second["updates"], second["agents"]) == (own, other, 7, 3)
-    answer = ask(second["address"].removeprefix(f"{live.ROUTE}/").partition("?")[0], "weights=8&agent=0")
+    answer = ask(second["address"].removeprefix(f"{addresses.ROUTE}/").partition("?")[0], "weights=8&agent=0")
     assert answer.json() == {"error": "`update` must be in [0, 7], got 8."}
     deleted(other)
     assert [each["run"] for each in ask(address, "rivals=").json()["rivals"]] == [own]
@@ -124,7 +124,7 @@ def test_where_one_was_in_another_run_means_nothing(told: list[dict[str, Any]]) 
 
 def test_its_address_answers_what_can_be_known_of_policies_and_says_what_cannot(told: list[dict[str, Any]]) -> None:
     page("policy.py", run=trained())
-    address = told[-1]["address"].removeprefix(f"{live.ROUTE}/").partition("?")[0]
+    address = told[-1]["address"].removeprefix(f"{addresses.ROUTE}/").partition("?")[0]
     for query, wanted in {
         "weights=41&agent=0": "`update` must be in [0, 40], got 41.",
         "weights=0&agent=3": "`agent` must be in [0, 2], got 3.",
@@ -157,7 +157,7 @@ def test_its_address_gives_films_and_says_why_there_is_none(
     told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page("policy.py", run=trained())
-    address = told[-1]["address"].removeprefix(f"{live.ROUTE}/").partition("?")[0]
+    address = told[-1]["address"].removeprefix(f"{addresses.ROUTE}/").partition("?")[0]
     assert "is kept yet" in ask(address, "film=webp&agent=0").json()["error"]
     assert [ask(address, query).status_code for query in ("film=png&agent=0", "film=gif&agent=3")] == [400, 400]
     made: list[tuple[Any, ...]] = []
@@ -179,7 +179,7 @@ def test_what_an_address_is_asked_is_asked_on_behalf_of_who_asks(
         return found
 
     page("policy.py", run=trained())
-    address = told[-1]["address"].removeprefix(f"{live.ROUTE}/").partition("?")[0]
+    address = told[-1]["address"].removeprefix(f"{addresses.ROUTE}/").partition("?")[0]
     monkeypatch.setattr(lab, "weights", weights)
     assert ask(address, "weights=0&agent=0").json() == "testclient", "where there is no log-in, the browser's address"
     assert helper.asker.get() is None
