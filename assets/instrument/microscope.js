@@ -4,12 +4,13 @@ import { createArrows } from "./arrows.js"
 import { asked, askedFile } from "./asked.js"
 import { createCompared } from "./compared.js"
 import { element, write } from "./dom.js"
-import { createEpisodes, stateAt } from "./episodes.js"
+import { createEpisodes } from "./episodes.js"
 import { createEstimators } from "./estimators.js"
 import { createFilm } from "./film.js"
 import { createGame } from "./game.js"
 import { createGrips } from "./grips.js"
 import { createMapPanel } from "./map_panel.js"
+import { atMoment, drawMap, follow, goTo, playFrom, playOn, push } from "./moments.js"
 import { createNetwork } from "./network.js"
 import { newest } from "./newest.js"
 import { beOneEntry } from "./page.js"
@@ -24,7 +25,6 @@ import { createWeights } from "./weights.js"
 
 const FIRST = "The update is being taken apart: the first one takes some seconds."
 const NO_UPDATE = "This is the newest policy: no update has followed it yet."
-const VELOCITY = { cart: 1, pole: 3 } // where a state has what a push changes
 
 const microscopes = new WeakMap() // parentElement → its microscope
 
@@ -59,16 +59,14 @@ function create(parentElement) {
 
 function partsOf(microscope) {
   const { stage, map, table, curve, time, estimators } = microscope.places
-  const onPush = (body, more) => {
-    playFrom(microscope, present(microscope)?.map((value, i) => value + (i === VELOCITY[body] ? more : 0)))
-  }
+  const onPush = (body, more) => push(microscope, body, more)
   const agent = () => ({ agent: microscope.time.at.agent })
   const player = createPlayer(stage, { episodes: null, onMoment: (entry, moment) => atMoment(microscope, entry, moment) })
   return {
     time: createTimeBar(time, { onMove: (at) => go(microscope, at), onRest: () => keep(microscope) }),
     player,
     grips: createGrips(player, { onPush, onHold: () => player.hold(microscope.moment) }),
-    pushes: createPushes(stage, { onPush, onChange: () => playFrom(microscope, present(microscope)) }),
+    pushes: createPushes(stage, { onPush, onChange: () => playOn(microscope) }),
     compared: createCompared({ time, stage }, {
       moment: () => microscope.time.at, put: (...what) => put(microscope, ...what), onOwn: () => go(microscope, microscope.time.at),
       onRest: () => keep(microscope), onRival: () => drawMap(microscope), fail: (error) => complain(microscope, error),
@@ -223,44 +221,4 @@ function take(microscope, at, found) {
   }
   microscope.root.dataset.apart = at.update
   if (at.update === microscope.time.at.update) delete microscope.root.dataset.waiting
-}
-
-function atMoment(microscope, entry, moment) {
-  const isNew = entry !== microscope.entry
-  microscope.entry = entry
-  if (!entry.states) return // what a picture shows is not known
-  if (isNew) follow(microscope, Array.from({ length: entry.length + 1 }, (_, t) => stateAt(entry, t)))
-  microscope.moment = moment
-  microscope.table.mark(entry.ofBatch ? moment : null)
-  drawMap(microscope)
-}
-
-// Has the map follow the observations of an episode, from its start.
-function follow(microscope, path) {
-  Object.assign(microscope, { path, moment: 0 })
-  microscope.map.hold(path)
-}
-
-// Goes to a step of the update's episode: on the stage, or, where that shows another one's pictures, on the map alone.
-function goTo(microscope, step) {
-  if (microscope.told.kind === "cart_pole") return microscope.player.hold(step)
-  microscope.moment = step
-  microscope.table.mark(step)
-  drawMap(microscope)
-}
-
-function drawMap({ map, network: policy, compared, value, path, moment, pushes, told }) {
-  if (!path.length) return
-  const arrows = told.kind === "cart_pole" ? pushes.dynamics : null
-  map.show({ policy, rival: compared.network, value, path, at: Math.min(moment, path.length - 1), arrows })
-}
-
-// Returns the state on the stage; at the end of an episode that at its start, since from there none goes on.
-function present({ path, moment }) {
-  return moment < path.length - 1 ? path[moment] : path[0]
-}
-
-// Plays on from a state, by the policy of this moment.
-function playFrom({ network, compared, pushes }, state) {
-  if (network && state) compared.playFrom(network, state, pushes)
 }
