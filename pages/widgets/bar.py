@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.widgets import beside, controls
 from pages.widgets.command import command
@@ -34,11 +35,13 @@ def bar(run: lab.Run | None) -> None:
             updates = run.updates if run else 0
             _button(
                 "One update", "step", "skip_next", help or "Train one more update of a run that is held.",
-                not (steerable and _meaning(run) == "resume"), _order, lab.step, updates + 1,
+                not (steerable and _meaning(run) == "resume"), _order, run, lab.step, updates + 1,
             )  # fmt: skip
         with st.container(key="slot_stop"):
             stoppable = run is not None and mine and run.active and not stopping
-            _button("Stop", "stop", "stop", help or "End this run, which is kept.", not stoppable, _order, lab.stop)
+            _button(
+                "Stop", "stop", "stop", help or "End this run, which is kept.", not stoppable, _order, run, lab.stop
+            )
         with st.container(key="slot_anew"):
             again = run is not None and _meaning(run) != "train"
             anew = "Stop this run, which is kept, and start another with these settings."
@@ -67,9 +70,9 @@ def _main(run: lab.Run | None, steerable: bool, help: str | None, next_id: str) 
         _button("Train", "train", "play_arrow", "Start a run with these settings.", False, _train, next_id,
                 type="primary")  # fmt: skip
     elif meaning == "pause":
-        _button("Pause", "pause", "pause", help or PAUSE, not steerable, _order, lab.pause, type="primary")
+        _button("Pause", "pause", "pause", help or PAUSE, not steerable, _order, run, lab.pause, type="primary")
     else:
-        _button("Resume", "resume", "resume", help or RESUME, not steerable, _order, lab.resume, type="primary")
+        _button("Resume", "resume", "resume", help or RESUME, not steerable, _order, run, lab.resume, type="primary")
 
 
 def _button(
@@ -101,5 +104,10 @@ def start(runs: Mapping[str, tuple[str | None, Config]]) -> None:
 
 
 @command
-def _order(order: Callable[..., None], *args: Any) -> None:
-    order(st.session_state.run_id, *args)
+def _order(run: lab.Run, order: Callable[..., None], *args: Any) -> None:
+    """Steer a run, unless a newer press has: of presses that wait together, Streamlit calls the newest first."""
+    context = get_script_run_ctx()
+    here = context and context.cursors  # another object in each run of the script
+    if here is None or st.session_state.get("steered_in") is not here:
+        st.session_state.steered_in = here
+        order(run.id, *args)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.widgets import comparison
+from pages.widgets import bar, comparison
 from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.presets import PRESETS
@@ -326,6 +326,30 @@ def test_a_step_says_until_when(queued: str, folder: Path) -> None:
     Store(folder).transition(queued, ["queued"], state="paused", target="pause", updates=7, process=process_name())
     page(run=queued).button(key="step").click().run()
     assert Store(folder).orders(queued, after=0).until == 8
+
+
+def test_of_presses_that_wait_together_the_newest_counts(queued: str, folder: Path) -> None:
+    store = Store(folder)
+    store.transition(queued, ["queued"], state="paused", target="pause", updates=7, process=process_name())
+    app = page(run=queued)
+    app.button(key="step").click()
+    app.button(key="resume").click()
+    app.run()  # as Streamlit brings the older one behind the newer: Resume, then One update
+    assert (store.run(queued).target, store.orders(queued, after=0).until) == ("run", 0)
+    app.button(key="pause").click().run()
+    assert store.run(queued).target == "pause", "the next press counts"
+
+
+def test_a_press_is_of_the_run_that_it_was_drawn_for(
+    queued: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(folder)
+    store.transition(queued, ["queued"], state="running", process=process_name())
+    other = store.create(Config(), process=process_name())
+    session = type("Session", (dict,), {"__setattr__": dict.__setitem__})
+    monkeypatch.setattr(bar.st, "session_state", session(run_id=other))  # as after a newer press of Train anew
+    bar._order(lab.run(queued), lab.stop)
+    assert (store.run(queued).target, store.run(other).target) == ("stop", "run")
 
 
 def test_a_preset_says_for_which_environment_it_was_tuned(folder: Path) -> None:
