@@ -34,9 +34,11 @@ def ranges(name: str) -> list[str]:
 
 def test_the_ranges_are_those_of_the_requirements() -> None:
     assert sorted(CORE + EXTRAS["lab"]) == sorted(ranges("requirements.txt"))
-    included, file, *tools = ranges("requirements-dev.txt")
-    assert (included, file) == ("-r", "requirements.txt")
-    assert EXTRAS["dev"] == [f"{PROJECT['name']}[lab]", *tools]
+    assert ["-r", "requirements.txt", *EXTRAS["cluster"]] == ranges("requirements-cluster.txt")
+    dev = ranges("requirements-dev.txt")
+    included, tools = dev[:4], dev[4:]
+    assert included == ["-r", "requirements.txt", "-r", "requirements-cluster.txt"]
+    assert EXTRAS["dev"] == [f"{PROJECT['name']}[cluster,lab]", *tools]
 
 
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
