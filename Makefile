@@ -51,7 +51,7 @@ $(VENV)/run.stamp: requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --requirement $< || { $(BIN)/python -m pg_core.installation; exit 1; }
 	@touch $@
 
-$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+$(VENV)/dev.stamp: requirements-dev.txt requirements-cluster.txt $(VENV)/run.stamp
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --requirement $<
 	@touch $@
 
