@@ -16,7 +16,8 @@ MAX_SETTINGS, MAX_AXES, MAX_SEEDS = 256, 8, 512
 MAX_TEXT = 100_000  # characters of a declaration
 SIGNIFICANT = 4  # digits of a value within a range
 # A sweep has these of its own: seeds are its agents, and it is trained as fast as possible.
-NO_AXES = ("seed", "num_agents", "pace")
+OF_A_SWEEP = ("num_agents", "pace")
+NO_AXES = ("seed", *OF_A_SWEEP)
 Sampler = Literal["grid", "random", "tpe"]
 _RULE = "`NAME=LOW:HIGH:N`, `NAME=LOW:HIGH:log:N`, or `NAME=VALUE,VALUE,…`"
 
@@ -52,7 +53,7 @@ class Axis(BaseModel):
         if not isinstance(given, dict):  # of a declaration as JSON
             raise SweepError(f"An axis must be one JSON object with `name` and `values`, got {_short(given)}.")
         name, values = given.get("name"), given.get("values")
-        if name not in HYPERPARAMETERS or name in NO_AXES:
+        if not isinstance(name, str) or name not in HYPERPARAMETERS or name in NO_AXES:
             raise SweepError(f"An axis must be a hyperparameter other than {', '.join(NO_AXES)}, got {_short(name)}.")
         if not isinstance(values, list | tuple) or not 1 <= len(values) <= MAX_SETTINGS:
             count = len(values) if isinstance(values, list | tuple) else _short(values)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.05  # between two polls of the orders, while no update begins
 AT_ONCE_SECONDS = 0.05  # for which updates may be done at once, as fast as possible
+COMMIT_SECONDS = 0.1
 CHECKPOINT_SECONDS, MAX_CHECKPOINT_SECONDS = 1.0, 60.0  # between two checkpoints, as cheap as they are
 CHUNK = 4_096  # updates in memory at a time
 RATE_UPDATES = 50  # over which steps per second are measured
@@ -188,7 +189,7 @@ class Session:
         """Return how many updates may be done before orders, pace and clock are polled again."""
         if self._trainer.config.pace or not self._updates_per_second:
             return 1
-        soon = max(1, int(self._updates_per_second * AT_ONCE_SECONDS))
+        soon = max(1, int(self._updates_per_second * AT_ONCE_SECONDS * self._turns.longer))
         ends = [r.update for r in self._requests if r.update is not None]
         ends += [self._until] if self._target == "pause" else []
         return min([soon, *(end - self._done for end in ends)])
@@ -211,7 +212,7 @@ class Session:
             if self._done % policy_stride(self._done, self._policy_size) == 0:
                 self._snapshots.append(Snapshot(self._done, self._trainer.policy_after(index), None))
                 self._policy_at = self._done
-        if max(now, self._next_start()) - self._committed >= self._turns.commit_seconds:
+        if max(now, self._next_start()) - self._committed >= COMMIT_SECONDS * self._turns.rarer:
             self.commit(checkpoint=now >= self._next_checkpoint)
 
     def _next_start(self) -> float:

@@ -2,20 +2,21 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.learning.memory import THREADS
-from pg_core.runs.store.records import WORKED_ON
+from pg_core.runs.store.records import WORKED_ON, Run
 from pg_core.runs.store.store import Store
 
 T = TypeVar("T")
 
 MOST = 64  # runs in one process
 LOOK_SECONDS = 0.1
-COMMIT_SECONDS, MAX_COMMIT_SECONDS = 0.1, 1.0  # between two commits of a run: of all runs together ten a second
+LONGER = 2  # turns of runs that share processors, than those of one alone: fewer dispatches
+MOST_RARELY = 10  # of commits of a run, by how many that would have been made alone
 
 
 class Turns:
@@ -29,12 +30,13 @@ class Turns:
     Attributes:
         preparing: held by the one that compiles its program; the others then find it compiled.
         committing: held by the one that writes: SQLite has whoever does not get its lock at once ask again later.
-        commit_seconds: between two commits of a run.
+        longer: how many times as long a turn is.
+        rarer: how many times as long it is from one commit of a run to the next: all together commit as often as one.
     """
 
     def __init__(self, runs: int = 1) -> None:
         self.preparing, self.committing = threading.Lock(), threading.Lock()
-        self.commit_seconds = min(COMMIT_SECONDS * runs, MAX_COMMIT_SECONDS)
+        self.longer, self.rarer = LONGER if runs > 1 else 1, min(runs, MOST_RARELY)
         self._processors = ThreadPoolExecutor(THREADS) if runs > 1 else None
 
     def take(self, work: Callable[[], T]) -> T:
@@ -57,6 +59,14 @@ def kind(config: Config) -> Hashable:
         return object()
     fixed = [getattr(config, name) for name, each in HYPERPARAMETERS.items() if not (each.live or name == "seed")]
     return repr((fixed, config.baseline == "value"))
+
+
+def groups(runs: Sequence[Run]) -> list[list[str]]:
+    """Return the ids of runs in groups that may be trained together, in their order."""
+    by_kind: dict[Hashable, list[str]] = {}
+    for run in runs:
+        by_kind.setdefault(kind(run.current), []).append(run.id)
+    return [ids[first : first + MOST] for ids in by_kind.values() for first in range(0, len(ids), MOST)]
 
 
 def side_by_side(
