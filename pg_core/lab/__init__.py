@@ -21,16 +21,37 @@ from pg_core.lab.asking import (
     weights,
 )  # fmt: skip
 from pg_core.lab.checks import ask_check, checked, prepare_checks
-from pg_core.lab.comparing import Axis, curve_rows, differences
+from pg_core.lab.comparing import (
+    MAX_GROUPS,
+    Axis,
+    Course,
+    Group,
+    changes,
+    courses,
+    curve_rows,
+    differences,
+    groups,
+    sparks,
+)  # fmt: skip
 from pg_core.lab.control import change, fork, pause, resume, start, step, stop, twin
 from pg_core.lab.diagnosing import Diagnosis, Finding, diagnose
 from pg_core.lab.examining import ask_examination, examination, examine
-from pg_core.lab.exchange import FORMATS, export, export_formats, export_together, import_run
+from pg_core.lab.exchange import (
+    FORMATS,
+    TIDY,
+    export,
+    export_formats,
+    export_tidy,
+    export_together,
+    import_run,
+    too_large,
+)  # fmt: skip
 from pg_core.lab.filming import FILMS, ask_film, film
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
 from pg_core.lab.limits import check_limits
 from pg_core.lab.playing import best_scores, game_limit, keep_game
 from pg_core.lab.racing import FEWEST, MOST, Race, race
+from pg_core.lab.settings import NEVER_MATTER, described, search_words, setting_paths, show_path, symbol
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_on
 from pg_core.lab.viewing import (
@@ -53,6 +74,7 @@ from pg_core.lab.viewing import (
 from pg_core.proofs.processes import check_each
 from pg_core.proofs.sources import Source, sources
 from pg_core.runs.curves.curves import Curves
+from pg_core.runs.curves.pooling import Along
 from pg_core.runs.curves.progress import Change, Progress
 from pg_core.runs.paths import place_temporary_files
 from pg_core.runs.store.records import ARITHMETIC, Run, RunEnded, Score, UnknownRun
@@ -68,16 +90,22 @@ __all__ = [
     "FEWEST",
     "FILMS",
     "FORMATS",
+    "MAX_GROUPS",
     "MAX_SEED",
     "MOST",
+    "NEVER_MATTER",
+    "TIDY",
     "UNWATCHED",
+    "Along",
     "Answer",
     "Axis",
     "Change",
+    "Course",
     "Curves",
     "Diagnosis",
     "EpisodeError",
     "Finding",
+    "Group",
     "NotAllowed",
     "Progress",
     "Race",
@@ -97,14 +125,17 @@ __all__ = [
     "best",
     "best_scores",
     "change",
+    "changes",
     "changes_in_force",
     "check_each",
     "check_limits",
     "check_store",
     "checked",
     "checkpoints",
+    "courses",
     "curve_rows",
     "delete",
+    "described",
     "diagnose",
     "differences",
     "dissection",
@@ -115,10 +146,12 @@ __all__ = [
     "examine",
     "export",
     "export_formats",
+    "export_tidy",
     "export_together",
     "film",
     "fork",
     "game_limit",
+    "groups",
     "hidden",
     "identify",
     "import_run",
@@ -144,14 +177,20 @@ __all__ = [
     "robustness",
     "run",
     "runs",
+    "search_words",
+    "setting_paths",
+    "show_path",
     "shutdown",
     "sources",
+    "sparks",
     "spread",
     "stamp",
     "start",
     "startup",
     "step",
     "stop",
+    "symbol",
+    "too_large",
     "train",
     "train_fork",
     "train_on",
