@@ -53,6 +53,18 @@ from pg_core.lab.playing import best_scores, game_limit, keep_game
 from pg_core.lab.racing import FEWEST, MOST, Race, race
 from pg_core.lab.settings import NEVER_MATTER, described, search_words, setting_paths, show_path, symbol
 from pg_core.lab.state import shutdown, startup
+from pg_core.lab.sweeping import (
+    Estimate,
+    estimate_sweep,
+    export_sweep,
+    extend_sweep,
+    resume_sweep,
+    start_sweep,
+    stop_setting,
+    stop_sweep,
+    sweep,
+    sweeps,
+)  # fmt: skip
 from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_on
 from pg_core.lab.viewing import (
     best,
@@ -77,10 +89,16 @@ from pg_core.runs.curves.curves import Curves
 from pg_core.runs.curves.pooling import Along
 from pg_core.runs.curves.progress import Change, Progress
 from pg_core.runs.paths import place_temporary_files
-from pg_core.runs.store.records import ARITHMETIC, Run, RunEnded, Score, UnknownRun
+from pg_core.runs.store.records import ARITHMETIC, Run, RunEnded, Score, SweepRow, UnknownRun
 from pg_core.runs.store.schema import StoreError
+from pg_core.runs.store.sweeps import UnknownSweep
 from pg_core.runs.workers.episodes import EpisodeError
 from pg_core.runs.workers.prover import Answer
+from pg_core.sweeps.declaration import MAX_SEEDS, MAX_SETTINGS, Sweep, SweepError
+from pg_core.sweeps.declaration import Axis as SweepAxis
+from pg_core.sweeps.pooling import Measured
+from pg_core.sweeps.view import MEASURES, Setting, SettingCurve
+from pg_core.sweeps.view import View as SweepView
 
 __all__ = [
     "ARITHMETIC",
@@ -92,6 +110,9 @@ __all__ = [
     "FORMATS",
     "MAX_GROUPS",
     "MAX_SEED",
+    "MAX_SEEDS",
+    "MAX_SETTINGS",
+    "MEASURES",
     "MOST",
     "NEVER_MATTER",
     "TIDY",
@@ -104,8 +125,10 @@ __all__ = [
     "Curves",
     "Diagnosis",
     "EpisodeError",
+    "Estimate",
     "Finding",
     "Group",
+    "Measured",
     "NotAllowed",
     "Progress",
     "Race",
@@ -113,10 +136,18 @@ __all__ = [
     "Run",
     "RunEnded",
     "Score",
+    "Setting",
+    "SettingCurve",
     "Source",
     "StoreError",
+    "Sweep",
+    "SweepAxis",
+    "SweepError",
+    "SweepRow",
+    "SweepView",
     "Training",
     "UnknownRun",
+    "UnknownSweep",
     "Visitor",
     "ask_check",
     "ask_examination",
@@ -140,14 +171,17 @@ __all__ = [
     "differences",
     "dissection",
     "episode",
+    "estimate_sweep",
     "estimators",
     "evaluate",
     "examination",
     "examine",
     "export",
     "export_formats",
+    "export_sweep",
     "export_tidy",
     "export_together",
+    "extend_sweep",
     "film",
     "fork",
     "game_limit",
@@ -174,6 +208,7 @@ __all__ = [
     "restore",
     "restore_store",
     "resume",
+    "resume_sweep",
     "robustness",
     "run",
     "runs",
@@ -186,9 +221,14 @@ __all__ = [
     "spread",
     "stamp",
     "start",
+    "start_sweep",
     "startup",
     "step",
     "stop",
+    "stop_setting",
+    "stop_sweep",
+    "sweep",
+    "sweeps",
     "symbol",
     "too_large",
     "train",

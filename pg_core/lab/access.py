@@ -64,7 +64,12 @@ def on_behalf_of(who: str | None, ask: Callable[[], T]) -> T:
 
 def may_control(run: Run) -> bool:
     """Return whether the visitor may steer, describe and delete a run."""
-    return _controls(visitor(), run.owner)
+    return controls(run.owner)
+
+
+def controls(owner: str | None) -> bool:
+    """Return whether the visitor may steer what belongs to somebody, None: who had no log-in."""
+    return _controls(visitor(), owner)
 
 
 def _controls(acting: Visitor, owner: str | None) -> bool:

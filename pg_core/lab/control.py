@@ -30,7 +30,7 @@ def start(config: Config, name: str | None = None, run_id: str | None = None) ->
         NotAllowed: the visitor, or the lab, has as many runs as are allowed; likewise `resume`, `step` and `fork`.
         StoreError: the store cannot be written; likewise every function here.
     """
-    _check_id("run_id", run_id)
+    check_id("run_id", run_id)
     run_id = run_id or uuid.uuid4().hex
     if not state.store().has(run_id):
         _create(config, name, run_id)
@@ -38,7 +38,12 @@ def start(config: Config, name: str | None = None, run_id: str | None = None) ->
     return run_id
 
 
-def _check_id(name: str, run_id: str | None) -> None:
+def check_id(name: str, run_id: str | None) -> None:
+    """Refuse an id that a caller has made in another form.
+
+    Raises:
+        ValueError: with its name.
+    """
     if run_id is not None and not RUN_ID.fullmatch(run_id):
         raise ValueError(f"`{name}` must be 32 hexadecimal digits in lower case, got {run_id[:64]!r}.")
 
@@ -118,7 +123,7 @@ def fork(
         ConfigError: there is no checkpoint at `update`, or a value is not valid or not live.
         ValueError: `child` has another form.
     """
-    _check_id("child", child)
+    check_id("child", child)
     store = state.store()
     access.visible(run_id).current.changed(**live_values)
     if child is not None and store.has(child):

@@ -17,8 +17,8 @@ from pg_core.runs.store import quotas
 GB = 10**9
 # By the environment variable that sets it. One person at one machine should never meet any of them.
 DEFAULTS = {
-    "PG_LAB_MAX_ACTIVE": 20.0,
-    "PG_LAB_MAX_QUEUE": 200.0,
+    "PG_LAB_MAX_ACTIVE": 100.0,
+    "PG_LAB_MAX_QUEUE": 500.0,
     "PG_LAB_MAX_STORED_GB": 10.0,
     "PG_LAB_MIN_FREE_GB": 1.0,
 }

@@ -20,6 +20,7 @@ from pg_core.runs.workers.episodes import Episodes
 from pg_core.runs.workers.helper import Helper
 from pg_core.runs.workers.prover import Prover
 from pg_core.runs.workers.supervisor import Supervisor
+from pg_core.sweeps import searching
 
 P = ParamSpec("P")
 
@@ -80,7 +81,7 @@ def supervisor() -> Supervisor:
     global _supervisor
     with _lock:
         if _supervisor is None:
-            _supervisor = Supervisor(store())
+            _supervisor = Supervisor(store(), search=functools.partial(searching.go_on, store()))
             _supervisor.start()
             atexit.register(shutdown)
         return _supervisor

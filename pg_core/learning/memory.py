@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -21,8 +22,12 @@ COPIES = 4  # of every parameter for each episode: its gradient, and what it is 
 
 def shard_size(config: Config) -> int:
     """Return how many agents the compiled engine trains in one program: shards of nearly equal size."""
-    num_shards = math.ceil(config.num_agents / max(1, SHARD_EPISODES // config.episodes_per_update))
-    return math.ceil(config.num_agents / num_shards)
+    return math.ceil(config.num_agents / shards(config))
+
+
+def shards(config: Config) -> int:
+    """Return in how many programs the compiled engine trains a population."""
+    return math.ceil(config.num_agents / max(1, SHARD_EPISODES // config.episodes_per_update))
 
 
 def needed(config: Config) -> int:
@@ -44,13 +49,23 @@ def free() -> int:
     return left
 
 
-def check(config: Config) -> None:
-    """Refuse a config that does not fit into the memory that is free now.
+def needed_together(configs: Sequence[Config]) -> int:
+    """Estimate the memory, as `needed`, of training several in one process that share a program."""
+    return PROGRAM_BYTES + sum(needed(config) - PROGRAM_BYTES for config in configs)
+
+
+def check(*configs: Config) -> None:
+    """Refuse configs of which one alone does not fit into the memory that is free now.
 
     Raises:
         ConfigError: with the sizes.
     """
     left = free()
+    for config in configs:
+        _check(config, left)
+
+
+def _check(config: Config, left: int) -> None:
     if needed(config) > left:
         raise ConfigError(
             f"Training needs {_gibibytes(needed(config))} for {_agents_at_a_time(config)} agents × "

@@ -10,6 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from pg_core.config import ConfigError
+from pg_core.runs.store import sweeps
 from pg_core.runs.store.records import ACTIVE, ARITHMETIC, REMOVED, Snapshot
 from pg_core.runs.store.rows import name_of, snapshot_row, totals, valid_text
 from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, MAX_NAME, RUNS, UPDATES, read, write
@@ -70,12 +71,13 @@ def restore(store: Store, run_ids: Collection[str]) -> None:
 
 
 def purge(store: Store) -> None:
-    """Forget the runs that were deleted more than a day ago."""
+    """Forget the runs that were deleted more than a day ago, and sweeps of which no run is left."""
     old = sa.select(RUNS.c.id).where(RUNS.c.deleted_at < time.time() - KEPT_SECONDS)
     with read(store.engine) as connection:
         found = connection.scalars(old).all()
     for run_id in found:
         remove(store, run_id)
+    sweeps.purge(store)
 
 
 def remove(store: Store, run_id: str) -> bool:
@@ -180,12 +182,13 @@ def _set(store: Store, run_ids: Collection[str], **values: Any) -> None:
 
 
 def _fresh(child: str, name: str | None) -> dict[str, Any]:
-    """Return the columns in which a fork differs from its parent: new, stopped, and without note, tags or pin."""
+    """Return the columns in which a fork differs from its parent: new, stopped, without note, tags, pin and sweep."""
     now = time.time()
     return {
         "id": child, "name": name_of(name),
         "created_at": now, "queued_at": now, "state": "stopped", "reason": FORKED, "process": None, "target": "run",
         "until": 0, "rewinds": 0, "note": "", "tags": "[]", "pinned": False, "deleted_at": None,
+        "sweep_id": None, "setting": None,
     }  # fmt: skip
 
 

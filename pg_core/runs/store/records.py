@@ -23,6 +23,7 @@ MAX_CHANGES = 1_000  # of a run: whoever looks at it reads them all
 ACTIVE = ("queued", "starting", "running", "paused")
 WORKED_ON = ("starting", "running", "paused")
 RESUMABLE = ("stopped", "interrupted")
+DIVERGED = "Training diverged"  # how the reason begins for which a run that diverged has failed
 REMOVED = 0.0  # when a run that is being removed was deleted: it is gone for all, its rows at the next start at last
 
 
@@ -83,6 +84,8 @@ class Run:
         deleted: whether it is out of sight, and can be restored.
         arithmetic: version of the trainer's, see `ARITHMETIC`.
         requests: of live values, first one first.
+        sweep_id: of the sweep that it belongs to, None for most.
+        setting: the number of its setting in that sweep.
     """
 
     id: str
@@ -113,11 +116,18 @@ class Run:
     deleted: bool = False
     arithmetic: int = ARITHMETIC
     requests: tuple["Request", ...] = ()
+    sweep_id: str | None = None
+    setting: int | None = None
 
     @property
     def active(self) -> bool:
         """Whether a worker trains it, will train it, or waits with it."""
         return self.state in ACTIVE
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its policy or gradient was no longer finite: a result of its settings."""
+        return self.state == "failed" and self.reason.startswith(DIVERGED)
 
     @property
     def changeable(self) -> bool:
@@ -186,6 +196,31 @@ class Batch:
     in_force: Mapping[int, int]
     snapshots: Sequence[Snapshot]
     recent: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """A sweep as the store knows it.
+
+    Attributes:
+        id: made by who starts it.
+        name: for people.
+        created_at: UTC.
+        declaration: as JSON.
+        target: run while there are further settings to try, then done; or stop: no more are tried.
+        process: that looks after it as long as it lives; None: any server does.
+        owner: the log-in of who controls it, None if it was started without one.
+        session: of the browser that started it.
+    """
+
+    id: str
+    name: str
+    created_at: datetime
+    declaration: str
+    target: str = "run"
+    process: str | None = None
+    owner: str | None = None
+    session: str | None = None
 
 
 class Score(NamedTuple):

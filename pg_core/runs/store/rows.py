@@ -52,7 +52,8 @@ def _run_of(row: sa.Row[Any], changes: Sequence[sa.Row[Any]]) -> Run:
     config, current = _configs(row.config, tuple(change._mapping["values"] for change in changes))
     same = ("id", "name", "state", "reason", "updates", "episodes", "env_steps", "wall_seconds")
     time = ("elapsed_seconds", "steps_per_second", "target", "until", "rewinds")
-    more = ("mean_return", "best_return", "note", "pinned", "parent_id", "parent_update", "owner", "arithmetic")
+    more = ("mean_return", "best_return", "note", "pinned", "parent_id", "parent_update", "owner", "arithmetic",
+            "sweep_id", "setting")  # fmt: skip
     return Run(
         **{name: getattr(row, name) for name in (*same, *time, *more)},
         tags=tuple(json.loads(row.tags)),

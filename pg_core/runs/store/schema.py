@@ -21,7 +21,7 @@ from pg_core.runs.store.earlier import config_of_today
 from pg_core.runs.store.leaves import named
 from pg_core.runs.store.records import ARITHMETIC
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 MAX_NAME = 80
 LOCK_SECONDS, PATIENT_LOCK_SECONDS = 5.0, 60.0  # a page had better say something; training had better wait
 
@@ -69,6 +69,8 @@ RUNS = sa.Table(
     sa.Column("owner", sa.Text),  # who controls it: the id of a log-in
     sa.Column("session", sa.String(32)),  # of the browser that started it
     sa.Column("arithmetic", sa.Integer, nullable=False, default=ARITHMETIC, server_default="1"),
+    sa.Column("sweep_id", sa.String(32), index=True),  # None: of no sweep
+    sa.Column("setting", sa.Integer),  # of the sweep
 )
 UPDATES = sa.Table(
     "updates",
@@ -104,6 +106,18 @@ SCORES = sa.Table(  # of visitors against policies
     sa.Column("agent", sa.Integer, nullable=False),
     sa.Column("visitor_steps", sa.Integer, nullable=False),
     sa.Column("opponent_steps", sa.Integer, nullable=False),
+)
+SWEEPS = sa.Table(  # a sweep is there as long as a run of it, see `library.purge`
+    "sweeps",
+    _METADATA,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("name", sa.String(MAX_NAME), nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),  # seconds since 1970, UTC
+    sa.Column("declaration", sa.Text, nullable=False),
+    sa.Column("target", sa.String(8), nullable=False),  # run: further settings are to be tried; stop, done: none
+    sa.Column("process", sa.String(64)),  # that looks after it as long as it lives; None: any server does
+    sa.Column("owner", sa.Text),
+    sa.Column("session", sa.String(32)),
 )
 TABLES = [table for table in _METADATA.sorted_tables if table is not _VERSION]  # each after those it refers to
 
@@ -243,6 +257,14 @@ def _add_scores(connection: sa.Connection) -> None:
     SCORES.create(connection)
 
 
+def _add_sweeps(connection: sa.Connection) -> None:
+    """Bring a store of version 9 to version 10: runs may be of a sweep."""
+    SWEEPS.create(connection)
+    _add_columns(connection, "sweep_id", "setting")
+    [index] = [index for index in RUNS.indexes if index.columns.contains_column(RUNS.c.sweep_id)]
+    index.create(connection)
+
+
 def _add_columns(connection: sa.Connection, *names: str) -> None:
     for name in names:
         declaration = sa.schema.CreateColumn(RUNS.c[name]).compile(dialect=connection.dialect)
@@ -252,6 +274,7 @@ def _add_columns(connection: sa.Connection, *names: str) -> None:
 # From version 1 on, each to the next.
 MIGRATIONS = (
     _add_engine, _add_library, _add_owners, _add_until, _name_leaves, _add_measures, _add_environment, _add_scores,
+    _add_sweeps,
 )  # fmt: skip
 
 

@@ -94,14 +94,11 @@ class Store(History):
         Raises:
             ConfigError: the name is empty, too long, or has characters that cannot be printed.
         """
-        run_id = run_id or uuid.uuid4().hex
-        row: dict[str, Any] = {"id": run_id, "name": name_of(name)}
-        row |= {"config": config.model_dump_json(), "owner": owner, "session": session}
-        row |= {"created_at": time.time(), "env_steps_to_solve": json.dumps([None] * config.num_agents)}
-        row |= {"state": "starting" if process else "queued", "process": process, "deleted_at": deleted_at}
+        row = new_row(config, name, process, owner, session) | {"deleted_at": deleted_at}
+        row |= {} if run_id is None else {"id": run_id}
         with write(self.engine) as connection:
             connection.execute(RUNS.insert(), row | {"queued_at": last_place(connection)})
-        return run_id
+        return str(row["id"])
 
     def run(self, run_id: str) -> Run:
         """Return one run.
@@ -124,19 +121,27 @@ class Store(History):
         with read(self.engine) as connection:
             return {row.id: row.owner for row in connection.execute(wanted)}
 
-    def runs(self, deleted: bool = False) -> list[Run]:
-        """Return all runs, newest first, without those that this lab cannot read; deleted ones if asked for."""
-        return self._found(deleted)[0]
+    def runs(self, deleted: bool = False, sweep_id: str | None = None) -> list[Run]:
+        """Return all runs, newest first, without those that this lab cannot read; deleted ones if asked for.
+
+        Args:
+            deleted: whether these, too.
+            sweep_id: of a sweep, whose runs alone are asked for.
+        """
+        return self._found(deleted, sweep_id)[0]
 
     def unreadable(self) -> list[str]:
         """Return why this lab cannot read runs that it has, a sentence for each that `runs` leaves out."""
         return self._found()[1]
 
-    def _found(self, deleted: bool = False) -> tuple[list[Run], list[str]]:
+    def _found(self, deleted: bool = False, sweep_id: str | None = None) -> tuple[list[Run], list[str]]:
         wanted = sa.select(RUNS).where(HERE).order_by(RUNS.c.created_at.desc(), RUNS.c.id)
+        requested = sa.select(CHANGES).order_by(CHANGES.c.id)
         if not deleted:
             wanted = wanted.where(RUNS.c.deleted_at.is_(None))
-        requested = sa.select(CHANGES).order_by(CHANGES.c.id)
+        if sweep_id is not None:
+            wanted = wanted.where(RUNS.c.sweep_id == sweep_id)
+            requested = requested.join(RUNS).where(RUNS.c.sweep_id == sweep_id)
         with read(self.engine) as connection:
             rows = connection.execute(wanted).all()
             changes: dict[str, list[sa.Row[Any]]] = {}
@@ -292,6 +297,18 @@ class Store(History):
         run = run_of(row, changes)
         reason = self.gone.get(row.process) if row.state in WORKED_ON else None
         return run if reason is None else replace(run, state="interrupted", reason=reason)
+
+
+def new_row(
+    config: Config, name: str | None, process: str | None, owner: str | None, session: str | None
+) -> dict[str, Any]:
+    """Return the row of a new run, but for its place in the queue; arguments as of `Store.create`."""
+    return {
+        "id": uuid.uuid4().hex, "name": name_of(name), "config": config.model_dump_json(),
+        "owner": owner, "session": session, "created_at": time.time(),
+        "env_steps_to_solve": json.dumps([None] * config.num_agents),
+        "state": "starting" if process else "queued", "process": process,
+    }  # fmt: skip
 
 
 def last_place(connection: sa.Connection) -> float:

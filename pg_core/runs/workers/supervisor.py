@@ -43,11 +43,14 @@ class Supervisor:
 
     Args:
         store: whose runs are to be worked on.
-        max_training: runs that are trained at once; None: two a processor, which most leave idle between updates.
+        max_training: workers that train at once; None: two a processor, which most leave idle between updates.
+        search: queues what sweeps are to try next, if there is room.
     """
 
-    def __init__(self, store: Store, max_training: int | None = None) -> None:
-        self._store = store
+    def __init__(
+        self, store: Store, max_training: int | None = None, search: Callable[[], None] = lambda: None
+    ) -> None:
+        self._store, self._search = store, search
         self._max_training = max_training or RUNS_A_PROCESSOR * (os.cpu_count() or 1)
         self._training: list[Child] = []  # longest first; some may be about to end
         self._spare: Child | None = None
@@ -120,6 +123,7 @@ class Supervisor:
         self._staff()
         self._store.interrupt_dead({child.name for child in self._training})
         self._end_hung()
+        self._search()
         self._start_queued()
 
     def _end_suspended(self) -> None:

@@ -1,0 +1,88 @@
+"""Looks after the sweeps that choose their settings as they go: asks what is next, and stops what is hopeless."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from pg_core.config import HYPERPARAMETERS
+from pg_core.runs.store import sweeps
+from pg_core.runs.store.processes import is_alive
+from pg_core.runs.store.records import RESUMABLE, WORKED_ON, Run, SweepRow
+from pg_core.runs.store.store import Store
+from pg_core.runs.store.sweeps import NewRun
+from pg_core.sweeps import outcomes
+from pg_core.sweeps.declaration import Sweep
+from pg_core.sweeps.pooling import iqm
+from pg_core.sweeps.sampling import Tried, hopeless, next_settings
+
+BATCH = 8  # settings that are tried at once: trained together, and chosen without knowing of each other
+
+
+def first_runs(sweep: Sweep, name: str) -> list[NewRun]:
+    """Return the runs with which a sweep begins: all of a grid, else as many settings as are tried at once."""
+    how_many = sweep.most if sweep.sampler == "grid" else BATCH
+    return new_runs(sweep, name, next_settings(sweep, [], how_many), 0)
+
+
+def new_runs(sweep: Sweep, name: str, settings: Sequence[dict[str, object]], first: int) -> list[NewRun]:
+    """Return a run of each of some settings, whose numbers begin at `first`."""
+    return [NewRun(first + n, run_name(name, values), sweep.config(values)) for n, values in enumerate(settings)]
+
+
+def run_name(name: str, values: dict[str, object]) -> str:
+    """Return what a run of a sweep is called: by its setting."""
+    shown = [(HYPERPARAMETERS[axis], value) for axis, value in values.items()]
+    return f"{name}: {', '.join(f'{parameter.label} {parameter.show(value)}' for parameter, value in shown)}"
+
+
+def go_on(store: Store) -> None:
+    """Queue the next settings of all sweeps that have room for some, but for those that another process looks after."""
+    for row in sweeps.searching(store):
+        if row.process is None or not is_alive(row.process):
+            advance(store, row)
+
+
+def advance(store: Store, row: SweepRow, process: str | None = None) -> None:
+    """Add runs of the next settings of a sweep if few are active, and stop those that are hopeless, if it prunes.
+
+    Args:
+        store: of the sweep.
+        row: of the sweep.
+        process: that is going to work on the new runs; None: they are queued.
+    """
+    sweep = Sweep.from_json(row.declaration)
+    before = sweeps.settings_of(store, row.id)
+    tried = _tried(store, sweep, store.runs(deleted=True, sweep_id=row.id))
+    active = sum(each.score is None and not each.stopped for each, _ in tried)
+    if sweep.prune and active:
+        for number in hopeless(sweep, [each for each, _ in tried]):
+            for run in tried[number][1]:
+                store.transition(run.id, WORKED_ON, target="stop")
+    if len(before) >= sweep.most:
+        if not (sweep.prune and active):
+            sweeps.aim(store, row.id, "done")
+    elif active <= BATCH // 2:
+        chosen = next_settings(sweep, [each for each, _ in tried], BATCH - active)
+        sweeps.extend(store, row, before, new_runs(sweep, row.name, chosen, before[-1] + 1), process)
+
+
+def values_tried(sweep: Sweep, runs: Sequence[Run]) -> list[Tried]:
+    """Return the settings of which a run was added, whatever it has come to."""
+    return [Tried(sweep.values_of(run.config)) for run in {run.setting: run for run in runs}.values()]
+
+
+def _tried(store: Store, sweep: Sweep, runs: Sequence[Run]) -> list[tuple[Tried, list[Run]]]:
+    """Return the settings of a sweep as Optuna is told of them, each with its runs."""
+    in_order = sorted(runs, key=lambda run: run.setting or 0)
+    return [_told(store, sweep, list(mine)) for _, mine in groupby(in_order, key=lambda run: run.setting)]
+
+
+def _told(store: Store, sweep: Sweep, runs: list[Run]) -> tuple[Tried, list[Run]]:
+    values, outcome = sweep.values_of(runs[0].config), outcomes.of_runs(store, runs)
+    if outcome is None:
+        return Tried(values, stopped=not any(run.active for run in runs)), runs
+    progress = outcomes.by_progress(runs[0], outcome)
+    curve = {rung: float(iqm(returns)[0]) for rung, returns in progress.items()}
+    if any(run.active for run in runs):
+        return Tried(values, None, curve), runs
+    stopped = any(run.state in RESUMABLE for run in runs)
+    return Tried(values, float(iqm(outcome.area)[0]), curve, stopped), runs
