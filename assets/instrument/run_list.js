@@ -87,13 +87,14 @@ function rowOf(list, line) {
     known.row.replaceWith(row)
     row.querySelector(document.activeElement.matches("input") ? "input" : ".lab-runs-name").focus({ preventScroll: true })
   }
-  list.rows.set(line.id, { row, said })
+  list.rows.set(line.id, { row, said, runs: line.runs })
   return row
 }
 
 function build(line) {
   const tick = element("input", "", { type: "checkbox", "aria-label": `Select ${line.name}` })
-  const name = element("button", "lab-runs-name", { type: "button" }, `${line.pinned ? "📌 " : ""}${line.name}`)
+  const fold = line.runs ? { "aria-expanded": line.unfolded } : {}
+  const name = element("button", "lab-runs-name", { type: "button", ...fold }, `${line.pinned ? "📌 " : ""}${line.name}`)
   const state = element("span", "lab-runs-state", { "data-color": line.color }, line.state)
   const about = element("div", "lab-runs-about", {}, state, element("span", "", {}, line.started), ...line.tags.map(tag))
   if (line.note) about.append(element("span", "lab-runs-note", { title: line.note }, line.note))
@@ -105,7 +106,8 @@ function build(line) {
   }
   const filled = COLUMNS.map(([column, label]) =>
     element("td", `lab-runs-${column}`, { role: "cell", "data-label": label }, ...cells[column]))
-  return element("tr", "lab-runs-line", { role: "row", "data-id": line.id }, element("td", "lab-runs-tick", { role: "cell" }, tick), ...filled)
+  const kind = line.runs ? "lab-runs-sweep" : line.inside ? "lab-runs-inside" : ""
+  return element("tr", `lab-runs-line ${kind}`, { role: "row", "data-id": line.id }, element("td", "lab-runs-tick", { role: "cell" }, tick), ...filled)
 }
 
 function tag(text) {
@@ -130,6 +132,8 @@ function click(list, event) {
   const id = event.target.closest("tr")?.dataset.id
   if (!id) return
   list.current = id
+  const { runs } = list.rows.get(id)
+  if (runs) return event.target.closest(".lab-runs-tick") ? toggleAll(list, runs) : list.tell("unfold", id)
   if (event.target.matches("input") || event.ctrlKey || event.metaKey) return toggle(list, id)
   if (event.target.closest(".lab-runs-tick")) return toggle(list, id)
   if (event.shiftKey) return choose(list, between(list, id), shows())
@@ -142,13 +146,19 @@ function toggle(list, id) {
   choose(list, selected.includes(id) ? selected.filter((other) => other !== id) : [...selected, id], shows())
 }
 
+function toggleAll(list, runs) {
+  const all = runs.every((id) => list.selected.includes(id))
+  const others = list.selected.filter((id) => !runs.includes(id))
+  choose(list, all ? others : [...others, ...runs], shows())
+}
+
 function shows() {
   return !matchMedia(NARROW).matches
 }
 
 // Returns the selected runs and those from the last of them to another one, as they are listed.
 function between(list, id) {
-  const ids = [...list.body.children].map((row) => row.dataset.id)
+  const ids = [...list.body.children].map((row) => row.dataset.id).filter((each) => !list.rows.get(each).runs)
   const [from, to] = [ids.indexOf(list.selected.at(-1) ?? id), ids.indexOf(id)].sort((a, b) => a - b)
   return [...new Set([...list.selected, ...ids.slice(Math.max(from, 0), to + 1)])]
 }
@@ -161,7 +171,7 @@ function press(list, event) {
     Home: () => focus(list, row.parentElement.firstElementChild),
     End: () => focus(list, row.parentElement.lastElementChild),
     Escape: () => choose(list, [], false),
-    " ": event.target.matches("button") ? () => toggle(list, row.dataset.id) : null,
+    " ": event.target.matches("button") ? () => row.querySelector("input").click() : null,
   }[event.key]
   if (!act || event.ctrlKey || event.metaKey || event.altKey) return
   event.preventDefault()
@@ -184,11 +194,13 @@ function choose(list, ids, open) {
 // Marks what is selected; one line of all is reached by Tab, the others by the arrows.
 function mark(list) {
   const selected = new Set(list.selected)
-  for (const [id, { row }] of list.rows) {
-    row.dataset.selected = selected.has(id)
+  for (const [id, { row, runs }] of list.rows) {
+    const chosen = runs ? runs.every((run) => selected.has(run)) : selected.has(id)
+    row.dataset.selected = chosen
     const [tick, name] = [row.querySelector("input"), row.querySelector(".lab-runs-name")]
-    tick.checked = selected.has(id)
-    name.setAttribute("aria-pressed", selected.has(id))
+    tick.checked = chosen
+    tick.indeterminate = Boolean(runs) && !chosen && runs.some((run) => selected.has(run))
+    if (!runs) name.setAttribute("aria-pressed", chosen)
     tick.tabIndex = name.tabIndex = id === list.current ? 0 : -1
   }
   list.bar.hidden = list.open || !list.selected.length

@@ -168,12 +168,11 @@ def _marks(group: lab.Group, course: lab.Course, line: Line) -> list[Json]:
 
 def cells(group: lab.Group, course: lab.Course | None) -> dict[str, str]:
     """Return what the legend says of a group beside its label."""
-    solved = [steps for steps in group.steps if steps is not None]
     steps = float(np.median([np.inf if steps is None else steps for steps in group.steps]))
     last = course.values[-1] if course else [None] * 3
     interval = f" ({number(last[1])} to {number(last[2])})" if course and len(group.agents) > 1 else ""
     return {
-        "Solved": f"{len(solved)} of {len(group.agents)}",
+        "Solved": f"{group.solved} of {len(group.agents)}",
         "Median steps": big(steps) if np.isfinite(steps) else "–",
         "At the end": f"{number(last[0])}{interval}",
     }

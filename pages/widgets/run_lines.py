@@ -1,6 +1,9 @@
 """The runs of the list as lines: what each says, drawn by a component, as a table on a desk and as cards on a phone."""
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,39 +14,96 @@ from pages.widgets.figure import Json
 from pages.widgets.instrument import component
 from pages.widgets.text import STATES, big, number
 from pg_core import lab
+from pg_core.config import HYPERPARAMETERS
 
 WIDTH, HEIGHT = 100, 24  # of a sparkline, in its own units
 
 _list = component("run_list", "run_list.js")
 
 
-def draw(runs: Sequence[lab.Run], left: int, sort: str) -> None:
-    """Draw runs, of which those that are selected are marked; `left` more are not drawn yet."""
+@dataclass(frozen=True)
+class Fold:
+    """A sweep, of which the list shows one line, and its runs below it where it is unfolded."""
+
+    sweep: lab.SweepRow
+    runs: tuple[lab.Run, ...]
+    is_open: bool
+
+    @property
+    def best(self) -> lab.Run:
+        """The run with the highest mean return."""
+        return max(self.runs, key=lambda run: -math.inf if run.mean_return is None else run.mean_return)
+
+
+Entry = lab.Run | Fold
+
+
+def draw(entries: Sequence[Entry], left: int, sort: str) -> None:
+    """Draw lines, of which those that are selected are marked; `left` more are not drawn yet."""
     places = {run_id: place for place, run_id in enumerate(lab.queue(), 1)}
     told = {
-        "lines": lines(runs, lab.sparks(runs), places),
+        "lines": lines(entries, places),
         "selected": st.session_state.selected,
         "open": st.session_state.drawer,
         "click": st.session_state.get("clicks", 0),
         "left": left,
         "sort": sort,
     }
-    _list(
-        key="run_list",
-        data=orjson.dumps(told),
-        on_chosen_change=_chosen,
-        on_sorted_change=_sorted,
-        on_more_change=_more,
-    )
+    heard = {"on_chosen_change": _chosen, "on_sorted_change": _sorted, "on_more_change": _more}
+    _list(key="run_list", data=orjson.dumps(told), on_unfold_change=_unfold, **heard)
 
 
-def lines(runs: Sequence[lab.Run], sparks: Mapping[str, Any], places: Mapping[str, int]) -> list[Json]:
-    """Return what the list says of each run; curves of one environment are drawn to one scale."""
-    scales = _scales(runs, sparks)
-    return [_line(run, sparks.get(run.id), scales.get(_task(run), (0, 1)), places.get(run.id)) for run in runs]
+def lines(entries: Sequence[Entry], places: Mapping[str, int]) -> list[Json]:
+    """Return what the list says of each run and sweep; curves of one environment are drawn to one scale."""
+    drawn = [entry.best if isinstance(entry, Fold) else entry for entry in entries]
+    sparks = lab.sparks(drawn)
+    scales = _scales(drawn, sparks)
+    open_sweeps = {entry.sweep.id for entry in entries if isinstance(entry, Fold)}
+    found = []
+    for entry, run in zip(entries, drawn, strict=True):
+        spark = sparks.get(run.id)
+        curve = None if spark is None else _spark(run, spark, scales.get(_task(run), (0, 1)))
+        if isinstance(entry, Fold):
+            found.append(_fold(entry) | {"spark": curve})
+        else:
+            found.append(_line(entry, places.get(run.id)) | {"spark": curve, "inside": run.sweep_id in open_sweeps})
+    return found
 
 
-def _line(run: lab.Run, spark: Any, scale: tuple[float, float], place: int | None) -> Json:
+def _fold(fold: Fold) -> Json:
+    """Return what the line of a sweep says: its axes, and of its runs how many have solved, and the best."""
+    states = Counter(run.state for run in fold.runs)
+    state = ", ".join(f"{count} {state}" for state, count in states.most_common())
+    sweep, agents = lab.Sweep.from_json(fold.sweep.declaration), sum(run.config.num_agents for run in fold.runs)
+    settings = len({run.setting for run in fold.runs})
+    fewest = min(run.steps_to_solve for run in fold.runs)
+    return {
+        "id": fold.sweep.id,
+        "runs": [run.id for run in fold.runs],
+        "unfolded": fold.is_open,
+        "name": fold.sweep.name,
+        "pinned": any(run.pinned for run in fold.runs),
+        "state": state,
+        "color": STATES.get(states.most_common(1)[0][0], ("gray", ""))[0],
+        "tags": [],
+        "note": "",
+        "started": fold.sweep.created_at.strftime("%Y-%m-%d %H:%M"),
+        "settings": f"Sweep of {settings} setting{'s' * (settings > 1)}: {' × '.join(map(_axis, sweep.axes))}",
+        "of": f"{sweep.base.env_id} · {agents} agents",
+        "solved": "–" if fold.best.reward_threshold is None else f"{sum(r.solved for r in fold.runs)} of {agents}",
+        "steps": f"best {big(fewest)}" if np.isfinite(fewest) else "–",
+        "return": f"best {number(fold.best.mean_return)}",
+        "updates": big(sum(run.updates for run in fold.runs)),
+    }
+
+
+def _axis(axis: lab.SweepAxis) -> str:
+    """Return an axis as `α 0.003 … 0.03`, or with all its values where these are few."""
+    shown = [HYPERPARAMETERS[axis.name].show(value) for value in axis.values]
+    return f"{lab.symbol(axis.name)} {', '.join(shown) if len(shown) < 4 else f'{shown[0]} … {shown[-1]}'}"
+
+
+def _line(run: lab.Run, place: int | None) -> Json:
     state = "deleted" if run.deleted else run.state
     color, _ = STATES.get(state, ("gray", ""))
     return {
@@ -61,7 +121,6 @@ def _line(run: lab.Run, spark: Any, scale: tuple[float, float], place: int | Non
         "steps": big(run.steps_to_solve) if np.isfinite(run.steps_to_solve) else "–",
         "return": number(run.mean_return),
         "updates": big(run.updates),
-        "spark": None if spark is None else _spark(run, spark, scale),
     }
 
 
@@ -115,4 +174,11 @@ def _sorted() -> None:
 
 
 def _more() -> None:
-    st.session_state.lines = st.session_state.get("lines", 0) + 1
+    st.session_state.pages = st.session_state.get("pages", 0) + 1
+
+
+def _unfold() -> None:
+    """Unfold a sweep, or fold it again."""
+    sweep_id, before = st.session_state.run_list.unfold, st.session_state.unfolded
+    if isinstance(sweep_id, str):
+        st.session_state.unfolded = [one for one in (*before, sweep_id) if one != sweep_id or one not in before]

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from pages.widgets import run_lines, search
+from pages.widgets.run_lines import Entry, Fold
 from pages.widgets.text import plain
 from pg_core import lab
 from pg_core.config import ConfigError
@@ -65,11 +66,30 @@ FILTERS: dict[str, Callable[[lab.Run], set[str]]] = {
 }
 
 
+def unfolded(runs: Sequence[lab.Run], open_sweeps: Sequence[str]) -> list[Entry]:
+    """Return the lines of a list: a sweep is one, where its first run is, with its runs below it if it is unfolded."""
+    sweeps: dict[str, list[lab.Run]] = {}
+    for run in runs:
+        if run.sweep_id:
+            sweeps.setdefault(run.sweep_id, []).append(run)
+    names = {sweep.id: sweep for sweep in lab.sweeps()} if sweeps else {}
+    found: list[Entry] = []
+    for run in runs:
+        if run.sweep_id not in names:
+            found.append(run)
+        elif run is sweeps[run.sweep_id][0]:
+            is_open = run.sweep_id in open_sweeps
+            found.append(Fold(names[run.sweep_id], tuple(sweeps[run.sweep_id]), is_open))
+            found += sweeps[run.sweep_id] if is_open else []
+    return found
+
+
 def listed(runs: Sequence[lab.Run]) -> list[lab.Run]:
     """Draw the list of runs, and return those that are selected, be they listed or not."""
     st.session_state.setdefault("selected", st.session_state.choices["selected"])
     st.session_state.setdefault("drawer", bool(st.session_state.selected))
-    shown = runs[: PAGE * (1 + st.session_state.get("lines", 0))]
-    run_lines.draw(shown, len(runs) - len(shown), st.session_state.sort)
+    entries = unfolded(runs, st.session_state.setdefault("unfolded", []))
+    shown = entries[: PAGE * (1 + st.session_state.get("pages", 0))]
+    run_lines.draw(shown, len(entries) - len(shown), st.session_state.sort)
     found = {run.id: run for run in runs}
     return [found[run_id] for run_id in st.session_state.selected if run_id in found]

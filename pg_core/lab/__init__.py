@@ -47,6 +47,7 @@ from pg_core.lab.exchange import (
     too_large,
 )  # fmt: skip
 from pg_core.lab.filming import FILMS, ask_film, film
+from pg_core.lab.judging import can_be_extended, further_seeds, judge
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
 from pg_core.lab.limits import check_limits
 from pg_core.lab.playing import best_scores, game_limit, keep_game
@@ -99,6 +100,8 @@ from pg_core.sweeps.declaration import Axis as SweepAxis
 from pg_core.sweeps.pooling import Measured
 from pg_core.sweeps.view import MEASURES, Setting, SettingCurve
 from pg_core.sweeps.view import View as SweepView
+from pg_core.verdicts import Measure as Judged
+from pg_core.verdicts import Verdict
 
 __all__ = [
     "ARITHMETIC",
@@ -128,6 +131,7 @@ __all__ = [
     "Estimate",
     "Finding",
     "Group",
+    "Judged",
     "Measured",
     "NotAllowed",
     "Progress",
@@ -148,6 +152,7 @@ __all__ = [
     "Training",
     "UnknownRun",
     "UnknownSweep",
+    "Verdict",
     "Visitor",
     "ask_check",
     "ask_examination",
@@ -155,6 +160,7 @@ __all__ = [
     "backup",
     "best",
     "best_scores",
+    "can_be_extended",
     "change",
     "changes",
     "changes_in_force",
@@ -184,12 +190,14 @@ __all__ = [
     "extend_sweep",
     "film",
     "fork",
+    "further_seeds",
     "game_limit",
     "groups",
     "hidden",
     "identify",
     "import_run",
     "incident",
+    "judge",
     "keep_game",
     "label",
     "may_control",

@@ -45,6 +45,11 @@ class Group:
         """Environment steps that each agent needed to solve its environment, None where it has not."""
         return [self.runs[place].env_steps_to_solve[agent] for place, agent in self.agents]
 
+    @property
+    def solved(self) -> int:
+        """How many agents have solved their environment."""
+        return sum(steps is not None for steps in self.steps)
+
 
 @dataclass(frozen=True)
 class Course:
@@ -73,7 +78,7 @@ def groups(runs: Sequence[Run], by: Sequence[str] = ()) -> list[Group]:
         together.setdefault(settings.key(run), []).append(run)
     firsts = [each[0] for each in together.values()]
     different = settings.differing(firsts)
-    labels = _labels(firsts, different)
+    labels = _unique(_labels(firsts, different), firsts)
     chosen = _labels(firsts, {name: paths for name, paths in different.items() if name in by}) if by else labels
     return [
         Group(hashlib.sha256(str(key).encode()).hexdigest()[:16], label, family, tuple(each), _agents(each))
@@ -82,11 +87,19 @@ def groups(runs: Sequence[Run], by: Sequence[str] = ()) -> list[Group]:
 
 
 def _labels(firsts: Sequence[Run], different: dict[str, list[settings.Path]]) -> list[str]:
-    """Return what tells each group from the others; groups that only changed at other updates are told by name."""
-    labels = [
+    """Return what tells each group from the others, in words; empty where nothing does."""
+    return [
         settings.in_words({name: paths[place] for name, paths in different.items()}) for place in range(len(firsts))
     ]
-    return [label or run.name for label, run in zip(labels, firsts, strict=True)]
+
+
+def _unique(labels: Sequence[str], firsts: Sequence[Run]) -> list[str]:
+    """Return labels of which no two are the same: what only changed at other updates is told by a run's name."""
+    named = [
+        label if label and labels.count(label) == 1 else " · ".join(filter(None, [label, run.name]))
+        for label, run in zip(labels, firsts, strict=True)
+    ]
+    return [name if named.count(name) == 1 else f"{name} ({place + 1})" for place, name in enumerate(named)]
 
 
 def _agents(runs: Sequence[Run]) -> tuple[tuple[int, int], ...]:
