@@ -1,7 +1,7 @@
 """Groups of runs on one chart, the numbers that it shows, and what their lines are."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -16,7 +16,7 @@ from pg_core import lab
 from pg_core.config import HYPERPARAMETERS
 
 ALONG: dict[lab.Along, str] = {
-    "updates": "updates", "episodes": "episodes of each agent", "env_steps": "environment steps of each agent",
+    "updates": "updates", "episodes": "episodes of each agent", "env_steps": "environment steps of an agent, mean",
     "seconds": "training time (s)",
 }  # fmt: skip
 MEASURES = {
@@ -25,6 +25,7 @@ MEASURES = {
 } | {"mean_return": "mean return", "value_loss": "value loss"}  # fmt: skip
 DASHES = ("solid", "dash", "dot", "dashdot")
 COLORS = 8  # of the theme's charts
+MAX_BANDS = 8  # intervals that can be told apart; of more lines only the legend has them
 MAX_NUMBERS = 10  # rows of a line in the table of numbers
 
 _comparison = component("comparison", "comparison.js")
@@ -39,15 +40,20 @@ class Line(NamedTuple):
 
 def comparison(runs: Sequence[lab.Run]) -> None:
     """Draw the runs' typical curves, a line for each setting, and below it what the lines are and a verdict."""
-    groups = _grouped(runs)
-    if not groups:
+    with st.container(horizontal=True, key="compared_by"):
+        measure, along = _chosen()
+        groups = lab.groups(runs, _colored_by(runs))
+    if len(groups) > lab.MAX_GROUPS:
+        st.info(
+            f"These runs have {len(groups)} settings, and a chart tells {lab.MAX_GROUPS} apart: "
+            "search for fewer, or select fewer."
+        )
         return
-    measure, along = _chosen()
+    if len(groups) > 1:
+        verdict(groups)
     courses = lab.courses(groups, measure, along)
     told = figure(groups, courses, measure, along, lines(groups))
     _comparison(key="comparison", data=orjson.dumps(told))
-    if len(groups) > 1:
-        verdict(groups)
     for caption in captions(groups, courses):
         st.caption(plain(caption))
     if st.toggle("Numbers as a table", key="compared_numbers"):
@@ -57,27 +63,19 @@ def comparison(runs: Sequence[lab.Run]) -> None:
         )
 
 
-def _grouped(runs: Sequence[lab.Run]) -> list[lab.Group]:
-    """Draw by what the runs are grouped, and return the groups; none, with a sentence, where they are too many."""
+def _colored_by(runs: Sequence[lab.Run]) -> list[str]:
+    """Draw by which settings the lines are grouped, where there is a choice, and return these."""
     different = list(lab.differences(runs))
+    if len(different) < 2:
+        return []
     begin = [name for name in st.session_state.choices["group_by"] if name in different]
-    if len(different) > 1:
-        by = st.multiselect(
+    with st.container(width=150):
+        return st.multiselect(
             "Colour by", different, begin, key="group_by", format_func=_label, placeholder="every setting",
             persist_state="session",
             help="Agents of equal settings are one line, whichever runs they are of. Lines that are alike in what is "
             "chosen here have one colour; they are not pooled where they differ in anything else.",
         )  # fmt: skip
-    else:
-        by = []
-    groups = lab.groups(runs, by)
-    if len(groups) > lab.MAX_GROUPS:
-        st.info(
-            f"These runs have {len(groups)} settings, and a chart tells {lab.MAX_GROUPS} apart: "
-            "search for fewer, or select fewer."
-        )
-        return []
-    return groups
 
 
 def _label(name: str) -> str:
@@ -86,16 +84,15 @@ def _label(name: str) -> str:
 
 def _chosen() -> tuple[str, lab.Along]:
     """Draw what is compared and along which axis, and return both."""
-    with st.container(horizontal=True, key="compared_by"):
-        choices = st.session_state.choices
-        measure = st.selectbox(
-            "Measure", MEASURES, list(MEASURES).index(choices["measure"]), key="measure",
-            format_func=MEASURES.__getitem__, persist_state="session",
-        )  # fmt: skip
-        along = st.selectbox(
-            "Along", get_args(lab.Along), get_args(lab.Along).index(choices["compare_by"]), key="compare_by",
-            format_func=ALONG.__getitem__, persist_state="session",
-        )  # fmt: skip
+    choices, axes = st.session_state.choices, list(ALONG)
+    measure = st.selectbox(
+        "Measure", MEASURES, list(MEASURES).index(choices["measure"]), key="measure", width=145,
+        format_func=MEASURES.__getitem__, persist_state="session",
+    )  # fmt: skip
+    along = st.selectbox(
+        "Along", axes, axes.index(choices["compare_by"]), key="compare_by", width=160,
+        format_func=lambda axis: axis.replace("_", " ").replace("env", "environment"), persist_state="session",
+    )  # fmt: skip
     return measure, along
 
 
@@ -119,7 +116,7 @@ def figure(
     data: list[Json] = []
     for group, course, line in zip(groups, courses, drawn, strict=True):
         if course:
-            data += _traces(group, course, line, measure)
+            data += _traces(group, course, line, measure, len(groups) <= MAX_BANDS)
     shared = {group.runs[0].reward_threshold for group in groups}
     there = [course for course in courses if course]
     if measure == "mean_return" and len(shared) == 1 and there and (threshold := shared.pop()) is not None:
@@ -128,7 +125,7 @@ def figure(
     layout = {
         "xaxis": {"title": {"text": ALONG[along]}, "rangemode": "tozero"},
         "yaxis": {
-            "title": {"text": f"{MEASURES[measure]}: IQM, 95 % interval"},
+            "title": {"text": f"{MEASURES[measure]}: IQM{', 95 % interval' * (len(groups) <= MAX_BANDS)}"},
             **({"type": "log"} if measure == "grad_norm" and positive else {}),
         },
         "showlegend": False,
@@ -143,11 +140,11 @@ def figure(
     return {"data": data, "layout": layout, "label": label, "rows": rows}
 
 
-def _traces(group: lab.Group, course: lab.Course, line: Line, measure: str) -> list[Json]:
+def _traces(group: lab.Group, course: lab.Course, line: Line, measure: str, banded: bool) -> list[Json]:
     middle, low, high = course.values.T
     center = traces.center(course.x, middle, legend(group.label), MEASURES[measure], group.id, line.color)
     center["line"] |= {"dash": line.dash, "width": 2}
-    band = traces.band(course.x, low, high, group.id, line.color) if len(group.agents) > 1 else []
+    band = traces.band(course.x, low, high, group.id, line.color) if banded and len(group.agents) > 1 else []
     return [*band, center, *_marks(group, course, line)]
 
 

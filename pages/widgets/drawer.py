@@ -22,14 +22,14 @@ def drawer(runs: Sequence[lab.Run]) -> None:
     """Draw one run, or several compared."""
     one = runs[0] if len(runs) == 1 else None
     with st.container(horizontal=True, vertical_alignment="center", key="drawer_head"):
-        st.subheader(plain(one.name) if one else f"{len(runs)} runs compared", anchor=False)
+        st.subheader(plain(one.name) if one else f"{len(runs)} runs", anchor=False)
+        if not one:
+            _delete_or_restore(runs)
+            export_shown(runs, "selected")
         st.button("Close", key="close", icon=":material/close:", type="tertiary", on_click=_close)
     if one:
         _one(one)
     else:
-        with st.container(horizontal=True, key="actions"):
-            _delete_or_restore(runs)
-            export_shown(runs, "selected")
         comparison.comparison(runs)
 
 

@@ -34,7 +34,12 @@ def export(run: lab.Run) -> None:
 
 def export_shown(runs: Sequence[lab.Run], what: str) -> None:
     """Draw downloads of several runs as one tidy table, with the settings as columns."""
-    with st.popover(f"Export what is {what}", icon=":material/download:", key=f"export_{what}"):
+    with st.popover(
+        "Export",
+        help=f"All that is {what}, with the settings as columns.",
+        icon=":material/download:",
+        key=f"export_{what}",
+    ):
         ids = [run.id for run in runs]
         for kind, (ending, meaning) in lab.TIDY.items():
             refused = lab.too_large(runs, kind)

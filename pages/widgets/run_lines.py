@@ -58,7 +58,7 @@ def lines(entries: Sequence[Entry], places: Mapping[str, int]) -> list[Json]:
     drawn = [entry.best if isinstance(entry, Fold) else entry for entry in entries]
     sparks = lab.sparks(drawn)
     scales = _scales(drawn, sparks)
-    open_sweeps = {entry.sweep.id for entry in entries if isinstance(entry, Fold)}
+    sweeps = {entry.sweep.id: entry.sweep for entry in entries if isinstance(entry, Fold)}
     found = []
     for entry, run in zip(entries, drawn, strict=True):
         spark = sparks.get(run.id)
@@ -66,8 +66,15 @@ def lines(entries: Sequence[Entry], places: Mapping[str, int]) -> list[Json]:
         if isinstance(entry, Fold):
             found.append(_fold(entry) | {"spark": curve})
         else:
-            found.append(_line(entry, places.get(run.id)) | {"spark": curve, "inside": run.sweep_id in open_sweeps})
+            found.append(_line(entry, places.get(run.id)) | {"spark": curve} | _inside(run, sweeps))
     return found
+
+
+def _inside(run: lab.Run, sweeps: Mapping[str, lab.SweepRow]) -> Json:
+    """Return what else is said of a run below the line of its sweep, whose name need not be told again."""
+    if run.sweep_id not in sweeps:
+        return {"inside": False}
+    return {"inside": True, "name": run.name.removeprefix(f"{sweeps[run.sweep_id].name}: ")}
 
 
 def _fold(fold: Fold) -> Json:

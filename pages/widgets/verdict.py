@@ -14,19 +14,27 @@ MOST_SEEDS = 512  # agents of a run
 
 def verdict(groups: Sequence[lab.Group]) -> None:
     """Draw the verdict on groups of runs, of two or of several against one of them."""
-    measure, base = _asked(groups)
-    found = _judged(groups, measure, base)
+    with st.container(key="verdict"):
+        said = st.container()
+        with st.expander("Numbers of the verdict", key="verdict_numbers"):
+            measure, base = _asked(groups)
+            found = _judged(groups, measure, base)
+            if found:
+                st.markdown(table(list(found.values())))
+        with said:
+            _say(groups, found, base)
+
+
+def _say(groups: Sequence[lab.Group], found: dict[int, lab.Verdict], base: int) -> None:
+    """Write the sentence of the group that is furthest from the base, and what would settle it."""
     if not found:
         st.caption("A verdict needs two groups that have trained.")
         return
-    best = max(found, key=lambda place: abs(found[place].probability - 0.5))
-    with st.container(key="verdict"):
-        st.markdown(f"**{plain(found[best].sentence)}**")
-        _further(groups, found[best], best, base)
-        if problem := st.session_state.pop("verdict_problem", ""):
-            st.error(plain(problem))
-        with st.expander("Numbers of the verdict", key="verdict_numbers"):
-            st.markdown(table(list(found.values())))
+    furthest = max(found, key=lambda place: abs(found[place].probability - 0.5))
+    st.markdown(f"**{plain(found[furthest].sentence)}**")
+    _further(groups, found[furthest], furthest, base)
+    if problem := st.session_state.pop("verdict_problem", ""):
+        st.error(plain(problem))
 
 
 def _asked(groups: Sequence[lab.Group]) -> tuple[lab.Judged, int]:

@@ -87,7 +87,7 @@ from pg_core.lab.viewing import (
 from pg_core.proofs.processes import check_each
 from pg_core.proofs.sources import Source, sources
 from pg_core.runs.curves.curves import Curves
-from pg_core.runs.curves.pooling import Along
+from pg_core.runs.curves.outlines import Along
 from pg_core.runs.curves.progress import Change, Progress
 from pg_core.runs.paths import place_temporary_files
 from pg_core.runs.store.records import ARITHMETIC, Run, RunEnded, Score, SweepRow, UnknownRun

@@ -10,14 +10,15 @@ import numpy as np
 
 from pg_core.lab import settings, state
 from pg_core.runs.curves.curves import Curves
-from pg_core.runs.curves.outlines import Outline, outlines
-from pg_core.runs.curves.pooling import Along, members, pooled
+from pg_core.runs.curves.outlines import Along, Outline, outlines
+from pg_core.runs.curves.pooling import members, pooled
 from pg_core.runs.curves.progress import Change, changes_of
 from pg_core.runs.store.records import Array, Run
 
 Axis = Literal["episodes", "env_steps", "seconds"]  # along which one run's curves are seen
 
 MAX_ROWS = 10  # of a run
+MOST_IN_LABEL = 3  # settings
 MAX_GROUPS = 30  # as many as can be told apart on one chart
 MOST_POINTS, FEWEST_POINTS, POINTS_OF_ALL = 128, 16, 40_000  # of a run, and of all that are compared
 
@@ -87,7 +88,12 @@ def groups(runs: Sequence[Run], by: Sequence[str] = ()) -> list[Group]:
 
 
 def _labels(firsts: Sequence[Run], different: dict[str, list[settings.Path]]) -> list[str]:
-    """Return what tells each group from the others, in words; empty where nothing does."""
+    """Return what tells each group from the others, in words; empty where nothing does.
+
+    Where that is more than can be read, a preset is told by its name, and others by what they differ in from Best.
+    """
+    if len(different) > MOST_IN_LABEL:
+        return [settings.named(run, different) for run in firsts]
     return [
         settings.in_words({name: paths[place] for name, paths in different.items()}) for place in range(len(firsts))
     ]
@@ -137,9 +143,7 @@ def _course(group: Group, found: dict[str, Outline], along: Along) -> Course | N
 
 def _place(outline: Outline, along: Along, update: int) -> float:
     """Return where on an axis an update began."""
-    places = {"updates": outline.update + 1, "episodes": outline.episodes, "seconds": outline.seconds}
-    x = outline.env_steps.mean(axis=1) if along == "env_steps" else places[along]
-    return float(np.interp(update, np.append(0, outline.update + 1), np.append(0, x)))
+    return float(np.interp(update, np.append(0, outline.update + 1), np.append(0, outline.along(along))))
 
 
 def sparks(runs: Sequence[Run]) -> dict[str, Array]:

@@ -1,7 +1,7 @@
 """The settings with which runs learned: what changed on the way, what could matter, and what tells runs apart."""
 
 import json
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 from pg_core.config import HYPERPARAMETERS
@@ -56,13 +56,25 @@ def from_best(run: Run) -> dict[str, Path]:
 
 def described(run: Run) -> str:
     """Return the preset with which a run learned, or in what it differs from Best."""
+    return preset_of(run) or f"differs from Best by {in_words(from_best(run))}"
+
+
+def preset_of(run: Run) -> str:
+    """Return the name of the preset with which a run learned; empty if it was none."""
     different = from_best(run)
     if not different:
         return "Best"
     for preset in PRESETS.values():
-        if different.items() == {(n, (v,)) for n, v in preset.values.items() if (v,) != (HYPERPARAMETERS[n].default,)}:
+        if different == {n: (v,) for n, v in preset.values.items() if v != HYPERPARAMETERS[n].default}:
             return preset.label
-    return f"differs from Best by {in_words(different)}"
+    return ""
+
+
+def named(run: Run, different: Collection[str]) -> str:
+    """Return a short name of a run among others that differ in many settings: `Best with α 0.003`, `Plain REINFORCE`."""
+    name = preset_of(run) or f"Best with {in_words(from_best(run))}"
+    held = setting_paths(run)
+    return " · ".join([*(show_path(each, held[each]) for each in ELSEWHERE if each in different), name])
 
 
 def search_words(run: Run) -> str:

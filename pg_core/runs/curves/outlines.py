@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import sqlalchemy as sa
@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from pg_core.runs.store.records import Array, Run
 from pg_core.runs.store.rows import array_of
 from pg_core.runs.store.store import Store
+
+Along = Literal["updates", "episodes", "env_steps", "seconds"]  # along which curves are compared
 
 SPARK_POINTS = 32  # at most, of a line in a list
 CACHED_SPARKS = 4_096
@@ -27,6 +29,12 @@ class Outline:
     env_steps: Array  # [n, P] cumulative
     seconds: Array  # [n] of training, cumulative
     values: Array  # [n, P] of what was asked for
+
+    def along(self, axis: Along) -> Array:
+        """Return where each update ended on an axis, `[n]`; of the agents' environment steps the mean."""
+        if axis == "updates":
+            return self.update + 1
+        return self.env_steps.mean(axis=1) if axis == "env_steps" else np.asarray(getattr(self, axis))
 
 
 def outlines(store: Store, runs: Sequence[Run], column: str, points: int) -> dict[str, Outline]:

@@ -3,14 +3,11 @@
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from pg_core.runs.curves.outlines import Outline
+from pg_core.runs.curves.outlines import Along, Outline
 from pg_core.runs.store.records import Array
-
-Along = Literal["updates", "episodes", "env_steps", "seconds"]  # along which curves are compared
 
 POINTS = 100  # of a pooled curve
 RESAMPLES, CONFIDENCE = 300, 0.95
@@ -27,12 +24,8 @@ class Member:
 
 def members(outline: Outline, along: Along, agents: Sequence[int], solved: Sequence[bool]) -> list[Member]:
     """Return some agents of a run along an axis; those that have solved when it ended learn no more."""
-    places = {"updates": outline.update + 1, "episodes": outline.episodes, "seconds": outline.seconds}
-    found = []
-    for agent, settled in zip(agents, solved, strict=True):
-        x = outline.env_steps[:, agent] if along == "env_steps" else places[along]
-        found.append(Member(x, outline.values[:, agent], settled))
-    return found
+    x = outline.along(along)
+    return [Member(x, outline.values[:, agent], settled) for agent, settled in zip(agents, solved, strict=True)]
 
 
 def pooled(group: Sequence[Member]) -> tuple[Array, Array]:
