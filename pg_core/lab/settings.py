@@ -71,7 +71,7 @@ def preset_of(run: Run) -> str:
 
 
 def named(run: Run, different: Collection[str]) -> str:
-    """Return a short name of a run among others that differ in many settings: `Best with α 0.003`, `Plain REINFORCE`."""
+    """Return a short name of a run among others that differ in much: `Plain REINFORCE`, `Best with α 0.003`."""
     name = preset_of(run) or f"Best with {in_words(from_best(run))}"
     held = setting_paths(run)
     return " · ".join([*(show_path(each, held[each]) for each in ELSEWHERE if each in different), name])
