@@ -1,6 +1,7 @@
 // The list of runs: a table on a desk, cards on a phone. A click on a line opens its run, ticks select several.
 
 import { element, write } from "./dom.js"
+import { beOneEntry } from "./page.js"
 
 const COLUMNS = [
   ["run", "Run", "name"], ["curve", "Typical return", null], ["settings", "Settings", null], ["solved", "Solved", "solved"],
@@ -37,6 +38,7 @@ function create(parentElement) {
   const bar = element("div", "lab-runs-bar", { role: "status" }, compare, clear)
   const root = element("div", "lab-runs", {}, table, more, bar)
   parentElement.append(root)
+  beOneEntry()
   const list = { root, body, row, more, compare, bar, rows: new Map(), selected: [], open: false, click: 0, current: null, tell: null }
   row.onclick = ({ target }) => target.dataset.sort && list.tell("sorted", target.dataset.sort)
   more.onclick = () => list.tell("more", true)
