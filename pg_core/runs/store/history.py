@@ -93,6 +93,18 @@ class History:
         with read(self.engine) as connection:
             return [row for part in parts for row in connection.execute(wanted.where(UPDATES.c.update.in_(part)))]
 
+    def updates_every(self, run_ids: Sequence[str], columns: Sequence[str], stride: int) -> list[sa.Row[Any]]:
+        """Return of each run every update whose index is a multiple of `stride`, and the last: as `updates`, by run."""
+        wanted = sa.select(
+            UPDATES.c.run_id, UPDATES.c.update, UPDATES.c.seconds, *(UPDATES.c[name] for name in columns)
+        )
+        among = (UPDATES.c.update % stride == 0) | (UPDATES.c.update == RUNS.c.updates - 1)
+        wanted = wanted.join(RUNS, RUNS.c.id == UPDATES.c.run_id).where(among)
+        wanted = wanted.order_by(UPDATES.c.run_id, UPDATES.c.update)
+        parts = [run_ids[start : start + MAX_ASKED] for start in range(0, len(run_ids), MAX_ASKED)]
+        with read(self.engine) as connection:
+            return [row for part in parts for row in connection.execute(wanted.where(RUNS.c.id.in_(part)))]
+
     def checkpoint(self, run_id: str, update: int | None = None) -> dict[str, Array] | None:
         """Return the last checkpoint kept at or before `update` (None: the newest); None if there is none."""
         kept = [CHECKPOINTS.c.run_id == run_id, CHECKPOINTS.c.checkpoint.is_not(None)]

@@ -131,7 +131,7 @@ class Store(Leases, History):
 
     def _found(self, deleted: bool = False, sweep_id: str | None = None) -> tuple[list[Run], list[str]]:
         wanted = sa.select(RUNS).where(HERE).order_by(RUNS.c.created_at.desc(), RUNS.c.id)
-        requested = sa.select(CHANGES.c.run_id, CHANGES.c["values"]).order_by(CHANGES.c.id)
+        requested = sa.select(CHANGES).order_by(CHANGES.c.id)
         if not deleted:
             wanted = wanted.where(RUNS.c.deleted_at.is_(None))
         if sweep_id is not None:
@@ -139,9 +139,9 @@ class Store(Leases, History):
             requested = requested.join(RUNS).where(RUNS.c.sweep_id == sweep_id)
         with read(self.engine) as connection:
             rows = connection.execute(wanted).all()
-            changes: dict[str, list[str]] = {}
-            for run_id, values in connection.execute(requested):
-                changes.setdefault(run_id, []).append(values)
+            changes: dict[str, list[sa.Row[Any]]] = {}
+            for change in connection.execute(requested):
+                changes.setdefault(change.run_id, []).append(change)
         found, reasons = [], []
         for row in rows:
             try:
@@ -252,10 +252,10 @@ class Store(Leases, History):
         self.engine.dispose()
 
     def _run(self, connection: sa.Connection, run_id: str) -> Run:
-        changes = sa.select(CHANGES.c["values"]).where(CHANGES.c.run_id == run_id).order_by(CHANGES.c.id)
-        return self._run_of(row_of(connection, run_id), list(connection.scalars(changes)))
+        changes = sa.select(CHANGES).where(CHANGES.c.run_id == run_id).order_by(CHANGES.c.id)
+        return self._run_of(row_of(connection, run_id), connection.execute(changes).all())
 
-    def _run_of(self, row: sa.Row[Any], changes: Sequence[str]) -> Run:
+    def _run_of(self, row: sa.Row[Any], changes: Sequence[sa.Row[Any]]) -> Run:
         run = run_of(row, changes)
         reason = self.gone.get(row.process) if row.state in WORKED_ON else None
         return run if reason is None else replace(run, state="interrupted", reason=reason)
