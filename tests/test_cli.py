@@ -455,9 +455,8 @@ def test_the_lab_solves_cartpole_with_all_agents(folder: Path, monkeypatch, caps
     assert cli.main(["train", "--num-agents", "5", "--seed", "0", "--stop-when-solved", "--json"]) == 0
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert summary["solved"] == [True] * 5
-    result = run(folder, "evaluate", summary["run_id"], "--json")
-    assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["consecutive_successes"] == 200
+    assert cli.main(["evaluate", summary["run_id"], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["consecutive_successes"] == 200
 
 
 def test_check_prints_an_object_for_each_statement(capsys: pytest.CaptureFixture[str]) -> None:
