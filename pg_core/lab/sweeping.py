@@ -155,8 +155,8 @@ def extended(sweep: Sweep, values: Mapping[str, Sequence[Any]], trials: int = 0)
 
 
 def _longer(axis: Axis, values: Sequence[Any]) -> Axis:
-    every = [*axis.values, *values]
-    return Axis(name=axis.name, scale=axis.scale, values=every if axis.scale == "list" else sorted(every))
+    longer = Axis(name=axis.name, values=[*axis.values, *values])
+    return longer if axis.scale == "list" else Axis(name=axis.name, scale=axis.scale, values=sorted(longer.values))
 
 
 def _further_seeds(name: str, runs: Sequence[Run], seeds: int, settings: Collection[int] | None) -> list[NewRun]:
