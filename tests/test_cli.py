@@ -6,9 +6,11 @@ import io
 import json
 import os
 import shlex
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -304,6 +306,33 @@ def test_a_sweep_is_trained_and_each_setting_told_against_the_base(tmp_path: Pat
     table = capsys.readouterr().out.splitlines()
     assert table[0].split()[:3] == ["setting", "gamma", "solved"] and len(table) == 1 + 9 + 2
     assert [found.target for found in lab.sweeps()] == 2 * ["done"]
+
+
+def test_an_interrupted_sweep_keeps_what_its_runs_have_learned(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(tmp_path))
+    options = [
+        "--num-updates",
+        "100000",
+        "--no-stop-when-solved",
+        "--seeds",
+        "2",
+        "--sampler",
+        "random",
+        "--trials",
+        "3",
+    ]
+    command = [sys.executable, "-m", "pg_core", "sweep", "--vary", "gamma=0.9:1:2", *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    store = Store(tmp_path)
+    while len([run for run in store.runs() if run.updates]) < 3:
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    [sweep] = lab.sweeps()
+    assert sweep.target == "stop" and lab.sweep(sweep.id).state == "stopped"
+    for run in store.runs():
+        assert run.state == "stopped" and store.checkpoints(run.id)[-1] == run.updates > 0
 
 
 def test_several_runs_are_exported_to_one_table(

@@ -258,6 +258,19 @@ def test_who_looks_after_a_sweep_does_so_as_long_as_they_live(folder):
         assert len(lab.sweep(ID).settings) == count
 
 
+def test_a_sweep_that_cannot_go_on_does_not_hinder_others(folder):
+    sweep = declared("learning_rate=0.001:0.1:log:3", sampler="random", trials=20)
+    for sweep_id in (ID, "6" * 32):
+        lab.start_sweep(sweep, "first", sweep_id)
+        for setting in lab.sweep(sweep_id).settings:
+            lab.stop(setting.runs[0].id)
+    store = state.store()
+    row = sweeps.sweep(store, ID)
+    sweeps.extend(store, type(row)(**vars(row) | {"declaration": "{}"}), sweeps.settings_of(store, ID), [])
+    searching.go_on(store)
+    assert len(lab.sweep("6" * 32).settings) == 16 and sweeps.sweep(store, ID).target == "stop"
+
+
 def test_hopeless_settings_are_stopped(folder, train, make_update):
     sweep = declared("learning_rate=0.001:0.1:log:3", sampler="random", trials=8, prune=True)
     lab.start_sweep(sweep, "first", ID)
