@@ -41,8 +41,8 @@ def _one(run: lab.Run) -> None:
     _actions(run)
     if run.reason:
         st.text(f"{run.state.capitalize()}: {run.reason}")
-    comparison.comparison([run])
     if run.updates:
+        comparison.comparison([run])
         _last_policy(run)
     _settings(run)
     _fork(run)

@@ -90,7 +90,8 @@ def _queue(sides: Sequence[lab.Group], count: int, run_ids: Sequence[str]) -> No
         st.session_state.verdict_problem = str(error)
     else:
         there = {run.id for run in lab.runs()}
-        st.session_state.selected = [*st.session_state.selected, *(run_id for run_id in run_ids if run_id in there)]
+        selected = st.session_state.get("selected", [])  # which only the Runs page has
+        st.session_state.selected = [*selected, *(run_id for run_id in run_ids if run_id in there)]
 
 
 def table(verdicts: Sequence[lab.Verdict]) -> str:
