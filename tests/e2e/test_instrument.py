@@ -50,13 +50,13 @@ def watched(page: Page) -> list[tuple[int, float]]:
     return [(update, when) for update, when in page.evaluate("window.seen")]
 
 
-def test_at_the_default_pace_twenty_policies_are_seen_evenly_spread(open_page: Open) -> None:
-    updates = 40
-    page = open_page(f"?num_updates={updates}", motion=True)
+def test_at_the_default_pace_twenty_policies_are_seen_evenly_spread(open_page: Open, store: Store) -> None:
+    page = open_page(motion=True)
     expect(page.get_by_text("untrained · median agent")).to_be_visible()
     page.evaluate(WATCH)
-    train(page)
-    expect(state(page, "finished")).to_be_visible()
+    run = train(page)
+    expect(state(page, "solved")).to_be_visible()
+    updates = store.run(run).updates
     page.wait_for_function("(last) => window.seen.at(-1)[0] === last", arg=updates)
     seen = [update for update, _ in watched(page)]
     seen = seen[seen.index(0) :] if 0 in seen else seen
