@@ -53,7 +53,7 @@ from pg_core.lab.limits import check_limits
 from pg_core.lab.playing import best_scores, game_limit, keep_game
 from pg_core.lab.racing import FEWEST, MOST, Race, race
 from pg_core.lab.seeds import AgainstBase, against_base, compare, group_of, verdicts_on
-from pg_core.lab.settings import NEVER_MATTER, described, search_words, setting_paths, show_path, symbol
+from pg_core.lab.settings import described, search_words, setting_paths, show_path, symbol
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.sweeping import (
     Estimate,
@@ -117,7 +117,6 @@ __all__ = [
     "MAX_SETTINGS",
     "MEASURES",
     "MOST",
-    "NEVER_MATTER",
     "OF_A_SWEEP",
     "TIDY",
     "TITLES",
