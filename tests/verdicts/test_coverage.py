@@ -19,10 +19,10 @@ def test_truth_is_known() -> None:
     assert World("normal", 0.8).iqm_difference == pytest.approx(0.8, abs=0.01)
 
 
-@pytest.mark.parametrize(("seeds", "trials"), [(5, 10), (10, 10), (20, 6), (50, 4)])
+@pytest.mark.parametrize(("seeds", "trials"), [(5, 6), (10, 6), (20, 4), (50, 2)])
 def test_intervals_hold_the_probability_of_improvement(seeds: int, trials: int) -> None:
     found = np.array([probability_held(world, seeds, trials) for world in CHOSEN])
-    assert len(CHOSEN) * trials >= 400
+    assert len(CHOSEN) * trials >= 250
     assert 0.92 <= found[:, 0].mean() <= 0.98
     assert np.mean([probability_held(world, seeds, 3 * trials)[1] for world in EQUAL]) <= 0.05
 
@@ -30,7 +30,7 @@ def test_intervals_hold_the_probability_of_improvement(seeds: int, trials: int) 
 @pytest.mark.parametrize("seeds", [10, 20, 50])
 def test_intervals_hold_the_difference_of_interquartile_means(seeds: int) -> None:
     kinds = ("normal", "one spread threefold", "log-normal", "half at the ceiling", "two modes")
-    assert 0.92 <= np.mean([difference_held(world, seeds, 10) for world in worlds(kinds, (0.0, 0.8))]) <= 0.98
+    assert 0.92 <= np.mean([difference_held(world, seeds, 7) for world in worlds(kinds, (0.0, 0.8))]) <= 0.98
 
 
 @pytest.mark.parametrize(
