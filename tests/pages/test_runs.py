@@ -1,6 +1,7 @@
 """The Runs page as its script draws it: what list, drawer and comparison say, and what is never pooled."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,8 @@ def test_a_verdict_is_a_table_too(folder: Path) -> None:
     rows = table([found]).splitlines()
     assert rows[2].count("|") == rows[0].count("|") == 8
     assert "γ 1 against γ 0\\.9" in rows[2] and "2 and 2" in rows[2]
+    nobody_solves = table([replace(found, log_rank_p=None)]).splitlines()
+    assert nobody_solves[2].split("|")[5] == " – "
 
 
 def test_a_tag_counts_as_soon_as_it_is_saved_and_saving_says_so(folder: Path) -> None:
