@@ -1,7 +1,7 @@
 # run: serve the lab. test: everything that must pass. check: its linters. bench: measure. docs: write generated pages.
 # constraints: note the newest versions that fit together. audit: look for known holes in those.
 # fast: what another Python could break; `make VENV=.venv-3.13 PYTHON=python3.13 check fast` tries one.
-.PHONY: run test check fast bench docs constraints audit chromium postgresql nginx
+.PHONY: run test check types types-on-windows imports fast bench docs constraints audit chromium postgresql nginx
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,13 +14,20 @@ run: $(VENV)/run.stamp
 
 test: check chromium postgresql nginx
 	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not alone"
-	$(BIN)/pytest -m alone
+	$(BIN)/pytest -m alone $(shell grep -rl pytest.mark.alone tests --include=*.py)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	@$(MAKE) --no-print-directory --jobs --output-sync types types-on-windows imports
+
+types:
 	$(BIN)/mypy
+
+types-on-windows:
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
+
+imports:
 	$(BIN)/lint-imports
 
 fast: $(VENV)/dev.stamp

@@ -26,7 +26,7 @@ RUNS_LISTED, CHANGES_EACH = 1_000, 10
 EPISODES = (1_000, 1_000_000)
 REPEATS, ANSWERS = 10, 10
 CHUNK = 5_000  # updates inserted at once
-TABLE = "[data-testid=stDataFrame] canvas"  # it draws all rows at once; what screen readers get follows later
+TABLE = ".lab-runs-line"
 # Notes when the frame is over in which something is first there: Playwright itself would look only now and then.
 NOTE_FRAME = """(sign) => new MutationObserver((_, observer) => {
   if (!document.querySelector(sign)) return

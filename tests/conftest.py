@@ -22,8 +22,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have tests in a browser come first, then proofs: their files take longest, and a file is one process's."""
-    items.sort(key=lambda item: ("browser" not in item.fixturenames, "proofs" not in item.path.parts))
+    """Have files that take longest come first, for a file is one process's: browsers, proofs, then workers."""
+    longest = "proofs", "workers"
+    items.sort(
+        key=lambda item: ("browser" not in item.fixturenames, *(folder not in item.path.parts for folder in longest))
+    )
 
 
 def pytest_unconfigure() -> None:

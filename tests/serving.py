@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket
 
 from pg_core.runs.paths import ROOT
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     # Each window has two pages ready for what is typed into its address bar, which nobody does here.

@@ -39,7 +39,6 @@ export function unmount(parentElement) {
   const microscope = microscopes.get(parentElement)
   if (!microscope) return
   microscopes.delete(parentElement)
-  microscope.release()
   for (const part of Object.values(microscope.parts)) part.destroy()
   microscope.root.remove()
 }
@@ -53,7 +52,8 @@ function create(parentElement) {
   places.table.append(notice, apart)
   const microscope = { root, places, notice, apart, told: null, network: null, value: null, entry: null, path: [], moment: 0 }
   microscope.parts = partsOf(microscope)
-  Object.assign(microscope, microscope.parts, questionsOf(microscope), { release: beOneEntry() })
+  Object.assign(microscope, microscope.parts, questionsOf(microscope))
+  beOneEntry()
   return microscope
 }
 

@@ -72,13 +72,16 @@ function listen(kind, call) {
   return () => document.removeEventListener(kind, call, true)
 }
 
-// Has a page be one entry of the history, whatever is chosen on it: Streamlit makes one of every change of the address,
-// and Back would lead to what its session has left behind, again and again.
+// Has each page be one entry of the history, whatever is chosen on it: Streamlit makes one of every change of the address,
+// and Back would lead to what its session has left behind, again and again. From then on for all pages, since the next
+// one writes its address before anything on it is there; but statements are read one after the other.
 export function beOneEntry() {
+  if (window.labOneEntry) return
+  window.labOneEntry = true
   const { pushState, replaceState } = history
   history.pushState = (state, title, url) => {
-    const stays = new URL(url, location.href).pathname === location.pathname
+    const { pathname } = new URL(url, location.href)
+    const stays = pathname === location.pathname && !pathname.endsWith("/derivations")
     return (stays ? replaceState : pushState).call(history, state, title, url)
   }
-  return () => (history.pushState = pushState)
 }

@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Sequence
 from functools import partial
 
 import streamlit as st
@@ -29,6 +30,30 @@ def export(run: lab.Run) -> None:
                 "application/octet-stream", key=f"export {kind} {run.id}", help=SLOW.get(kind), on_click="ignore",
                 type="tertiary", icon=":material/download:",
             )  # fmt: skip
+
+
+def export_shown(runs: Sequence[lab.Run], what: str) -> None:
+    """Draw downloads of several runs as one tidy table, with the settings as columns."""
+    with st.popover(
+        "Export",
+        help=f"All that is {what}, with the settings as columns.",
+        icon=":material/download:",
+        key=f"export_{what}",
+    ):
+        ids = [run.id for run in runs]
+        for kind, (ending, meaning) in lab.TIDY.items():
+            refused = lab.too_large(runs, kind)
+            st.download_button(
+                f"{meaning[0].upper()}{meaning[1:]}", partial(_tidy, ids, kind), f"runs{ending}",
+                "application/octet-stream", key=f"export {what} {kind}", help=refused or None, disabled=bool(refused),
+                on_click="ignore", type="tertiary", icon=":material/download:",
+            )  # fmt: skip
+
+
+def _tidy(ids: Sequence[str], kind: str) -> bytes:
+    file = io.BytesIO()
+    lab.export_tidy(ids, kind, file)
+    return file.getvalue()
 
 
 def _bytes(run_id: str, kind: str, agent: int | None) -> bytes:

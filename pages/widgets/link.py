@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.widgets import controls
 from pages.widgets.beside import MAX_BESIDE
+from pages.widgets.comparison import MEASURES
 from pages.widgets.figure import DEFAULT_PANELS, PANELS, X
 from pages.widgets.run_table import SORTS
 from pages.widgets.text import STATES
@@ -62,7 +63,9 @@ CHOICES = {  # by name in the link, which is the widget's key
     "tag": Choice("runs", []),
     "sort": Choice("runs", "newest", tuple(SORTS)),
     "selected": Choice("runs", []),
-    "compare_by": Choice("runs", "env_steps", get_args(X)),
+    "measure": Choice("runs", "mean_return", tuple(MEASURES)),
+    "compare_by": Choice("runs", "env_steps", get_args(lab.Along)),
+    "group_by": Choice("runs", [], tuple(HYPERPARAMETERS)),
 }
 
 

@@ -1,4 +1,4 @@
-"""The table of runs: found, sorted and selected."""
+"""The runs that are listed: found, sorted and selected."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,23 +6,20 @@ from typing import Any
 
 import streamlit as st
 
-from pages.widgets import search
-from pages.widgets.text import cell, plain
+from pages.widgets import run_lines, search
+from pages.widgets.run_lines import Entry, Fold
+from pages.widgets.text import plain
 from pg_core import lab
 from pg_core.config import ConfigError
 
-
-def _fewest_steps(run: lab.Run) -> float:
-    steps = [math.inf if steps is None else steps for steps in run.env_steps_to_solve]
-    return sum(steps) / len(steps)
-
+PAGE = 100  # runs that are listed at a time
 
 SORTS: dict[str, tuple[str, Callable[[lab.Run], Any]]] = {
     "newest": ("newest", lambda run: -run.created_at.timestamp()),
     "oldest": ("oldest", lambda run: run.created_at),
     "name": ("name", lambda run: run.name.casefold()),
     "return": ("highest mean return", lambda run: math.inf if run.mean_return is None else -run.mean_return),
-    "solved": ("fewest steps to solve", _fewest_steps),
+    "solved": ("fewest steps to solve", lambda run: run.steps_to_solve),
     "updates": ("most updates", lambda run: -run.updates),
 }
 
@@ -69,46 +66,30 @@ FILTERS: dict[str, Callable[[lab.Run], set[str]]] = {
 }
 
 
-def table(runs: Sequence[lab.Run]) -> list[lab.Run]:
-    """Draw the runs, and return those that are selected: the same ones, whatever comes, goes or moves."""
-    places = {run_id: place for place, run_id in enumerate(lab.queue(), 1)}
-    selected = set(st.session_state.get("selected", st.session_state.choices["selected"]))
-    selection = st.dataframe(
-        [_row(run, places.get(run.id)) for run in runs],
-        key=f"runs {hash(tuple(run.id for run in runs))}",  # a selection is of rows: other rows, another table
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="multi-row",
-        selection_default={"selection": {"rows": [i for i, run in enumerate(runs) if run.id in selected]}},
-        alt="Runs",
-        placeholder="–",
-        column_config={
-            "name": st.column_config.TextColumn(width="medium"),
-            "updates": st.column_config.NumberColumn(format="localized"),
-            "episodes": st.column_config.NumberColumn(format="localized"),
-            "mean return": st.column_config.NumberColumn(format="%.1f"),
-            "solved": st.column_config.NumberColumn("agents solved"),
-            "tags": st.column_config.ListColumn(),
-            "started": st.column_config.DatetimeColumn("started (UTC)", format="YYYY-MM-DD HH:mm", timezone="UTC"),
-        },
-    )
-    chosen = [runs[index] for index in selection.selection.rows]
-    st.session_state.selected = [run.id for run in chosen]
-    return chosen
+def unfolded(runs: Sequence[lab.Run], open_sweeps: Sequence[str]) -> list[Entry]:
+    """Return the lines of a list: a sweep is one, where its first run is, with its runs below it if it is unfolded."""
+    sweeps: dict[str, list[lab.Run]] = {}
+    for run in runs:
+        if run.sweep_id:
+            sweeps.setdefault(run.sweep_id, []).append(run)
+    names = {sweep.id: sweep for sweep in lab.sweeps()} if sweeps else {}
+    found: list[Entry] = []
+    for run in runs:
+        if run.sweep_id not in names:
+            found.append(run)
+        elif run is sweeps[run.sweep_id][0]:
+            is_open = run.sweep_id in open_sweeps
+            found.append(Fold(names[run.sweep_id], tuple(sweeps[run.sweep_id]), is_open))
+            found += sweeps[run.sweep_id] if is_open else []
+    return found
 
 
-def _row(run: lab.Run, place: int | None) -> dict[str, Any]:
-    """Return what the table says of one run, at its place in the queue if it waits there."""
-    solved = sum(steps is not None for steps in run.env_steps_to_solve)
-    return {
-        "name": cell(f"{'📌 ' if run.pinned else ''}{run.name}"),
-        "state": f"{_state(run)}, number {place}" if place else _state(run),
-        "environment": run.config.env_id,
-        "agents": run.config.num_agents,
-        "updates": run.updates,
-        "episodes": run.episodes,
-        "mean return": run.mean_return,
-        "solved": None if run.reward_threshold is None else solved,
-        "tags": list(map(cell, run.tags)),
-        "started": run.created_at,
-    }
+def listed(runs: Sequence[lab.Run]) -> list[lab.Run]:
+    """Draw the list of runs, and return those that are selected, be they listed or not."""
+    st.session_state.setdefault("selected", st.session_state.choices["selected"])
+    st.session_state.setdefault("drawer", bool(st.session_state.selected))
+    entries = unfolded(runs, st.session_state.setdefault("unfolded", []))
+    shown = entries[: PAGE * (1 + st.session_state.get("pages", 0))]
+    run_lines.draw(shown, len(entries) - len(shown), st.session_state.sort)
+    found = {run.id: run for run in runs}
+    return [found[run_id] for run_id in st.session_state.selected if run_id in found]

@@ -7,18 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pg_core import lab
 from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 from pg_core.lab import Run
 
 RESULTS = ("updates", "episodes", "env_steps", "mean_return", "best_return")  # that can be compared, of a Run
 HELP = (
-    "Words of a name, note or id, and conditions: `learning_rate=0.01`, `gamma>=0.99`, `baseline!=none`, "
+    "Words of a name, note, tag or id, of a preset or setting (`plain reinforce`, `learning rate 0.01`), and "
+    "conditions: `learning_rate=0.01`, `gamma>=0.99`, `baseline!=none`, "
     "`mean_return>400`. A condition names a [hyperparameter](derivations) as the command line does, or "
     f"{', '.join(RESULTS[:-1])} or {RESULTS[-1]}; all of them must hold."
 )
 
 # A name begins where a word does: to look for its end from each of its letters takes the square of their number.
 _CONDITION = re.compile(r"\b(\w+)\s*(<=|>=|!=|==?|<|>)\s*([^\s,]*(?:\s*,\s*[^\s,]+)*)")  # layer sizes may have blanks
+
+
+_NUMBER = re.compile(r"[-+]?\d+(\.\d*)?(e[-+]?\d+)?")
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -53,9 +58,23 @@ class Search:
     conditions: tuple[Condition, ...]
 
     def finds(self, run: Run) -> bool:
-        """Return whether all words are in the run's name, note or id, and all conditions hold."""
-        told = f"{run.name}\n{run.note}\n{run.id}".lower()
-        return all(word in told for word in self.words) and all(condition.holds(run) for condition in self.conditions)
+        """Return whether all conditions hold, and each word is one of its name, note, tags, id or settings."""
+        return all(condition.holds(run) for condition in self.conditions) and self._says(run)
+
+    def _says(self, run: Run) -> bool:
+        said = "\n".join([run.name, run.note, run.id, *run.tags]).lower()
+        missing = [word for word in self.words if word not in said]
+        if not missing:
+            return True
+        settings = lab.search_words(run).lower()
+        return all(_in(word, settings) for word in missing)
+
+
+def _in(word: str, text: str) -> bool:
+    """Return whether a word is in a text; a number only as a whole: 0.1 is not in 0.15."""
+    if not _NUMBER.fullmatch(word):
+        return word in text
+    return any(_NUMBER.fullmatch(part) and float(part) == float(word) for part in re.split(r"[\s,]+", text))
 
 
 def parse(text: str) -> Search:

@@ -6,7 +6,6 @@ from typing import Any
 
 from pg_core import lab
 from pg_core.cli.output import plain, print_table, summary_of
-from pg_core.config import HYPERPARAMETERS
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -37,7 +36,7 @@ def compare(options: argparse.Namespace) -> None:
     )
     print()
     if different:
-        shown = [map(HYPERPARAMETERS[name].show, values) for name, values in different.items()]
+        shown = [[lab.show_path(name, path) for path in paths] for name, paths in different.items()]
         print_table(["run", *different], zip((run.name for run in runs), *shown, strict=True))
     else:
         print("their settings are the same")

@@ -22,25 +22,38 @@ from pg_core.lab.asking import (
 )  # fmt: skip
 from pg_core.lab.checks import ask_check, checked, prepare_checks
 from pg_core.lab.comparing import (
-    AgainstBase,
+    MAX_GROUPS,
     Axis,
+    Course,
     Group,
-    against_base,
-    compare,
+    changes,
+    courses,
     curve_rows,
     differences,
-    group_of,
-    verdicts_on,
+    groups,
+    sparks,
 )  # fmt: skip
 from pg_core.lab.control import change, fork, pause, resume, start, step, stop, twin
 from pg_core.lab.diagnosing import Diagnosis, Finding, diagnose
 from pg_core.lab.examining import ask_examination, examination, examine
-from pg_core.lab.exchange import FORMATS, export, export_formats, export_together, import_run
+from pg_core.lab.exchange import (
+    FORMATS,
+    TIDY,
+    export,
+    export_formats,
+    export_tidy,
+    export_together,
+    import_run,
+    too_large,
+)  # fmt: skip
 from pg_core.lab.filming import FILMS, ask_film, film
+from pg_core.lab.judging import can_be_extended, further_seeds, judge
 from pg_core.lab.keeping import backup, check_store, delete, incident, label, restore, restore_store
 from pg_core.lab.limits import check_limits
 from pg_core.lab.playing import best_scores, game_limit, keep_game
 from pg_core.lab.racing import FEWEST, MOST, Race, race
+from pg_core.lab.seeds import AgainstBase, against_base, compare, group_of, verdicts_on
+from pg_core.lab.settings import NEVER_MATTER, described, search_words, setting_paths, show_path, symbol
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.sweeping import (
     Estimate,
@@ -75,6 +88,7 @@ from pg_core.lab.viewing import (
 from pg_core.proofs.processes import check_each
 from pg_core.proofs.sources import Source, sources
 from pg_core.runs.curves.curves import Curves
+from pg_core.runs.curves.outlines import Along
 from pg_core.runs.curves.progress import Change, Progress
 from pg_core.runs.paths import place_temporary_files
 from pg_core.runs.store.records import ARITHMETIC, Run, RunEnded, Score, SweepRow, UnknownRun
@@ -97,18 +111,23 @@ __all__ = [
     "FEWEST",
     "FILMS",
     "FORMATS",
+    "MAX_GROUPS",
     "MAX_SEED",
     "MAX_SEEDS",
     "MAX_SETTINGS",
     "MEASURES",
     "MOST",
+    "NEVER_MATTER",
     "OF_A_SWEEP",
+    "TIDY",
     "TITLES",
     "UNWATCHED",
     "AgainstBase",
+    "Along",
     "Answer",
     "Axis",
     "Change",
+    "Course",
     "Curves",
     "Diagnosis",
     "EpisodeError",
@@ -148,7 +167,9 @@ __all__ = [
     "backup",
     "best",
     "best_scores",
+    "can_be_extended",
     "change",
+    "changes",
     "changes_in_force",
     "check_each",
     "check_limits",
@@ -156,8 +177,10 @@ __all__ = [
     "checked",
     "checkpoints",
     "compare",
+    "courses",
     "curve_rows",
     "delete",
+    "described",
     "diagnose",
     "differences",
     "dissection",
@@ -170,16 +193,20 @@ __all__ = [
     "export",
     "export_formats",
     "export_sweep",
+    "export_tidy",
     "export_together",
     "extend_sweep",
     "film",
     "fork",
+    "further_seeds",
     "game_limit",
     "group_of",
+    "groups",
     "hidden",
     "identify",
     "import_run",
     "incident",
+    "judge",
     "keep_game",
     "label",
     "may_control",
@@ -202,8 +229,12 @@ __all__ = [
     "robustness",
     "run",
     "runs",
+    "search_words",
+    "setting_paths",
+    "show_path",
     "shutdown",
     "sources",
+    "sparks",
     "spread",
     "stamp",
     "start",
@@ -215,6 +246,8 @@ __all__ = [
     "stop_sweep",
     "sweep",
     "sweeps",
+    "symbol",
+    "too_large",
     "train",
     "train_fork",
     "train_on",

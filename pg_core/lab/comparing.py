@@ -1,23 +1,159 @@
-"""Compare runs: the numbers of their curves, and the settings in which they differ."""
+"""Compare runs: agents of equal settings as one group, its typical course, and what tells groups apart."""
 
-import json
+import hashlib
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Literal
 
 import numpy as np
 
-from pg_core import verdicts
-from pg_core.config import HYPERPARAMETERS, ConfigError
-from pg_core.lab import access, state
+from pg_core.lab import settings, state
 from pg_core.runs.curves.curves import Curves
+from pg_core.runs.curves.outlines import Along, Outline, outlines
+from pg_core.runs.curves.pooling import members, pooled
+from pg_core.runs.curves.progress import Change, changes_of
 from pg_core.runs.store.records import Array, Run
-from pg_core.sweeps import outcomes, searching, view
-from pg_core.verdicts import Measure, Outcomes, Verdict, compare_all
 
-Axis = Literal["episodes", "env_steps", "seconds"]  # along which curves are compared
+Axis = Literal["episodes", "env_steps", "seconds"]  # along which one run's curves are seen
 
 MAX_ROWS = 10  # of a run
-SEEDS = {"seed", "num_agents", "pace"}  # in which runs may differ whose agents are pooled
+MOST_IN_LABEL = 3  # settings
+MAX_GROUPS = 30  # as many as can be told apart on one chart
+MOST_POINTS, FEWEST_POINTS, POINTS_OF_ALL = 128, 16, 40_000  # of a run, and of all that are compared
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that learned with the same settings, but for the seed: their agents are one population.
+
+    Attributes:
+        id: the same for the same settings.
+        label: the settings in which it differs from the other groups, in words; a name where there is none.
+        family: those of them by which the groups are grouped.
+        runs: in the order in which they were given.
+        agents: each agent once, by its run's place and its number: two runs of one seed have the same agents.
+    """
+
+    id: str
+    label: str
+    family: str
+    runs: tuple[Run, ...]
+    agents: tuple[tuple[int, int], ...]
+
+    @property
+    def steps(self) -> list[int | None]:
+        """Environment steps that each agent needed to solve its environment, None where it has not."""
+        return [self.runs[place].env_steps_to_solve[agent] for place, agent in self.agents]
+
+    @property
+    def solved(self) -> int:
+        """How many agents have solved their environment."""
+        return sum(steps is not None for steps in self.steps)
+
+
+@dataclass(frozen=True)
+class Course:
+    """The typical course of a measure in a group.
+
+    Attributes:
+        x: places on the axis, `[n]`.
+        values: IQM over agents, low and high end of its 95 % interval, `[n, 3]`.
+        changes: of live settings on the way, in words, each at its place on the axis.
+    """
+
+    x: Array
+    values: Array
+    changes: tuple[tuple[float, Change], ...]
+
+
+def groups(runs: Sequence[Run], by: Sequence[str] = ()) -> list[Group]:
+    """Return the runs in groups of equal settings, in the order of the first run of each.
+
+    Args:
+        runs: any.
+        by: settings that name a group's family; none: all in which the runs differ.
+    """
+    together: dict[Any, list[Run]] = {}
+    for run in runs:
+        together.setdefault(settings.key(run), []).append(run)
+    firsts = [each[0] for each in together.values()]
+    different = settings.differing(firsts)
+    labels = _unique(_labels(firsts, different), firsts)
+    chosen = _labels(firsts, {name: paths for name, paths in different.items() if name in by}) if by else labels
+    return [
+        Group(hashlib.sha256(str(key).encode()).hexdigest()[:16], label, family, tuple(each), _agents(each))
+        for (key, each), label, family in zip(together.items(), labels, chosen, strict=True)
+    ]
+
+
+def _labels(firsts: Sequence[Run], different: dict[str, list[settings.Path]]) -> list[str]:
+    """Return what tells each group from the others, in words; empty where nothing does.
+
+    Where that is more than can be read, a preset is told by its name, and others by what they differ in from Best.
+    """
+    if len(different) > MOST_IN_LABEL:
+        return [settings.named(run, different) for run in firsts]
+    return [
+        settings.in_words({name: paths[place] for name, paths in different.items()}) for place in range(len(firsts))
+    ]
+
+
+def _unique(labels: Sequence[str], firsts: Sequence[Run]) -> list[str]:
+    """Return labels of which no two are the same: what only changed at other updates is told by a run's name."""
+    named = [
+        label if label and labels.count(label) == 1 else " · ".join(filter(None, [label, run.name]))
+        for label, run in zip(labels, firsts, strict=True)
+    ]
+    return [name if named.count(name) == 1 else f"{name} ({place + 1})" for place, name in enumerate(named)]
+
+
+def _agents(runs: Sequence[Run]) -> tuple[tuple[int, int], ...]:
+    """Return each agent once, by place of its run and number; of two runs that have it, from the longer one."""
+    longest = sorted(range(len(runs)), key=lambda place: -runs[place].updates)
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+    for place in longest:
+        for agent in range(runs[place].config.num_agents):
+            found.setdefault((runs[place].config.seed, agent), (place, agent))
+    return tuple(sorted(found.values()))
+
+
+def courses(groups: Sequence[Group], measure: str, along: Along) -> list[Course | None]:
+    """Return the typical course of a measure in each group; None where no run has an update."""
+    runs = [run for group in groups for run in group.runs]
+    points = max(FEWEST_POINTS, min(MOST_POINTS, POINTS_OF_ALL // max(1, len(runs))))
+    found = outlines(state.store(), runs, measure, points)
+    return [_course(group, found, along) for group in groups]
+
+
+def _course(group: Group, found: dict[str, Outline], along: Along) -> Course | None:
+    everyone = []
+    for place, agents in groupby(group.agents, key=lambda agent: agent[0]):
+        run, numbers = group.runs[place], [number for _, number in agents]
+        if run.id in found:
+            solved = [run.env_steps_to_solve[number] is not None for number in numbers]
+            everyone += members(found[run.id], along, numbers, solved)
+    if not everyone:
+        return None
+    run = next(run for run in group.runs if run.id in found)
+    marks = ((_place(found[run.id], along, change.update), change) for change in changes_of(run, run.requests))
+    x, values = pooled(everyone)
+    return Course(x, values, tuple((place, change) for place, change in marks if place <= x[-1]))
+
+
+def _place(outline: Outline, along: Along, update: int) -> float:
+    """Return where on an axis an update began."""
+    return float(np.interp(update, np.append(0, outline.update + 1), np.append(0, outline.along(along))))
+
+
+def sparks(runs: Sequence[Run]) -> dict[str, Array]:
+    """Return update and typical return of each run that has any, some evenly spread over it, `[n, 2]`."""
+    return state.sparks(state.store()).of(runs)
+
+
+def changes(run: Run) -> list[Change]:
+    """Return what changed in how a run learns, in order."""
+    return changes_of(run, run.requests)
 
 
 def curve_rows(curves: Curves, axis: Axis) -> list[Array]:
@@ -31,114 +167,6 @@ def curve_rows(curves: Curves, axis: Axis) -> list[Array]:
     return [column[rows] for column in (getattr(curves, axis), *curves.iqm.T)]
 
 
-def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """Return the hyperparameters in which runs differ now, with the value of each run."""
-    values = {name: [getattr(run.current, name) for run in runs] for name in HYPERPARAMETERS}
-    return {name: each for name, each in values.items() if any(value != each[0] for value in each)}
-
-
-class Group(NamedTuple):
-    """Runs whose agents are pooled: of one setting, with seeds of their own."""
-
-    name: str
-    runs: list[Run]
-
-
-def group_of(text: str) -> Group:
-    """Return the runs that are meant by `SWEEP:SETTING`, by the id of a run, or by several with commas between them.
-
-    Raises:
-        UnknownRun, UnknownSweep: there is no such run or sweep.
-        ConfigError: the sweep has no such setting, or the runs differ in more than their seeds.
-    """
-    sweep_id, colon, number = text.partition(":")
-    if colon:
-        return _setting_of(sweep_id, number)
-    runs = [access.visible(run_id.strip()) for run_id in text.split(",")]
-    settings = [run.current.model_dump(exclude=SEEDS) for run in runs]
-    for name, value in settings[0].items():
-        if any(each[name] != value for each in settings):
-            raise ConfigError(f"Runs are pooled only if their settings agree: these differ in `{name}`.")
-    return Group(" + ".join(run.name for run in runs), runs)
-
-
-def _setting_of(sweep_id: str, number: str) -> Group:
-    found = view.view(state.store(), sweep_id)
-    settings = {str(setting.number): setting for setting in found.settings}
-    if number not in settings:
-        raise ConfigError(f"A setting of sweep {found.name} must be one of {', '.join(settings)}, got {number!r}.")
-    setting = settings[number]
-    return Group(searching.setting_name(setting.values), _counted(setting))
-
-
-def _counted(setting: view.Setting) -> list[Run]:
-    return [run for run in setting.runs if outcomes.counts(run)]
-
-
-def compare(*groups: str, measure: Measure | None = None) -> tuple[Verdict, ...]:
-    """Compare groups of seeds with the last of them, paired by the seeds that both have.
-
-    Where there are more than two, what is said of each is corrected for their number.
-
-    Args:
-        groups: at least two, see `group_of`.
-        measure: None: environment steps to solve where a return counts as solved, else the final return.
-
-    Raises:
-        ConfigError: they are fewer, or of different environments, or none of the runs of one has trained.
-        VerdictError: a seed is there twice in a group, or a group twice.
-    """
-    return verdicts_on([group_of(text) for text in groups], measure)
-
-
-def verdicts_on(groups: Sequence[Group], measure: Measure | None = None) -> tuple[Verdict, ...]:
-    """Compare groups with the last of them, as `compare`."""
-    if len(groups) < 2:
-        raise ConfigError(f"`groups` must be at least two, got {len(groups)}.")
-    runs = [run for group in groups for run in group.runs]
-    if len({(run.config.env_id, json.dumps(run.config.env_kwargs)) for run in runs}) > 1:
-        raise ConfigError(
-            "What is compared must be of one environment: returns of different ones mean different things."
-        )
-    if measure is None:
-        measure = "final_return" if any(run.reward_threshold is None for run in runs) else "env_steps_to_solve"
-    if len({group.name for group in groups}) < len(groups):  # sentences must tell them apart
-        groups = [Group(f"{group.name} ({number})", group.runs) for number, group in enumerate(groups, 1)]
-    *others, base = (_outcomes(group, measure) for group in groups)
-    return compare_all(base, others, measure) if len(others) > 1 else (verdicts.compare(others[0], base, measure),)
-
-
-def _outcomes(group: Group, measure: Measure) -> Outcomes:
-    outcome = outcomes.of_runs(state.store(), group.runs)
-    if outcome is None:
-        raise ConfigError(f"Nothing can be said of {group.name} yet: none of its runs has trained.")
-    return outcomes.group(group.name, outcome, measure)
-
-
-class AgainstBase(NamedTuple):
-    """What is known of the settings of a sweep against one of them.
-
-    Attributes:
-        base: its number.
-        measure: by which they are compared.
-        verdicts: by the number of the other setting, corrected for how many they are.
-    """
-
-    base: int
-    measure: Measure
-    verdicts: dict[int, Verdict]
-
-
-def against_base(found: view.View, measure: Measure | None = None) -> AgainstBase:
-    """Compare all settings of a sweep that have trained with its base, or the first where the base is none of them."""
-    own = found.sweep.values_of(found.sweep.base)
-    base = next((setting for setting in found.settings if setting.values == own), found.settings[0])
-    if measure is None:
-        threshold = base.config.environment.reward_threshold
-        measure = "final_return" if threshold is None else "env_steps_to_solve"
-    others = [setting for setting in found.settings if setting.curve and setting is not base]
-    if not (others and base.curve):
-        return AgainstBase(base.number, measure, {})
-    groups = [Group(searching.setting_name(setting.values), _counted(setting)) for setting in (*others, base)]
-    against = verdicts_on(groups, measure)
-    return AgainstBase(base.number, measure, dict(zip((each.number for each in others), against, strict=True)))
+def differences(runs: Sequence[Run]) -> dict[str, list[settings.Path]]:
+    """Return the settings in which runs differ, of those that can matter: the values that each run had in turn."""
+    return settings.differing(runs)

@@ -6,7 +6,8 @@ from typing import BinaryIO
 
 from pg_core.lab import access, limits, state
 from pg_core.lab.viewing import chosen_agent
-from pg_core.runs.exchange import events, exports, imports, models, scripts, tables
+from pg_core.runs.exchange import events, exports, imports, models, scripts, tables, tidy
+from pg_core.runs.store.records import Run
 
 FORMATS = {  # what follows a run's name in that of its file, and what is in it
     "csv": ("-episodes.csv", "episodes, a row each"),
@@ -19,6 +20,13 @@ FORMATS = {  # what follows a run's name in that of its file, and what is in it
     "replay": ("-replay.py", "a script that trains one agent again, or plays what it had learned, without the lab"),
 }
 OF_ONE_AGENT = ("keras", "replay")
+TIDY = {  # of several runs: what follows a name in that of the file, and what is in it
+    "agents-parquet": ("-agents.parquet", "agents, a row each, as Parquet"),
+    "agents-csv": ("-agents.csv", "agents, a row each, as CSV"),
+    "updates-parquet": ("-updates.parquet", "updates, a row for each agent's, as Parquet"),
+    "updates-csv": ("-updates.csv", "updates, a row for each agent's, as CSV"),
+}
+MAX_ROWS = 500_000  # of a tidy table: it is made in memory
 TABLES = {"csv": tables.write_episodes, "parquet": tables.write_updates}  # which may hold several runs
 
 _importing = threading.Lock()  # what is free for one import is free for one
@@ -74,6 +82,35 @@ def export_together(run_ids: Sequence[str], kind: str, file: BinaryIO) -> None:
     store = state.store()
     first, *others = map(access.visible, run_ids)
     TABLES[kind](store, first, file, *others)
+
+
+def too_large(runs: Sequence[Run], kind: str) -> str:
+    """Return why runs are too many for one table of a kind, empty if they are not."""
+    rows = sum(run.updates * run.config.num_agents for run in runs)
+    if not kind.startswith("updates") or rows <= MAX_ROWS:
+        return ""
+    return f"These runs have {rows:,} updates of agents, and a table takes {MAX_ROWS:,}: select fewer."
+
+
+def export_tidy(run_ids: Sequence[str], kind: str, file: BinaryIO) -> None:
+    """Write runs to one tidy table, whose columns are names, settings and results.
+
+    Args:
+        run_ids: of the runs; they may be in training.
+        kind: a key of `TIDY`.
+        file: open for writing bytes.
+
+    Raises:
+        ValueError: there is no such table, or it would be too large.
+    """
+    if kind not in TIDY:
+        raise ValueError(f"`kind` must be one of {', '.join(TIDY)}, got {kind!r}.")
+    runs = list(map(access.visible, run_ids))
+    if refused := too_large(runs, kind):
+        raise ValueError(refused)
+    rows, format = kind.split("-")
+    write = tidy.write_agents if rows == "agents" else tidy.write_updates
+    write(state.store(), runs, file, format)
 
 
 def import_run(file: BinaryIO) -> str:

@@ -11,6 +11,7 @@ from typing import ParamSpec
 import sqlalchemy as sa
 
 from pg_core.runs.curves.curves import CurveCache
+from pg_core.runs.curves.outlines import Sparks
 from pg_core.runs.paths import data_folder, database
 from pg_core.runs.store import library
 from pg_core.runs.store.schema import StoreError
@@ -67,6 +68,12 @@ def _open(folder: Path, url: sa.URL) -> Store:
 def curve_cache(store: Store) -> CurveCache:
     """Return what all viewers of a store share."""
     return CurveCache(store)
+
+
+@functools.cache
+def sparks(store: Store) -> Sparks:
+    """Return what all viewers of a store share."""
+    return Sparks(store)
 
 
 def supervisor() -> Supervisor:

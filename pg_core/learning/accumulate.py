@@ -20,8 +20,8 @@ SliceGradients = Callable[[Any, Any], tuple[Any, Any]]
 def accumulate(slice_gradients: SliceGradients, params: Any, batch: Any, lengths: tf.Tensor) -> tuple[Any, Any]:
     """Apply `slice_gradients` to every slice; add up its gradients, and join its values of all steps.
 
-    A trace for any number of agents runs operation by operation, not compiled. There, a turn of a loop costs more than
-    what is done in it: a slice has the steps of all agents.
+    Without a trace, or with one for any number of agents, it runs operation by operation, not compiled. There, a turn
+    of a loop costs more than what is done in it: a slice has the steps of all agents.
 
     Args:
         slice_gradients: takes one agent's `params` `[...]` and a slice `[B, C, ...]` of its `batch`, or those of all
@@ -35,6 +35,8 @@ def accumulate(slice_gradients: SliceGradients, params: Any, batch: Any, lengths
         The gradients `[P, ...]` and the values `[P, B, T]`, 0 in slices that no episode of their agents reaches.
     """
     num_agents, num_episodes, num_steps = tf.nest.flatten(batch)[0].shape[:3]
+    if tf.executing_eagerly():
+        num_agents = None
     num_slices = math.ceil(num_steps / min(max(1, SLICE_ROWS // num_episodes), MAX_SLICE_STEPS))
     size = math.ceil(num_steps / num_slices)
     agents = [] if num_agents else [tf.shape(lengths)[0]]  # the axis P of a slice, if it has all agents

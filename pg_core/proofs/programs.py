@@ -22,9 +22,16 @@ def compute(function: Callable[..., Any], *arguments: Any, **fixed: Hashable) ->
         fixed: what is no tensor; each value has a trace of its own.
     """
     arrays = tf.nest.map_structure(np.asarray, arguments)
+    program = _program(function, arrays, fixed)
+    return tf.nest.map_structure(np.asarray, program(*tf.nest.map_structure(tf.constant, arrays)))
+
+
+def _program(function: Callable[..., Any], arrays: Any, fixed: dict[str, Hashable]) -> Callable[..., Any]:
+    """Return a function of tensors such as these arrays, traced for any length of their axes."""
     signature = tf.nest.map_structure(lambda x: tf.TensorSpec([None] * x.ndim, x.dtype), arrays)
     key = function, *tf.nest.flatten(signature), *fixed.items()
     if key not in _programs:
         step = tf.function(lambda *tensors: function(*tensors, **fixed), autograph=False)
         _programs[key] = step.get_concrete_function(*signature)
-    return tf.nest.map_structure(np.asarray, _programs[key](*tf.nest.map_structure(tf.constant, arrays)))
+    program: Callable[..., Any] = _programs[key]
+    return program

@@ -5,10 +5,10 @@ Pure functions on arrays, with NumPy and SciPy, which is imported when it is fir
 
 from pg_core.verdicts.comparing import ALPHA, Row, Verdict, ablation, compare, compare_all
 from pg_core.verdicts.interquartile import interquartile_mean
-from pg_core.verdicts.outcomes import MEASURES, Measure, Outcomes, VerdictError
+from pg_core.verdicts.outcomes import MEASURES, Array, Measure, Outcomes, VerdictError
 from pg_core.verdicts.summary import Summary, summarise
 
 __all__ = [
-    "ALPHA", "MEASURES", "Measure", "Outcomes", "Row", "Summary", "Verdict", "VerdictError", "ablation", "compare",
-    "compare_all", "interquartile_mean", "summarise",
+    "ALPHA", "MEASURES", "Array", "Measure", "Outcomes", "Row", "Summary", "Verdict", "VerdictError", "ablation",
+    "compare", "compare_all", "interquartile_mean", "summarise",
 ]  # fmt: skip

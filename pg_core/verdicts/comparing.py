@@ -29,7 +29,7 @@ class Verdict:
     further_seeds: int | None  # to add to each group; 0 if settled, None if more than `improvement.MOST`
     iqm_difference: float  # of the scores, A minus B; 0 where both have diverged
     iqm_interval: tuple[float, float]  # 95 %, wider by the correction
-    log_rank_p: float  # of the hypothesis that the steps to solve are the same, not corrected; NaN where nobody solves
+    log_rank_p: float | None  # of the hypothesis that steps to solve are the same, not corrected; None if nobody solves
     comparisons: int  # for how many it is corrected
     sentence: str
 

@@ -10,7 +10,7 @@ import numpy as np
 from pg_core.verdicts import survival
 from pg_core.verdicts.outcomes import Array, Times
 
-PRIOR = 1.0  # seeds that the model of the variance is worth, beside those that were seen
+PRIOR = (1.0, 2.0)  # how many seeds the model of the variance is worth: a fifth of them, within these
 POWER = 0.8  # with which probability further seeds are to settle it
 MOST = 1_000  # further seeds a side
 
@@ -30,11 +30,12 @@ def estimate(a: Times, b: Times, a_seeds: Sequence[Hashable], b_seeds: Sequence[
     θ̂ is the share of pairs of agents, one of each group, in which A's is better, ties counting half: Mann and Whitney's
     statistic, or, where times are censored, Efron's. Its variance is DeLong's, by leaving out each seed once, with the
     covariance of those that both groups have: common random numbers make it smaller. Few seeds see it badly, and none
-    of it where the groups are apart or all are equal; there a model helps out, of exponential times, as `PRIOR` seeds:
+    of it where the groups are apart or all are equal; there a model helps out, of exponential times, as c seeds:
 
     1/n = (I V̂ / (θ̃ (1 - θ̃)) + c v) / (I + c),  v = (1 + ((S_A + S_B)/2 - 1) ((1 - θ̃)/(2 - θ̃) + θ̃/(1 + θ̃))) / (S_A S_B)
 
-    with c = `PRIOR`, θ̃ = (S θ̂ + ½) / (S + 1), I = S (4 θ̃ (1 - θ̃))², S the smaller group.
+    with S seeds of the smaller group, θ̃ = (S θ̂ + ½) / (S + 1), I = S (4 θ̃ (1 - θ̃))², and c = S / 5 within `PRIOR`.
+    I and c are such that in simulations intervals hold 92 to 98 % (`bench.verdicts`).
 
     See DeLong, DeLong, Clarke-Pearson, "Comparing the areas under two or more correlated ROC curves", 1988; Efron, "The
     two sample problem with censored data", 1967; for the model Hanley & McNeil, 1982, and Newcombe, "Confidence
@@ -51,8 +52,8 @@ def _improvement(probability: float, variance: float, first: int, second: int) -
     spread = smooth * (1 - smooth)
     clustering = (1 - smooth) / (2 - smooth) + smooth / (1 + smooth)
     model = (1 + ((first + second) / 2 - 1) * clustering) / (first * second)
-    known = fewest * (4 * spread) ** 2
-    comparisons = (known + PRIOR) / (known * variance / spread + PRIOR * model)
+    known, prior = fewest * (4 * spread) ** 2, float(np.clip(fewest / 5, *PRIOR))
+    comparisons = (known + prior) / (known * variance / spread + prior * model)
     return Improvement(probability, comparisons, float(first + second - 2), float(fewest))
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from pg_core.verdicts.outcomes import Array, Times
 
 
-def survival(times: Times, moments: Array, weights: Array) -> Array:
-    """Estimate the probability of a later time than each moment, for R ways to weigh the agents.
+def survival(times: Times, moments: Array) -> Array:
+    """Estimate the probability of a later time than each moment, from all agents, and leaving out each once.
 
     S(t) = Π over moments ≤ t of (1 - events / at risk)
 
@@ -18,15 +18,15 @@ def survival(times: Times, moments: Array, weights: Array) -> Array:
     Args:
         times: of S agents.
         moments: M, in order, among which is each observed time up to the last one.
-        weights: how often an agent counts, `[R, S]`.
 
     Returns:
-        `[R, M]`.
+        `[1 + S, M]`.
     """
-    later_or_now = times.value[:, None] >= moments
-    now = (times.value[:, None] == moments) & times.observed[:, None]
-    at_risk, events = weights @ later_or_now, weights @ now
-    result: Array = np.cumprod(1 - np.divide(events, at_risk, out=np.zeros_like(events), where=at_risk > 0), axis=1)
+    at_risk = times.value[:, None] >= moments
+    events = (times.value[:, None] == moments) & times.observed[:, None]
+    counts = [each.sum(axis=0) - np.concatenate([np.zeros((1, len(moments))), each]) for each in (at_risk, events)]
+    hazard = np.divide(counts[1], counts[0], out=np.zeros_like(counts[1]), where=counts[0] > 0)
+    result: Array = np.cumprod(1 - hazard, axis=1)
     return result
 
 
@@ -50,18 +50,12 @@ def earlier(a: Times, b: Times) -> tuple[float, Array, Array]:
     end = min(horizon(a), horizon(b))
     moments = np.unique(np.concatenate([each.value[each.observed] for each in (a, b)]))
     moments = moments[moments <= end]
-    # Row 0 is of all agents, each other one leaves out one of them.
-    curves = [survival(each, moments, _leaving_out_each(len(each.value))) for each in (a, b)]
+    curves = [survival(each, moments) for each in (a, b)]
     all_a, all_b = (curve[:1] for curve in curves)
     probability = float(_first_wins(all_a, all_b)[0])
     without_a, without_b = _first_wins(curves[0][1:], all_b), _first_wins(all_a, curves[1][1:])
     influences = [(len(each) - 1) * (probability - each) for each in (without_a, without_b)]
     return probability, influences[0], influences[1]
-
-
-def _leaving_out_each(count: int) -> Array:
-    """Return weights of count agents, `[1 + count, count]`: of all, and of all but each."""
-    return np.concatenate([np.ones((1, count)), 1 - np.eye(count)])
 
 
 def _first_wins(first: Array, second: Array) -> Array:
@@ -72,18 +66,19 @@ def _first_wins(first: Array, second: Array) -> Array:
     return result
 
 
-def log_rank_p(a: Times, b: Times) -> float:
-    """Return the p value of the log-rank test, of the hypothesis that both have the same times; NaN if nothing came.
+def log_rank_p(a: Times, b: Times) -> float | None:
+    """Return the p value of the log-rank test, of the hypothesis that both have the same times; None if nothing tells.
 
     See Mantel, "Evaluation of survival data and two new rank order statistics arising in its consideration", 1966.
     """
     from scipy import stats
 
     if not (a.observed.any() or b.observed.any()):
-        return float("nan")
-    with np.errstate(invalid="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a variance of 0: NaN
-        return float(stats.logrank(_censored(a), _censored(b)).pvalue)
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a variance of 0, as where all solve at once: NaN
+        found = float(stats.logrank(_censored(a), _censored(b)).pvalue)
+    return found if np.isfinite(found) else None
 
 
 def median(times: Times, alpha: float = 0.05) -> tuple[float, float, float]:
@@ -98,7 +93,7 @@ def median(times: Times, alpha: float = 0.05) -> tuple[float, float, float]:
     if not times.observed.any():
         return np.inf, 0.0, np.inf
     later = stats.ecdf(_censored(times)).sf
-    with np.errstate(all="ignore"), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # where S is 0 or 1, the interval is NaN
         ends = later.confidence_interval(confidence_level=1 - alpha, method="log-log")
     value, low, high = (

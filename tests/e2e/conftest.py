@@ -1,5 +1,6 @@
 """A real server with a store of its own, and a real browser."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
@@ -13,6 +14,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from pg_core.config import Config
 from pg_core.runs.store.store import Store
 from tests.serving import Server, chromium
 
@@ -127,22 +129,21 @@ def open_page(context: BrowserContext, server: Server) -> Iterator[Open]:
     assert not errors, "JavaScript errors, or requests to another origin"
 
 
-@pytest.fixture(scope="module")
-def runs() -> list[str]:
-    return []  # the run that all tests of a module look at, once it is trained
-
-
 @pytest.fixture
-def run(request: pytest.FixtureRequest, runs: list[str], open_page: Open) -> str:
-    """Return the run that a module's `RUN` links to the settings of, trained to its end."""
-    from tests.e2e.test_instrument import train  # which imports this module
-    from tests.e2e.test_journey import state
+def run(request: pytest.FixtureRequest, store: Store) -> str:
+    """Return the run that has a module's settings `RUN`."""
+    return trained(store, request.module.RUN)
 
-    if not runs:
-        page = open_page(request.module.RUN)
-        runs.append(train(page))
-        expect(state(page, "finished")).to_be_visible()
-    return runs[0]
+
+def trained(store: Store, config: Config) -> str:
+    """Return a run with these settings that the lab has trained to its end: one for all tests that only look at it."""
+    sought = (config, "finished", None)
+    run = next((run.id for run in store.runs() if (run.config, run.state, run.parent_id) == sought), None)
+    run = run or store.create(config)
+    while (state := store.run(run).state) != "finished":
+        assert state in ("queued", "starting", "running"), store.run(run).reason
+        time.sleep(0.05)
+    return run
 
 
 def show(page: Page, width: int, height: int, scheme: str) -> None:

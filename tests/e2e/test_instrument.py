@@ -156,7 +156,7 @@ def test_the_keyboard_alone_trains_pauses_and_goes_on(open_page: Open) -> None:
 @pytest.fixture(scope="module")
 def training(server: Server) -> str:
     """Start a run that trains for as long as the tests that share it need it."""
-    return Store(server.data).create(Config(num_updates=50_000, stop_when_solved=False))
+    return Store(server.data).create(Config(num_updates=50_000, stop_when_solved=False, pace=5))
 
 
 def test_a_twin_goes_on_unchanged_beside_the_run(open_page: Open, store: Store, training: str) -> None:

@@ -54,7 +54,7 @@ def test_first_visit_shows_an_untrained_policy_and_one_obvious_button(open_page:
 
 def test_train_change_pause_reload_resume_stop(open_page: Open, store: Store) -> None:
     # 50,000 updates: the run goes on for as long as the test needs it.
-    page = open_page("?num_updates=50000&stop_when_solved=False")
+    page = open_page("?num_updates=50000&stop_when_solved=False&pace=10")
     button(page, "Train").click()
     expect(state(page, "running")).to_be_visible()
     run = run_id(page)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from pg_core.config import Config
 from pg_core.runs.store.rows import ARRAYS
 from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
@@ -14,7 +15,7 @@ from tests.e2e.test_journey import state
 from tests.e2e.test_look import settled, violations_in_each_look
 
 UPDATES = 6
-RUN = f"?pace=0&num_updates={UPDATES}"
+RUN = Config(pace=0, num_updates=UPDATES)
 
 
 def slider(page: Page):

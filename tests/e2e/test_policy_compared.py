@@ -4,12 +4,13 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from pg_core.config import Config
 from tests.e2e.conftest import Open
 from tests.e2e.test_look import settled, violations_in_each_look
 from tests.e2e.test_policy import rows, slider
 
 UPDATES = 6
-RUN = f"?pace=0&num_updates={UPDATES}"
+RUN = Config(pace=0, num_updates=UPDATES)
 
 
 def caption(page: Page):

@@ -5,9 +5,10 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import expect
 
+from pg_core.config import Config
 from tests.e2e.conftest import Open
 
-RUN = "?pace=0&num_updates=4"
+RUN = Config(pace=0, num_updates=6)
 
 
 def test_a_film_is_taken_away_by_keyboard_alone(open_page: Open, run: str, tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from pg_core.config import Config
 from pg_core.runs.store import scores
 from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
 from tests.e2e.test_look import settled, violations_in_each_look
 
-RUN = "?pace=0&num_updates=3&max_episode_steps=50"
+RUN = Config(pace=0, num_updates=3, max_episode_steps=50)
 
 
 def words(page: Page):

@@ -2,12 +2,11 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from pg_core.config import Config
 from pg_core.runs.store.store import Store
-from tests.e2e.conftest import Open
+from tests.e2e.conftest import Open, trained
 from tests.e2e.test_look import settled, violations_in_each_look
 from tests.e2e.test_policy import row, slider
 
@@ -15,17 +14,8 @@ UPDATES = 3
 SMALL = {"num_agents": 2, "episodes_per_update": 2, "num_updates": UPDATES, "baseline": "value", "pace": 0}
 
 
-@pytest.fixture(scope="module")
-def runs() -> dict[str, str]:
-    return {}  # by environment, once they are trained
-
-
-def trained(runs: dict[str, str], store: Store, open_page: Open, env_id: str, **values: object) -> str:
-    if env_id not in runs:
-        runs[env_id] = store.create(Config(env_id=env_id, **{**SMALL, **values}))
-        page = open_page(f"?run={runs[env_id]}")
-        expect(page.locator(".lab-state").get_by_text("finished", exact=True)).to_be_visible()
-    return runs[env_id]
+PENDULUM = Config(env_id="Pendulum-v1", **SMALL)
+FROZEN_LAKE = Config(env_id="FrozenLake-v1", **SMALL, env_kwargs={"is_slippery": False})
 
 
 def picture(page: Page) -> Locator:
@@ -33,9 +23,9 @@ def picture(page: Page) -> Locator:
 
 
 def test_a_gaussian_policy_is_seen_over_any_two_dimensions_in_step_with_the_table(
-    runs: dict[str, str], store: Store, open_page: Open
+    open_page: Open, store: Store
 ) -> None:
-    page = open_page(f"policy?run={trained(runs, store, open_page, 'Pendulum-v1')}&update=1")
+    page = open_page(f"policy?run={trained(store, PENDULUM)}&update=1")
     expect(picture(page)).to_have_accessible_name(re.compile("Policy over cos θ and sin θ: mean a is above 0 on .* %"))
     told = page.locator(".lab-map-told")
     expect(told).to_have_text(re.compile(r"mean a −?\d\.\d\d · σ 0\.\d\d in every state · played within ±2"))
@@ -61,9 +51,9 @@ def test_a_gaussian_policy_is_seen_over_any_two_dimensions_in_step_with_the_tabl
 
 
 def test_the_value_of_states_has_a_map_that_follows_the_slider_to_the_newest_policy(
-    runs: dict[str, str], store: Store, open_page: Open
+    open_page: Open, store: Store
 ) -> None:
-    page = open_page(f"policy?run={trained(runs, store, open_page, 'Pendulum-v1')}&update=1")
+    page = open_page(f"policy?run={trained(store, PENDULUM)}&update=1")
     what = page.get_by_label("What the map shows")
     expect(what.locator("option")).to_have_text(["mean a", "value V(s)"])
     what.focus()
@@ -77,10 +67,8 @@ def test_the_value_of_states_has_a_map_that_follows_the_slider_to_the_newest_pol
     expect(picture(page)).to_have_accessible_name(value)
 
 
-def test_the_map_of_another_environment_is_accessible_in_each_look(
-    runs: dict[str, str], store: Store, open_page: Open
-) -> None:
-    run = trained(runs, store, open_page, "Pendulum-v1")
+def test_the_map_of_another_environment_is_accessible_in_each_look(open_page: Open, store: Store) -> None:
+    run = trained(store, PENDULUM)
     page = open_page(f"policy?run={run}&update=1", width=390, height=844)
     expect(picture(page)).to_be_visible()
     settled(page, "")
@@ -88,10 +76,8 @@ def test_the_map_of_another_environment_is_accessible_in_each_look(
     assert violations_in_each_look(page, "") == {}
 
 
-def test_a_policy_over_states_is_arrows_on_the_environments_map(
-    runs: dict[str, str], store: Store, open_page: Open
-) -> None:
-    run = trained(runs, store, open_page, "FrozenLake-v1", env_kwargs={"is_slippery": False})
+def test_a_policy_over_states_is_arrows_on_the_environments_map(open_page: Open, store: Store) -> None:
+    run = trained(store, FROZEN_LAKE)
     page = open_page(f"policy?run={run}&update=1")
     states = page.get_by_role("region", name="States")
     expect(states.locator("td b")).to_have_text(list("SFFFFHFHFFFHHFFG"))

@@ -5,13 +5,14 @@ import re
 import numpy as np
 from playwright.sync_api import Page, expect
 
+from pg_core.config import Config
 from pg_core.runs.store.rows import ARRAYS
 from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
 from tests.e2e.test_look import settled, violations_in_each_look
 
 UPDATES = 6
-RUN = f"?pace=0&num_updates={UPDATES}&episodes_per_update=5"
+RUN = Config(pace=0, num_updates=UPDATES, episodes_per_update=5)
 
 
 def noise(page: Page):

@@ -5,11 +5,12 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from pg_core.config import Config
 from tests.e2e.conftest import Open
 from tests.e2e.test_policy import row, rows
 
 DEGREES = 57.3  # of the stage's numbers, for each radian
-RUN = "?pace=0&num_updates=3"
+RUN = Config(pace=0, num_updates=6)
 
 
 def screen(page: Page):

@@ -2,12 +2,13 @@
 
 from playwright.sync_api import Page, expect
 
+from pg_core.config import Config
 from pg_core.runs.store.store import Store
 from tests.e2e.conftest import Open
 from tests.e2e.test_look import settled, violations_in_each_look
 
 UPDATES, AT = 6, 2
-RUN = f"?pace=0&num_updates={UPDATES}"
+RUN = Config(pace=0, num_updates=UPDATES)
 
 
 def compared(page: Page) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from pg_core.config import Config
 from pg_core.runs.exchange import archive
@@ -15,7 +16,8 @@ from pg_core.runs.store import library
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.records import Batch, Snapshot
 from pg_core.runs.store.store import Store
-from tests.e2e.conftest import Open
+from tests.e2e.conftest import Open, leave
+from tests.e2e.test_look import violations
 from tests.serving import Server
 from tests.updates import add_updates
 
@@ -46,11 +48,14 @@ def add(store: Store, name: str, **settings: object) -> str:
     return run
 
 
+def lines(page: Page) -> Locator:
+    return page.locator(".lab-runs-line")
+
+
 def select(page: Page, *rows: int) -> None:
-    table = page.get_by_test_id("stDataFrame").first
-    expect(table).to_be_visible()
+    """Tick lines of the list."""
     for row in rows:
-        table.click(position={"x": 16, "y": 52 + 35 * row})
+        lines(page).nth(row).get_by_role("checkbox").check()
 
 
 def test_a_run_is_described_deleted_and_restored(open_page: Open, store: Store) -> None:
@@ -58,8 +63,11 @@ def test_a_run_is_described_deleted_and_restored(open_page: Open, store: Store) 
     page = open_page("runs")
     select(page, 0)
     page.get_by_label("Note").fill(HOSTILE)
+    page.get_by_role("textbox", name="Tags").fill("typed, and not entered")
     page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
     expect(page.get_by_label("Note")).to_have_value(HOSTILE)
+    assert store.run(run).tags == ("typed", "and not entered")
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("1 run deleted.")).to_be_visible()
     assert store.runs() == []
@@ -82,9 +90,8 @@ def test_the_selected_run_stays_the_same_when_rows_move(open_page: Open, store: 
     """What is sorted in the browser, refreshed or joined by a new run must not make another run the one to delete."""
     ids = {name: add(store, name) for name in ("m", "z", "a")}
     page = open_page("runs")
-    table = page.get_by_test_id("stDataFrame")
-    expect(table).to_be_visible()
-    table.click(position={"x": 120, "y": 17})  # the head of the first column: a, m, z
+    page.get_by_role("button", name="Run", exact=True).click()  # the head of the first column: a, m, z
+    expect(page.locator("button.lab-runs-name")).to_have_text(["a", "m", "z"])
     select(page, 2)
     page.wait_for_url(f"**selected={ids['z']}*")
     expect(page.get_by_label("Name")).to_have_value("z")
@@ -92,7 +99,7 @@ def test_the_selected_run_stays_the_same_when_rows_move(open_page: Open, store: 
     page.reload()  # what is active makes the page look again and again
     expect(page.get_by_label("Name")).to_have_value("z")
     newest = store.create(Config(num_agents=1), "newest", process_name())
-    expect(page.locator("[role=grid][aria-rowcount='6']")).to_be_attached()
+    expect(lines(page)).to_have_count(5)
     expect(page.get_by_label("Name")).to_have_value("z")
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("1 run deleted.")).to_be_visible()
@@ -104,7 +111,7 @@ def test_a_link_finds_sorts_and_selects_on_another_browser(open_page: Open, stor
     page = open_page("runs")
     page.get_by_role("textbox", name="Search").fill("gamma<1")
     page.get_by_role("textbox", name="Search").press("Enter")
-    expect(page.locator("[role=grid][aria-rowcount='3']")).to_be_attached()
+    expect(lines(page)).to_have_count(2)
     select(page, 1)
     page.wait_for_url(f"**selected={ids[0]}*")
     other = open_page(page.url.split("/")[-1] + "&sort=name&state=nonsense")
@@ -120,14 +127,12 @@ def test_several_runs_are_compared(open_page: Open, store: Store, width: int, he
     for run in (slow, fast):
         add_updates(store, run, store.run(run).config, 0, 5)
     page = open_page(f"runs?selected={slow}&selected={fast}", width, height, scheme)
-    expect(page.locator(".js-plotly-plot .legendtext")).to_have_count(2)
-    expect(page.locator(".js-plotly-plot .legendtext").first).to_contain_text("<img src=x onerror")
-    expect(page.locator(".js-plotly-plot .xtitle")).to_have_text("environment steps of each agent")
-    differences = page.locator("[role=grid]").nth(1)
-    expect(differences.get_by_text("Learning rate")).to_be_attached()
-    expect(differences.get_by_text("0.001", exact=True)).to_be_attached()
+    legend = page.locator(".lab-compared-legend tbody th")
+    expect(legend).to_have_text(["α 0.001", "α 0.1"])  # what tells them apart, not what they are called
+    expect(page.locator(".js-plotly-plot .xtitle")).to_have_text("environment steps of an agent, mean")
+    expect(page.locator(".st-key-verdict").get_by_text("No difference is seen between")).to_be_visible()
     page.get_by_text("Numbers as a table").click()
-    expect(page.locator("[role=grid]").nth(1).get_by_text("95 % low")).to_be_attached()
+    expect(page.locator("[role=grid]").get_by_text("95 % low")).to_be_attached()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator("a[href*=example], img[src*=example]").count() == 0
 
@@ -203,7 +208,7 @@ def test_a_run_is_downloaded_and_imported_again(open_page: Open, store: Store, t
     store.transition(original, ["starting"], state="stopped", process=None)
     page = open_page("runs")
     select(page, 0)
-    page.get_by_role("button", name="Export").click()
+    page.locator(".st-key-actions").get_by_role("button", name="Export").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="The whole run").click()
     assert download.value.suggested_filename == "there-and-back.zip"
@@ -230,3 +235,81 @@ def test_a_file_that_is_no_run_gets_a_sentence(open_page: Open, store: Store, se
     expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_have_count(1)
     held = page.request.get(f"{server.url}/_stcore/metrics").text()
     assert "cache_memory_bytes" in held and "UploadedFileManager" not in held  # the file is forgotten
+
+
+def test_back_leads_to_the_list_from_the_run_that_was_opened(open_page: Open, store: Store) -> None:
+    run = add(store, "opened")
+    page = open_page("runs")
+    lines(page).first.click()
+    expect(page.get_by_role("heading", name="opened")).to_be_visible()
+    page.locator(".st-key-actions").get_by_role("button", name="Open").click()
+    page.wait_for_url(f"**/?*run={run}*")
+    expect(page.locator(".lab-stage")).to_be_visible()
+    page.go_back()
+    expect(lines(page)).to_have_count(1)
+    expect(page.get_by_role("heading", name="opened")).to_be_visible()
+    assert page.url.split("/")[-1].startswith("runs")
+
+
+def test_the_list_is_worked_by_keyboard(open_page: Open, store: Store) -> None:
+    for name in ("a", "b", "c"):
+        add(store, name, gamma={"a": 1.0, "b": 0.9, "c": 0.8}[name])
+    page = open_page("runs?sort=name")
+    names = page.locator("button.lab-runs-name")
+    names.first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(names.nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="b", exact=True)).to_be_visible()
+    names.nth(1).focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("heading", name="2 runs")).to_be_visible()
+    expect(page.get_by_text("Without an update: b, c.")).to_be_visible()
+    names.nth(2).focus()
+    page.keyboard.press("Escape")
+    expect(page.locator(".st-key-drawer")).to_have_count(0)
+
+
+def test_on_a_phone_cards_are_ticked_before_they_are_compared(open_page: Open, store: Store) -> None:
+    for name, gamma in (("a", 1.0), ("b", 0.9)):
+        add_updates(store, add(store, name, gamma=gamma), Config(num_agents=1, gamma=gamma), 0, 3)
+    page = open_page("runs", 390, 844)
+    select(page, 0, 1)
+    expect(page.locator(".st-key-drawer")).to_have_count(0)  # it would cover what is still to be ticked
+    page.get_by_role("button", name="Compare 2 runs").click()
+    expect(page.locator(".lab-compared-legend tbody tr")).to_have_count(2)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator(".st-key-drawer")).to_have_count(0)
+    expect(lines(page)).to_have_count(2)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1440, "dark"), (820, "light"), (390, "dark")])
+def test_list_and_drawer_are_accessible(open_page: Open, store: Store, width: int, scheme: str) -> None:
+    runs = [add(store, name, gamma=gamma) for name, gamma in (("a", 1.0), ("b", 0.9))]
+    for run in runs:
+        add_updates(store, run, store.run(run).config, 0, 3)
+    for selected in ("", f"?selected={runs[0]}", f"?selected={runs[0]}&selected={runs[1]}"):
+        page = open_page(f"runs{selected}", width, 900, scheme)
+        expect(lines(page)).to_have_count(2)
+        if selected:
+            expect(page.locator(".lab-compared-legend tbody tr").first).to_be_attached()
+            expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_have_count(1)
+        assert violations(page) == []
+        leave(page)
+
+
+def test_all_that_is_shown_is_exported_as_one_table(open_page: Open, store: Store, tmp_path: Path) -> None:
+    for name, gamma in (("a", 1.0), ("b", 0.9)):
+        add_updates(store, add(store, name, gamma=gamma), Config(num_agents=1, gamma=gamma), 0, 3)
+    page = open_page("runs")
+    page.locator(".st-key-below_list").get_by_role("button", name="Export").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Updates, a row for each agent's, as Parquet").click()
+    assert download.value.suggested_filename == "runs-updates.parquet"
+    download.value.save_as(tmp_path / "runs.parquet")
+    table = pq.read_table(tmp_path / "runs.parquet").to_pylist()
+    assert [(row["name"], row["gamma"], row["update"]) for row in table] == [
+        *(("b", 0.9, update) for update in range(3)), *(("a", 1.0, update) for update in range(3)),
+    ]  # fmt: skip

@@ -49,7 +49,8 @@ def test_sums_and_values_are_those_of_the_whole(slices):
 def test_no_slice_is_worked_at_beyond_the_longest_episode_of_an_agent(monkeypatch):
     monkeypatch.setattr(accumulate, "MAX_SLICE_STEPS", 4)
     ones = tf.ones([P, B, T])
-    sums, values = accumulate.accumulate(lambda _, x: (tf.reduce_sum(x), x), tf.zeros(P), ones, tf.constant(LENGTHS))
+    function = tf.function(lambda *arguments: accumulate.accumulate(lambda _, x: (tf.reduce_sum(x), x), *arguments))
+    sums, values = function(tf.zeros(P), ones, tf.constant(LENGTHS))
     # Slices of 4 steps: agent 0 stops after two of them, agent 1 needs all three, of which one step is padding.
     np.testing.assert_array_equal(values[0, 0], [1] * 8 + [0] * 3)
     np.testing.assert_array_equal(values[1, 0], [1] * T)

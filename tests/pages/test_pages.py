@@ -1,5 +1,8 @@
 """The pages as their scripts draw them: every control, every state, and what a person reads when something is wrong."""
 
+import csv
+import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +48,12 @@ def page(path: str = "train.py", **link: str) -> AppTest:
 
 def control(app: AppTest, name: str):
     return app.get_by_key(name)
+
+
+def listed(app: AppTest) -> list[str]:
+    """Return the names of the runs that the list was told to draw."""
+    told = [drawn.proto for drawn in app.get("bidi_component") if "run_list" in drawn.proto.component_name]
+    return [line["name"] for each in told for line in json.loads(each.bytes)["lines"]]
 
 
 def sentence(app: AppTest) -> str:
@@ -172,8 +181,7 @@ def test_a_value_network_cannot_come_into_an_open_run(queued: str) -> None:
 def test_the_runs_page_lists_every_run(folder: Path) -> None:
     for name in ("first", "second"):
         Store(folder).create(Config(), name)
-    app = page("runs.py")
-    assert list(app.dataframe[0].value["name"]) == ["second", "first"]
+    assert listed(page("runs.py")) == ["second", "first"]
 
 
 def test_the_runs_page_finds_runs(folder: Path) -> None:
@@ -192,19 +200,19 @@ def test_the_runs_page_finds_runs(folder: Path) -> None:
             app.multiselect(key=key).set_value(filters.get(key, []))
         app.run()
         assert not app.exception
-        return list(app.dataframe[0].value["name"]) if app.dataframe else []
+        return listed(app)
 
-    assert names() == ["📌 run 1", "swing", "run 2"]
-    assert names(search="BUG") == ["📌 run 1"]
+    assert names() == ["run 1", "swing", "run 2"]
+    assert names(search="BUG") == ["run 1"]
     assert names(search=other[:12]) == ["swing"]
     assert names(state=["failed"]) == ["run 2"]
     assert names(environment=["Acrobot-v1"], state=["stopped"]) == ["swing"]
-    assert names(tag=["slow"]) == ["📌 run 1"]
+    assert names(tag=["slow"]) == ["run 1"]
     assert names(search="no such run") == []
     assert names(search="num_agents=2") == ["run 2"]
-    assert names(search="num_agents=512 gama=1") == ["📌 run 1", "swing", "run 2"]  # and a sentence
+    assert names(search="num_agents=512 gama=1") == ["run 1", "swing", "run 2"]  # and a sentence
     lab.delete(second)
-    assert names() == ["📌 run 1", "swing"]
+    assert names() == ["run 1", "swing"]
     assert names(state=["deleted"]) == ["run 2"]
 
 
@@ -218,7 +226,7 @@ def test_the_runs_page_is_sorted_and_written_into_its_link(folder: Path) -> None
     app.query_params.update(link)
     app.switch_page("runs.py").run()
     assert not app.exception and not app.error
-    assert list(app.dataframe[0].value["name"]) == ["a", "c", "b"]
+    assert listed(app) == ["a", "c", "b"]
     written = {name: app.query_params[name] for name in link}
     assert written == {"search": "gamma=1", "sort": "return", "state": "stopped", "selected": [ids["c"], ids["b"]]}
 
@@ -227,17 +235,16 @@ def test_the_runs_page_is_sorted_and_written_into_its_link(folder: Path) -> None
 def test_no_name_or_tag_is_a_formula_where_a_table_is_downloaded(folder: Path, sign: str) -> None:
     ids = [lab.start(Config(num_agents=1, seed=seed), f'{sign}HYPERLINK("evil")') for seed in (0, 1)]
     lab.label(ids[0], tags=[f"{sign}1+1", "a=b"])
-    app = AppTest.from_file(NAVIGATION, default_timeout=60)
-    app.query_params.update({"selected": ids})
-    app.switch_page("runs.py").run()
-    runs, differences = (table.value for table in app.dataframe)
-    assert [*runs["name"], *differences["run"]] == [f'\'{sign}HYPERLINK("evil")'] * 4
-    assert [*map(list, runs["tags"])] == [[], [f"'{sign}1+1", "a=b"]]
-    store = Store(folder)
-    add_updates(store, ids[0], lab.run(ids[0]).config, 0, 2)
-    run = lab.run(ids[0])
-    table = comparison.numbers([run], {run.id: lab.progress(run.id).curves}, "episodes")
-    assert {row["run"] for row in table} == {f'\'{sign}HYPERLINK("evil")'}
+    Store(folder).transition(ids[0], ["queued"], state="stopped")
+    add_updates(Store(folder), ids[0], lab.run(ids[0]).config, 0, 2)
+    file = io.BytesIO()
+    lab.export_tidy(ids, "agents-csv", file)
+    rows = list(csv.DictReader(io.StringIO(file.getvalue().decode())))
+    assert [row["name"] for row in rows] == [f'\'{sign}HYPERLINK("evil")'] * 2
+    assert [row["tags"] for row in rows] == [f"'{sign}1+1, a=b", ""]
+    groups = lab.groups([lab.run(ids[0])])  # told by its name, as there is no other
+    table = comparison.numbers(groups, lab.courses(groups, "mean_return", "episodes"), "episodes")
+    assert {row["line"] for row in table} == {f'\'{sign}HYPERLINK("evil")'}
 
 
 def test_a_forked_run_names_its_parent_as_it_is_called_now(folder: Path) -> None:

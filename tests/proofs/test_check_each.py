@@ -9,8 +9,10 @@ import pytest
 
 from pg_core import proofs
 from pg_core.proofs import processes
+from tests.programs import unoptimized
 
-QUESTIONS = {"returns": {"gamma": 0.5}, "trajectory": {}, "expected_score": {"states": 3}}
+WRONG = "objective"
+QUESTIONS = {"returns": {"gamma": 0.5}, WRONG: {"gamma": 2.0}, "trajectory": {}, "expected_score": {"states": 3}}
 
 
 @pytest.fixture(autouse=True)
@@ -19,16 +21,14 @@ def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
 
 
-def test_checks_come_in_order_with_what_they_give_anywhere():
-    found = [answer.result() for answer in processes.check_each(QUESTIONS)]
-    assert found == [proofs.run(name, **parameters) for name, parameters in QUESTIONS.items()]
-
-
-def test_what_cannot_be_checked_is_raised_and_the_others_are_checked():
-    wrong, right = processes.check_each({"returns": {"gamma": 2.0}, "trajectory": {}})
+def test_checks_come_in_order_with_what_they_give_anywhere_and_what_cannot_be_checked_is_raised():
+    answers = dict(zip(QUESTIONS, processes.check_each(QUESTIONS), strict=True))
     with pytest.raises(ValueError, match="`gamma` must be in"):
-        wrong.result()
-    assert right.result().passed
+        answers.pop(WRONG).result()
+    with unoptimized():
+        expected = {name: proofs.run(name, **QUESTIONS[name]) for name in answers}
+    assert {name: answer.result() for name, answer in answers.items()} == expected
+    assert expected["trajectory"].passed
 
 
 def test_no_process_is_left_by_one_that_was_killed():

@@ -1,22 +1,41 @@
 """The checks stand guard over the code that trains: whoever breaks it, in however small a way, is found out."""
 
+import functools
 import importlib
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any
 
 import pytest
 import tensorflow as tf
 
 from pg_core import maths, proofs
+from pg_core.learning import reinforce
 from pg_core.proofs import episodes, programs, training
 from pg_core.proofs.verdicts import Comparison
-from tests.programs import unoptimized
 from tests.proofs.mutations import MUTATIONS
 
 
 class FoundOutError(Exception):
     """A verdict is wrong: the rest of the check need not be computed."""
+
+
+@pytest.fixture(autouse=True)
+def operation_by_operation(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have TensorFlow run what is broken as it is written: it is run once, and to trace it takes far longer."""
+
+    def applied(function: Callable[..., Any], arrays: Any, fixed: dict[str, Hashable]) -> Callable[..., Any]:
+        return functools.partial(function, **fixed)
+
+    def updated(choices: tuple[int, ...], *_: Any) -> Callable[..., Any]:
+        return functools.partial(reinforce.update, choices=choices)
+
+    monkeypatch.setattr(programs, "_program", applied)
+    monkeypatch.setattr(training, "_program", updated)
+    forget()
+    yield
+    forget()
 
 
 def forget() -> None:
@@ -26,19 +45,6 @@ def forget() -> None:
             for thing in vars(module).values():
                 if hasattr(thing, "cache_clear"):
                     thing.cache_clear()
-    training._traced.clear()
-    for key in list(programs._programs):  # those of modules without `maths` hold nothing that is broken here
-        if "maths" in vars(sys.modules[key[0].__module__]) or key[0].__module__.startswith("pg_core.maths"):
-            del programs._programs[key]
-
-
-@pytest.fixture(autouse=True)
-def as_traced() -> Iterator[None]:
-    """Have TensorFlow run programs as they are traced, as `check` does; keep no result from before, or of a break."""
-    forget()
-    with unoptimized():
-        yield
-    forget()
 
 
 @pytest.mark.parametrize(("module", "old", "new", "statement"), MUTATIONS, ids=lambda text: text[:40])

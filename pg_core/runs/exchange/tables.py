@@ -48,7 +48,7 @@ POPULATION = {
     "iqm_high": ("return", "upper end of its 95 % bootstrap interval"),
 }
 RUN = pa.field("run", pa.string(), metadata={"unit": "", "description": "id of the run; only where there are several"})
-_TYPES = {
+TYPES = {
     int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string(), tuple: pa.string(), dict: pa.string()
 }  # fmt: skip
 
@@ -64,7 +64,7 @@ def write_episodes(store: Store, run: Run, file: BinaryIO, *others: Run) -> None
         for each in (run, *others):
             for updates in updates_of(store, each):
                 rows = {RUN.name: np.array(each.id), **_episodes(updates)}
-                writer.write_batch(_batch(rows, updates["episodic_returns"].shape, schema))
+                writer.write_batch(batch_of(rows, updates["episodic_returns"].shape, schema))
 
 
 def _episodes(updates: Array) -> dict[str, Array]:
@@ -88,19 +88,21 @@ def write_updates(store: Store, run: Run, file: BinaryIO, *others: Run) -> None:
     Those of other runs follow, `run` comes first, and the file's metadata has the runs' names by their ids.
     """
     about = {"run": run.id, "name": run.name, "config": run.config.model_dump_json()}
-    schema = pa.schema(_fields(), metadata=about)
+    schema = pa.schema(fields(), metadata=about)
     if others:
         names = {each.id: each.name for each in (run, *others)}
-        schema = pa.schema([RUN, *_fields()], metadata={"names": json.dumps(names)})
+        schema = pa.schema([RUN, *fields()], metadata={"names": json.dumps(names)})
     with pa.parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         for each in (run, *others):
-            configs = _in_force(store, each)
+            configs = in_force(store, each)
             for updates in updates_of(store, each):
-                rows = {RUN.name: np.array(each.id), **_rows(updates, configs)}
-                writer.write_batch(_batch(rows, updates["env_steps"].shape, schema))
+                rows = {RUN.name: np.array(each.id), **rows_of(updates, configs)}
+                writer.write_batch(batch_of(rows, updates["env_steps"].shape, schema))
 
 
-def _fields() -> Iterator[pa.Field]:
+def fields() -> Iterator[pa.Field]:
+    """Return the columns of a table of updates: what was counted and measured, and the settings in force."""
+
     def field(name: str, dtype: pa.DataType, unit: str, description: str) -> pa.Field:
         return pa.field(name, dtype, metadata={"unit": unit, "description": description})
 
@@ -109,10 +111,11 @@ def _fields() -> Iterator[pa.Field]:
     for name, (unit, description) in {**MEASURED, **POPULATION}.items():
         yield field(name, pa.float32(), unit, f"{description}; NaN where undefined")
     for name, parameter in HYPERPARAMETERS.items():
-        yield field(name, _TYPES[parameter.kind], "", f"{parameter.label}, in force in this update")
+        yield field(name, TYPES[parameter.kind], "", f"{parameter.label}, in force in this update")
 
 
-def _rows(updates: Array, configs: list[tuple[int, Config]]) -> dict[str, Array | pa.Array]:
+def rows_of(updates: Array, configs: list[tuple[int, Config]]) -> dict[str, Array | pa.Array]:
+    """Return some updates of a run as columns, each broadcast to a row an update and agent."""
     batch = updates["episodic_returns"].shape[2]
     rows: dict[str, Array | pa.Array] = {
         "update": updates["update"][:, None],
@@ -132,11 +135,11 @@ def _rows(updates: Array, configs: list[tuple[int, Config]]) -> dict[str, Array 
     for name, parameter in HYPERPARAMETERS.items():
         values = [getattr(config, name) for _, config in configs]
         shown = list(map(parameter.show, values)) if parameter.kind in (tuple, dict) else values
-        rows[name] = pa.array(shown, _TYPES[parameter.kind]).take(each)
+        rows[name] = pa.array(shown, TYPES[parameter.kind]).take(each)
     return rows
 
 
-def _in_force(store: Store, run: Run) -> list[tuple[int, Config]]:
+def in_force(store: Store, run: Run) -> list[tuple[int, Config]]:
     """Return the configs of a run, each with the first update in which it was in force."""
     configs = [(0, run.config)]
     for request in store.requests(run.id):
@@ -145,7 +148,7 @@ def _in_force(store: Store, run: Run) -> list[tuple[int, Config]]:
     return configs
 
 
-def _batch(columns: Mapping[str, Array | pa.Array], shape: tuple[int, ...], schema: pa.Schema) -> pa.RecordBatch:
+def batch_of(columns: Mapping[str, Array | pa.Array], shape: tuple[int, ...], schema: pa.Schema) -> pa.RecordBatch:
     """Return columns, of `shape` or broadcast to it, as rows."""
 
     def flat(values: Array | pa.Array) -> pa.Array:

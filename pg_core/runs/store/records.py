@@ -1,5 +1,6 @@
 """What the store knows of a run, and what its worker and the store tell each other."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,8 +83,11 @@ class Run:
         owner: the log-in of who controls it, None if it was started without one.
         deleted: whether it is out of sight, and can be restored.
         arithmetic: version of the trainer's, see `ARITHMETIC`.
+        requests: of live values, first one first.
         sweep_id: of the sweep that it belongs to, None for most.
         setting: the number of its setting in that sweep.
+        processors: on what type of processor the run was trained, see `runtime.processor`, each with the first update
+            for which that holds; only on one of the same type is it the same again, bit for bit.
     """
 
     id: str
@@ -113,8 +117,17 @@ class Run:
     owner: str | None = None
     deleted: bool = False
     arithmetic: int = ARITHMETIC
+    requests: tuple["Request", ...] = ()
     sweep_id: str | None = None
     setting: int | None = None
+    processors: tuple[tuple[int, str], ...] = ()
+
+    def processors_of(self, first: int, end: int) -> set[str]:
+        """Return the types of processor on which updates in [first, end) were trained, as far as that is known."""
+        ends = [at for at, _ in self.processors[1:]] + [end]
+        return {
+            name for (at, name), until in zip(self.processors, ends, strict=False) if max(at, first) < min(until, end)
+        }
 
     @property
     def active(self) -> bool:
@@ -135,6 +148,18 @@ class Run:
     def reward_threshold(self) -> float | None:
         """Mean return that counts as solved."""
         return self.config.environment.reward_threshold
+
+    @property
+    def solved(self) -> int:
+        """How many agents have solved their environment."""
+        return sum(steps is not None for steps in self.env_steps_to_solve)
+
+    @property
+    def steps_to_solve(self) -> float:
+        """Median over agents of their environment steps until solved, ∞ where the median agent has not."""
+        steps = sorted(math.inf if steps is None else steps for steps in self.env_steps_to_solve)
+        low, high = steps[(len(steps) - 1) // 2], steps[len(steps) // 2]
+        return high if math.isinf(high) else (low + high) / 2
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ def request_of(row: sa.Row[Any]) -> Request:
     return Request(row.id, json.loads(row._mapping["values"]), row.update)
 
 
-def run_of(row: sa.Row[Any], changes: Sequence[str]) -> Run:
-    """Return the run in a row of `runs`, with what was requested of it since: `values` of its rows of `changes`.
+def run_of(row: sa.Row[Any], changes: Sequence[sa.Row[Any]]) -> Run:
+    """Return the run in a row of `runs`, with what was requested of it since: its rows of `changes`, in order.
 
     Raises:
         ConfigError: this lab cannot read its config, or no lab has written such rows.
@@ -48,8 +48,8 @@ def run_of(row: sa.Row[Any], changes: Sequence[str]) -> Run:
         ) from error
 
 
-def _run_of(row: sa.Row[Any], changes: Sequence[str]) -> Run:
-    config, current = _configs(row.config, tuple(changes))
+def _run_of(row: sa.Row[Any], changes: Sequence[sa.Row[Any]]) -> Run:
+    config, current = _configs(row.config, tuple(change._mapping["values"] for change in changes))
     same = ("id", "name", "state", "reason", "updates", "episodes", "env_steps", "wall_seconds")
     time = ("elapsed_seconds", "steps_per_second", "target", "until", "rewinds")
     more = ("mean_return", "best_return", "note", "pinned", "parent_id", "parent_update", "owner", "arithmetic",
@@ -57,11 +57,13 @@ def _run_of(row: sa.Row[Any], changes: Sequence[str]) -> Run:
     return Run(
         **{name: getattr(row, name) for name in (*same, *time, *more)},
         tags=tuple(json.loads(row.tags)),
+        processors=tuple((update, name) for update, name in json.loads(row.processors)),
         created_at=datetime.fromtimestamp(row.created_at, UTC),
         deleted=row.deleted_at is not None,
         config=config,
         current=current,
         env_steps_to_solve=tuple(json.loads(row.env_steps_to_solve)),
+        requests=tuple(map(request_of, changes)),
     )
 
 

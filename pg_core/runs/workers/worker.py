@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from pg_core import runtime
 from pg_core.config import Config, ConfigError
 from pg_core.environments import EnvironmentFault, UnsupportedEnvironmentError, registration
 from pg_core.runs.paths import data_folder, database
+from pg_core.runs.store.leases import Heart
 from pg_core.runs.store.records import LostRun, NoPolicy, UnknownRun
 from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS, StoreError
 from pg_core.runs.store.store import Store
@@ -42,9 +44,7 @@ LEAVE_SECONDS = 2.0
 DISK_FULL = "The disk is full: free some space, then resume the run or ask again."
 
 
-def work(
-    store: Store, run_id: str, process: str, leave: Leave | None = None, turns: Turns | None = None
-) -> Iterator["Update"]:
+def work(store: Store, run_id: str, process: str, leave: Leave | None = None) -> Iterator["Update"]:
     """Train a run that is starting in `process`, and yield each update when it is trained.
 
     Continues from the newest checkpoint if there is one, exactly. What ended the run is in its state and reason;
@@ -53,13 +53,25 @@ def work(
     Raises:
         StoreError: that cannot be written.
     """
+    heart = Heart(store, process)
+    updates = _beating(heart, _work(store, run_id, process, leave or Leave()))
+    weakref.finalize(updates, heart.stop)  # of who never begins to iterate
+    return updates
+
+
+def _beating(heart: Heart, updates: Iterator["Update"]) -> Iterator["Update"]:
+    with heart:
+        yield from updates
+
+
+def _work(store: Store, run_id: str, process: str, leave: Leave, turns: Turns | None = None) -> Iterator["Update"]:
     prepare_tensorflow(store.folder)
     if not store.transition(run_id, ["starting"], process, state="starting"):
         return  # it is another's by now
     session = None
     try:
         examinations.check(store.folder, store.run(run_id).config.environment)
-        session = Session(store, run_id, process, leave or Leave(), turns)
+        session = Session(store, run_id, process, leave, turns)
         if not store.transition(run_id, ["starting"], process, state="running"):
             return
         outcome = yield from session.train()
@@ -99,7 +111,10 @@ def work_together(store: Store, run_ids: list[str], process: str, leave: Leave |
     """
     prepare_tensorflow(store.folder)
     leave = leave or Leave()
-    return side_by_side(store, run_ids, process, lambda run_id, turns: work(store, run_id, process, leave, turns))
+    with Heart(store, process):
+        yield from side_by_side(
+            store, run_ids, process, lambda run_id, turns: _work(store, run_id, process, leave, turns)
+        )
 
 
 def prepare_tensorflow(folder: Path) -> None:
