@@ -177,3 +177,12 @@ def _machine() -> str:
     processor, flags = processor_flags() or platform.processor(), os.environ.get("XLA_FLAGS", "")
     facts = f"{version('tensorflow')} {platform.machine()} {processor} {flags}"
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+
+def processor() -> str:
+    """Return the type of this processor for XLA: where it is another, so may be the last bits of what is trained.
+
+    It is of what the processor can do, of TensorFlow's version, and of the flags with which XLA compiles.
+    """
+    _add_flags()
+    return f"{platform.machine()} {_machine()}"

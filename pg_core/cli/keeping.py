@@ -10,7 +10,7 @@ from pg_core.cli.output import WrongVerdictError, summary_of
 
 def runs(options: argparse.Namespace) -> None:
     """List all runs."""
-    for run in lab.runs():
+    for run in lab.runs(settled=True):
         if options.json:
             print(
                 json.dumps(

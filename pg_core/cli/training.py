@@ -106,12 +106,13 @@ def replay(options: argparse.Namespace) -> None:
         for found in lab.replay(options.run):
             bar.update(task, completed=found.identical, total=found.updates)
     if options.json:
-        differs = {"differs_at": found.differs_at, "arrays": list(found.arrays)}
+        differs = {"differs_at": found.differs_at, "arrays": list(found.arrays), "elsewhere": found.elsewhere}
         print(json.dumps({"run_id": options.run, "identical": not found.arrays, "updates": found.updates, **differs}))
     if found.arrays:
         where = f"update {found.differs_at} of {found.updates}: {', '.join(found.arrays)}"
         earlier = found.arithmetic < lab.ARITHMETIC
         why = " An earlier lab began it: it is the same until a rounding error changes an action." if earlier else ""
+        why += " Another type of processor trained some of it: there the last bits may differ." * found.elsewhere
         raise WrongVerdictError(f"Run {options.run} first differs in {where}.{why}")
     if not options.json:
         print(f"run {options.run} is identical, bit for bit, in all of its {found.updates} updates")

@@ -63,6 +63,7 @@ def train_on(run_id: str, **live_values: Any) -> Training | None:
         ConfigError: a value is not valid or not live, or training does not fit into the free memory.
     """
     store = _store()
+    store.settle()
     store.interrupt_dead(run_id=access.controlled(run_id).id)
     run = store.run(run_id)
     config = run.current.changed(**live_values)

@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 CANDIDATES, VALIDATION_EPISODES = 5, 50  # agents, and episodes of each, among which the one to evaluate is found
 
 
-def runs(deleted: bool = False) -> list[Run]:
+def runs(deleted: bool = False, settled: bool = False) -> list[Run]:
     """Return all runs, newest first, the visitor's deleted ones if asked for.
 
-    One whose process died is read as interrupted.
+    One whose process died is read as interrupted; whether one of another machine did takes some seconds to be known.
+
+    Args:
+        deleted: whether to return these, too.
+        settled: whether to wait until that is known.
     """
     store = state.store()
+    if settled:
+        store.settle()
     store.note_dead()
     return [run for run in store.runs(deleted) if not run.deleted or access.may_control(run)]
 

@@ -23,6 +23,7 @@ from pg_core.runs.exchange.plausibility import check_checkpoint, check_updates
 from pg_core.runs.exchange.untrusted import ImportRefused, Members
 from pg_core.runs.store import library
 from pg_core.runs.store.earlier import config_of_today
+from pg_core.runs.store.leases import Heart
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.records import MAX_CHANGES, Array
 from pg_core.runs.store.rows import to_bytes, totals, valid_text
@@ -70,15 +71,16 @@ def import_run(
         process = process_name()
         run_id = store.create(config, manifest.name, process, owner, session, deleted_at=time.time())
     try:
-        with _naming("manifest.json"):
-            library.label(store, run_id, note=manifest.note, tags=manifest.tags)
-        _add_changes(store, run_id, changes)
-        summary = _add_updates(store, run_id, members, config, manifest)
-        _add_checkpoints(store, run_id, members, config, manifest)
-        ended = manifest.state in ENDED
-        summary |= {"state": manifest.state, "reason": manifest.reason} if ended else {"state": "stopped"}
-        summary |= {"arithmetic": manifest.arithmetic, "process": None, "deleted_at": None}
-        store.transition(run_id, ["starting"], process, **summary)
+        with Heart(store, process):
+            with _naming("manifest.json"):
+                library.label(store, run_id, note=manifest.note, tags=manifest.tags)
+            _add_changes(store, run_id, changes)
+            summary = _add_updates(store, run_id, members, config, manifest)
+            _add_checkpoints(store, run_id, members, config, manifest)
+            ended = manifest.state in ENDED
+            summary |= {"state": manifest.state, "reason": manifest.reason} if ended else {"state": "stopped"}
+            summary |= {"arithmetic": manifest.arithmetic, "process": None, "deleted_at": None}
+            store.transition(run_id, ["starting"], process, **summary)
     except BaseException:
         library.remove(store, run_id)
         raise

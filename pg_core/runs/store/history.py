@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from pg_core.runs.store.leases import lease
 from pg_core.runs.store.records import WORKED_ON, Array, Batch, LostRun, Snapshot
 from pg_core.runs.store.rows import from_bytes, snapshot_row, update_row
 from pg_core.runs.store.schema import ARRAYS, CHANGES, CHECKPOINTS, RUNS, UPDATES, read, write
@@ -28,16 +29,17 @@ class History:
         Raises:
             LostRun: it is no longer the one that works on this run.
         """
-        summary = RUNS.update().where(*_own(run_id, process)).values(process=process, **batch.summary)
+        summary = {**batch.summary, "lease_until": lease()} | ({"taken_up": 0} if batch.updates else {})
         with write(self.engine, run_id) as connection:
-            if connection.execute(summary).rowcount != 1:
-                raise LostRun(run_id, process)
+            self._check_own(connection, run_id, process)
             if batch.updates:
                 connection.execute(UPDATES.insert(), [update_row(run_id, *update) for update in batch.updates])
             for request_id, update in batch.in_force.items():
                 connection.execute(CHANGES.update().where(CHANGES.c.id == request_id).values(update=update))
             if batch.snapshots:
                 _keep(connection, run_id, batch.snapshots, batch.recent)
+            # Last: a lease can be renewed until then, however long the rest takes.
+            connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(**summary))
 
     def rewind(self, run_id: str, process: str, update: int) -> float:
         """Have `process` drop what was trained after `update` updates; return the seconds of training up to there.
@@ -49,13 +51,32 @@ class History:
         later = (CHECKPOINTS.c.run_id == run_id, CHECKPOINTS.c.update > update)
         last = sa.select(UPDATES.c.seconds).where(UPDATES.c.run_id == run_id, UPDATES.c.update == update - 1)
         with write(self.engine, run_id) as connection:
-            if connection.scalar(sa.select(RUNS.c.id).where(*_own(run_id, process))) is None:
-                raise LostRun(run_id, process)
+            self._check_own(connection, run_id, process)
             connection.execute(CHECKPOINTS.delete().where(*later))
             if connection.execute(UPDATES.delete().where(*beyond)).rowcount:
                 values = {"rewinds": RUNS.c.rewinds + 1, "updates": update}
                 connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(**values))
             return float(connection.scalar(last) or 0.0)
+
+    def note_processor(self, run_id: str, process: str, update: int, processor: str) -> None:
+        """Note on what type of processor `process` trains a run from update `update` on, see `Run.processors`.
+
+        Raises:
+            LostRun: it is no longer the one that works on this run.
+        """
+        with write(self.engine, run_id) as connection:
+            self._check_own(connection, run_id, process)
+            noted = json.loads(connection.scalar(sa.select(RUNS.c.processors).where(RUNS.c.id == run_id)) or "[]")
+            used = [one for one in noted if one[0] < update]
+            if not used or used[-1][1] != processor:
+                used.append([update, processor])
+            if used != noted:
+                connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(processors=json.dumps(used)))
+
+    def _check_own(self, connection: sa.Connection, run_id: str, process: str) -> None:
+        own = RUNS.c.id == run_id, RUNS.c.process == process, RUNS.c.state.in_(WORKED_ON)
+        if connection.scalar(sa.select(RUNS.c.id).where(*own)) is None:
+            raise LostRun(run_id, process)
 
     def updates(self, run_id: str, columns: Sequence[str], first: int, limit: int) -> list[sa.Row[Any]]:
         """Return at most `limit` stored updates from index `first` on: index, seconds and arrays as bytes."""
@@ -123,10 +144,6 @@ class History:
                 return list(range(len(json.loads(connection.scalar(agents) or "[]"))))
         ranked: list[int] = np.argsort(-np.frombuffer(data, ARRAYS["mean_return"]), kind="stable").tolist()
         return ranked
-
-
-def _own(run_id: str, process: str) -> tuple[sa.ColumnElement[bool], ...]:
-    return RUNS.c.id == run_id, RUNS.c.process == process, RUNS.c.state.in_(WORKED_ON)
 
 
 def _storable(update: int) -> int:

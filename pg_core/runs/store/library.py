@@ -131,6 +131,7 @@ def fork(
         by = {"owner": owner, "session": session, "parent_id": run_id, "parent_update": at}
         row |= _fresh(child, name) | by | _summary(connection, row, at)
         row |= {} if at else {"arithmetic": ARITHMETIC}  # it shares nothing that was trained
+        row["processors"] = json.dumps([used for used in json.loads(row["processors"]) if used[0] < at])
         connection.execute(RUNS.insert(), row)
         for table, limit in ((UPDATES, at), (CHANGES, at), (CHECKPOINTS, at if snapshot else at + 1)):
             _copy(connection, table, run_id, child, limit)
@@ -186,7 +187,8 @@ def _fresh(child: str, name: str | None) -> dict[str, Any]:
     now = time.time()
     return {
         "id": child, "name": name_of(name),
-        "created_at": now, "queued_at": now, "state": "stopped", "reason": FORKED, "process": None, "target": "run",
+        "created_at": now, "queued_at": now, "state": "stopped", "reason": FORKED, "process": None,
+        "lease_until": None, "taken_up": 0, "target": "run",
         "until": 0, "rewinds": 0, "note": "", "tags": "[]", "pinned": False, "deleted_at": None,
         "sweep_id": None, "setting": None,
     }  # fmt: skip

@@ -71,7 +71,7 @@ def _begin(connection: sa.Connection) -> None:
     # A reader sees one moment; a writer, who may have waited for the lock, all that was committed by then.
     level = "READ COMMITTED" if writer else "REPEATABLE READ"
     connection.dialect.set_isolation_level(connection.connection.dbapi_connection, level)  # type: ignore[arg-type]
-    if writer:
+    if writer and options.get("locked", True):
         run_id = options.get("run_id")
         # Two runs that have the same number wait for each other; that is all.
         number = None if run_id is None else zlib.crc32(run_id.encode(errors="replace"))

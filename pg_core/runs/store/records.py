@@ -84,6 +84,8 @@ class Run:
         arithmetic: version of the trainer's, see `ARITHMETIC`.
         sweep_id: of the sweep that it belongs to, None for most.
         setting: the number of its setting in that sweep.
+        processors: on what type of processor the run was trained, see `runtime.processor`, each with the first update
+            for which that holds; only on one of the same type is it the same again, bit for bit.
     """
 
     id: str
@@ -115,6 +117,14 @@ class Run:
     arithmetic: int = ARITHMETIC
     sweep_id: str | None = None
     setting: int | None = None
+    processors: tuple[tuple[int, str], ...] = ()
+
+    def processors_of(self, first: int, end: int) -> set[str]:
+        """Return the types of processor on which updates in [first, end) were trained, as far as that is known."""
+        ends = [at for at, _ in self.processors[1:]] + [end]
+        return {
+            name for (at, name), until in zip(self.processors, ends, strict=False) if max(at, first) < min(until, end)
+        }
 
     @property
     def active(self) -> bool:

@@ -57,6 +57,7 @@ def _run_of(row: sa.Row[Any], changes: Sequence[str]) -> Run:
     return Run(
         **{name: getattr(row, name) for name in (*same, *time, *more)},
         tags=tuple(json.loads(row.tags)),
+        processors=tuple((update, name) for update, name in json.loads(row.processors)),
         created_at=datetime.fromtimestamp(row.created_at, UTC),
         deleted=row.deleted_at is not None,
         config=config,

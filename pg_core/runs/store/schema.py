@@ -21,7 +21,7 @@ from pg_core.runs.store.earlier import config_of_today
 from pg_core.runs.store.leaves import named
 from pg_core.runs.store.records import ARITHMETIC
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 MAX_NAME = 80
 LOCK_SECONDS, PATIENT_LOCK_SECONDS = 5.0, 60.0  # a page had better say something; training had better wait
 
@@ -48,6 +48,8 @@ RUNS = sa.Table(
     sa.Column("reason", sa.Text, nullable=False, default=""),
     sa.Column("queued_at", sa.Double, nullable=False),
     sa.Column("process", sa.String(64)),  # that works on it, see `process_name`
+    sa.Column("lease_until", sa.Double),  # by the database's clock, see `leases`
+    sa.Column("taken_up", sa.Integer, nullable=False, server_default="0"),  # since it was last trained an update
     sa.Column("target", sa.String(8), nullable=False, default="run"),  # or pause, stop
     sa.Column("until", sa.Integer, nullable=False, default=0, server_default="0"),  # updates to be done before a pause
     sa.Column("rewinds", sa.Integer, nullable=False, default=0),
@@ -71,6 +73,7 @@ RUNS = sa.Table(
     sa.Column("arithmetic", sa.Integer, nullable=False, default=ARITHMETIC, server_default="1"),
     sa.Column("sweep_id", sa.String(32), index=True),  # None: of no sweep
     sa.Column("setting", sa.Integer),  # of the sweep
+    sa.Column("processors", sa.Text, nullable=False, server_default="[]"),  # JSON list, see `Run.processors`
 )
 UPDATES = sa.Table(
     "updates",
@@ -265,6 +268,11 @@ def _add_sweeps(connection: sa.Connection) -> None:
     index.create(connection)
 
 
+def _add_leases(connection: sa.Connection) -> None:
+    """Bring a store of version 10 to version 11: runs get leases, and the processors that train them are known."""
+    _add_columns(connection, "lease_until", "taken_up", "processors")
+
+
 def _add_columns(connection: sa.Connection, *names: str) -> None:
     for name in names:
         declaration = sa.schema.CreateColumn(RUNS.c[name]).compile(dialect=connection.dialect)
@@ -274,7 +282,7 @@ def _add_columns(connection: sa.Connection, *names: str) -> None:
 # From version 1 on, each to the next.
 MIGRATIONS = (
     _add_engine, _add_library, _add_owners, _add_until, _name_leaves, _add_measures, _add_environment, _add_scores,
-    _add_sweeps,
+    _add_sweeps, _add_leases,
 )  # fmt: skip
 
 
@@ -298,6 +306,14 @@ def write(engine: sa.Engine, run_id: str | None = None) -> contextlib.AbstractCo
     different runs work at once, SQLite has one lock for all.
     """
     return read(engine.execution_options(writer=True, run_id=run_id))
+
+
+def touch(engine: sa.Engine) -> contextlib.AbstractContextManager[sa.Connection]:
+    """Begin a transaction that changes a row by one statement: on PostgreSQL it waits for no lock but that row's.
+
+    What it changes must be nothing that a writer relies on.
+    """
+    return read(engine.execution_options(writer=True, locked=False))
 
 
 def _open_sqlite(url: sa.URL, lock_seconds: float) -> sa.Engine:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from pg_core.config import Config, ConfigError
 from pg_core.runs.store import privacy
 from pg_core.runs.store.history import History
-from pg_core.runs.store.processes import is_alive
+from pg_core.runs.store.leases import Leases, lease
 from pg_core.runs.store.records import (
     ACTIVE,
     MAX_CHANGES,
@@ -48,10 +48,9 @@ _STAMP = (  # of a run, with how much was requested of it, and how much of that 
     .where(RUNS.c.id == sa.bindparam("run_id"))
     .group_by(RUNS.c.id)
 )
-DIED = "Its worker process ended unexpectedly; resume the run to continue it from its last checkpoint."
 
 
-class Store(History):
+class Store(Leases, History):
     """The lab's folder and the runs in its database, for any number of threads and processes.
 
     Every method raises StoreError when the database cannot be read or written.
@@ -60,10 +59,6 @@ class Store(History):
         folder: of programs and logs; it is made if there is none.
         url: of the database; None: the file lab.db in the folder.
         lock_seconds: for which it waits while others hold the database.
-
-    Attributes:
-        gone: why processes have ended whose runs could not be marked yet, on a full disk say; their runs are read as
-            interrupted.
     """
 
     def __init__(self, folder: Path, url: sa.URL | None = None, lock_seconds: float = LOCK_SECONDS) -> None:
@@ -73,7 +68,7 @@ class Store(History):
             raise StoreError(f"The lab's folder cannot be made ({error}): set PG_LAB_DATA to another.") from error
         self.folder = folder
         self.engine = connect(url or lab_file(folder), lock_seconds)
-        self.gone: dict[str, str] = {}
+        super().__init__()
 
     def create(
         self, config: Config, name: str | None = None, process: str | None = None,
@@ -97,7 +92,7 @@ class Store(History):
         row = new_row(config, name, process, owner, session) | {"deleted_at": deleted_at}
         row |= {} if run_id is None else {"id": run_id}
         with write(self.engine) as connection:
-            connection.execute(RUNS.insert(), row | {"queued_at": last_place(connection)})
+            connection.execute(RUNS.insert().values(**row, queued_at=last_place(connection)))
         return str(row["id"])
 
     def run(self, run_id: str) -> Run:
@@ -156,12 +151,16 @@ class Store(History):
         return found, reasons
 
     def transition(self, run_id: str, sources: Collection[str], by: str | None = None, **values: Any) -> bool:
-        """Set columns of a run if its state is one of `sources` and process `by` works on it; return whether."""
+        """Set columns of a run if its state is one of `sources` and process `by` works on it; return whether.
+
+        With a state in which it is worked on, its lease is made or renewed.
+        """
+        held = {"lease_until": lease()} if values.get("state") in WORKED_ON else {}
         change = RUNS.update().where(RUNS.c.id == run_id, RUNS.c.state.in_(sources))
         if by is not None:
             change = change.where(RUNS.c.process == by)
         with write(self.engine, run_id) as connection:
-            return connection.execute(change.values(**values)).rowcount == 1
+            return connection.execute(change.values(**values, **held)).rowcount == 1
 
     def enqueue(self, run_id: str, target: str, until: int = 0) -> bool:
         """Queue a run that was stopped or interrupted, and not deleted; return whether it was."""
@@ -189,43 +188,11 @@ class Store(History):
         for run_id in found:
             self.transition(run_id, ["queued"], reason=reason)
 
-    def worked_on(self) -> list[tuple[str, str, str]]:
-        """Return id, state and process of each run that a process works on."""
-        wanted = sa.select(RUNS.c.id, RUNS.c.state, RUNS.c.process).where(RUNS.c.state.in_(WORKED_ON))
-        with read(self.engine) as connection:
-            return [(row.id, row.state, row.process) for row in connection.execute(wanted)]
-
     def told_to_stop(self) -> list[tuple[str, str]]:
         """Return id and process of each run whose process was told to stop and has not."""
         wanted = sa.select(RUNS.c.id, RUNS.c.process).where(RUNS.c.state.in_(WORKED_ON), RUNS.c.target == "stop")
         with read(self.engine) as connection:
             return [(row.id, row.process) for row in connection.execute(wanted)]
-
-    def note_dead(self) -> None:
-        """Have the runs whose process is gone read as interrupted; nothing is written."""
-        for process in self._dead().values():
-            self.gone.setdefault(process, DIED)
-
-    def interrupt_dead(self, alive: Collection[str] = (), run_id: str | None = None) -> None:
-        """Mark runs whose process is gone as interrupted.
-
-        This is for who looks after them, or acts on one of them: whoever only looks changes nothing.
-
-        Args:
-            alive: processes that are known to run.
-            run_id: None: of all runs.
-        """
-        dead = self._dead(alive, run_id)
-        try:
-            for found, process in dead.items():
-                reason = self.gone.get(process, DIED)
-                self.transition(found, WORKED_ON, process, state="interrupted", reason=reason)
-        except StoreError:  # not before: what is read as interrupted can be resumed
-            for process in dead.values():
-                self.gone.setdefault(process, DIED)
-            raise
-        for process in dead.values():
-            self.gone.pop(process, None)
 
     def request(self, run_id: str, values: Mapping[str, Any]) -> None:
         """Ask for live values, in force from the run's next update on.
@@ -284,11 +251,6 @@ class Store(History):
         """Close the connections that wait for their next use."""
         self.engine.dispose()
 
-    def _dead(self, alive: Collection[str] = (), run_id: str | None = None) -> dict[str, str]:
-        """Return the processes that are gone, by the runs that they worked on; arguments as of `interrupt_dead`."""
-        worked_on = [(found, process) for found, _, process in self.worked_on() if run_id in (None, found)]
-        return {found: process for found, process in worked_on if process not in alive and not is_alive(process)}
-
     def _run(self, connection: sa.Connection, run_id: str) -> Run:
         changes = sa.select(CHANGES.c["values"]).where(CHANGES.c.run_id == run_id).order_by(CHANGES.c.id)
         return self._run_of(row_of(connection, run_id), list(connection.scalars(changes)))
@@ -308,6 +270,7 @@ def new_row(
         "owner": owner, "session": session, "created_at": time.time(),
         "env_steps_to_solve": json.dumps([None] * config.num_agents),
         "state": "starting" if process else "queued", "process": process,
+        "lease_until": lease() if process else None,
     }  # fmt: skip
 
 

@@ -71,7 +71,7 @@ def _add_runs(connection: sa.Connection, row: SweepRow, runs: Sequence[NewRun], 
     for number, run in enumerate(runs):
         values = new_row(run.config, run.name[:MAX_NAME], process, row.owner, row.session)
         values |= {"sweep_id": row.id, "setting": run.setting, "queued_at": place + number * 1e-6}
-        connection.execute(RUNS.insert(), values)
+        connection.execute(RUNS.insert().values(values))
 
 
 def sweep(store: Store, sweep_id: str) -> SweepRow:

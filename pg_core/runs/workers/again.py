@@ -6,6 +6,8 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from pg_core import runtime
+from pg_core.runs.store.processes import is_here
 from pg_core.runs.store.records import ARITHMETIC, Array, NoPolicy, Run
 from pg_core.runs.store.rows import from_bytes, to_bytes
 from pg_core.runs.store.store import Store
@@ -62,7 +64,7 @@ def ahead(store: Store, run_id: str, update: int) -> Iterator[int]:
 
 
 def _is_training(store: Store) -> bool:
-    return any(state != "paused" for _, state, _ in store.worked_on())
+    return any(state != "paused" and is_here(process) for _, state, process in store.worked_on())
 
 
 def advance(trainer: "Trainer", changes: Changes, done: int, updates: int) -> "list[Update]":
@@ -85,6 +87,11 @@ def _trained(store: Store, run: Run, update: int) -> "Iterator[tuple[Trainer, Ch
     done = int(checkpoint["update"])
     if done < update and run.arithmetic != ARITHMETIC:
         raise NoPolicy("An earlier lab trained this run: a policy that is not kept cannot be had exactly again.")
+    if run.processors_of(done, update) - {runtime.processor()}:
+        raise NoPolicy(
+            "Another type of processor, or version of TensorFlow, trained this run there: a policy that is not kept "
+            "cannot be had exactly again here."
+        )
     prepare_tensorflow(store.folder)
     from pg_core.learning.trainer import Trainer
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sqlalchemy as sa
 
+from pg_core import runtime
 from pg_core.policies.in_numpy import MEAN, VARIANCE
 from pg_core.runs.store.records import ARITHMETIC, Array, NoPolicy, Snapshot
 from pg_core.runs.store.rows import update_row
@@ -32,12 +33,14 @@ class Replay:
         identical: of these, from the first on, as far as they were compared.
         arrays: names of those that differ in the next one; all if only one of the two has that update.
         arithmetic: version of the trainer's with which the run began.
+        elsewhere: whether another type of processor than this one trained some of these updates.
     """
 
     updates: int
     identical: int = 0
     arrays: tuple[str, ...] = ()
     arithmetic: int = ARITHMETIC
+    elsewhere: bool = False
 
     @property
     def differs_at(self) -> int | None:
@@ -59,7 +62,8 @@ def compare(store: Store, run_id: str) -> Iterator[Replay]:
     changes = deque(
         (request.update, request.values) for request in store.requests(run_id) if request.update is not None
     )
-    replay = Replay(run.updates, arithmetic=run.arithmetic)
+    elsewhere = bool(run.processors_of(0, run.updates) - {runtime.processor()})
+    replay = Replay(run.updates, arithmetic=run.arithmetic, elsewhere=elsewhere)
     yield replay
     prepare_tensorflow(store.folder)
     from pg_core.learning.trainer import Trainer

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pg_core import runtime
 from pg_core.config import Config
 from pg_core.runs.store.history import RECENT, policy_stride
 from pg_core.runs.store.records import Batch, LostRun, Request, Snapshot
@@ -47,6 +48,7 @@ class Session:
         checkpoint = store.checkpoint(run_id)
         self._done = int(checkpoint["update"]) if checkpoint else 0
         self._seconds = store.rewind(run_id, process, self._done)
+        store.note_processor(run_id, process, self._done, runtime.processor())
         run = store.run(run_id)
         self._elapsed = run.elapsed_seconds
         self._best_return = -np.inf if run.best_return is None else run.best_return

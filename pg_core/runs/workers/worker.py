@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from pg_core import runtime
 from pg_core.config import Config, ConfigError
 from pg_core.environments import EnvironmentFault, UnsupportedEnvironmentError, registration
 from pg_core.runs.paths import data_folder, database
+from pg_core.runs.store.leases import Heart
 from pg_core.runs.store.records import LostRun, NoPolicy, UnknownRun
 from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS, StoreError
 from pg_core.runs.store.store import Store
@@ -53,13 +55,25 @@ def work(
     Raises:
         StoreError: that cannot be written.
     """
+    heart = Heart(store, process)
+    updates = _beating(heart, _work(store, run_id, process, leave or Leave(), turns or Turns()))
+    weakref.finalize(updates, heart.stop)  # of who never begins to iterate
+    return updates
+
+
+def _beating(heart: Heart, updates: Iterator["Update"]) -> Iterator["Update"]:
+    with heart:
+        yield from updates
+
+
+def _work(store: Store, run_id: str, process: str, leave: Leave, turns: Turns) -> Iterator["Update"]:
     prepare_tensorflow(store.folder)
     if not store.transition(run_id, ["starting"], process, state="starting"):
         return  # it is another's by now
     session = None
     try:
         examinations.check(store.folder, store.run(run_id).config.environment)
-        session = Session(store, run_id, process, leave or Leave(), turns)
+        session = Session(store, run_id, process, leave, turns)
         if not store.transition(run_id, ["starting"], process, state="running"):
             return
         outcome = yield from session.train()

@@ -7,6 +7,7 @@ from pg_core.runs.store import library, maintenance, scores
 from pg_core.runs.store.records import Score, UnknownRun
 from pg_core.runs.store.schema import SCORES, read, write
 from pg_core.runs.store.store import Store
+from tests.runs.store.conftest import forget_leases
 from tests.runs.store.test_sweeps import forget_sweeps
 
 
@@ -62,6 +63,7 @@ def test_runs_of_a_store_of_version_8_get_scores(store, run):
     with write(store.engine) as connection:
         connection.exec_driver_sql("DROP TABLE scores")
         forget_sweeps(connection)
+        forget_leases(connection)
         connection.exec_driver_sql("UPDATE schema_version SET version = 8")
     again = Store(store.folder, store.engine.url)
     scores.add(again, run, Score(3, 1, 40, 41))

@@ -39,6 +39,7 @@ from pg_core.runs.store.schema import (
 )  # fmt: skip
 from pg_core.runs.store.store import Store
 from tests.postgresql import only_sqlite
+from tests.runs.store.conftest import forget_leases
 from tests.runs.store.test_sweeps import forget_sweeps
 
 
@@ -517,6 +518,7 @@ def test_a_store_of_version_7_knows_of_an_environment_only_its_id(tmp_path, smal
     with write(store.engine) as connection:
         connection.exec_driver_sql("DROP TABLE scores")
         forget_sweeps(connection)
+        forget_leases(connection)
         connection.exec_driver_sql("UPDATE schema_version SET version = 7")
     store.close()
     runs = {run.name: run.config for run in Store(tmp_path).runs()}

@@ -9,6 +9,7 @@ from pg_core.runs.store.records import Snapshot, SweepRow
 from pg_core.runs.store.schema import write
 from pg_core.runs.store.store import Store
 from pg_core.runs.store.sweeps import NewRun, UnknownSweep
+from tests.runs.store.conftest import forget_leases
 
 
 def forget_sweeps(connection: sa.Connection) -> None:
@@ -120,6 +121,7 @@ def test_runs_of_a_store_of_version_9_are_of_no_sweep(store, small, runs):
     run_id = store.create(small)
     with write(store.engine) as connection:
         forget_sweeps(connection)
+        forget_leases(connection)
         connection.exec_driver_sql("UPDATE schema_version SET version = 9")
     again = Store(store.folder, store.engine.url)
     assert (again.run(run_id).sweep_id, again.run(run_id).setting) == (None, None)
