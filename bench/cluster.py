@@ -23,14 +23,14 @@ from pg_core.config import Config
 from pg_core.runs.paths import database
 from pg_core.runs.store.records import ACTIVE, Run
 from pg_core.runs.store.rows import update_row
-from pg_core.runs.store.schema import ARRAYS
+from pg_core.runs.store.schema import ARRAYS, PATIENT_LOCK_SECONDS
 from pg_core.runs.store.store import Store
 from pg_core.runs.workers.supervisor import Supervisor
 from tests.machines import INSIDE, Machines, missing, supervising
 from tests.postgresql import PostgreSQL
 
 CONFIG = Config(
-    num_agents=2, episodes_per_update=3, hidden_layers=(16,), num_updates=300, pace=20, stop_when_solved=False
+    num_agents=2, episodes_per_update=3, hidden_layers=(16,), num_updates=150, pace=10, stop_when_solved=False
 )
 Rows = list[tuple[bytes, ...]]
 LOOK_SECONDS = 0.25
@@ -134,7 +134,7 @@ def load(minutes: float, seed: int) -> int:
     burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
     try:
         with tempfile.TemporaryDirectory() as folder, PostgreSQL() as server:
-            store = Store(Path(folder), server.empty())
+            store = Store(Path(folder), server.empty(), PATIENT_LOCK_SECONDS)
             with servers(Path(folder), store.engine.url, 2) as started:
                 end, still = time.monotonic() + 60 * minutes, 0.0
                 while time.monotonic() < end:
