@@ -21,6 +21,7 @@ from pg_core.runs.workers.supervisor import Supervisor
 
 INSIDE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 SMALL = ("--num-cpus=1", "--memory=4000000000", "--object-store-memory=80000000", "--disable-usage-stats", "--block")
+PATIENCE = {"RAY_raylet_start_wait_time_s": "300", "RAY_worker_register_timeout_seconds": "300"}  # of Ray
 RAY = Path(sys.executable).with_name("ray")
 
 
@@ -89,7 +90,7 @@ class Machines:
 
     def _start(self, number: int, options: list[str]) -> None:
         command = [*INSIDE, RAY, "start", f"--node-ip-address=127.0.0.{number + 2}", *SMALL, *options]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, **PATIENCE, "PYTHONPATH": str(ROOT)}
         with (self._folder / f"{number}.log").open("ab") as log:
             self._machines[number] = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, start_new_session=True

@@ -111,9 +111,10 @@ class Placer:
 
     def tend(self) -> None:
         """Let go what has ended, and place what waits."""
+        queue = self._store.queue()
         self._reap()
-        self._end_lost()
-        if queue := self._store.queue():
+        self._end_lost(queue)
+        if queue:
             machines = _machines()
             self._place(queue, machines)
             if sum(placed.cpus for placed in self._placed) > sum(each.get("CPU", 0.0) for each in machines):
@@ -136,13 +137,14 @@ class Placer:
                 self._store.explain(placed.run_ids, NO_START.format(error=str(cause).strip().splitlines()[0]))
                 self._not_before |= dict.fromkeys(placed.run_ids, time.monotonic() + RETRY_SECONDS)
 
-    def _end_lost(self) -> None:
+    def _end_lost(self, queue: Sequence[str]) -> None:
         """End actors whose runs have been others', or have ended, for so long that they must be hung."""
         worked_on = [(run_id, process) for run_id, _, process in self._store.worked_on()]
         for placed in self._placed:
             if not placed.process and _is_there(placed.named):
                 placed.process = ray.get(placed.named)
-            is_own = not placed.process or placed.works_on(worked_on)
+            begins = not placed.process or not set(queue).isdisjoint(placed.run_ids)
+            is_own = begins or placed.works_on(worked_on)
             placed.lost = None if is_own else placed.lost or time.monotonic()
             if placed.lost and time.monotonic() - placed.lost >= STOP_SECONDS:
                 ray.kill(placed.actor)

@@ -115,10 +115,11 @@ def test_processes_of_this_machine_are_judged_by_their_ids_alone(store, small, t
     store.interrupt_dead()
     assert (store.run(living).state, store.run(dead).state) == ("starting", "interrupted")
     assert expires_in(store, living) > LEASE_SECONDS - 5, "who looks here vouches for it to other machines"
-    set_lease(store, living, LEASE_SECONDS - leases.LATE_SECONDS + 1)
+    set_lease(store, living, LEASE_SECONDS - 0.5)
+    store.interrupt_dead()
+    assert expires_in(store, living) <= LEASE_SECONDS - 0.5, "it is not late"
     look(store, tick, 3 * LOOKS)
     assert store.run(living).state == "starting"
-    assert expires_in(store, living) <= LEASE_SECONDS - leases.LATE_SECONDS + 1, "it is not late"
 
 
 def test_leases_begin_and_are_renewed_with_what_is_written_anyway(store, small, make_update, keep):

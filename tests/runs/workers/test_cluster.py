@@ -156,6 +156,10 @@ def test_an_actor_that_hangs_after_its_run_is_another_s_is_ended(store, small, f
     monkeypatch.setattr(cluster.time, "monotonic", lambda: now[0])
     placer, run_id = cluster.Placer(store), store.create(small)
     placer.tend()
+    answers(fake.actors[0], name=ELSEWHERE)
+    for _ in range(2):
+        placer.tend()
+        now[0] += cluster.STOP_SECONDS + 1  # it may take long to begin
     begins(store, fake.actors[0])
     placer.tend()
     store.transition(run_id, ["running"], process="another")
