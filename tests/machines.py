@@ -21,7 +21,9 @@ from pg_core.runs.workers.supervisor import Supervisor
 
 INSIDE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 SMALL = ("--num-cpus=1", "--memory=4000000000", "--object-store-memory=80000000", "--disable-usage-stats", "--block")
-PATIENCE = {"RAY_raylet_start_wait_time_s": "300", "RAY_worker_register_timeout_seconds": "300"}  # of Ray
+PATIENCE = {"RAY_worker_register_timeout_seconds": "300"}  # of Ray
+# It gives up after 30 seconds, which a machine with much else to do needs: then all but this shell is ended.
+INSISTING = ("sh", "-c", 'until "$0" "$@"; do kill -9 -1; done')
 RAY = Path(sys.executable).with_name("ray")
 
 
@@ -89,7 +91,7 @@ class Machines:
         machine.wait()
 
     def _start(self, number: int, options: list[str]) -> None:
-        command = [*INSIDE, RAY, "start", f"--node-ip-address=127.0.0.{number + 2}", *SMALL, *options]
+        command = [*INSIDE, *INSISTING, RAY, "start", f"--node-ip-address=127.0.0.{number + 2}", *SMALL, *options]
         environment = {**os.environ, **PATIENCE, "PYTHONPATH": str(ROOT)}
         with (self._folder / f"{number}.log").open("ab") as log:
             self._machines[number] = subprocess.Popen(
