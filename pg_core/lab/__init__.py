@@ -42,6 +42,7 @@ from pg_core.lab.sweeping import (
     stop_setting,
     stop_sweep,
     sweep,
+    sweep_stamp,
     sweeps,
 )  # fmt: skip
 from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_on
@@ -191,6 +192,7 @@ __all__ = [
     "stop_setting",
     "stop_sweep",
     "sweep",
+    "sweep_stamp",
     "sweeps",
     "train",
     "train_fork",
