@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from pages.widgets import controls
+from pages.widgets import controls, declaration
 from pages.widgets.beside import MAX_BESIDE
 from pages.widgets.figure import DEFAULT_PANELS, PANELS, X
 from pages.widgets.run_table import SORTS
@@ -56,6 +56,13 @@ CHOICES = {  # by name in the link, which is the widget's key
     "versus_update": Choice("policy"),
     "versus_agent": Choice("policy"),
     "race": Choice("policy", []),
+    "sweep": Choice("sweeps"),
+    "sweep_by": Choice("sweeps", "steps_to_solve", tuple(lab.MEASURES)),
+    "axis": Choice("declaration", declaration.DEFAULTS["axis"]),
+    "seeds": Choice("declaration", declaration.DEFAULTS["seeds"]),
+    "sampler": Choice("declaration", declaration.DEFAULTS["sampler"], tuple(declaration.SAMPLERS)),
+    "trials": Choice("declaration", declaration.DEFAULTS["trials"]),
+    "prune": Choice("declaration", declaration.DEFAULTS["prune"], ("false", "true")),
     "search": Choice("runs"),
     "state": Choice("runs", [], (*STATES, "deleted")),
     "environment": Choice("runs", []),
@@ -64,6 +71,7 @@ CHOICES = {  # by name in the link, which is the widget's key
     "selected": Choice("runs", []),
     "compare_by": Choice("runs", "env_steps", get_args(X)),
 }
+DRAWN = ("runs", "declaration")  # pages whose widgets begin with what the link chose, once they are drawn
 
 
 def load() -> None:
@@ -115,6 +123,8 @@ def write(page: str) -> None:
     link: dict[str, str | list[str]] = {}
     if page == "train":
         link |= controls.link()
+    if page == "sweeps":
+        link |= declaration.link()
     if page in ("train", "policy") and st.session_state.run_id:
         link[RUN] = st.session_state.run_id
     for name, choice in CHOICES.items():
@@ -141,7 +151,7 @@ def _load_choices(link: dict[str, list[str]]) -> list[str]:
         choices["beside"] = [run_id for run_id in choices["beside"] if run_id in known][:MAX_BESIDE]
     choices["race"] = list(dict.fromkeys(choices["race"]))[: lab.MOST]
     choices["view"] = list(dict.fromkeys([*choices["view"], *DEFAULT_PANELS]))[: len(DEFAULT_PANELS)]
-    st.session_state.update({name: choices[name] for name, choice in CHOICES.items() if choice.page != "runs"})
+    st.session_state.update({name: choices[name] for name, choice in CHOICES.items() if choice.page not in DRAWN})
     st.session_state.choices = choices
     return complaints
 

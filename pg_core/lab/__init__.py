@@ -73,7 +73,7 @@ from pg_core.runs.store.schema import StoreError
 from pg_core.runs.store.sweeps import UnknownSweep
 from pg_core.runs.workers.episodes import EpisodeError
 from pg_core.runs.workers.prover import Answer
-from pg_core.sweeps.declaration import MAX_SEEDS, MAX_SETTINGS, Sweep, SweepError
+from pg_core.sweeps.declaration import MAX_AXES, MAX_SEEDS, MAX_SETTINGS, Sweep, SweepError
 from pg_core.sweeps.declaration import Axis as SweepAxis
 from pg_core.sweeps.pooling import Measured
 from pg_core.sweeps.view import MEASURES, Setting, SettingCurve
@@ -87,6 +87,7 @@ __all__ = [
     "FEWEST",
     "FILMS",
     "FORMATS",
+    "MAX_AXES",
     "MAX_SEED",
     "MAX_SEEDS",
     "MAX_SETTINGS",
