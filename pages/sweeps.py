@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.widgets import ASSETS, declaration, link, sweep_bar
+from pages.widgets.sweep_verdict import verdict
 from pages.widgets.sweep_view import moving
 from pages.widgets.text import plain
 from pg_core import lab
@@ -45,6 +46,7 @@ def whole() -> None:
         with st.container(key="sweep_moves"):
             if view and view.settings:
                 moving(view)
+                verdict(view)
             else:
                 st.info(EMPTY, icon=":material/grid_view:")
         with st.container(key="sweep_controls"):

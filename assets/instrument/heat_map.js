@@ -99,9 +99,9 @@ function fill(map) {
 
 function kindOf(setting, measure) {
   if (!setting) return "none"
+  if (counts(setting, measure)) return "known"
   if (setting.state === "diverged") return "diverged"
-  if (setting.measures[measure].value === null) return setting.active ? "waiting" : "unsolved"
-  return "known"
+  return setting.active ? "waiting" : "unsolved"
 }
 
 // Colours the cells in the page's theme: the fuller, the better.

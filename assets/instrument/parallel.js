@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js"
 import { mixed, onNewLook } from "./paper.js"
-import { goodness } from "./settings.js"
+import { counts, goodness } from "./settings.js"
 
 const SVG = "http://www.w3.org/2000/svg"
 const [HEIGHT, TOP, BOTTOM, SIDE] = [260, 40, 24, 64] // CSS pixels
@@ -51,7 +51,7 @@ function draw({ box, picture, onPick, shown }) {
 }
 
 function scales({ axes, settings, measure, measures }, x, y, color) {
-  const known = settings.filter(({ measures: found, state }) => found[measure].value !== null && state !== "diverged")
+  const known = settings.filter((setting) => counts(setting, measure))
   const ends = known.length ? [known.at(-1), known[0]].map((setting) => setting.measures[measure].text) : []
   const all = [...axes, { label: measures[measure].name, headings: ends }]
   return all.flatMap(({ label, headings }, place) => {

@@ -1,11 +1,14 @@
 // The settings of a sweep: which is better, and by how much, by a measure.
 
-const LOGARITHMIC = new Set(["steps_to_solve"])
+const LOGARITHMIC = new Set(["env_steps_to_solve"])
 
-// Returns settings with the best one first, those without a value last.
+// Returns settings with the best one first, those without a value last: first of these whose agents have solved the most.
 export function inOrder(settings, measure, more) {
   const sign = more ? -1 : 1
-  const rank = ({ measures, number }) => [measures[measure].value === null ? 1 : 0, sign * (measures[measure].value ?? 0), number]
+  const rank = (setting) => {
+    const { measures, solved, number } = setting
+    return [counts(setting, measure) ? 0 : 1, sign * (measures[measure].value ?? 0), -(solved ?? 0), number]
+  }
   return settings.toSorted((a, b) => compare(rank(a), rank(b)))
 }
 
@@ -26,9 +29,9 @@ export function goodness(settings, measure) {
   }
 }
 
-// Whether a setting has a value that is not only what stands for a policy that is no more.
-export function counts({ state, measures }, measure) {
-  return measures[measure].value !== null && state !== "diverged"
+// Whether a setting has a value.
+export function counts({ measures }, measure) {
+  return measures[measure].value !== null
 }
 
 // Returns which setting is the best, in a sentence.

@@ -13,7 +13,8 @@ from pg_core.hyperparameters import Hyperparameter
 
 MAX_SLIDER = 1000  # whole numbers that a slider has room for
 MAX_COUNT = 64
-SCALES = {"log": "equal ratios", "linear": "equal steps", "list": "a list"}
+SCALES = {"log": "log", "linear": "linear", "list": "list"}
+SPACED = "  \n**log**, **linear**: values in equal ratios or steps between both ends. **list**: these values."
 
 
 @dataclass(frozen=True)
@@ -101,12 +102,15 @@ def controls_of_axis(parameter: Hyperparameter, drawn: Drawn, of: str) -> Drawn:
             help=parameter.help,
         )  # fmt: skip
         return replace(drawn, values=tuple(values))
-    scale = _scale(parameter, drawn, of) if _has_slider(parameter) else "list"
-    if scale == "list":
-        return _list(parameter, drawn, of)
-    if drawn.low == drawn.high == 0:  # it was a list from the start
-        drawn = replace(proposed(parameter, parameter.default), count=drawn.count)
-    return _range(parameter, replace(drawn, scale=scale), of)
+    scale = "list"
+    if _has_slider(parameter):
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            scale = _scale(parameter, drawn, of)
+            if scale != "list":
+                drawn = _as_range(parameter, drawn, scale)
+                count = st.number_input("Values", 2, MAX_COUNT, drawn.count, key=f"count_{of}", width=96)
+                drawn = replace(drawn, count=int(count))
+    return _list(parameter, drawn, of) if scale == "list" else _range(parameter, drawn, of)
 
 
 def _options(parameter: Hyperparameter) -> tuple[Any, ...]:
@@ -121,29 +125,35 @@ def _has_slider(parameter: Hyperparameter) -> bool:
 def _scale(parameter: Hyperparameter, drawn: Drawn, of: str) -> str:
     offered = [scale for scale in SCALES if scale != "log" or (parameter.low or 0) > 0]
     chosen = st.segmented_control(
-        f"Values of {parameter.label}", offered, default=drawn.scale, format_func=SCALES.__getitem__, required=True,
-        key=f"scale_{of}", label_visibility="collapsed",
+        label(parameter.name), offered, default=drawn.scale, format_func=SCALES.__getitem__, required=True,
+        key=f"scale_{of}", help=parameter.help + SPACED, width="stretch",
     )  # fmt: skip
     return str(chosen)
 
 
+def _as_range(parameter: Hyperparameter, drawn: Drawn, scale: str) -> Drawn:
+    """Return an axis as a range, around the default if it was a list from the start."""
+    if drawn.low == drawn.high:
+        drawn = replace(proposed(parameter, parameter.default), count=drawn.count)
+    return replace(drawn, scale=scale)
+
+
 def _list(parameter: Hyperparameter, drawn: Drawn, of: str) -> Drawn:
-    text = drawn.text
-    if drawn.scale != "list":  # its range was the truth
-        text = f"{drawn.low:.12g}, {drawn.high:.12g}"
+    text = drawn.text if drawn.scale == "list" else f"{drawn.low:.12g}, {drawn.high:.12g}"
     between = "semicolons" if parameter.kind in (tuple, dict) else "commas"
-    help = f"{parameter.help} Values have {between} between them."
-    return replace(drawn, scale="list", text=st.text_input(label(parameter.name), text, key=f"text_{of}", help=help))
+    written = st.text_input(
+        f"Values of {label(parameter.name)}", text, key=f"text_{of}", help=f"With {between} between them."
+    )
+    return replace(drawn, scale="list", text=written)
 
 
 def _range(parameter: Hyperparameter, drawn: Drawn, of: str) -> Drawn:
-    ends: dict[str, Any] = {"label": label(parameter.name), "value": (drawn.low, drawn.high), "help": parameter.help}
-    ends["key"] = f"range_{of}"
+    common: dict[str, Any] = {"label": f"Range of {label(parameter.name)}", "label_visibility": "collapsed"}
+    common |= {"value": (drawn.low, drawn.high), "key": f"range_{of}"}
     if parameter.scale == "log":
         options = sorted({*parameter.grid(), drawn.low, drawn.high})
-        low, high = st.select_slider(options=options, format_func=parameter.show, **ends)
+        low, high = st.select_slider(options=options, format_func=parameter.show, **common)
     else:
         low, high, step = map(parameter.kind, (parameter.low or 0, parameter.high or 1, parameter.step or 1))
-        low, high = st.slider(min_value=low, max_value=high, step=step, format="%.4g", **ends)
-    count = st.number_input(f"How many values of {parameter.label}", 2, MAX_COUNT, drawn.count, key=f"count_{of}")
-    return replace(drawn, low=low, high=high, count=int(count))
+        low, high = st.slider(min_value=low, max_value=high, step=step, format="%.4g", **common)
+    return replace(drawn, low=low, high=high)

@@ -13,8 +13,7 @@ from pg_core.config import HYPERPARAMETERS, Config, ConfigError
 from pg_core.hyperparameters import GROUPS
 from pg_core.presets import PRESETS
 
-OWN = ("num_agents", "pace")  # what a sweep sets by itself
-NO_AXES = ("seed", *OWN)
+NO_AXES = ("seed", *lab.OF_A_SWEEP)
 BASE = "base_"  # with which the key of a control of the base begins
 SAMPLERS = {"grid": "every combination", "random": "random", "tpe": "adaptive (TPE)"}
 SAMPLER_HELP = (
@@ -87,7 +86,7 @@ def link() -> dict[str, str | list[str]]:
 
 def _base() -> dict[str, Any]:
     """Return what the controls of the base hold."""
-    return {name: st.session_state[BASE + name] for name in HYPERPARAMETERS if name not in OWN}
+    return {name: st.session_state[BASE + name] for name in HYPERPARAMETERS if name not in lab.OF_A_SWEEP}
 
 
 def declared() -> lab.Sweep:

@@ -57,7 +57,7 @@ CHOICES = {  # by name in the link, which is the widget's key
     "versus_agent": Choice("policy"),
     "race": Choice("policy", []),
     "sweep": Choice("sweeps"),
-    "sweep_by": Choice("sweeps", "steps_to_solve", tuple(lab.MEASURES)),
+    "sweep_by": Choice("sweeps", "env_steps_to_solve", tuple(lab.TITLES)),
     "axis": Choice("declaration", declaration.DEFAULTS["axis"]),
     "seeds": Choice("declaration", declaration.DEFAULTS["seeds"]),
     "sampler": Choice("declaration", declaration.DEFAULTS["sampler"], tuple(declaration.SAMPLERS)),

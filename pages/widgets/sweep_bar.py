@@ -52,7 +52,7 @@ def _start_button(sweep: lab.Sweep | None) -> None:
     if sweep:
         estimate = lab.estimate_sweep(sweep)
         label = f"Train {estimate.runs:,} run{'s' * (estimate.runs > 1)}"
-        takes = f"{estimate.runs:,} × {sweep.seeds} = {estimate.agents:,} agents, about {_time(estimate.seconds)}"
+        takes = f"× {sweep.seeds} seeds = {estimate.agents:,} agents, about {_time(estimate.seconds)}"
     st.button(
         label, type="primary", icon=":material/play_arrow:", key="start_sweep", on_click=_start, args=(next_sweep(),),
         help="Start a sweep as declared: a run for each setting.", disabled=sweep is None,

@@ -2,6 +2,7 @@
 
 import math
 import zlib
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -15,10 +16,11 @@ from pg_core.config import HYPERPARAMETERS
 BEAT_SECONDS, REST_SECONDS = 0.4, 2.0  # between questions, while it is trained and while it rests
 MAX_POINTS, FEWEST_POINTS, MOST_POINTS = 6_000, 16, 100  # of all curves, and of each
 INTERVAL = "with its 95 % bootstrap interval"
-MEANINGS = {
-    "steps_to_solve": f"Median over seeds of the environment steps that an agent does until it solves, {INTERVAL}.",
+STEPS: lab.Measure = "env_steps_to_solve"
+MEANINGS: dict[lab.Measure, str] = {
+    "env_steps_to_solve": f"Median over seeds of the environment steps that an agent does until it solves, {INTERVAL}.",
     "final_return": f"IQM over seeds of the mean return of the last 100 episodes, {INTERVAL}.",
-    "area": f"IQM over seeds of the mean of the learning curve, over all updates that it may do, {INTERVAL}.",
+    "area_under_curve": f"IQM over seeds of the mean of the learning curve, over all updates that it may do, {INTERVAL}.",
 }
 
 
@@ -43,10 +45,10 @@ def news(view: lab.SweepView, known: str = "") -> Json:
     }
 
 
-def measures(view: lab.SweepView) -> list[str]:
+def measures(view: lab.SweepView) -> list[lab.Measure]:
     """Return by what the settings can be told apart: steps to solve only where there is something to solve."""
     solvable = any(setting.config.environment.reward_threshold is not None for setting in view.settings)
-    return [name for name in lab.MEASURES if solvable or name != "steps_to_solve"]
+    return [name for name in lab.TITLES if solvable or name != STEPS]
 
 
 def token(view: lab.SweepView) -> str:
@@ -109,7 +111,7 @@ def _setting(sweep: lab.Sweep, setting: lab.Setting, points: int) -> Json:
         "solved": None if solvable is None else setting.solved,
         "threshold": solvable,
         "left_out": setting.left_out,
-        "measures": {name: measured(setting, name) for name in lab.MEASURES},
+        "measures": {name: measured(setting, name) for name in lab.TITLES},
         "curve": _curve(setting.curve, points),
         "runs": [_run(run) for run in setting.runs],
     }
@@ -134,22 +136,24 @@ def _place(sweep: lab.Sweep, axis: lab.SweepAxis, value: float) -> tuple[int, fl
     return between, (value - low) / (high - low)
 
 
-def measured(setting: lab.Setting, name: str) -> Json:
+def measured(setting: lab.Setting, name: lab.Measure) -> Json:
     """Return a measure of a setting: its value, None where it has none, in words, and what is said beside it."""
-    found, show = setting.measures[name], big if name == "steps_to_solve" else number
+    found, show = setting.measures[name], big if name == STEPS else number
     value = found.value if math.isfinite(found.value) else None
     if value is None:
-        beside = f"{setting.solved} of {setting.seeds} solved" if setting.seeds and name == "steps_to_solve" else ""
-    elif setting.state == "diverged":
-        beside = f"counts as {show(value)}"
+        beside = f"{setting.solved} of {setting.seeds} solved" if setting.seeds and name == STEPS else ""
     else:
-        beside = " to ".join("never" if math.isinf(end) else show(end) for end in (found.low, found.high))
+        beside = f"{_end(show, found.low)} to {_end(show, found.high)}"
     return {"value": value, "text": _instead(setting, found.value) or show(found.value), "beside": beside}
+
+
+def _end(show: Callable[[float], str], value: float) -> str:
+    return show(value) if math.isfinite(value) else "never" if value > 0 else "diverged"
 
 
 def _instead(setting: lab.Setting, value: float) -> str:
     """Return what is said where a number would say less."""
-    if setting.state == "diverged":
+    if setting.state == "diverged" and not math.isfinite(value):
         return "diverged"
     if math.isnan(value):
         return {"queued": "waits", "training": "begins"}.get(setting.state, setting.state)

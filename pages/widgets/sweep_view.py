@@ -32,7 +32,7 @@ def moving(view: lab.SweepView) -> None:
         "axes": axes_of(view.sweep),
         "most": view.sweep.most,
         "measures": {
-            name: {"name": lab.MEASURES[name][0], "more": lab.MEASURES[name][1], "meaning": MEANINGS[name]}
+            name: {"name": lab.TITLES[name], "more": lab.BETTER[name] > 0, "meaning": MEANINGS[name]}
             for name in offered
         },
         "measure": chosen if chosen in offered else offered[0],

@@ -2,12 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from pg_core import lab
-from pg_core.cli import checking, comparing, diagnosing, examining, exchange, keeping, measuring, training
+from pg_core.cli import checking, comparing, diagnosing, examining, exchange, keeping, measuring, sweeping, training
 from pg_core.config import HYPERPARAMETERS
 from pg_core.hyperparameters import GROUPS
 from pg_core.presets import PRESETS
@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--preset", choices=PRESETS, default="best", help="settings to start from (default: best)")
     train.add_argument("--name", help="name of the run")
     _add_hyperparameters(train)
+    _add_sweep(commands)
     _add_going_on(commands)
     evaluate = _command(commands, "evaluate", training.evaluate, "play fresh episodes with a run's greedy policy")
     _add_run(evaluate)
@@ -62,9 +63,14 @@ def parser() -> argparse.ArgumentParser:
     )
     _command(commands, "runs", keeping.runs, "list all runs, newest first")
     compare = _command(
-        commands, "compare", comparing.compare, "print runs' curves and the settings in which they differ"
-    )
-    compare.add_argument("runs", nargs="+", metavar="RUN", help=RUN)
+        commands, "compare", comparing.compare,
+        "print runs' curves, the settings in which they differ, and which groups of them are better than the last",
+    )  # fmt: skip
+    compare.add_argument(
+        "groups", nargs="+", metavar="GROUP",
+        help=f"{RUN}; several with commas, whose seeds are pooled; or SWEEP:SETTING, as `sweep` numbers them",
+    )  # fmt: skip
+    compare.add_argument("--measure", choices=lab.MEASURES, help="by which (default: steps to solve, if there is such)")
     compare.add_argument("--by", choices=get_args(lab.Axis), default="episodes", help="axis (default: episodes)")
     check = _command(commands, "check", checking.check, "check the proofs by running the code that trains")
     check.add_argument("names", nargs="*", metavar="NAME", help=f"all, or of {', '.join(STATEMENTS)}")
@@ -89,6 +95,25 @@ def parser() -> argparse.ArgumentParser:
     restore = _command(actions, "restore", keeping.restore, "copy a backup into a store without runs")
     restore.add_argument("file", type=Path, metavar="FILE", help="as `store backup` wrote it")
     return result
+
+
+def _add_sweep(commands: Any) -> None:
+    sweep = _command(commands, "sweep", sweeping.sweep, "train many settings side by side, and say which is better")
+    sweep.add_argument(
+        "--vary", action="append", required=True, metavar="NAME=VALUES",
+        help="a hyperparameter and its values: learning_rate=0.003:0.03:log:5, gamma=0.9:1:3, "
+        "baseline=none,leave_one_out; may be given several times",
+    )  # fmt: skip
+    sweep.add_argument("--seeds", type=int, default=10, metavar="N", help="agents of each setting (default: 10)")
+    sweep.add_argument(
+        "--sampler", choices=get_args(lab.Sampler), default="grid",
+        help="grid: all combinations; random, tpe: as many as --trials, chosen by Optuna (default: grid)",
+    )  # fmt: skip
+    sweep.add_argument("--trials", type=int, default=0, metavar="N", help="settings that random or tpe choose")
+    sweep.add_argument("--prune", action="store_true", help="random, tpe: stop settings below the median early")
+    sweep.add_argument("--preset", choices=PRESETS, default="best", help="settings to start from (default: best)")
+    sweep.add_argument("--name", help="name of the sweep")
+    _add_hyperparameters(sweep, without=lab.OF_A_SWEEP)
 
 
 def _add_going_on(commands: Any) -> None:
@@ -127,10 +152,12 @@ def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], None]
     return command
 
 
-def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
+def _add_hyperparameters(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
     """Add an option for each hyperparameter, grouped as on the page; `Config` checks their texts."""
     groups = {group: parser.add_argument_group(group) for group in GROUPS}
     for name, parameter in HYPERPARAMETERS.items():
+        if name in without:
+            continue
         group = groups[parameter.group]
         option = f"--{name.replace('_', '-')}"
         help = f"{parameter.help} {parameter.rule[0].upper()}{parameter.rule[1:]}.".replace("%", "%%")

@@ -21,7 +21,17 @@ from pg_core.lab.asking import (
     weights,
 )  # fmt: skip
 from pg_core.lab.checks import ask_check, checked, prepare_checks
-from pg_core.lab.comparing import Axis, curve_rows, differences
+from pg_core.lab.comparing import (
+    AgainstBase,
+    Axis,
+    Group,
+    against_base,
+    compare,
+    curve_rows,
+    differences,
+    group_of,
+    verdicts_on,
+)  # fmt: skip
 from pg_core.lab.control import change, fork, pause, resume, start, step, stop, twin
 from pg_core.lab.diagnosing import Diagnosis, Finding, diagnose
 from pg_core.lab.examining import ask_examination, examination, examine
@@ -45,7 +55,7 @@ from pg_core.lab.sweeping import (
     sweep_stamp,
     sweeps,
 )  # fmt: skip
-from pg_core.lab.training import UNWATCHED, Training, train, train_fork, train_on
+from pg_core.lab.training import UNWATCHED, SweepTraining, Training, train, train_fork, train_on, train_sweep
 from pg_core.lab.viewing import (
     best,
     changes_in_force,
@@ -73,15 +83,16 @@ from pg_core.runs.store.schema import StoreError
 from pg_core.runs.store.sweeps import UnknownSweep
 from pg_core.runs.workers.episodes import EpisodeError
 from pg_core.runs.workers.prover import Answer
-from pg_core.sweeps.declaration import MAX_AXES, MAX_SEEDS, MAX_SETTINGS, Sweep, SweepError
+from pg_core.sweeps.declaration import MAX_AXES, MAX_SEEDS, MAX_SETTINGS, OF_A_SWEEP, Sampler, Sweep, SweepError
 from pg_core.sweeps.declaration import Axis as SweepAxis
-from pg_core.sweeps.pooling import Measured
-from pg_core.sweeps.view import MEASURES, Setting, SettingCurve
+from pg_core.sweeps.view import BETTER, TITLES, Measured, Setting, SettingCurve
 from pg_core.sweeps.view import View as SweepView
+from pg_core.verdicts import MEASURES, Measure, Verdict, VerdictError
 
 __all__ = [
     "ARITHMETIC",
     "BEGINNING",
+    "BETTER",
     "DEFAULT_BATCHES",
     "DEFAULT_EPISODES",
     "FEWEST",
@@ -93,7 +104,10 @@ __all__ = [
     "MAX_SETTINGS",
     "MEASURES",
     "MOST",
+    "OF_A_SWEEP",
+    "TITLES",
     "UNWATCHED",
+    "AgainstBase",
     "Answer",
     "Axis",
     "Change",
@@ -102,6 +116,8 @@ __all__ = [
     "EpisodeError",
     "Estimate",
     "Finding",
+    "Group",
+    "Measure",
     "Measured",
     "NotAllowed",
     "Progress",
@@ -109,6 +125,7 @@ __all__ = [
     "Report",
     "Run",
     "RunEnded",
+    "Sampler",
     "Score",
     "Setting",
     "SettingCurve",
@@ -118,11 +135,15 @@ __all__ = [
     "SweepAxis",
     "SweepError",
     "SweepRow",
+    "SweepTraining",
     "SweepView",
     "Training",
     "UnknownRun",
     "UnknownSweep",
+    "Verdict",
+    "VerdictError",
     "Visitor",
+    "against_base",
     "ask_check",
     "ask_examination",
     "ask_film",
@@ -136,6 +157,7 @@ __all__ = [
     "check_store",
     "checked",
     "checkpoints",
+    "compare",
     "curve_rows",
     "delete",
     "diagnose",
@@ -155,6 +177,7 @@ __all__ = [
     "film",
     "fork",
     "game_limit",
+    "group_of",
     "hidden",
     "identify",
     "import_run",
@@ -198,8 +221,10 @@ __all__ = [
     "train",
     "train_fork",
     "train_on",
+    "train_sweep",
     "twin",
     "unreadable",
     "value_weights",
+    "verdicts_on",
     "weights",
 ]  # fmt: skip

@@ -1,17 +1,22 @@
 """Train runs in this process, as the command line and notebooks do, which have no workers."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pg_core.config import Config
 from pg_core.lab import access
+from pg_core.lab.sweeping import declared
 from pg_core.learning import memory
 from pg_core.runs.paths import data_folder, database
-from pg_core.runs.store import library
+from pg_core.runs.store import library, sweeps
 from pg_core.runs.store.processes import process_name
-from pg_core.runs.store.records import RESUMABLE, WORKED_ON, RunEnded
+from pg_core.runs.store.records import RESUMABLE, WORKED_ON, Run, RunEnded, SweepRow
 from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS
 from pg_core.runs.store.store import Store
+from pg_core.runs.workers import together
+from pg_core.sweeps import searching
+from pg_core.sweeps.declaration import Sweep
 
 if TYPE_CHECKING:
     from pg_core.learning.trainer import Update
@@ -98,6 +103,60 @@ def train_fork(run_id: str, update: int | None = None, name: str | None = None, 
     store.request(child, {**UNWATCHED, **live_values})
     _take(store, child, RESUMABLE)
     return _training(store, child)
+
+
+class SweepTraining:
+    """A sweep that is trained in this process: iterate to train it, and see how many of its runs have ended."""
+
+    def __init__(self, sweep_id: str, ended: Iterator[int]) -> None:
+        self.sweep_id = sweep_id
+        self._ended = ended
+
+    def __iter__(self) -> Iterator[int]:
+        yield from self._ended
+
+
+def train_sweep(sweep: Sweep, name: str | None = None) -> SweepTraining:
+    """Train a new sweep: it goes on while the caller iterates, and stops when the caller does.
+
+    Raises:
+        ConfigError: the name is not valid, or training does not fit into the free memory.
+    """
+    store, row = _store(), replace(declared(sweep, name), process=process_name())
+    runs = searching.first_runs(sweep, row.name)
+    memory.check(*(run.config for run in runs))
+    sweeps.add(store, row, runs, row.process)
+    return SweepTraining(row.id, _all_of(store, row))
+
+
+def _all_of(store: Store, row: SweepRow) -> Iterator[int]:
+    """Train the runs of a sweep that are starting in this process, and those that are to follow."""
+    try:
+        ended = 0
+        while mine := _starting(store, row):
+            for group in together.groups(mine):
+                for done in _together(store, group):
+                    searching.prune(store, row)
+                    yield ended + done
+                ended += len(group)
+            searching.advance(store, row, row.process)
+    finally:
+        for run in _starting(store, row):
+            store.transition(run.id, ["starting"], row.process, state="stopped")
+        if sweeps.sweep(store, row.id).target == "run":
+            sweeps.aim(store, row.id, "stop")
+
+
+def _starting(store: Store, row: SweepRow) -> list[Run]:
+    """Return the runs of a sweep that wait for this process to train them, in the order of their settings."""
+    here = {found for found, state, process in store.worked_on() if (state, process) == ("starting", row.process)}
+    return sorted((run for run in store.runs(sweep_id=row.id) if run.id in here), key=lambda run: run.setting or 0)
+
+
+def _together(store: Store, run_ids: list[str]) -> Iterator[int]:
+    from pg_core.runs.workers.worker import work_together
+
+    return work_together(store, run_ids, process_name())
 
 
 def _store() -> Store:

@@ -16,7 +16,8 @@ MAX_SETTINGS, MAX_AXES, MAX_SEEDS = 256, 8, 512
 MAX_TEXT = 100_000  # characters of a declaration
 SIGNIFICANT = 4  # digits of a value within a range
 # A sweep has these of its own: seeds are its agents, and it is trained as fast as possible.
-NO_AXES = ("seed", "num_agents", "pace")
+OF_A_SWEEP = ("num_agents", "pace")
+NO_AXES = ("seed", *OF_A_SWEEP)
 Sampler = Literal["grid", "random", "tpe"]
 _RULE = "`NAME=LOW:HIGH:N`, `NAME=LOW:HIGH:log:N`, or `NAME=VALUE,VALUE,…`"
 

@@ -10,6 +10,7 @@ from pg_core.runs.store.records import Run
 from pg_core.runs.store.rows import array_of
 from pg_core.runs.store.store import Store
 from pg_core.sweeps.pooling import Array
+from pg_core.verdicts import MEASURES, Measure, Outcomes
 
 MAX_POINTS = 100  # of a curve
 RUNGS = range(10, 100, 10)  # percent of the updates, at which a setting may be found hopeless
@@ -22,12 +23,12 @@ class Outcome:
 
     Attributes:
         seeds: `[S]` by which agents of different settings are paired: they draw the same random numbers.
-        final_return: `[S]` mean of the last 100 episodes; of a run that diverged that of its first update, since there
-            is no policy left.
-        area: `[S]` mean of the learning curve over the updates that the run may do. One that solved its environment, or
-            diverged, counts its final return for those that are left.
-        steps: `[S]` environment steps to solve, ∞ where not solved.
-        censored_at: `[S]` environment steps done.
+        final_return: `[S]` mean of the last 100 episodes; NaN of a run that diverged, whose agents have no policy left.
+        area_under_curve: `[S]` mean of the learning curve over the updates that the run may do; one that has solved its
+            environment has its final return in those that are left. NaN of a run that diverged.
+        env_steps_to_solve: `[S]` ∞ where not solved.
+        censored_at: `[S]` environment steps that were done, the most of any agent of the run: how long agents were
+            watched must not depend on how well they did.
         update: `[n]` ascending indices.
         mean_return: `[n, S]` of the last 100 episodes.
         env_steps: `[n, S]` since the start.
@@ -35,8 +36,8 @@ class Outcome:
 
     seeds: Array
     final_return: Array
-    area: Array
-    steps: Array
+    area_under_curve: Array
+    env_steps_to_solve: Array
     censored_at: Array
     update: Array
     mean_return: Array
@@ -50,17 +51,23 @@ def counts(run: Run) -> bool:
 
 
 def of_runs(store: Store, runs: Sequence[Run]) -> Outcome | None:
-    """Return what the agents of some runs of one setting have come to together; None where none has trained."""
-    each = [_of_run(store, run) for run in runs if counts(run)]
+    """Return what the agents of some runs have come to together; None where none of them has trained."""
+    each = [_of_run(store, run) for run in runs if run.updates]
     if len(each) < 2:
         return each[0] if each else None
     longest = max(each, key=lambda outcome: int(outcome.update[-1]))
     at = [np.searchsorted(outcome.update, longest.update, "right") - 1 for outcome in each]
     joined = {name: np.concatenate([getattr(outcome, name) for outcome in each]) for name in
-              ("seeds", "final_return", "area", "steps", "censored_at")}  # fmt: skip
+              ("seeds", *MEASURES, "censored_at")}  # fmt: skip
     along = {name: np.concatenate([getattr(one, name)[rows] for one, rows in zip(each, at, strict=True)], axis=1) for
              name in ("mean_return", "env_steps")}  # fmt: skip
     return Outcome(**joined, **along, update=longest.update)
+
+
+def group(name: str, outcome: Outcome, measure: Measure) -> Outcomes:
+    """Return what verdicts are about: the agents of one setting, with the scores that a measure compares."""
+    scores = outcome.final_return if measure == "final_return" else outcome.area_under_curve
+    return Outcomes(name, tuple(outcome.seeds.tolist()), scores, outcome.env_steps_to_solve, outcome.censored_at)
 
 
 def by_progress(run: Run, outcome: Outcome) -> dict[int, Array]:
@@ -73,12 +80,13 @@ def by_progress(run: Run, outcome: Outcome) -> dict[int, Array]:
 
 def _of_run(store: Store, run: Run) -> Outcome:
     update, mean_return, env_steps = _curve(store, run.id, run.updates, run.rewinds, run.config.num_agents)
-    final = mean_return[0] if run.diverged else mean_return[-1]
+    final = np.full_like(mean_return[-1], np.nan) if run.diverged else mean_return[-1]
     left = 0 if run.active or run.state in ("stopped", "interrupted") else max(0, run.current.num_updates - run.updates)
     area = (mean_return.mean(axis=0) * run.updates + final * left) / (run.updates + left)
     steps = np.array([np.inf if steps is None else steps for steps in run.env_steps_to_solve], np.float64)
     seeds = run.config.seed * 2**10 + np.arange(run.config.num_agents)
-    return Outcome(seeds, final, area, steps, env_steps[-1], update, mean_return, env_steps)
+    watched = np.full(len(seeds), env_steps[-1].max())
+    return Outcome(seeds, final, area, steps, watched, update, mean_return, env_steps)
 
 
 @functools.lru_cache(maxsize=512)

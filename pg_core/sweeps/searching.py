@@ -1,6 +1,7 @@
 """Looks after the sweeps that choose their settings as they go: asks what is next, and stops what is hopeless."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from pg_core.config import HYPERPARAMETERS
@@ -11,8 +12,8 @@ from pg_core.runs.store.store import Store
 from pg_core.runs.store.sweeps import NewRun
 from pg_core.sweeps import outcomes
 from pg_core.sweeps.declaration import Sweep
-from pg_core.sweeps.pooling import iqm
 from pg_core.sweeps.sampling import Tried, hopeless, next_settings
+from pg_core.verdicts import interquartile_mean
 
 BATCH = 8  # settings that are tried at once: trained together, and chosen without knowing of each other
 
@@ -25,24 +26,26 @@ def first_runs(sweep: Sweep, name: str) -> list[NewRun]:
 
 def new_runs(sweep: Sweep, name: str, settings: Sequence[dict[str, object]], first: int) -> list[NewRun]:
     """Return a run of each of some settings, whose numbers begin at `first`."""
-    return [NewRun(first + n, run_name(name, values), sweep.config(values)) for n, values in enumerate(settings)]
+    named = [(f"{name}: {setting_name(values)}", sweep.config(values)) for values in settings]
+    return [NewRun(number, *each) for number, each in enumerate(named, first)]
 
 
-def run_name(name: str, values: dict[str, object]) -> str:
-    """Return what a run of a sweep is called: by its setting."""
+def setting_name(values: Mapping[str, object]) -> str:
+    """Return what a setting is called: `Learning rate 0.01, Baseline none`."""
     shown = [(HYPERPARAMETERS[axis], value) for axis, value in values.items()]
-    return f"{name}: {', '.join(f'{parameter.label} {parameter.show(value)}' for parameter, value in shown)}"
+    return ", ".join(f"{parameter.label} {parameter.show(value)}" for parameter, value in shown)
 
 
 def go_on(store: Store) -> None:
     """Queue the next settings of all sweeps that have room for some, but for those that another process looks after."""
     for row in sweeps.searching(store):
         if row.process is None or not is_alive(row.process):
+            prune(store, row)
             advance(store, row)
 
 
 def advance(store: Store, row: SweepRow, process: str | None = None) -> None:
-    """Add runs of the next settings of a sweep if few are active, and stop those that are hopeless, if it prunes.
+    """Add runs of the next settings of a sweep if few are active.
 
     Args:
         store: of the sweep.
@@ -53,16 +56,23 @@ def advance(store: Store, row: SweepRow, process: str | None = None) -> None:
     before = sweeps.settings_of(store, row.id)
     tried = _tried(store, sweep, store.runs(deleted=True, sweep_id=row.id))
     active = sum(each.score is None and not each.stopped for each, _ in tried)
-    if sweep.prune and active:
-        for number in hopeless(sweep, [each for each, _ in tried]):
-            for run in tried[number][1]:
-                store.transition(run.id, WORKED_ON, target="stop")
-    if len(before) >= sweep.most:
-        if not (sweep.prune and active):
+    if len(tried) >= sweep.most:
+        if not active:
             sweeps.aim(store, row.id, "done")
     elif active <= BATCH // 2:
         chosen = next_settings(sweep, [each for each, _ in tried], BATCH - active)
         sweeps.extend(store, row, before, new_runs(sweep, row.name, chosen, before[-1] + 1), process)
+
+
+def prune(store: Store, row: SweepRow) -> None:
+    """Stop the settings of a sweep that are hopeless, if it is declared to prune."""
+    sweep = Sweep.from_json(row.declaration)
+    if not sweep.prune:
+        return
+    tried = _tried(store, sweep, store.runs(deleted=True, sweep_id=row.id))
+    for number in hopeless(sweep, [each for each, _ in tried]):
+        for run in tried[number][1]:
+            store.transition(run.id, WORKED_ON, target="stop")
 
 
 def values_tried(sweep: Sweep, runs: Sequence[Run]) -> list[Tried]:
@@ -77,12 +87,14 @@ def _tried(store: Store, sweep: Sweep, runs: Sequence[Run]) -> list[tuple[Tried,
 
 
 def _told(store: Store, sweep: Sweep, runs: list[Run]) -> tuple[Tried, list[Run]]:
-    values, outcome = sweep.values_of(runs[0].config), outcomes.of_runs(store, runs)
+    values = sweep.values_of(runs[0].config)
+    outcome = outcomes.of_runs(store, [run for run in runs if outcomes.counts(run)])
     if outcome is None:
         return Tried(values, stopped=not any(run.active for run in runs)), runs
     progress = outcomes.by_progress(runs[0], outcome)
-    curve = {rung: float(iqm(returns)[0]) for rung, returns in progress.items()}
+    curve = {rung: float(interquartile_mean(returns)) for rung, returns in progress.items()}
     if any(run.active for run in runs):
         return Tried(values, None, curve), runs
-    stopped = any(run.state in RESUMABLE for run in runs)
-    return Tried(values, float(iqm(outcome.area)[0]), curve, stopped), runs
+    score = float(interquartile_mean(outcome.area_under_curve))  # NaN where one has diverged: as bad as can be
+    stopped = not math.isfinite(score) or any(run.state in RESUMABLE for run in runs)
+    return Tried(values, score, {} if math.isnan(score) else curve, stopped), runs

@@ -1,11 +1,12 @@
 """A sweep as it is seen: its settings, what state they are in, and what they have come to."""
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,14 +17,30 @@ from pg_core.runs.store.store import Store
 from pg_core.sweeps import outcomes
 from pg_core.sweeps.declaration import Sweep
 from pg_core.sweeps.outcomes import Outcome
-from pg_core.sweeps.pooling import Array, Measured, iqm, median
+from pg_core.sweeps.pooling import Array, iqm
+from pg_core.verdicts import Measure, summarise
 
-MEASURES = {  # what a setting is told by, and whether more of it is better
-    "steps_to_solve": ("steps to solve", False),
-    "final_return": ("final return", True),
-    "area": ("area under the curve", True),
+BETTER: dict[Measure, int] = {"env_steps_to_solve": -1, "final_return": 1, "area_under_curve": 1}  # more, or less
+TITLES: dict[Measure, str] = {
+    "env_steps_to_solve": "environment steps to solve",
+    "final_return": "final return",
+    "area_under_curve": "area under the curve",
 }
-_NONE = Measured(*3 * (float("nan"),))
+
+
+class Measured(NamedTuple):
+    """A number over seeds, and both ends of its 95 % interval.
+
+    NaN where there is none yet, ∞ where it is not reached, -∞ of seeds that have diverged.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+SCORES: tuple[Measure, ...] = ("final_return", "area_under_curve")
+NOTHING: dict[Measure, Measured] = dict.fromkeys(BETTER, Measured(*3 * (math.nan,)))
 
 
 @dataclass(frozen=True)
@@ -57,7 +74,8 @@ class Setting:
         solved: how many of these have solved their environment.
         left_out: runs that are not pooled, since they were changed on the way or have failed.
         curve: None before the first update.
-        measures: by name, see `MEASURES`; so far, while it is being trained.
+        measures: by name, see `verdicts.MEASURES`: median steps to solve, interquartile means of the others; of what
+            there is so far, while it is being trained.
     """
 
     number: int
@@ -69,7 +87,7 @@ class Setting:
     solved: int
     left_out: int
     curve: SettingCurve | None
-    measures: dict[str, Measured]
+    measures: dict[Measure, Measured]
 
     @property
     def active(self) -> bool:
@@ -99,10 +117,9 @@ class View:
     state: str
     settings: tuple[Setting, ...]
 
-    def best(self, measure: str) -> list[Setting]:
+    def best(self, measure: Measure) -> list[Setting]:
         """Return the settings by a measure, the best first, those without one last."""
-        sign = -1 if MEASURES[measure][1] else 1
-        values = [sign * setting.measures[measure].value for setting in self.settings]
+        values = [-BETTER[measure] * setting.measures[measure].value for setting in self.settings]
         return [self.settings[place] for place in np.argsort(values, kind="stable")]  # NaN is last
 
 
@@ -135,7 +152,7 @@ def _state(row: SweepRow, settings: Sequence[Setting]) -> str:
 
 def _setting(store: Store, sweep: Sweep, number: int, runs: tuple[Run, ...]) -> Setting:
     counted = [run for run in runs if outcomes.counts(run)]
-    found = _summary(store, _Counted.of(counted)) if counted else (None, dict.fromkeys(MEASURES, _NONE))
+    found = _summary(store, _Counted.of(counted)) if counted else (None, NOTHING)
     solved = sum(steps is not None for run in counted for steps in run.env_steps_to_solve)
     seeds = sum(run.config.num_agents for run in counted)
     left_out = sum(run.updates > 0 or run.state == "failed" for run in runs) - len(counted)
@@ -164,7 +181,7 @@ class _Counted:
 
 
 @functools.lru_cache(maxsize=512)
-def _summary(store: Store, counted: _Counted) -> tuple[SettingCurve | None, dict[str, Measured]]:
+def _summary(store: Store, counted: _Counted) -> tuple[SettingCurve | None, dict[Measure, Measured]]:
     """Return curve and measures of the runs of a setting that count."""
     outcome = outcomes.of_runs(store, counted.runs)
     assert outcome is not None
@@ -174,9 +191,8 @@ def _summary(store: Store, counted: _Counted) -> tuple[SettingCurve | None, dict
         outcome.env_steps.mean(axis=1),
         iqm(outcome.mean_return),
     )
-    measures = {
-        "steps_to_solve": Measured(*median(outcome.steps).tolist()),
-        "final_return": Measured(*iqm(outcome.final_return).tolist()),
-        "area": Measured(*iqm(outcome.area).tolist()),
-    }
+    groups = {measure: summarise(outcomes.group("", outcome, measure)) for measure in SCORES}
+    steps = groups["final_return"]
+    measures = {measure: Measured(each.iqm, *each.iqm_interval) for measure, each in groups.items()}
+    measures["env_steps_to_solve"] = Measured(steps.median_steps, *steps.median_interval)
     return curve, measures

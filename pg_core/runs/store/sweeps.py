@@ -1,14 +1,14 @@
 """Sweeps: runs that belong together, a setting of one declaration each."""
 
 import time
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from pg_core.config import Config
-from pg_core.runs.store.records import SweepRow
+from pg_core.runs.store.records import Run, SweepRow
 from pg_core.runs.store.schema import MAX_NAME, RUNS, SWEEPS, read, write
 from pg_core.runs.store.store import Store, last_place, new_row
 
@@ -139,12 +139,16 @@ def aim(store: Store, sweep_id: str, target: str) -> None:
         connection.execute(SWEEPS.update().where(SWEEPS.c.id == sweep_id).values(target=target))
 
 
-def fellows(store: Store, run_id: str, queue: Collection[str]) -> list[str]:
-    """Return those runs of a queue, in its order, that are of the same sweep as one of them, that one first."""
-    here = sa.select(RUNS.c.sweep_id).where(RUNS.c.id == run_id).scalar_subquery()
-    with read(store.engine) as connection:
-        same = set(connection.scalars(sa.select(RUNS.c.id).where(RUNS.c.sweep_id == here, RUNS.c.state == "queued")))
-    return [run_id, *(each for each in queue if each in same and each != run_id)]
+def fellows(store: Store, run_id: str, queue: Sequence[str]) -> list[Run]:
+    """Return a run of a queue, and after it those of its sweep that wait there, too, in the order of the queue.
+
+    Raises:
+        UnknownRun: there is no such run.
+        ConfigError: this lab cannot read it.
+    """
+    run = store.run(run_id)
+    others = {} if run.sweep_id is None else {each.id: each for each in store.runs(sweep_id=run.sweep_id)}
+    return [run, *(others[each] for each in queue if each in others and each != run_id)]
 
 
 def purge(store: Store) -> None:

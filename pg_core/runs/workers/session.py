@@ -15,6 +15,7 @@ from pg_core.runs.store.rows import to_bytes, totals
 from pg_core.runs.store.schema import ARRAYS
 from pg_core.runs.store.store import Store
 from pg_core.runs.workers.pace import AUTO, Milestones, interval
+from pg_core.runs.workers.together import Turns
 
 if TYPE_CHECKING:
     from pg_core.learning.trainer import Update
@@ -38,10 +39,11 @@ class Leave(threading.Event):
 class Session:
     """A trainer at work on one run of the store, from the newest checkpoint on."""
 
-    def __init__(self, store: Store, run_id: str, process: str, leave: Leave) -> None:
+    def __init__(self, store: Store, run_id: str, process: str, leave: Leave, turns: Turns | None = None) -> None:
         from pg_core.learning.trainer import Trainer
 
         self._store, self._run_id, self._process, self._leave = store, run_id, process, leave
+        self._turns = turns or Turns()
         checkpoint = store.checkpoint(run_id)
         self._done = int(checkpoint["update"]) if checkpoint else 0
         self._seconds = store.rewind(run_id, process, self._done)
@@ -52,8 +54,9 @@ class Session:
         requests = store.requests(run_id)
         self._requests = deque(r for r in requests if r.update is None or r.update >= self._done)
         self._last_request = max((request.id for request in requests), default=0)
-        self._trainer = Trainer(store.config_after(run_id, self._done), checkpoint)
-        self._trainer.compile()
+        with self._turns.preparing:
+            self._trainer = Trainer(store.config_after(run_id, self._done), checkpoint)
+            self._trainer.compile()
         self._clock = time.perf_counter()  # since when training time has not been counted
         self._state, self._target, self._until = "running", "run", 0
         self._updates: list[tuple[Update, float]] = []  # not committed yet, as the next
@@ -76,7 +79,7 @@ class Session:
             self.commit(checkpoint=True)
         while self._may_train():
             self._started = time.perf_counter()
-            updates = self._trainer.advance(self._at_once())
+            updates = self._advance(self._at_once())
             if not updates:
                 solved = bool((self._trainer.checkpoint()["env_steps_to_solve"] >= 0).all())
                 return ("solved" if solved else "finished"), ""
@@ -84,6 +87,16 @@ class Session:
             yield from updates
             self._wait_for_pace()
         return ("interrupted", self._leave.reason) if self._leave.is_set() else ("stopped", "")
+
+    def _advance(self, num_updates: int) -> "list[Update]":
+        """Do some updates when it is this run's turn; the time for which others had theirs is none of its own."""
+        asked = time.perf_counter()
+
+        def advance() -> "list[Update]":
+            self._clock += time.perf_counter() - asked
+            return self._trainer.advance(num_updates)
+
+        return self._turns.take(advance)
 
     def commit(self, *, checkpoint: bool, policy: bool = True) -> None:
         """Keep all that is not kept yet.
@@ -100,7 +113,8 @@ class Session:
             self._take_snapshot(full=checkpoint)
         in_force = {request: update for request, update in self._in_force.items() if update < self._done}
         batch = Batch(self._updates, self._summary(), in_force, self._snapshots, list(self._recent))
-        self._store.commit(self._run_id, self._process, batch)
+        with self._turns.committing:
+            self._store.commit(self._run_id, self._process, batch)
         self._recent.extend(shot.update for shot in self._snapshots[-1:] if shot.update not in self._recent)
         self._updates, self._snapshots = [], []
         self._in_force = {request: update for request, update in self._in_force.items() if update >= self._done}
@@ -173,7 +187,7 @@ class Session:
         """Return how many updates may be done before orders, pace and clock are polled again."""
         if self._trainer.config.pace or not self._updates_per_second:
             return 1
-        soon = max(1, int(self._updates_per_second * AT_ONCE_SECONDS))
+        soon = max(1, int(self._updates_per_second * AT_ONCE_SECONDS * self._turns.longer))
         ends = [r.update for r in self._requests if r.update is not None]
         ends += [self._until] if self._target == "pause" else []
         return min([soon, *(end - self._done for end in ends)])
@@ -196,7 +210,7 @@ class Session:
             if self._done % policy_stride(self._done, self._policy_size) == 0:
                 self._snapshots.append(Snapshot(self._done, self._trainer.policy_after(index), None))
                 self._policy_at = self._done
-        if max(now, self._next_start()) - self._committed >= COMMIT_SECONDS:
+        if max(now, self._next_start()) - self._committed >= COMMIT_SECONDS * self._turns.rarer:
             self.commit(checkpoint=now >= self._next_checkpoint)
 
     def _next_start(self) -> float:

@@ -9,15 +9,16 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pg_core.config import ConfigError
 from pg_core.learning import memory
-from pg_core.runs.store.records import WORKED_ON
+from pg_core.runs.store import sweeps
+from pg_core.runs.store.records import WORKED_ON, Run
 from pg_core.runs.store.schema import StoreError, StoreHeld, write
 from pg_core.runs.store.store import Store
-from pg_core.runs.workers import logs
+from pg_core.runs.workers import logs, together
 from pg_core.runs.workers.children import Child
 
 TICK_SECONDS = 0.25
@@ -175,8 +176,8 @@ class Supervisor:
     def _start_queued(self) -> None:
         queue = self._store.queue()
         for place, run_id in enumerate(queue):
-            claim = self._claim(run_id)
             full = len(self._training) >= self._max_training
+            group, claim = self._group(run_id, queue)
             if full or not self._fits(claim):
                 self._store.explain([run_id], NO_WORKER if full else NO_MEMORY)
                 self._store.explain(queue[place + 1 :], NO_WORKER)
@@ -184,17 +185,24 @@ class Supervisor:
                 return
             if self._spare is None or not self._spare.name:
                 return
-            state = {"state": "starting", "reason": ""}
-            if self._store.transition(run_id, ["queued"], process=self._spare.name, **state):
+            claimed = {"process": self._spare.name, "state": "starting", "reason": ""}
+            if begun := [each for each in group if self._store.transition(each, ["queued"], **claimed)]:
                 self._spare.claim = claim
-                self._spare.send({"train": run_id, "process": self._spare.name})
+                self._spare.send({"train": begun, "process": self._spare.name})
                 self._training.append(self._spare)
                 self._spare, self._spare_not_before = None, time.monotonic() + CALM_SECONDS
 
-    def _claim(self, run_id: str) -> int:
-        with contextlib.suppress(ConfigError):  # which its worker will tell
-            return memory.WORKER_BYTES + memory.needed(self._store.run(run_id).current)
-        return memory.WORKER_BYTES
+    def _group(self, run_id: str, queue: Sequence[str]) -> tuple[list[str], int]:
+        """Return a queued run with those of its sweep that are trained together with it, and what these may take."""
+        try:
+            fellows = sweeps.fellows(self._store, run_id, queue)
+        except ConfigError:  # which its worker will tell
+            return [run_id], memory.WORKER_BYTES
+        alike = [run for run in fellows if together.kind(run.current) == together.kind(fellows[0].current)]
+        group = alike[: together.MOST] or fellows[:1]
+        while (claim := _claim(group)) and len(group) > 1 and not self._fits(claim):
+            group = group[: len(group) // 2]
+        return [run.id for run in group], claim
 
     def _fits(self, claim: int) -> bool:
         """Return whether there is memory for one more run; one always may train."""
@@ -203,7 +211,9 @@ class Supervisor:
 
     def _make_room(self) -> None:
         """Have one paused run's worker leave, if none is leaving yet: pausing must not block the queue."""
-        paused = {process for _, state, process in self._store.worked_on() if state == "paused"}
+        worked_on = self._store.worked_on()
+        at_work = {process for _, state, process in worked_on if state != "paused"}
+        paused = {process for _, _, process in worked_on} - at_work  # with all of their runs
         waiting = [child for child in self._training if child.name in paused]
         if waiting and not any(child.leaving for child in self._training):
             waiting[0].leaving = True
@@ -214,3 +224,8 @@ class Supervisor:
             self.wake()  # a run may wait for it
         if "gone" in message:
             self._store.gone[message["gone"]] = message["reason"]
+
+
+def _claim(runs: Sequence[Run]) -> int:
+    """Return the bytes that runs may take that are trained together, TensorFlow included."""
+    return memory.WORKER_BYTES + memory.needed_together([run.current for run in runs])

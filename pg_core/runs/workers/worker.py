@@ -1,7 +1,7 @@
-"""Trains one run from claim to end: in a process of its own, or in that of the command line.
+"""Trains runs from claim to end, one or several together: in a process of its own, or in that of the command line.
 
 As a process (`python -m pg_core.runs.workers.worker train|studio|prover`, or forked by that of the role forkserver) it
-reads one JSON object a line on standard input: `{"train": run id, "process": its name in the store}`, `{"leave":
+reads one JSON object a line on standard input: `{"train": [run ids], "process": its name in the store}`, `{"leave":
 reason}`, or a question, `{"ask": key, kind: {}}`. It is answered on standard output by `{"answer": key, "error":
 sentence or null}`, with what was asked for under its kind. Where the store cannot even be told that a run has ended, it
 says `{"gone": process, "reason": sentence}`. When its server is gone, however that ended, standard input ends: it keeps
@@ -31,6 +31,7 @@ from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS, StoreError
 from pg_core.runs.store.store import Store
 from pg_core.runs.workers import examinations, logs, questions
 from pg_core.runs.workers.session import Leave, Outcome, Session
+from pg_core.runs.workers.together import Turns, side_by_side
 
 if TYPE_CHECKING:
     from pg_core.learning.trainer import Update
@@ -41,7 +42,9 @@ LEAVE_SECONDS = 2.0
 DISK_FULL = "The disk is full: free some space, then resume the run or ask again."
 
 
-def work(store: Store, run_id: str, process: str, leave: Leave | None = None) -> Iterator["Update"]:
+def work(
+    store: Store, run_id: str, process: str, leave: Leave | None = None, turns: Turns | None = None
+) -> Iterator["Update"]:
     """Train a run that is starting in `process`, and yield each update when it is trained.
 
     Continues from the newest checkpoint if there is one, exactly. What ended the run is in its state and reason;
@@ -56,7 +59,7 @@ def work(store: Store, run_id: str, process: str, leave: Leave | None = None) ->
     session = None
     try:
         examinations.check(store.folder, store.run(run_id).config.environment)
-        session = Session(store, run_id, process, leave or Leave())
+        session = Session(store, run_id, process, leave or Leave(), turns)
         if not store.transition(run_id, ["starting"], process, state="running"):
             return
         outcome = yield from session.train()
@@ -84,6 +87,19 @@ def work(store: Store, run_id: str, process: str, leave: Leave | None = None) ->
         if session:
             session.close()
     store.transition(run_id, ["starting", "running", "paused"], process, state=outcome[0], reason=outcome[1])
+
+
+def work_together(store: Store, run_ids: list[str], process: str, leave: Leave | None = None) -> Iterator[int]:
+    """Train several runs that are starting in `process`, of one `together.kind`, and yield how many have ended.
+
+    Each is trained as by `work`, and ends by itself: one that diverges or fails does not disturb the others.
+
+    Raises:
+        StoreError: that of a run cannot be written.
+    """
+    prepare_tensorflow(store.folder)
+    leave = leave or Leave()
+    return side_by_side(store, run_ids, process, lambda run_id, turns: work(store, run_id, process, leave, turns))
 
 
 def prepare_tensorflow(folder: Path) -> None:
@@ -154,12 +170,8 @@ def main(role: str) -> None:
             pass
         message = inbox.get()
         if "train" in message:
-            updates = work(store, message["train"], message["process"], leave)
             try:
-                next(updates, None)  # somebody waits for it
-                if hasattr(os, "nice"):  # on Windows it is not
-                    os.nice(NICENESS)
-                deque(updates, maxlen=0)
+                _train(store, message["train"], message["process"], leave)
             except StoreError as error:
                 print(json.dumps({"gone": message["process"], "reason": str(error)}), file=answers)
             return
@@ -167,6 +179,23 @@ def main(role: str) -> None:
             _answer(store, message, answers, trains=role != "studio")
         if "dissection" in message:
             ahead = questions.ahead(store, **message["dissection"])
+
+
+def _train(store: Store, run_ids: list[str], process: str, leave: Leave) -> None:
+    """Train a run, or several together, as nice as a worker is from the first update of a single one on."""
+    if len(run_ids) > 1:
+        _be_nice()  # before any thread begins: each has a niceness of its own
+        deque(work_together(store, run_ids, process, leave), maxlen=0)
+        return
+    updates = work(store, run_ids[0], process, leave)
+    next(updates, None)  # somebody waits for it
+    _be_nice()
+    deque(updates, maxlen=0)
+
+
+def _be_nice() -> None:
+    if hasattr(os, "nice"):  # on Windows it is not
+        os.nice(NICENESS)
 
 
 def _listen(inbox: "queue.SimpleQueue[dict[str, Any]]", leave: Leave) -> None:
