@@ -54,7 +54,7 @@ def whole() -> None:
         sweep, problem = declared()
         with place:
             sweep_bar.bar(view, sweep)
-            if said := problem or st.session_state.complaint:
+            if said := " ".join(filter(None, [st.session_state.complaint, problem])):
                 st.error(plain(said))
     link.write("sweeps")
 

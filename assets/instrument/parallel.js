@@ -5,7 +5,8 @@ import { mixed, onNewLook } from "./paper.js"
 import { counts, goodness } from "./settings.js"
 
 const SVG = "http://www.w3.org/2000/svg"
-const [HEIGHT, TOP, BOTTOM, SIDE] = [260, 40, 24, 64] // CSS pixels
+const [HEIGHT, TOP, BOTTOM, SIDE] = [280, 40, 44, 72] // CSS pixels
+const NOWHERE = -0.12 // share of the height at which a setting without a value ends
 const FAINTEST = 0.3 // share of the colour that the worst setting has
 
 // Returns the lines under `root`; `onPick` is called with the number of the setting whose line was clicked.
@@ -38,7 +39,7 @@ function draw({ box, picture, onPick, shown }) {
   const behind = settings.toReversed().toSorted((a, b) => (a.number === picked?.number) - (b.number === picked?.number))
   const drawn = behind.map((setting) => {
     const share = good(setting)
-    const points = [...setting.at, share ?? -0.06].map((at, place) => `${x(place)},${y(at)}`).join(" ")
+    const points = [...setting.at, share ?? NOWHERE].map((at, place) => `${x(place)},${y(at)}`).join(" ")
     const isPicked = setting.number === picked?.number
     const seen = svg("polyline", { points, stroke: isPicked ? color("text-color") : stroke(share ?? 0), "stroke-width": isPicked ? 3 : 1.5, ...(share === null ? { "stroke-dasharray": "4 4" } : {}) })
     const hit = svg("polyline", { points, stroke: "transparent", "stroke-width": 10, "pointer-events": "stroke" }, svg("title", {}, `${setting.name}: ${setting.measures[measure].text}`))
@@ -52,17 +53,17 @@ function draw({ box, picture, onPick, shown }) {
 
 function scales({ axes, settings, measure, measures }, x, y, color) {
   const known = settings.filter((setting) => counts(setting, measure))
-  const ends = known.length ? [known.at(-1), known[0]].map((setting) => setting.measures[measure].text) : []
-  const all = [...axes, { label: measures[measure].name, headings: ends }]
-  return all.flatMap(({ label, headings }, place) => {
-    const isLast = place === axes.length
-    const line = svg("line", { x1: x(place), x2: x(place), y1: y(0), y2: y(1), stroke: color("border-color"), "stroke-width": 1 })
-    const title = words(label, x(place), 16, color("text-color"), "middle")
-    const low = words(headings[0] ?? "", x(place), HEIGHT - 6, color("text-color"), "middle")
-    const high = words(headings.length > 1 ? headings.at(-1) : "", x(place), TOP - 8, color("text-color"), "middle")
-    const none = isLast && known.length < settings.length ? [words("none", x(place) + 8, y(-0.06) + 4, color("text-color"), "start")] : []
-    return [line, title, low, high, ...none]
-  })
+  const write = (text, left, top, anchor) => words(text, left, top, color("text-color"), anchor)
+  const line = (place) => svg("line", { x1: x(place), x2: x(place), y1: y(0), y2: y(1), stroke: color("border-color") })
+  const scale = ({ label, headings }, place) => [
+    line(place), write(label, x(place), 16, "middle"), write(headings[0], x(place), y(0) + 16, "middle"),
+    write(headings.length > 1 ? headings.at(-1) : "", x(place), TOP - 8, "middle"),
+  ]
+  const [right, last] = [x(axes.length), axes.length]
+  const ends = [[known[0], 1], [known.length > 1 ? known.at(-1) : null, 0]].filter(([setting]) => setting)
+  const values = ends.map(([setting, at]) => write(setting.measures[measure].text, right + 8, y(at) + 4, "start"))
+  const none = known.length < settings.length ? [write("no value", right + 8, y(NOWHERE) + 4, "start")] : []
+  return [...axes.flatMap(scale), line(last), write(measures[measure].name, right, 16, "middle"), ...values, ...none]
 }
 
 function words(text, x, y, fill, anchor) {

@@ -7,6 +7,7 @@ const OVER = { env_steps: "over environment steps of each agent", episodes: "ove
 const TITLES = { env_steps: "environment steps of each agent", episodes: "episodes of each agent" }
 const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"]
 const COLORS = 8 // of the theme
+const EMPTY = { range: [0, 1], showticklabels: false }
 const FAINT = 0.25 // opacity of the others, where one is picked
 
 // Returns the curves under `root`; `onPick` is called with the number of the setting whose curve was clicked.
@@ -33,8 +34,8 @@ export function figureOf({ settings, axes, picked }, over) {
   return {
     data: [...(picked?.curve ? band(picked, over) : []), ...drawn.map((setting) => lineOf(setting, over, picked)), ...keys(axes)],
     layout: {
-      xaxis: { title: { text: TITLES[over] }, rangemode: "tozero" },
-      yaxis: { title: { text: "mean return: IQM of a setting’s seeds" } },
+      xaxis: { title: { text: TITLES[over] }, rangemode: "tozero", ...(drawn.length ? {} : EMPTY) },
+      yaxis: { title: { text: "mean return: IQM of a setting’s seeds" }, ...(drawn.length ? {} : EMPTY) },
       shapes: marks,
       annotations: thresholds.map((y) => ({ x: 0, xref: "paper", xanchor: "left", y, yanchor: "bottom", text: `solved at ${y}`, showarrow: false, font: { size: 11, color: "@faint" } })),
       hovermode: "closest",
@@ -57,12 +58,16 @@ function lineOf(setting, over, picked) {
   }
 }
 
+// One outline: of two lines with what is between them filled, Plotly would turn the legend round.
 function band({ cell, curve }, over) {
-  const edge = { type: "scatter", mode: "lines", x: curve[over], line: { width: 0 }, showlegend: false, hoverinfo: "skip" }
-  return [
-    { ...edge, uid: "low", y: curve.low },
-    { ...edge, uid: "high", y: curve.high, fill: "tonexty", fillcolor: `@${cell[0] % COLORS}/0.2` },
-  ]
+  const there = curve.low.map((_, i) => i).filter((i) => curve.low[i] !== null && curve.high[i] !== null)
+  const back = there.toReversed()
+  return [{
+    type: "scatter", mode: "lines", uid: "band", line: { width: 0 }, showlegend: false, hoverinfo: "skip",
+    fill: "toself", fillcolor: `@${cell[0] % COLORS}/0.2`,
+    x: [...there, ...back].map((i) => curve[over][i]),
+    y: [...there.map((i) => curve.low[i]), ...back.map((i) => curve.high[i])],
+  }]
 }
 
 // Returns traces of nothing, for the legend: what each colour and each kind of line means.

@@ -108,7 +108,7 @@ def controls_of_axis(parameter: Hyperparameter, drawn: Drawn, of: str) -> Drawn:
             scale = _scale(parameter, drawn, of)
             if scale != "list":
                 drawn = _as_range(parameter, drawn, scale)
-                count = st.number_input("Values", 2, MAX_COUNT, drawn.count, key=f"count_{of}", width=96)
+                count = st.number_input("Values", 2, MAX_COUNT, drawn.count, key=f"count_{of}", width=84)
                 drawn = replace(drawn, count=int(count))
     return _list(parameter, drawn, of) if scale == "list" else _range(parameter, drawn, of)
 
@@ -126,7 +126,7 @@ def _scale(parameter: Hyperparameter, drawn: Drawn, of: str) -> str:
     offered = [scale for scale in SCALES if scale != "log" or (parameter.low or 0) > 0]
     chosen = st.segmented_control(
         label(parameter.name), offered, default=drawn.scale, format_func=SCALES.__getitem__, required=True,
-        key=f"scale_{of}", help=parameter.help + SPACED, width="stretch",
+        key=f"scale_{of}", help=parameter.help + SPACED,
     )  # fmt: skip
     return str(chosen)
 

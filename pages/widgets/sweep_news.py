@@ -20,7 +20,7 @@ STEPS: lab.Measure = "env_steps_to_solve"
 MEANINGS: dict[lab.Measure, str] = {
     "env_steps_to_solve": f"Median over seeds of the environment steps that an agent does until it solves, {INTERVAL}.",
     "final_return": f"IQM over seeds of the mean return of the last 100 episodes, {INTERVAL}.",
-    "area_under_curve": f"IQM over seeds of the mean of the learning curve, over all updates that it may do, {INTERVAL}.",
+    "area_under_curve": f"IQM over seeds of the mean of the learning curve over all its updates, {INTERVAL}.",
 }
 
 

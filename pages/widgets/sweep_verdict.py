@@ -12,21 +12,27 @@ from pg_core import lab
 
 
 def verdict(view: lab.SweepView) -> None:
-    """Say how the best setting compares with the base; offer the seeds that would settle it, where it is not settled."""
-    if any(setting.active for setting in view.settings):
-        return  # it would be another one in a moment
-    measure = st.session_state.sweep_by
-    found = _against_base(view, measure if measure in measures(view) else measures(view)[0])
-    best = next((setting for setting in view.best(found.measure) if setting.number in found.verdicts), None)
-    if best is None:
-        return
+    """Say how the best setting compares with the base, and offer the seeds that would settle what is open."""
+    with st.container(key="sweep_verdict", border=True, gap="small"):
+        if any(setting.active for setting in view.settings):  # it would be another one in a moment
+            st.caption("Once nothing trains any more, the best setting is compared with the base here.")
+            return
+        chosen, offered = st.session_state.sweep_by, measures(view)
+        found = _against_base(view, chosen if chosen in offered else offered[0])
+        best = next((setting for setting in view.best(found.measure) if setting.number in found.verdicts), None)
+        if best is None:
+            st.caption("A verdict needs two settings that have trained.")
+            return
+        _say(view, found, best)
+
+
+def _say(view: lab.SweepView, found: lab.AgainstBase, best: lab.Setting) -> None:
     base = next(setting for setting in view.settings if setting.number == found.base)
     said = found.verdicts[best.number]
-    with st.container(key="sweep_verdict", border=True):
-        st.markdown(f"**{plain(said.sentence)}**")
-        st.caption(
-            plain(f"The base is setting {base.number + 1}: {in_words(base)}. Agents with the same seed are pairs.")
-        )
+    st.markdown(f"**{plain(said.sentence)}**")
+    compared = f"Compared with setting {base.number + 1}: {in_words(base)}. Agents with the same seed are pairs."
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(plain(compared), width="content")
         if said.further_seeds and said.further_seeds <= lab.MAX_SEEDS:
             _further(view, said.further_seeds, (best.number, base.number))
 
