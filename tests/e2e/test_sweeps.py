@@ -11,7 +11,7 @@ from pg_core.config import Config
 from pg_core.runs.store import library, sweeps
 from pg_core.runs.store.store import Store
 from pg_core.sweeps.declaration import Axis, Sweep
-from tests.e2e.conftest import Open, show
+from tests.e2e.conftest import PATIENCE_MS, Open, show
 from tests.e2e.test_look import violations
 
 UPDATES = 20
@@ -35,7 +35,7 @@ def sweep(open_page: Open, store: Store, known: list[str]) -> str:
     if not known:
         page = open_page(f"{SMALL}&sweep_by=final_return")
         press(page, "Train 4 runs")
-        expect(state(page, "done")).to_be_visible()
+        done(page)
         known.append(sweeps.sweeps(store)[0].id)
     return known[0]
 
@@ -48,6 +48,10 @@ def press(page: Page, name: str) -> None:
 
 def state(page: Page, name: str):
     return page.locator(".lab-sweep .lab-state").get_by_text(name, exact=True)
+
+
+def done(page: Page) -> None:
+    expect(state(page, "done")).to_be_visible(timeout=2 * PATIENCE_MS)  # several runs, each compiled
 
 
 def cells(page: Page):
@@ -76,7 +80,7 @@ def test_from_choosing_axes_to_opening_the_best_cell_by_keyboard_alone(open_page
     before = {row.id for row in sweeps.sweeps(store)}
     press(page, "Train 6 runs")
     expect(cells(page)).to_have_count(6)
-    expect(state(page, "done")).to_be_visible()
+    done(page)
     [row] = [row for row in sweeps.sweeps(store) if row.id not in before]
     page.wait_for_url(f"**sweep={row.id}*")
     expect(page.locator(".lab-sweep-best")).to_contain_text("Best: Learning rate α")
@@ -105,7 +109,7 @@ def test_a_press_of_two_clicks_starts_one_sweep(open_page: Open, store: Store) -
     expect(button).to_be_enabled()
     button.dblclick()
     settled(page)
-    expect(state(page, "done")).to_be_visible()
+    done(page)
     started = [row.id for row in sweeps.sweeps(store)][: len(sweeps.sweeps(store)) - before]
     assert len(started) <= 2 and len({*started}) == len(started)
 
@@ -144,7 +148,7 @@ def test_what_never_solves_and_what_diverges_are_results(open_page: Open, store:
     axis = "axis=learning_rate%3D0.0001,0.02"
     page = open_page(f"sweeps?num_updates=3&{axis}&seeds=2")
     press(page, "Train 2 runs")
-    expect(state(page, "done")).to_be_visible()
+    done(page)
     expect(cells(page).nth(0)).to_have_attribute("data-kind", "unsolved")
     expect(cells(page).nth(0)).to_have_text("unsolved0 of 2 solved")
     expect(page.locator(".lab-sweep-best")).to_contain_text("choose another one")
@@ -157,7 +161,7 @@ def test_more_axes_are_seen_as_lines_and_any_two_of_them_as_a_map(open_page: Ope
     more = "axis=gamma%3D0.9,1&axis=baseline%3Dnone,leave_one_out&axis=ent_coef%3D0,0.01&seeds=1&num_updates=3"
     page = open_page(f"sweeps?{more}&sweep_by=final_return")
     press(page, "Train 8 runs")
-    expect(state(page, "done")).to_be_visible()
+    done(page)
     lines = page.locator(".lab-sweep-lines")
     expect(
         lines.get_by_role("img", name="8 settings over Discount factor γ, Baseline b, Entropy bonus c_H")
@@ -181,7 +185,7 @@ def test_a_sweep_is_extended_and_opened_again_from_the_list(open_page: Open, sto
     expect(page.locator(".lab-sweep-setting")).to_contain_text("4 seeds pooled")
     assert sorted(run.setting for run in store.runs(sweep_id=sweep)) == [0, 1, 2, 3, 3]
     page.keyboard.press("Escape")
-    expect(state(page, "done")).to_be_visible()
+    done(page)
     page = open_page("sweeps")
     expect(page.get_by_text("No sweep is open.")).to_be_visible()
     page.get_by_role("combobox", name="Open a sweep").press("Enter")
@@ -224,7 +228,7 @@ def test_a_declaration_leaves_as_a_file_and_comes_in_again(open_page: Open, swee
 def test_a_deleted_sweep_says_that_it_is_gone(open_page: Open, store: Store) -> None:
     page = open_page("sweeps?num_updates=2&axis=gamma%3D0.9,1&seeds=1")
     press(page, "Train 2 runs")
-    expect(state(page, "done")).to_be_visible()
+    done(page)
     sweep_id = sweeps.sweeps(store)[0].id
     library.delete(store, [run.id for run in store.runs(sweep_id=sweep_id)])
     page.reload()
