@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pg_core.config import Config, ConfigError
+    from pg_core.lab.comparing import compare
+    from pg_core.lab.notebooks import sweep
     from pg_core.learning.evaluation import Evaluation, evaluate
     from pg_core.learning.learners import TrainingError
     from pg_core.learning.trainer import Trainer, Update
@@ -17,13 +19,16 @@ if TYPE_CHECKING:
     from pg_core.runs.store.store import Store
 
 __all__ = [
-    "Config", "ConfigError", "Evaluation", "Store", "StoreError", "Trainer", "TrainingError", "Update", "evaluate",
+    "Config", "ConfigError", "Evaluation", "Store", "StoreError", "Trainer", "TrainingError", "Update", "compare",
+    "evaluate", "sweep",
 ]  # fmt: skip
 
 _MODULES = {
     **dict.fromkeys(("Config", "ConfigError"), "pg_core.config"),
     **dict.fromkeys(("Evaluation", "evaluate"), "pg_core.learning.evaluation"),
     **dict.fromkeys(("Trainer", "Update", "TrainingError"), "pg_core.learning.trainer"),
+    "compare": "pg_core.lab.comparing",
+    "sweep": "pg_core.lab.notebooks",
     "Store": "pg_core.runs.store.store",
     "StoreError": "pg_core.runs.store.schema",
 }

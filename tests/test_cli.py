@@ -6,9 +6,11 @@ import io
 import json
 import os
 import shlex
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -256,7 +258,9 @@ def test_runs_are_compared(folder: Path, trained: list[dict], forked: list[dict]
     monkeypatch.setenv("PG_LAB_DATA", str(folder))
     ids = [trained[-1]["run_id"], forked[-1]["run_id"]]
     assert cli.main(["compare", *ids, "--by", "env_steps", "--json"]) == 0
-    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    first, second, last = map(json.loads, capsys.readouterr().out.splitlines())
+    [verdict] = last["verdicts"]
+    assert (verdict["a"], verdict["b"], verdict["measure"]) == ("small", "other", "env_steps_to_solve")
     assert (first["name"], second["name"], second["updates"]) == ("small", "other", 4)
     assert [row["env_steps"] for row in first["curve"]] == [sum(u["env_steps"]) / 2 for u in trained[:-1]]
     assert [[row[name] for name in ("iqm", "low", "high")] for row in second["curve"][1:]] == [
@@ -264,13 +268,71 @@ def test_runs_are_compared(folder: Path, trained: list[dict], forked: list[dict]
     ]
     assert second["settings"] == {"num_updates": 4, "learning_rate": 0.5}
     assert cli.main(["compare", *ids]) == 0
-    curves, settings = capsys.readouterr().out.split("\n\n")
+    curves, settings, sentence = capsys.readouterr().out.split("\n\n")
+    assert sentence == f"{verdict['sentence']}\n"
     assert len(curves.splitlines()) == 1 + 3 + 4
     assert [line.split() for line in settings.splitlines()] == [
         ["run", "num_updates", "learning_rate"], ["small", "3", "0.025"], ["other", "4", "0.5"]
     ]  # fmt: skip
     assert cli.main(["compare", ids[0]]) == 0
     assert capsys.readouterr().out.endswith("\ntheir settings are the same\n")
+
+
+def test_a_sweep_is_trained_and_each_setting_told_against_the_base(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(tmp_path))
+    small = ["--episodes-per-update", "3", "--num-updates", "3", "--hidden-layers", "8", "--seeds", "2"]
+    axes = ["--vary", "learning_rate=0.01:0.1:log:2", "--vary", "hidden-layers=8;4"]
+    assert cli.main(["sweep", *axes, *small, "--learning-rate", "0.1", "--name", "two programs", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (said["name"], said["base"]) == ("two programs", 2)  # whose learning rate and layers are the base's
+    assert [setting["values"] for setting in said["settings"]] == [
+        {"learning_rate": rate, "hidden_layers": layers} for rate in (0.01, 0.1) for layers in ([8], [4])
+    ]
+    for setting in said["settings"]:
+        [run_id] = setting["run_ids"]
+        run = lab.run(run_id)
+        assert (setting["state"], setting["seeds"], run.updates) == ("finished", 2, 3)
+        assert setting["env_steps_to_solve"] == [None, None] and run.current.num_agents == 2
+        low, high = setting["interval"]
+        assert low <= setting["iqm"] <= high and setting["iqm"] == pytest.approx(run.mean_return, rel=1e-6)
+        is_base = setting["setting"] == 2
+        assert (setting["probability_of_improvement"] is None, setting["sentence"] is None) == (is_base, is_base)
+    group = f"{said['sweep_id']}:1"
+    assert cli.main(["compare", group, f"{said['sweep_id']}:0", "--measure", "final_return", "--json"]) == 0
+    [verdict] = json.loads(capsys.readouterr().out.splitlines()[-1])["verdicts"]
+    assert verdict["a"] == "Learning rate 0.01, Hidden layers 4" and 0 <= verdict["probability"] <= 1
+    arguments = ["sweep", "--vary", "gamma=0.5:1:3", *small, "--sampler", "tpe", "--trials", "9"]
+    assert cli.main(arguments) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split()[:3] == ["setting", "gamma", "solved"] and len(table) == 1 + 9 + 2
+    assert [found.target for found in lab.sweeps()] == 2 * ["done"]
+
+
+def test_an_interrupted_sweep_keeps_what_its_runs_have_learned(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("PG_LAB_DATA", str(tmp_path))
+    options = [
+        "--num-updates",
+        "100000",
+        "--no-stop-when-solved",
+        "--seeds",
+        "2",
+        "--sampler",
+        "random",
+        "--trials",
+        "3",
+    ]
+    command = [sys.executable, "-m", "pg_core", "sweep", "--vary", "gamma=0.9:1:2", *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    store = Store(tmp_path)
+    while len([run for run in store.runs() if run.updates]) < 3:
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    [sweep] = lab.sweeps()
+    assert sweep.target == "stop" and lab.sweep(sweep.id).state == "stopped"
+    for run in store.runs():
+        assert run.state == "stopped" and store.checkpoints(run.id)[-1] == run.updates > 0
 
 
 def test_several_runs_are_exported_to_one_table(
@@ -356,6 +418,11 @@ def test_a_run_is_exported_and_imported(
         (["fork", "RUN", "--set", "seed=1"], "`seed` is fixed during a run, got 1"),
         (["fork", "RUN", "--set", "gama=1"], "did you mean `gamma`?"),
         (["compare", "RUN", "nothing"], "No run has the id 'nothing'"),
+        (["compare", "RUN", "nothing:0"], "No sweep has the id 'nothing'"),
+        (["sweep", "--vary", "speed=1,2"], "An axis must be a hyperparameter other than seed, num_agents, pace"),
+        (["sweep", "--vary", "gamma=0:1:9999"], "N in [2, 256]"),
+        (["sweep", "--vary", "gamma=0:1:99", "--vary", "ent_coef=0:1:99"], "A grid must have at most 256 settings"),
+        (["sweep", "--vary", "gamma=0,1", "--trials", "3"], "`trials` must be 0, got 3, for a grid"),
         (["export", "RUN", "-o", "FILE"], "`--format` must be one of csv, parquet, json, npz, zip, tensorboard, keras"),
     ],
 )

@@ -52,6 +52,9 @@ def test_the_constraints_have_one_version_of_each_requirement_for_every_python(p
         assert required.specifier.contains(versions[required.name]), required
 
 
+LAB = {"PIL", "av", "gymnasium", "numpy", "orjson", "psutil", "pyarrow", "pydantic", "sqlalchemy"}
+
+
 @functools.cache
 def imported() -> frozenset[str]:
     """Return what the package imports anywhere: top-level modules that are not Python's own."""
@@ -79,6 +82,7 @@ def test_what_the_package_imports_it_requires() -> None:
         ("from pg_core import Config, ConfigError", {"gymnasium", "numpy", "pydantic"}),
         ("from pg_core import Evaluation, evaluate", {"gymnasium", "numpy", "pydantic"}),
         ("from pg_core import Store, StoreError", {"gymnasium", "numpy", "psutil", "pydantic", "sqlalchemy"}),
+        ("from pg_core import compare, sweep", LAB),
     ],
 )
 def test_importing_costs_what_it_needs(statement: str, costs: set[str]) -> None:

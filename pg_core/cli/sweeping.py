@@ -6,11 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from pg_core import lab
-from pg_core.cli.output import plain, progress_bar
+from pg_core.cli.output import plain, print_table, progress_bar
 from pg_core.config import HYPERPARAMETERS, Config, parsed
 from pg_core.presets import PRESETS
 
@@ -60,16 +57,13 @@ def _said(setting: lab.Setting, verdicts: dict[int, lab.Verdict]) -> dict[str, A
 def _print(found: lab.SweepView, against: lab.AgainstBase) -> None:
     """Print a table of the settings, the best first, by the measure by which they are compared."""
     names = [axis.name for axis in found.sweep.axes]
-    table = Table("setting", *names, "solved", "steps to solve", "final return", "better than the base", box=None)
-    for setting in found.best(against.measure):
-        table.add_row(*_cells(setting, names, against))
-    console = Console(highlight=False)
-    console.print(table)
+    columns = ["setting", *names, "solved", "steps to solve", "final return", "better than the base"]
+    print_table(columns, [_cells(setting, names, against) for setting in found.best(against.measure)])
     by = f"sorted by {lab.TITLES[against.measure]}, with 95 % intervals"
-    console.print(f"\n{found.name} ({found.id}); {by}")
+    print(f"\n{found.name} ({found.id}); {by}")
     for verdict in against.verdicts.values():
         if verdict.settled:
-            console.print(verdict.sentence)
+            print(verdict.sentence)
 
 
 def _cells(setting: lab.Setting, names: Sequence[str], against: lab.AgainstBase) -> list[str]:
@@ -81,9 +75,11 @@ def _cells(setting: lab.Setting, names: Sequence[str], against: lab.AgainstBase)
     return [str(setting.number), *shown, solved, steps, final, better]
 
 
-def _interval(measured: Sequence[float]) -> str:
-    value, low, high = (f"{each:,.4g}" if abs(each) < 1000 else f"{each:,.0f}" for each in measured)
-    return f"{value} ({low} to {high})" if not math.isnan(measured[0]) else "–"
+def _interval(measured: lab.Measured) -> str:
+    if math.isnan(measured.value):
+        return "–"
+    value, low, high = (f"{each:,.0f}" if abs(each) >= 1000 else f"{each:.4g}" for each in measured)
+    return f"{value} ({low} to {high})" if math.isfinite(measured.value) else "not reached"
 
 
 def _probability(verdict: lab.Verdict | None) -> str:

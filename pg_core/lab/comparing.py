@@ -68,7 +68,7 @@ def _setting_of(sweep_id: str, number: str) -> Group:
     if number not in settings:
         raise ConfigError(f"A setting of sweep {found.name} must be one of {', '.join(settings)}, got {number!r}.")
     setting = settings[number]
-    return Group(f"{found.name}: {searching.setting_name(setting.values)}", _counted(setting))
+    return Group(searching.setting_name(setting.values), _counted(setting))
 
 
 def _counted(setting: view.Setting) -> list[Run]:
@@ -102,6 +102,8 @@ def verdicts_on(groups: Sequence[Group], measure: Measure | None = None) -> tupl
         )
     if measure is None:
         measure = "final_return" if any(run.reward_threshold is None for run in runs) else "env_steps_to_solve"
+    if len({group.name for group in groups}) < len(groups):  # sentences must tell them apart
+        groups = [Group(f"{group.name} ({number})", group.runs) for number, group in enumerate(groups, 1)]
     *others, base = (_outcomes(group, measure) for group in groups)
     return compare_all(base, others, measure) if len(others) > 1 else (verdicts.compare(others[0], base, measure),)
 

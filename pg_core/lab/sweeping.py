@@ -98,7 +98,7 @@ def stop_setting(sweep_id: str, setting: int) -> None:
 def resume_sweep(sweep_id: str) -> None:
     """Have the runs of a sweep that were stopped or interrupted go on, and further settings be tried."""
     found = _controlled(sweep_id)
-    if len(kept.settings_of(state.store(), sweep_id)) < Sweep.from_json(found.declaration).most:
+    if len(set(kept.settings_of(state.store(), sweep_id))) < Sweep.from_json(found.declaration).most:
         kept.aim(state.store(), sweep_id, "run")
     _each(sweep_id, control.resume)
 
@@ -160,8 +160,8 @@ def extended(sweep: Sweep, values: Mapping[str, Sequence[Any]], trials: int = 0)
 
 
 def _longer(axis: Axis, values: Sequence[Any]) -> Axis:
-    every = [*axis.values, *values]
-    return Axis(name=axis.name, scale=axis.scale, values=every if axis.scale == "list" else sorted(every))
+    longer = Axis(name=axis.name, values=[*axis.values, *values])
+    return longer if axis.scale == "list" else Axis(name=axis.name, scale=axis.scale, values=sorted(longer.values))
 
 
 def _further_seeds(name: str, runs: Sequence[Run], seeds: int, settings: Collection[int] | None) -> list[NewRun]:

@@ -53,7 +53,7 @@ class Axis(BaseModel):
         if not isinstance(given, dict):  # of a declaration as JSON
             raise SweepError(f"An axis must be one JSON object with `name` and `values`, got {_short(given)}.")
         name, values = given.get("name"), given.get("values")
-        if name not in HYPERPARAMETERS or name in NO_AXES:
+        if not isinstance(name, str) or name not in HYPERPARAMETERS or name in NO_AXES:
             raise SweepError(f"An axis must be a hyperparameter other than {', '.join(NO_AXES)}, got {_short(name)}.")
         if not isinstance(values, list | tuple) or not 1 <= len(values) <= MAX_SETTINGS:
             count = len(values) if isinstance(values, list | tuple) else _short(values)

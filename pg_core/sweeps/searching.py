@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from pg_core.config import HYPERPARAMETERS
+from pg_core.config import HYPERPARAMETERS, ConfigError
 from pg_core.runs.store import sweeps
 from pg_core.runs.store.processes import is_alive
 from pg_core.runs.store.records import RESUMABLE, WORKED_ON, Run, SweepRow
@@ -37,11 +37,17 @@ def setting_name(values: Mapping[str, object]) -> str:
 
 
 def go_on(store: Store) -> None:
-    """Queue the next settings of all sweeps that have room for some, but for those that another process looks after."""
+    """Queue the next settings of all sweeps that have room for some, but for those that another process looks after.
+
+    One that cannot go on, since this lab cannot read it or train what comes next, is stopped: the others do.
+    """
     for row in sweeps.searching(store):
         if row.process is None or not is_alive(row.process):
-            prune(store, row)
-            advance(store, row)
+            try:
+                prune(store, row)
+                advance(store, row)
+            except ConfigError:
+                sweeps.aim(store, row.id, "stop")
 
 
 def advance(store: Store, row: SweepRow, process: str | None = None) -> None:
@@ -61,7 +67,7 @@ def advance(store: Store, row: SweepRow, process: str | None = None) -> None:
             sweeps.aim(store, row.id, "done")
     elif active <= BATCH // 2:
         chosen = next_settings(sweep, [each for each, _ in tried], BATCH - active)
-        sweeps.extend(store, row, before, new_runs(sweep, row.name, chosen, before[-1] + 1), process)
+        sweeps.extend(store, row, before, new_runs(sweep, row.name, chosen, max(before, default=-1) + 1), process)
 
 
 def prune(store: Store, row: SweepRow) -> None:

@@ -1,13 +1,18 @@
 import signal
+import uuid
+from datetime import UTC, datetime
 
 import psutil
 import pytest
 
 from pg_core.config import Config
 from pg_core.learning.trainer import Trainer
+from pg_core.runs.store import sweeps
 from pg_core.runs.store.processes import process_name
+from pg_core.runs.store.records import SweepRow
 from pg_core.runs.store.schema import ARRAYS, StoreError
 from pg_core.runs.store.store import Store
+from pg_core.runs.store.sweeps import NewRun
 from pg_core.runs.workers import logs
 from pg_core.runs.workers import supervisor as module
 from pg_core.runs.workers.supervisor import Supervisor
@@ -106,6 +111,58 @@ def test_a_run_obeys_while_it_trains(lab, begin, slow, wait):
     wait(lambda: store.run(run_id).state == "stopped")
     updates = store.run(run_id).updates
     assert stored(store, run_id) == trained(slow, updates, {request.update: {"learning_rate": 0.125}})
+
+
+@pytest.fixture
+def swept(lab, slow, wait):
+    """Start a sweep of three settings and wait until all train; what is left of it is stopped after the test."""
+    store, supervisor = lab
+    settings = [slow.changed(learning_rate=rate) for rate in (0.01, 0.02, 0.04)]
+    row = SweepRow(uuid.uuid4().hex, "sweep", datetime.now(UTC), "{}", "done")
+    sweeps.add(store, row, [NewRun(n, f"run {n}", config) for n, config in enumerate(settings)])
+    supervisor.wake()
+    ids = [run.id for run in sorted(store.runs(sweep_id=row.id), key=lambda run: run.setting)]
+    wait(lambda: all(store.run(run_id).updates > 0 for run_id in ids))
+    yield ids, settings
+    for run_id in ids:
+        store.transition(run_id, ["queued"], state="stopped")
+        store.transition(run_id, ["starting", "running", "paused"], target="stop")
+    wait(lambda: not any(store.run(run_id).active for run_id in ids))
+
+
+def test_one_worker_trains_a_sweep_whose_runs_obey_one_by_one(lab, swept, wait, slow):
+    store, supervisor = lab
+    ids, _ = swept
+    assert len({process for _, _, process in store.worked_on()}) == 1  # though one run is trained at a time
+    store.transition(ids[0], ["running"], target="pause")
+    wait(lambda: store.run(ids[0]).state == "paused")
+    waiting = store.create(slow)
+    supervisor.wake()
+    wait(lambda: store.run(waiting).reason == module.NO_WORKER)
+    done = store.run(ids[1]).updates
+    wait(lambda: store.run(ids[1]).updates > done + 10)
+    assert [store.run(run_id).state for run_id in ids] == ["paused", "running", "running"]  # none makes room
+    for run_id in ids[1:]:
+        store.transition(run_id, ["running"], target="stop")
+    wait(lambda: store.run(waiting).updates > 0)  # now that only a paused one is left
+    assert store.run(ids[0]).reason == module.MAKE_ROOM
+    store.transition(waiting, ["running"], target="stop")
+    wait(lambda: not store.run(waiting).active)
+
+
+def test_the_runs_of_a_killed_worker_are_all_interrupted_and_go_on_exactly(lab, swept, wait):
+    store, supervisor = lab
+    ids, settings = swept
+    wait(lambda: all(store.policies(run_id)[1:] for run_id in ids))
+    process_of(store, ids[0]).send_signal(signal.SIGKILL)
+    wait(lambda: [store.run(run_id).state for run_id in ids] == 3 * ["interrupted"])
+    for run_id in ids:
+        store.request(run_id, {"pace": 0, "num_updates": store.run(run_id).updates + 20})
+        store.enqueue(run_id, "run")
+    supervisor.wake()
+    wait(lambda: [store.run(run_id).state for run_id in ids] == 3 * ["finished"])
+    for run_id, config in zip(ids, settings, strict=True):
+        assert stored(store, run_id) == trained(config, store.run(run_id).updates, {})
 
 
 def test_a_killed_worker_leaves_an_interrupted_run_that_resumes_exactly(lab, begin, slow, wait):

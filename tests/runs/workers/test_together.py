@@ -7,7 +7,7 @@ import pytest
 
 from pg_core.config import Config
 from pg_core.runs.store import sweeps
-from pg_core.runs.store.records import SweepRow
+from pg_core.runs.store.records import Batch, Snapshot, SweepRow
 from pg_core.runs.store.schema import ARRAYS, StoreError
 from pg_core.runs.store.sweeps import NewRun
 from pg_core.runs.workers import together
@@ -55,13 +55,15 @@ def test_the_first_agents_of_a_larger_population_are_the_same_agents(store):
 
 
 def test_one_that_diverges_or_fails_ends_alone(store, monkeypatch):
-    bad = BASE.changed(learning_rate=1.0, reward_scale=1e4, normalize_advantages=False, num_updates=100)
-    bad = Config(**{**bad.model_dump(), "optimizer": "sgd"})
-    good = Config(**{**BASE.model_dump(), "optimizer": "sgd"})
-    broken = good.changed(gamma=0.5)
-    ids = add(store, good, bad, broken)
     from pg_core.learning.trainer import Trainer
 
+    good = Config(**{**BASE.model_dump(), "optimizer": "sgd", "baseline": "none"})
+    bad, broken = good.changed(learning_rate=1.0, momentum=0.999), good.changed(gamma=0.5)
+    ids = add(store, good, bad, broken)
+    trainer = Trainer(bad)
+    checkpoint = trainer.checkpoint()
+    checkpoint["policy_slots/bias_0/first"][1] = 1e38  # carries a bias past the largest float32 in the fourth step
+    store.commit(ids[1], "me", Batch([], {}, {}, [Snapshot(0, trainer.policy(), checkpoint)]))
     advance = Trainer.advance
 
     def breaking(trainer, num_updates):
@@ -73,6 +75,7 @@ def test_one_that_diverges_or_fails_ends_alone(store, monkeypatch):
     deque(work_together(store, ids, "me"), maxlen=0)
     runs = [store.run(run_id) for run_id in ids]
     assert [run.state for run in runs] == ["finished", "failed", "failed"]
+    assert [run.updates for run in runs] == [12, 3, 0]
     assert [run.diverged for run in runs] == [False, True, False]
     assert runs[1].reason.startswith("Training diverged at update") and "incident" in runs[2].reason
 
