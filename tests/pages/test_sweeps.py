@@ -337,6 +337,15 @@ def test_a_sweep_is_looked_at_once_until_something_changes(monkeypatch: pytest.M
     assert looked == [sweep_id]
 
 
+def test_looking_takes_at_most_a_quarter_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    view, beats = lab.sweep(lab.start_sweep(SMALL)), []
+    monkeypatch.setattr(sweep_live, "seconds_until", lambda beat, sweep_id: beats.append(beat))
+    for seconds in (0.01, 0.1, 3.0):
+        monkeypatch.setattr(sweep_live, "_look", lambda _, took=seconds: sweep_live._Seen((), view, took))
+        sweep_live.told(view.id, "")
+    assert beats == [sweep_news.BEAT_SECONDS, sweep_news.BEAT_SECONDS, 4 * 3.0]
+
+
 def test_an_address_that_no_page_has_given_finds_nothing() -> None:
     address = address_of(trained())
     for wrong in ("x", address[:-1], f"{address}x", str(addresses._addresses.dumps([{"run_id": "a"}, None]))):
