@@ -65,6 +65,7 @@ from pg_core.lab.sweeping import (
     stop_setting,
     stop_sweep,
     sweep,
+    sweep_stamp,
     sweeps,
 )  # fmt: skip
 from pg_core.lab.training import UNWATCHED, SweepTraining, Training, train, train_fork, train_on, train_sweep
@@ -96,7 +97,7 @@ from pg_core.runs.store.schema import StoreError
 from pg_core.runs.store.sweeps import UnknownSweep
 from pg_core.runs.workers.episodes import EpisodeError
 from pg_core.runs.workers.prover import Answer
-from pg_core.sweeps.declaration import MAX_SEEDS, MAX_SETTINGS, OF_A_SWEEP, Sampler, Sweep, SweepError
+from pg_core.sweeps.declaration import MAX_AXES, MAX_SEEDS, MAX_SETTINGS, OF_A_SWEEP, Sampler, Sweep, SweepError
 from pg_core.sweeps.declaration import Axis as SweepAxis
 from pg_core.sweeps.view import BETTER, TITLES, Measured, Setting, SettingCurve
 from pg_core.sweeps.view import View as SweepView
@@ -111,6 +112,7 @@ __all__ = [
     "FEWEST",
     "FILMS",
     "FORMATS",
+    "MAX_AXES",
     "MAX_GROUPS",
     "MAX_SEED",
     "MAX_SEEDS",
@@ -244,6 +246,7 @@ __all__ = [
     "stop_setting",
     "stop_sweep",
     "sweep",
+    "sweep_stamp",
     "sweeps",
     "symbol",
     "too_large",

@@ -5,7 +5,7 @@ where it is someone else's.
 """
 
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -70,6 +70,11 @@ def sweep(sweep_id: str) -> seen.View:
     store = state.store()
     store.note_dead()
     return seen.view(store, sweep_id)
+
+
+def sweep_stamp(sweep_id: str) -> tuple[Hashable, ...]:
+    """Return what changes whenever anything changes that a page shows of a sweep; it takes two short reads."""
+    return kept.stamp(state.store(), sweep_id)
 
 
 def sweeps() -> list[SweepRow]:
