@@ -45,7 +45,7 @@ class Turns:
 
         Args:
             work: is done on a thread for processors.
-            given_up: is asked now and then while others have theirs; when it says so, nothing is done and None returned.
+            given_up: is asked now and then while others have theirs; if it says so, nothing is done, and None returned.
         """
         if not self._processors:
             return work()
