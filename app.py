@@ -21,7 +21,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from streamlit.url_util import make_url_path
 
-from pages.widgets import addresses, departure, gate, instrument, live
+from pages.widgets import addresses, departure, gate, instrument, live, sweep_live
 from pages.widgets.document import Document
 from pages.widgets.drawn import keep_what_is_drawn
 from pages.widgets.one_page import OnePage
@@ -57,7 +57,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 def explain(error: Exception) -> bool:
     """Show a person one sentence in place of a traceback, which goes to the lab's log."""
-    if isinstance(error, (lab.StoreError, lab.UnknownRun, lab.NotAllowed, ConfigError)):
+    if isinstance(error, (lab.StoreError, lab.UnknownRun, lab.UnknownSweep, lab.NotAllowed, ConfigError)):
         st.error(plain(str(error)))
     else:
         st.error(f"This page met an error and stopped; reload it. Your runs are kept. Incident {lab.incident(error)}.")
@@ -81,6 +81,7 @@ app = st.App(
         Mount(f"{BASE}lab/plotly", StaticFiles(directory=PLOTLY_JS)),
         Mount(f"{BASE}{instrument.SCRIPTS_ROUTE}", StaticFiles(directory=instrument.SCRIPTS)),
         Route(f"{BASE}{addresses.ROUTE}/{{address}}", live.answer),
+        Route(f"{BASE}{addresses.SWEEPS_ROUTE}/{{address}}", sweep_live.answer),
     ],
     middleware=[
         *gate.middleware(),

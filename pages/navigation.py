@@ -20,6 +20,7 @@ st.navigation(
     [
         st.Page("train.py", title="Train", icon=":material/play_arrow:", default=True),
         st.Page("policy.py", title="Policy", icon=":material/biotech:"),
+        st.Page("sweeps.py", title="Sweeps", icon=":material/grid_view:"),
         st.Page("derivations.py", title="Derivations", icon=":material/function:"),
         st.Page("runs.py", title="Runs", icon=":material/list:"),
     ],

@@ -38,7 +38,7 @@ class Server:
 
 
 def chromium() -> dict[str, Any]:
-    """Return what Playwright is to launch: the machine's Chromium, else its own."""
+    """Return what Playwright is to launch: the machine's Chromium, best its headless shell, else its own."""
     return {"executable_path": next(filter(None, map(shutil.which, NAMES)), None), "args": [*FLAGS]}
 
 

@@ -114,7 +114,7 @@ export function whenDrawn(call) {
 }
 
 function listen({ node, onClick }) {
-  if (onClick) node.on("plotly_click", ({ points }) => onClick(points[0].x))
+  if (onClick) node.on("plotly_click", ({ points }) => onClick(points[0].x, points[0].data.uid))
   return createCursor(node)
 }
 

@@ -91,7 +91,7 @@ def _chosen() -> tuple[str, lab.Along]:
     )  # fmt: skip
     along = st.selectbox(
         "Along", axes, axes.index(choices["compare_by"]), key="compare_by", width=160,
-        format_func=lambda axis: axis.replace("_", " ").replace("env", "environment"), persist_state="session",
+        format_func=lambda axis: axis.replace("_", " "), persist_state="session",
     )  # fmt: skip
     return measure, along
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -44,7 +45,7 @@ def follow(run: lab.Run) -> None:
 def link() -> dict[str, str]:
     """Return every control that is not at its default, as a link has it."""
     values = {name: value(name) for name in HYPERPARAMETERS}
-    return {name: str(value) for name, value in values.items() if value != _shown(HYPERPARAMETERS[name].default)}
+    return {name: str(value) for name, value in values.items() if value != shown(HYPERPARAMETERS[name].default)}
 
 
 def config() -> Config:
@@ -74,7 +75,7 @@ def problem() -> str:
 
 
 def value(name: str) -> Any:
-    """Return what the control of a hyperparameter holds."""
+    """Return what a control holds, by its key: that of a hyperparameter has its name."""
     return st.session_state[name]
 
 
@@ -111,7 +112,7 @@ def _active() -> bool:
 
 
 def _preset() -> None:
-    preset = _current_preset()
+    preset = preset_of({name: value(name) for name in HYPERPARAMETERS})
     st.menu_button(
         f"Preset: {PRESETS[preset].label if preset else 'your own settings'}", PRESETS, key="preset", width="stretch",
         on_click=_apply_preset, format_func=lambda name: PRESETS[name].label,
@@ -125,13 +126,16 @@ def _preset() -> None:
 
 
 def control(name: str, active: bool = False, **more: Any) -> None:
-    """Draw the control of one hyperparameter; a live one acts on the open run as soon as it is moved."""
+    """Draw the control of one hyperparameter; a live one acts on the open run as soon as it is moved.
+
+    With another `key` and `on_change` it is a control of something else that has hyperparameters.
+    """
     with st.container(key=f"knob_{name}"):
         _widget(HYPERPARAMETERS[name], active, more)
 
 
 def _widget(parameter: Hyperparameter, active: bool, more: dict[str, Any]) -> None:
-    held = value(parameter.name)
+    held = value(more.get("key", parameter.name))
     label = " ".join(filter(None, (parameter.label, parameter.symbol, "🔒" if active and not parameter.live else "")))
     hint = "" if parameter.live else " Fixed during a run: a new value is for the next one."
     proof = f" [Derivation](derivations?statement={parameter.statement})" if parameter.statement else ""
@@ -183,19 +187,18 @@ def _change(values: dict[str, Any]) -> None:
             st.session_state.known = st.session_state.known.changed(**live)
 
 
-def _current_preset() -> str | None:
-    """Return the preset that the controls are at, if any."""
-    at = {name: value(name) for name in HYPERPARAMETERS}
-    return next((key for key, preset in PRESETS.items() if preset.values.items() <= at.items()), None)
+def preset_of(values: Mapping[str, Any]) -> str | None:
+    """Return the preset that some values are at, if any."""
+    return next((key for key, preset in PRESETS.items() if preset.values.items() <= values.items()), None)
 
 
 def _show(values: dict[str, Any]) -> None:
     """Set controls to values, before they are drawn."""
     for name, value in values.items():
-        st.session_state[name] = _shown(value)
+        st.session_state[name] = shown(value)
 
 
-def _shown(value: Any) -> Any:
+def shown(value: Any) -> Any:
     """Return a value as its control holds it: layer sizes and an environment's arguments are text there."""
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False) if value else ""

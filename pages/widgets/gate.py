@@ -42,7 +42,7 @@ def problem() -> str | None:
         lab.check_limits()
         if has_login():
             return _login_problem()
-    except (ValueError, StreamlitSecretNotFoundError) as error:
+    except (ValueError, lab.StoreError, StreamlitSecretNotFoundError) as error:
         return str(error)
     address = st.get_option("server.address")
     if is_loopback(address) or os.environ.get("PG_LAB_ALLOW_ANYONE") == "1":

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from pages.widgets import controls
+from pages.widgets import controls, declaration
 from pages.widgets.beside import MAX_BESIDE
 from pages.widgets.comparison import MEASURES
 from pages.widgets.figure import DEFAULT_PANELS, PANELS, X
@@ -57,6 +57,13 @@ CHOICES = {  # by name in the link, which is the widget's key
     "versus_update": Choice("policy"),
     "versus_agent": Choice("policy"),
     "race": Choice("policy", []),
+    "sweep": Choice("sweeps"),
+    "sweep_by": Choice("sweeps", "env_steps_to_solve", tuple(lab.TITLES)),
+    "axis": Choice("declaration", declaration.DEFAULTS["axis"]),
+    "seeds": Choice("declaration", declaration.DEFAULTS["seeds"]),
+    "sampler": Choice("declaration", declaration.DEFAULTS["sampler"], tuple(declaration.SAMPLERS)),
+    "trials": Choice("declaration", declaration.DEFAULTS["trials"]),
+    "prune": Choice("declaration", declaration.DEFAULTS["prune"], ("false", "true")),
     "search": Choice("runs"),
     "state": Choice("runs", [], (*STATES, "deleted")),
     "environment": Choice("runs", []),
@@ -67,6 +74,7 @@ CHOICES = {  # by name in the link, which is the widget's key
     "compare_by": Choice("runs", "env_steps", get_args(lab.Along)),
     "group_by": Choice("runs", [], tuple(HYPERPARAMETERS)),
 }
+DRAWN = ("runs", "declaration")  # pages whose widgets begin with what the link chose, once they are drawn
 
 
 def load() -> None:
@@ -118,6 +126,8 @@ def write(page: str) -> None:
     link: dict[str, str | list[str]] = {}
     if page == "train":
         link |= controls.link()
+    if page == "sweeps":
+        link |= declaration.link()
     if page in ("train", "policy") and st.session_state.run_id:
         link[RUN] = st.session_state.run_id
     for name, choice in CHOICES.items():
@@ -144,7 +154,7 @@ def _load_choices(link: dict[str, list[str]]) -> list[str]:
         choices["beside"] = [run_id for run_id in choices["beside"] if run_id in known][:MAX_BESIDE]
     choices["race"] = list(dict.fromkeys(choices["race"]))[: lab.MOST]
     choices["view"] = list(dict.fromkeys([*choices["view"], *DEFAULT_PANELS]))[: len(DEFAULT_PANELS)]
-    st.session_state.update({name: choices[name] for name, choice in CHOICES.items() if choice.page != "runs"})
+    st.session_state.update({name: choices[name] for name, choice in CHOICES.items() if choice.page not in DRAWN})
     st.session_state.choices = choices
     return complaints
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,8 +38,15 @@ class Fold:
 Entry = lab.Run | Fold
 
 
-def draw(entries: Sequence[Entry], left: int, sort: str) -> None:
-    """Draw lines, of which those that are selected are marked; `left` more are not drawn yet."""
+def draw(entries: Sequence[Entry], left: int, sort: str, on_sort: Callable[[], None]) -> None:
+    """Draw lines, of which those that are selected are marked.
+
+    Args:
+        entries: one a line.
+        left: how many more are not drawn yet.
+        sort: by what they are sorted.
+        on_sort: called when the head of a column was pressed; `st.session_state.run_list.sorted` says which.
+    """
     places = {run_id: place for place, run_id in enumerate(lab.queue(), 1)}
     told = {
         "lines": lines(entries, places),
@@ -49,7 +56,7 @@ def draw(entries: Sequence[Entry], left: int, sort: str) -> None:
         "left": left,
         "sort": sort,
     }
-    heard = {"on_chosen_change": _chosen, "on_sorted_change": _sorted, "on_more_change": _more}
+    heard = {"on_chosen_change": _chosen, "on_sorted_change": on_sort, "on_more_change": _more}
     _list(key="run_list", data=orjson.dumps(told), on_unfold_change=_unfold, **heard)
 
 
@@ -171,13 +178,6 @@ def _chosen() -> None:
         st.session_state.selected = [run_id for run_id in chosen["ids"] if isinstance(run_id, str)]
         st.session_state.drawer = bool(chosen.get("open"))
         st.session_state.clicks = chosen.get("click") if isinstance(chosen.get("click"), int) else 0
-
-
-def _sorted() -> None:
-    from pages.widgets.run_table import SORTS
-
-    if (sort := st.session_state.run_list.sorted) in SORTS:
-        st.session_state.sort = sort
 
 
 def _more() -> None:

@@ -66,6 +66,12 @@ FILTERS: dict[str, Callable[[lab.Run], set[str]]] = {
 }
 
 
+def _sort() -> None:
+    """Sort by the column whose head was pressed."""
+    if (sort := st.session_state.run_list.sorted) in SORTS:
+        st.session_state.sort = sort
+
+
 def unfolded(runs: Sequence[lab.Run], open_sweeps: Sequence[str]) -> list[Entry]:
     """Return the lines of a list: a sweep is one, where its first run is, with its runs below it if it is unfolded."""
     sweeps: dict[str, list[lab.Run]] = {}
@@ -90,6 +96,6 @@ def listed(runs: Sequence[lab.Run]) -> list[lab.Run]:
     st.session_state.setdefault("drawer", bool(st.session_state.selected))
     entries = unfolded(runs, st.session_state.setdefault("unfolded", []))
     shown = entries[: PAGE * (1 + st.session_state.get("pages", 0))]
-    run_lines.draw(shown, len(entries) - len(shown), st.session_state.sort)
+    run_lines.draw(shown, len(entries) - len(shown), st.session_state.sort, _sort)
     found = {run.id: run for run in runs}
     return [found[run_id] for run_id in st.session_state.selected if run_id in found]

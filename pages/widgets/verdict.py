@@ -104,7 +104,7 @@ def table(verdicts: Sequence[lab.Verdict]) -> str:
             f"{each.probability:.2f} ({low:.2f} to {high:.2f})",
             f"{each.p_value:.2g}",
             f"{number(each.iqm_difference)} ({number(each.iqm_interval[0])} to {number(each.iqm_interval[1])})",
-            f"{each.log_rank_p:.2g}" if each.log_rank_p == each.log_rank_p else "–",
+            "–" if each.log_rank_p is None else f"{each.log_rank_p:.2g}",
             f"{each.seeds[0]} and {each.seeds[1]}",
             str(each.pairs),
         )

@@ -53,7 +53,7 @@ from pg_core.lab.limits import check_limits
 from pg_core.lab.playing import best_scores, game_limit, keep_game
 from pg_core.lab.racing import FEWEST, MOST, Race, race
 from pg_core.lab.seeds import AgainstBase, against_base, compare, group_of, verdicts_on
-from pg_core.lab.settings import NEVER_MATTER, described, search_words, setting_paths, show_path, symbol
+from pg_core.lab.settings import described, search_words, setting_paths, show_path, symbol
 from pg_core.lab.state import shutdown, startup
 from pg_core.lab.sweeping import (
     Estimate,
@@ -65,6 +65,7 @@ from pg_core.lab.sweeping import (
     stop_setting,
     stop_sweep,
     sweep,
+    sweep_stamp,
     sweeps,
 )  # fmt: skip
 from pg_core.lab.training import UNWATCHED, SweepTraining, Training, train, train_fork, train_on, train_sweep
@@ -96,7 +97,7 @@ from pg_core.runs.store.schema import StoreError
 from pg_core.runs.store.sweeps import UnknownSweep
 from pg_core.runs.workers.episodes import EpisodeError
 from pg_core.runs.workers.prover import Answer
-from pg_core.sweeps.declaration import MAX_SEEDS, MAX_SETTINGS, OF_A_SWEEP, Sampler, Sweep, SweepError
+from pg_core.sweeps.declaration import MAX_AXES, MAX_SEEDS, MAX_SETTINGS, OF_A_SWEEP, Sampler, Sweep, SweepError
 from pg_core.sweeps.declaration import Axis as SweepAxis
 from pg_core.sweeps.view import BETTER, TITLES, Measured, Setting, SettingCurve
 from pg_core.sweeps.view import View as SweepView
@@ -111,13 +112,13 @@ __all__ = [
     "FEWEST",
     "FILMS",
     "FORMATS",
+    "MAX_AXES",
     "MAX_GROUPS",
     "MAX_SEED",
     "MAX_SEEDS",
     "MAX_SETTINGS",
     "MEASURES",
     "MOST",
-    "NEVER_MATTER",
     "OF_A_SWEEP",
     "TIDY",
     "TITLES",
@@ -245,6 +246,7 @@ __all__ = [
     "stop_setting",
     "stop_sweep",
     "sweep",
+    "sweep_stamp",
     "sweeps",
     "symbol",
     "too_large",

@@ -9,7 +9,6 @@ from typing import Any
 
 from pg_core.config import Config
 from pg_core.lab import access, limits, state
-from pg_core.learning import memory
 from pg_core.runs.store import library
 from pg_core.runs.store.records import ACTIVE, RESUMABLE
 
@@ -50,7 +49,7 @@ def check_id(name: str, run_id: str | None) -> None:
 
 def _create(config: Config, name: str | None, run_id: str) -> None:
     """Add a run; of two that ask for the same one at once, the second finds that of the first."""
-    memory.check(config)
+    limits.check_memory(config)
     store = state.store()
     try:
         with limits.admission() as visitor:

@@ -109,8 +109,10 @@ def export_tidy(run_ids: Sequence[str], kind: str, file: BinaryIO) -> None:
     if refused := too_large(runs, kind):
         raise ValueError(refused)
     rows, format = kind.split("-")
-    write = tidy.write_agents if rows == "agents" else tidy.write_updates
-    write(state.store(), runs, file, format)
+    if rows == "agents":
+        tidy.write_agents(runs, file, format)
+    else:
+        tidy.write_updates(state.store(), runs, file, format)
 
 
 def import_run(file: BinaryIO) -> str:

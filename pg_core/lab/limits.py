@@ -7,11 +7,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from pg_core.config import ConfigError
+from pg_core.config import Config, ConfigError
 from pg_core.environments import sandbox
 from pg_core.lab import access, state
 from pg_core.lab.access import NotAllowed, Visitor
 from pg_core.learning import memory
+from pg_core.runs.paths import on_cluster
 from pg_core.runs.store import quotas
 
 GB = 10**9
@@ -45,15 +46,17 @@ def limit(name: str) -> float:
 
 
 def check_limits() -> None:
-    """Check that every limit can be read.
+    """Check that every limit can be read, and that there can be a cluster if one is set.
 
     Raises:
         ValueError: as `limit`.
+        StoreError: as `on_cluster`.
     """
     for name in DEFAULTS:
         limit(name)
     for name in sandbox.LIMITS:
         sandbox.limit(name)
+    on_cluster()
 
 
 @contextlib.contextmanager
@@ -112,6 +115,16 @@ def check_import(total: int, largest: int) -> None:
     copies = IMPORT_COPIES[state.store().engine.dialect.name]
     if (left := memory.free()) < copies * largest + IMPORT_BYTES:
         raise NotAllowed(f"{left / GB:.2g} GB of memory are free, too little for this run: try again later.")
+
+
+def check_memory(*configs: Config) -> None:
+    """Refuse configs of which one does not fit into the free memory, unless they are trained on other machines.
+
+    Raises:
+        ConfigError: with the sizes.
+    """
+    if not on_cluster():
+        memory.check(*configs)
 
 
 def _check_disk(folder: Path, more: int) -> None:

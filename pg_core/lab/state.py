@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from pg_core.runs.curves.curves import CurveCache
 from pg_core.runs.curves.outlines import Sparks
-from pg_core.runs.paths import data_folder, database
+from pg_core.runs.paths import data_folder, database, on_cluster
 from pg_core.runs.store import library
 from pg_core.runs.store.schema import StoreError
 from pg_core.runs.store.store import Store
@@ -81,7 +81,9 @@ def supervisor() -> Supervisor:
     global _supervisor
     with _lock:
         if _supervisor is None:
-            _supervisor = Supervisor(store(), search=functools.partial(searching.go_on, store()))
+            _supervisor = Supervisor(
+                store(), search=functools.partial(searching.go_on, store()), on_cluster=on_cluster()
+            )
             _supervisor.start()
             atexit.register(shutdown)
         return _supervisor

@@ -5,7 +5,7 @@ where it is someone else's.
 """
 
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -44,7 +44,7 @@ def start_sweep(sweep: Sweep, name: str | None = None, sweep_id: str | None = No
     row, store = declared(sweep, name, sweep_id), state.store()
     if not kept.has(store, row.id):
         runs = searching.first_runs(sweep, row.name)
-        memory.check(*(run.config for run in runs))
+        limits.check_memory(*(run.config for run in runs))
         try:
             with limits.admission(len(runs)) as visitor:
                 kept.add(store, replace(row, owner=visitor.id, session=visitor.session), runs)
@@ -70,6 +70,11 @@ def sweep(sweep_id: str) -> seen.View:
     store = state.store()
     store.note_dead()
     return seen.view(store, sweep_id)
+
+
+def sweep_stamp(sweep_id: str) -> tuple[Hashable, ...]:
+    """Return what changes whenever anything changes that a page shows of a sweep; it takes two short reads."""
+    return kept.stamp(state.store(), sweep_id)
 
 
 def sweeps() -> list[SweepRow]:
@@ -132,7 +137,7 @@ def extend_sweep(
         sweep = Sweep.from_json(row.declaration)
         more = extended(sweep, values or {}, trials)
         added = [*_further_seeds(row.name, runs, seeds, settings), *_further_settings(row.name, more, runs, before)]
-        memory.check(*(run.config for run in added))
+        limits.check_memory(*(run.config for run in added))
         grown = replace(row, declaration=more.to_json(), target="run" if trials else row.target)
         with limits.admission(len(added)):
             done = kept.extend(store, grown, before, added)

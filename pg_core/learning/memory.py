@@ -30,13 +30,17 @@ def shards(config: Config) -> int:
     return math.ceil(config.num_agents / max(1, SHARD_EPISODES // config.episodes_per_update))
 
 
-def needed(config: Config) -> int:
+def needed(config: Config, threads: int = THREADS) -> int:
     """Estimate the memory of training, in bytes, beside TensorFlow itself.
 
     It grows linearly in the agents that are trained at a time × episodes × (steps × numbers of a step + parameters).
+
+    Args:
+        config: of the run.
+        threads: of the machine that is to train it.
     """
     per_episode = config.environment.max_episode_steps * config.numbers_of_a_step + COPIES * config.parameters
-    return PROGRAM_BYTES + 4 * (_agents_at_a_time(config) * config.episodes_per_update * per_episode)
+    return PROGRAM_BYTES + 4 * (_agents_at_a_time(config, threads) * config.episodes_per_update * per_episode)
 
 
 def free() -> int:
@@ -49,13 +53,13 @@ def free() -> int:
     return left
 
 
-def needed_together(configs: Sequence[Config]) -> int:
+def needed_together(configs: Sequence[Config], threads: int = THREADS) -> int:
     """Estimate the memory, as `needed`, of training several in one process that share a program."""
-    return PROGRAM_BYTES + sum(needed(config) - PROGRAM_BYTES for config in configs)
+    return PROGRAM_BYTES + sum(needed(config, threads) - PROGRAM_BYTES for config in configs)
 
 
 def check(*configs: Config) -> None:
-    """Refuse configs of which one alone does not fit into the memory that is free now.
+    """Refuse configs of which one alone does not fit into the memory that is free now on this machine.
 
     Raises:
         ConfigError: with the sizes.
@@ -75,8 +79,8 @@ def _check(config: Config, left: int) -> None:
         )
 
 
-def _agents_at_a_time(config: Config) -> int:
-    return min(config.num_agents, shard_size(config) * THREADS) if config.compiled else config.num_agents
+def _agents_at_a_time(config: Config, threads: int = THREADS) -> int:
+    return min(config.num_agents, shard_size(config) * threads) if config.compiled else config.num_agents
 
 
 def _gibibytes(count: int) -> str:

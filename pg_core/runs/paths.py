@@ -1,6 +1,7 @@
 """Where the project is, and where the lab keeps what it writes: a folder, a database, and temporary files."""
 
 import contextlib
+import importlib.util
 import os
 import tempfile
 from pathlib import Path
@@ -54,6 +55,23 @@ def database() -> sa.URL:
             "/, %3A for : and %25 for % in user and password."
         )
     return url.set(drivername="postgresql+psycopg")
+
+
+def on_cluster() -> bool:
+    """Return whether runs are trained on the Ray cluster of `$PG_LAB_CLUSTER`, not on this machine.
+
+    Raises:
+        StoreError: they cannot be: Ray is not installed, or the runs are in a file that other machines do not have.
+    """
+    if not os.environ.get("PG_LAB_CLUSTER"):
+        return False
+    if importlib.util.find_spec("ray") is None:
+        raise StoreError("`PG_LAB_CLUSTER` needs Ray: `pip install -r requirements-cluster.txt`.")
+    if not os.environ.get("PG_LAB_DATABASE_URL"):
+        raise StoreError(
+            "`PG_LAB_CLUSTER` needs `PG_LAB_DATABASE_URL`: the machines of a cluster share a PostgreSQL, not a file."
+        )
+    return True
 
 
 def place_temporary_files() -> None:

@@ -16,12 +16,22 @@ MOST = 1_000  # further seeds a side
 
 
 class Improvement(NamedTuple):
-    """P(A is better than B) + ½ P(neither is), as so many independent comparisons would tell it."""
+    """P(A is better than B) + ½ P(neither is), and what was seen of its variance."""
 
     probability: float  # θ̂
-    comparisons: float  # n, of which each is won with probability θ: Var θ̂ = θ (1 - θ) / n
-    freedom: float  # of Student's t
-    seeds: float  # S, of the smaller group
+    variance: float  # V̂
+    first: int  # S_A seeds
+    second: int  # S_B
+
+    @property
+    def comparisons(self) -> float:
+        """As how many independent comparisons it is, n, of which each is won with θ: Var θ̂ = θ (1 - θ) / n."""
+        return float(_comparisons(self.probability, self.variance, self.first, self.second))
+
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom of Student's t."""
+        return self.first + self.second - 2
 
 
 def estimate(a: Times, b: Times, a_seeds: Sequence[Hashable], b_seeds: Sequence[Hashable]) -> Improvement:
@@ -42,19 +52,19 @@ def estimate(a: Times, b: Times, a_seeds: Sequence[Hashable], b_seeds: Sequence[
     intervals for an effect size measure based on the Mann-Whitney statistic, part 2", 2006.
     """
     probability, from_a, from_b = survival.earlier(a, b)
-    return _improvement(probability, _variance(from_a, from_b, a_seeds, b_seeds), len(from_a), len(from_b))
+    return Improvement(probability, _variance(from_a, from_b, a_seeds, b_seeds), len(from_a), len(from_b))
 
 
-def _improvement(probability: float, variance: float, first: int, second: int) -> Improvement:
-    """Return θ̂ with its n, from what was seen of its variance in two groups of so many seeds."""
-    fewest = min(first, second)
+def _comparisons(probability: float, variance: float | Array, first: int | Array, second: int | Array) -> Array:
+    """Return n from θ̂, V̂, S_A and S_B."""
+    fewest = np.minimum(first, second)
     smooth = (fewest * probability + 0.5) / (fewest + 1)
     spread = smooth * (1 - smooth)
     clustering = (1 - smooth) / (2 - smooth) + smooth / (1 + smooth)
     model = (1 + ((first + second) / 2 - 1) * clustering) / (first * second)
-    known, prior = fewest * (4 * spread) ** 2, float(np.clip(fewest / 5, *PRIOR))
-    comparisons = (known + prior) / (known * variance / spread + prior * model)
-    return Improvement(probability, comparisons, float(first + second - 2), float(fewest))
+    known, prior = fewest * (4 * spread) ** 2, np.clip(fewest / 5, *PRIOR)
+    result: Array = (known + prior) / (known * variance / spread + prior * model)
+    return result
 
 
 def _variance(from_a: Array, from_b: Array, a_seeds: Sequence[Hashable], b_seeds: Sequence[Hashable]) -> float:
@@ -95,20 +105,21 @@ def further_seeds(found: Improvement, alpha: float) -> int | None:
     """Return the fewest seeds to add to each group that settle it, or None if they are more than `MOST`.
 
     Settled means that the interval leaves out ½. If today's θ̂ is θ, it is so after r further seeds with probability
-    `POWER`, by the seeds that are there and those that come:
+    `POWER`, by the seeds that are there, of which nothing is left to chance, and those that come:
 
-    |θ̂ - ½| ≥ t ½ √(S / (n (S + r))) + z √(θ̂ (1 - θ̂) S r / n) / (S + r)
+    |θ̂ - ½| ≥ t ½ / √n + z √(V̂ S r) / (S + r)
+
+    with n of S + r seeds, whose variance is V̂ S / (S + r), and S the smaller group.
     """
     from scipy import special
 
-    if found.freedom >= 1 and p_value(found) < alpha:
+    if p_value(found) < alpha:
         return 0
-    further = np.arange(1.0, MOST + 1)
-    total = found.seeds + further
-    student = _quantile(found.freedom + 2 * further, 1 - alpha / 2)
-    needed = student * 0.5 * np.sqrt(found.seeds / (found.comparisons * total))
-    spread = found.probability * (1 - found.probability) * found.seeds * further / found.comparisons
-    needed += special.ndtri(POWER) * np.sqrt(spread) / total
+    fewest, further = min(found.first, found.second), np.arange(1, MOST + 1)
+    share = fewest / (fewest + further)
+    comparisons = _comparisons(found.probability, found.variance * share, found.first + further, found.second + further)
+    needed = _quantile(found.freedom + 2 * further, 1 - alpha / 2) * 0.5 / np.sqrt(comparisons)
+    needed += special.ndtri(POWER) * np.sqrt(found.variance * share * (1 - share))
     enough = np.flatnonzero(abs(found.probability - 0.5) > needed)
     return int(further[enough[0]]) if enough.size else None
 
@@ -116,7 +127,7 @@ def further_seeds(found: Improvement, alpha: float) -> int | None:
 @functools.lru_cache(maxsize=64)
 def fewest_seeds(alpha: float) -> int:
     """Return how many seeds a side it takes to settle anything: as many as settle groups that are wholly apart."""
-    return next(seeds for seeds in itertools.count(2) if p_value(_improvement(1.0, 0.0, seeds, seeds)) < alpha)
+    return next(seeds for seeds in itertools.count(2) if p_value(Improvement(1.0, 0.0, seeds, seeds)) < alpha)
 
 
 def _quantile(freedom: float | Array, probability: float) -> Array:

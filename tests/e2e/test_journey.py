@@ -52,7 +52,7 @@ def test_first_visit_shows_an_untrained_policy_and_one_obvious_button(open_page:
     assert page.locator(".st-key-bar button[kind=primary]:visible").count() == 1
 
 
-def test_train_change_pause_reload_resume_stop(open_page: Open, store: Store) -> None:
+def test_train_change_pause_reload_resume_stop(open_page: Open, server: Server, store: Store) -> None:
     # 50,000 updates: the run goes on for as long as the test needs it.
     page = open_page("?num_updates=50000&stop_when_solved=False&pace=10")
     button(page, "Train").click()
@@ -95,7 +95,9 @@ def test_train_change_pause_reload_resume_stop(open_page: Open, store: Store) ->
 
     button(page, "Stop").click()
     expect(state(page, "stopped")).to_be_visible()
-    expect(state(open_page(f"?run={run}"), "stopped")).to_be_visible()  # the one before, too
+    page.goto(f"{server.url}/?run={run}")
+    expect(state(page, "stopped")).to_be_visible()  # the one before, too
+    assert run_id(page) == run
 
 
 def test_chart_keeps_its_node_and_zoom(open_page: Open, store: Store) -> None:

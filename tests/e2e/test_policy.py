@@ -145,9 +145,10 @@ def test_it_is_accessible_in_each_look_and_nothing_sticks_out(open_page: Open, r
 )
 def test_an_update_of_any_environment_is_taken_apart(open_page: Open, env_id: str, more: str) -> None:
     page = open_page(f"?env_id={env_id}&pace=0&num_updates=2&num_agents=2&max_episode_steps=40{more}")
-    run = train(page)
+    train(page)
     expect(state(page, "finished")).to_be_visible()
-    page = open_page(f"policy?run={run}&update=1")
+    expect(page.locator(".lab-stage")).to_have_attribute("data-update", "2")
+    page.get_by_role("link", name="Under the microscope").click()  # of the last update
     expect(rows(page).first).to_be_visible()
     expect(foot(page, "share of ĝ")).to_have_count(2)
     expect(page.locator(".lab-micro-notice")).to_be_empty()

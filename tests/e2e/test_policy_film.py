@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from pg_core.config import Config
 from tests.e2e.conftest import Open
 
-RUN = Config(pace=0, num_updates=6)
+RUN = Config(pace=0, num_updates=3, max_episode_steps=50)  # short episodes make a short film
 
 
 def test_a_film_is_taken_away_by_keyboard_alone(open_page: Open, run: str, tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def upload(page: Page, path: Path) -> None:
     page.get_by_role("button", name="Import", exact=True).click()
 
 
-def test_a_run_is_downloaded_and_imported_again(open_page: Open, store: Store, tmp_path: Path) -> None:
+def test_a_run_is_downloaded_and_imported_again(open_page: Open, server: Server, store: Store, tmp_path: Path) -> None:
     config = Config(num_agents=2, hidden_layers=(8,), gamma=0.25)
     original = store.create(config, "there / and back", "me")
     policy, checkpoint = archive.split(np.zeros((), archive.checkpoint_type(config, 0, full=True)))
@@ -215,7 +215,7 @@ def test_a_run_is_downloaded_and_imported_again(open_page: Open, store: Store, t
     path = tmp_path / "there-and-back.zip"
     download.value.save_as(path)
 
-    page = open_page("runs")
+    page.goto(f"{server.url}/runs")
     upload(page, path)
     expect(page.get_by_text("Imported: there / and back, stopped after 0 updates.")).to_be_visible()
     imported = store.runs()[0]

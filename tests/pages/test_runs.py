@@ -1,9 +1,12 @@
 """The Runs page as its script draws it: what list, drawer and comparison say, and what is never pooled."""
 
+import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -12,6 +15,7 @@ from pages.widgets.verdict import table
 from pg_core import lab
 from pg_core.config import Config
 from pg_core.presets import PRESETS
+from pg_core.runs.curves import outlines, pooling
 from pg_core.runs.store.schema import CHANGES, write
 from pg_core.runs.store.store import Store
 from pg_core.runs.store.sweeps import add
@@ -130,7 +134,7 @@ def test_the_list_draws_a_page_of_runs_at_a_time(folder: Path, monkeypatch: pyte
     for name in "abc":
         trained(folder, name)
     told = []
-    monkeypatch.setattr(run_lines, "draw", lambda entries, left, sort: told.append((len(entries), left)))
+    monkeypatch.setattr(run_lines, "draw", lambda entries, left, sort, on_sort: told.append((len(entries), left)))
     page("runs.py")
     assert told[-1] == (2, 1)
 
@@ -216,6 +220,8 @@ def test_a_verdict_is_a_table_too(folder: Path) -> None:
     rows = table([found]).splitlines()
     assert rows[2].count("|") == rows[0].count("|") == 8
     assert "γ 1 against γ 0\\.9" in rows[2] and "2 and 2" in rows[2]
+    nobody_solves = table([replace(found, log_rank_p=None)]).splitlines()
+    assert nobody_solves[2].split("|")[5] == " – "
 
 
 def test_a_tag_counts_as_soon_as_it_is_saved_and_saving_says_so(folder: Path) -> None:
@@ -265,3 +271,58 @@ def test_the_search_finds_presets_and_settings_in_words(folder: Path, text: str,
         trained(folder, f"{name}!", 1, **each)
     lab.label(next(run.id for run in lab.runs() if run.name == "d!"), tags=["fast"])
     assert sorted(run.name for run in lab.runs() if search.parse(text).finds(run)) == [f"{name}!" for name in found]
+
+
+def test_a_tidy_table_has_the_settings_of_each_agent_as_columns(folder: Path) -> None:
+    ids = [changed(folder, "moved", 0.0007), trained(folder, "still", num_agents=1, hidden_layers=(8, 8))]
+    file = io.BytesIO()
+    lab.export_tidy(ids, "agents-parquet", file)
+    rows = pq.read_table(file).to_pylist()
+    columns = ("name", "agent", "learning_rate_at_start", "learning_rate", "hidden_layers", "env_steps_to_solve")
+    assert [tuple(row[name] for name in columns) for row in rows] == [
+        ("moved", 0, 0.025, 0.0007, "64", None),
+        ("moved", 1, 0.025, 0.0007, "64", None),
+        ("still", 0, 0.025, 0.025, "8, 8", None),
+    ]
+
+
+def test_a_tidy_table_that_would_be_too_large_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = trained(folder, "a")
+    monkeypatch.setattr("pg_core.lab.exchange.MAX_ROWS", 7)  # there are 4 updates of 2 agents
+    with pytest.raises(ValueError, match="8 updates of agents, and a table takes 7: select fewer"):
+        lab.export_tidy([run_id], "updates-csv", io.BytesIO())
+    lab.export_tidy([run_id], "agents-csv", io.BytesIO())
+    assert any(button.disabled for button in opened(run_id).get("download_button"))
+    with pytest.raises(ValueError, match="`kind` must be one of agents-parquet"):
+        lab.export_tidy([run_id], "png", io.BytesIO())
+
+
+@pytest.mark.parametrize(("updates", "points", "width"), [(1, 32, 1), (31, 32, 1), (32, 32, 2), (1_000_000, 32, 32768)])
+def test_a_stride_leaves_no_more_points_than_are_wanted(updates: int, points: int, width: int) -> None:
+    assert outlines.stride(updates, points) == width
+    assert len({*range(0, updates, width), updates - 1}) <= points
+
+
+def test_a_group_ends_where_its_first_agent_ended_unsolved_and_the_solved_stay() -> None:
+    def member(values: list[float], settled: bool) -> pooling.Member:
+        return pooling.Member(np.arange(1, len(values) + 1), np.array(values), settled)
+
+    short_and_solved, unsolved, longer = member([1, 5], True), member([2, 2, 2], False), member([3, 3, 3, 3], False)
+    x, values = pooling.pooled([short_and_solved, unsolved, longer])
+    np.testing.assert_array_equal(x, [1, 2, 3])
+    np.testing.assert_allclose(values[:, 0], [(1 + 2 + 3) / 3, (5 + 2 + 3) / 3, (5 + 2 + 3) / 3])
+
+
+def test_values_that_are_no_numbers_are_left_out() -> None:
+    values = np.array([[1.0, np.nan, 3.0], [np.nan] * 3])
+    np.testing.assert_array_equal(pooling.interquartile_mean(values), [2.0, np.nan])
+    low, high = pooling.interval(values)
+    assert (low[0], high[0]) == (1, 3) and np.isnan([low[1], high[1]]).all()
+
+
+def test_the_interval_is_that_of_the_sorted_resamples() -> None:
+    scores = np.random.default_rng(1).normal(size=9)
+    resampled = np.sort(np.sort(scores)[np.random.default_rng([0, 9]).integers(9, size=(pooling.RESAMPLES, 9))], axis=1)
+    means = resampled[:, 2:7].mean(axis=1)  # ⌊9/4⌋ = 2 are left out at each end
+    low, high = pooling.interval(scores[None])
+    np.testing.assert_allclose([low[0], high[0]], np.percentile(means, [2.5, 97.5]), rtol=1e-5)

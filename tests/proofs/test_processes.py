@@ -21,9 +21,8 @@ def as_checked() -> Iterator[None]:
         yield
 
 
-def twenty_processes_with_every_discount_in_turn(name: str) -> list[Settings]:
-    gammas = itertools.cycle([{"gamma": gamma} for gamma in GAMMAS] if "gamma" in STATEMENTS[name] else [{}])
-    return [{"seed": seed, **gamma} for seed, gamma in zip(SEEDS, gammas, strict=False)]
+def twenty_processes_and_every_discount(name: str) -> list[Settings]:
+    return every(seed=SEEDS, **({"gamma": GAMMAS} if "gamma" in STATEMENTS[name] else {}))
 
 
 def every_size(name: str) -> list[Settings]:
@@ -49,6 +48,6 @@ def every(**values) -> list[Settings]:
 # One test for each statement: its settings share what is traced.
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_verdicts_are_right(name):
-    settings = twenty_processes_with_every_discount_in_turn(name) + every_size(name) + where_everything_is_extreme(name)
+    settings = twenty_processes_and_every_discount(name) + every_size(name) + where_everything_is_extreme(name)
     for setting in settings:
         assert not [f"{setting}: {row}" for row in proofs.run(name, **setting).comparisons if not row.passed]

@@ -38,7 +38,7 @@ def write_updates(store: Store, runs: Sequence[Run], file: BinaryIO, format: str
                 writer.write_batch(batch_of(rows, updates["env_steps"].shape, schema))
 
 
-def write_agents(_store: Store, runs: Sequence[Run], file: BinaryIO, format: str) -> None:
+def write_agents(runs: Sequence[Run], file: BinaryIO, format: str) -> None:
     """Write a row an agent of each run as "parquet" or "csv": what the run is, its settings now, and its results.
 
     A setting that was changed on the way has the value it ended with; that it began with is in the column beside it.

@@ -1,7 +1,8 @@
 """Who works on a run, and whether they still do: for each run that is worked on the store has a lease that expires.
 
 Who works renews it, with each commit and by a thread of its own. A process of this machine is known by its id, and
-judged by that. One of another machine is judged by its lease, and that by the database's clock.
+judged by that: whoever looks here renews the lease of one that lives, however little it gets to do. One of another
+machine is judged by its lease, and that by the database's clock.
 
 A lease that has expired is not enough: the database may have been away, or its clock set. So whoever judges must see it
 expired look by look for a while, in which the database answers and whoever lives renews.
@@ -20,8 +21,9 @@ from pg_core.runs.store.processes import is_alive, is_here, is_of_cluster
 from pg_core.runs.store.records import WORKED_ON
 from pg_core.runs.store.schema import RUNS, StoreError, read, touch, write
 
-LEASE_SECONDS = 10.0
+LEASE_SECONDS = 20.0
 RENEW_SECONDS = 2.0  # between two renewals
+LATE_SECONDS = 5.0  # after the last one, when others of its machine vouch for a process
 DOUBT_SECONDS = 5.0  # for which an expired lease must be seen
 LOOK_SECONDS = 1.0  # that the time between two looks counts at most, however long the database did not answer
 MAX_TAKEN_UP = 3  # times that a run is taken up without having been trained an update further
@@ -74,6 +76,7 @@ class Leases:
     def __init__(self) -> None:
         self.gone: dict[str, str] = {}
         self._doubts: dict[tuple[str, str], float] = {}  # run and process: for how long its lease was seen expired
+        self._late: set[str] = set()  # processes that live here, and have not renewed their leases for long
         self._looked = 0.0
         self._looking = threading.Lock()
 
@@ -106,6 +109,8 @@ class Leases:
         """
         dead = self._dead(alive, run_id)
         try:
+            for process in self._late:
+                self.renew(process)
             for found, process in dead.items():
                 self._release(found, process)
         except StoreError:  # not before: what is read as interrupted can be resumed
@@ -127,8 +132,8 @@ class Leases:
                 self.gone.setdefault(process, DIED)
 
     def _worked_on(self) -> "list[sa.Row[Any]]":
-        held = _is_held(0.0).label("held")
-        wanted = sa.select(RUNS.c.id, RUNS.c.state, RUNS.c.process, held).where(RUNS.c.state.in_(WORKED_ON))
+        held, fresh = _is_held(0.0).label("held"), _is_held(LEASE_SECONDS - LATE_SECONDS).label("fresh")
+        wanted = sa.select(RUNS.c.id, RUNS.c.state, RUNS.c.process, held, fresh).where(RUNS.c.state.in_(WORKED_ON))
         with read(self.engine) as connection:
             return list(connection.execute(wanted))
 
@@ -141,6 +146,9 @@ class Leases:
                 self._doubts.clear()  # whoever lives could not renew, either
                 raise
             expired = self._seen_expired([(row.id, row.process) for row in worked_on if not row.held])
+            self._late = {
+                row.process for row in worked_on if not row.fresh and is_here(row.process) and is_alive(row.process)
+            }
         return {
             row.id: row.process
             for row in worked_on

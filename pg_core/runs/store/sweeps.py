@@ -1,7 +1,7 @@
 """Sweeps: runs that belong together, a setting of one declaration each."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -86,6 +86,23 @@ def sweep(store: Store, sweep_id: str) -> SweepRow:
     if row is None:
         raise UnknownSweep(sweep_id)
     return _row_of(row)
+
+
+def stamp(store: Store, sweep_id: str) -> tuple[Hashable, ...]:
+    """Return what changes whenever anything changes that a page shows of a sweep.
+
+    Raises:
+        UnknownSweep: there is none with this id.
+    """
+    of_runs = (RUNS.c[name] for name in ("id", "setting", "updates", "state", "target", "rewinds", "deleted_at"))
+    here = sa.select(*of_runs).where(RUNS.c.sweep_id == sweep_id).order_by(RUNS.c.id)
+    with read(store.engine) as connection:
+        of_sweep = sa.select(SWEEPS.c.name, SWEEPS.c.target, SWEEPS.c.declaration).where(SWEEPS.c.id == sweep_id)
+        row = connection.execute(of_sweep).first() if sweep_id.isprintable() else None
+        runs = [tuple(each) for each in connection.execute(here)] if row else []
+    if row is None:
+        raise UnknownSweep(sweep_id)
+    return (*row, *runs)
 
 
 def has(store: Store, sweep_id: str) -> bool:

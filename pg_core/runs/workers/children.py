@@ -20,6 +20,7 @@ if sys.platform == "linux":
     from pg_core.runs.workers import forkserver
 
 SHUTDOWN_SECONDS = 3.0
+WITHOUT_TENSORFLOW = ("studio", "cluster")  # roles
 
 
 class Child:
@@ -28,7 +29,7 @@ class Child:
     Args:
         folder: the lab's.
         on_answer: is called, in that thread, with each message of the process, the first of which is that it has begun.
-        role: what the process is for: "train", "studio" or "prover".
+        role: what the process is for: "train", "studio", "prover" or "cluster".
         on_end: is called there, with the child, when nothing more is heard of the process, whatever the cause.
     """
 
@@ -130,7 +131,7 @@ def _start(folder: Path, role: str) -> tuple[_Process, Callable[[], str]]:
     """Have a worker forked if it needs TensorFlow and the system can, else start one; with what waits for its name."""
     environment = {**os.environ, "PYTHONPATH": _path(), "PG_LAB_DATA": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"}
     with logs.for_workers(folder) as log:
-        if sys.platform == "linux" and hasattr(os, "pidfd_open") and role != "studio":
+        if sys.platform == "linux" and hasattr(os, "pidfd_open") and role not in WITHOUT_TENSORFLOW:
             with contextlib.suppress(OSError):
                 forked = forkserver.fork(role, environment, log)
                 return forked, forked.begin

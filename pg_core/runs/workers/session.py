@@ -32,8 +32,9 @@ Outcome = tuple[str, str]  # the state in which a run ends, and the reason
 
 
 class Leave(threading.Event):
-    """Set when the worker must leave its run; another can resume it."""
+    """Set when the worker must leave its run, in what state and why; another can resume it."""
 
+    state = "interrupted"
     reason = "The server ended; resume the run to continue it."
 
 
@@ -90,7 +91,7 @@ class Session:
             self._record(updates)
             yield from updates
             self._wait_for_pace()
-        return ("interrupted", self._leave.reason) if self._leave.is_set() else ("stopped", "")
+        return (self._leave.state, self._leave.reason) if self._leave.is_set() else ("stopped", "")
 
     def _advance(self, num_updates: int) -> "list[Update] | None":
         """Do some updates when it is this run's turn; None if it is to stop before that.

@@ -14,7 +14,6 @@ from typing import Any
 
 from pg_core.config import ConfigError
 from pg_core.learning import memory
-from pg_core.runs.store import sweeps
 from pg_core.runs.store.records import WORKED_ON, Run
 from pg_core.runs.store.schema import StoreError, StoreHeld, write
 from pg_core.runs.store.store import Store
@@ -33,6 +32,7 @@ SUSPENDED = (
 )
 NO_WORKER = "it starts when a worker is free"
 NO_START = "it waits for a worker, and the last one ended as it started: workers.log in the lab's folder says why"
+NO_CLUSTER = "it waits for the cluster, which was lost or not found: workers.log in the lab's folder says why"
 NO_MEMORY = "it starts when other runs leave enough memory"
 MAKE_ROOM = "It was paused while another run waited for a worker; resume the run to continue it."
 
@@ -46,15 +46,22 @@ class Supervisor:
         store: whose runs are to be worked on.
         max_training: workers that train at once; None: two a processor, which most leave idle between updates.
         search: queues what sweeps are to try next, if there is room.
+        on_cluster: whether they train on a cluster: then the spare is what places runs there, and stays.
     """
 
     def __init__(
-        self, store: Store, max_training: int | None = None, search: Callable[[], None] = lambda: None
+        self,
+        store: Store,
+        max_training: int | None = None,
+        search: Callable[[], None] = lambda: None,
+        *,
+        on_cluster: bool = False,
     ) -> None:
         self._store, self._search = store, search
         self._max_training = max_training or RUNS_A_PROCESSOR * (os.cpu_count() or 1)
         self._training: list[Child] = []  # longest first; some may be about to end
         self._spare: Child | None = None
+        self._on_cluster = on_cluster
         self._not_before = self._spare_not_before = 0.0
         self._told: dict[tuple[str, str], float] = {}  # since when a run's process has been told to stop
         self._trouble = ""  # that the log knows of already
@@ -125,7 +132,8 @@ class Supervisor:
         self._store.interrupt_dead({child.name for child in self._training})
         self._end_hung()
         self._search()
-        self._start_queued()
+        if not self._on_cluster:
+            self._start_queued()
 
     def _end_suspended(self) -> None:
         with self._ending:
@@ -148,7 +156,7 @@ class Supervisor:
             _log.warning("A worker ended with exit status %s; see workers.log in the lab's folder.", self._spare.status)
             self._not_before = time.monotonic() + RETRY_SECONDS
             self._spare = None
-            self._store.explain(self._store.queue(), NO_START)
+            self._store.explain(self._store.queue(), NO_CLUSTER if self._on_cluster else NO_START)
 
     def _staff(self) -> None:
         now = time.monotonic()
@@ -156,7 +164,7 @@ class Supervisor:
             return
         wanted = self._spare is None and (now >= self._spare_not_before or self._store.queue())
         if wanted and (not self._training or self._unclaimed() >= memory.WORKER_BYTES):
-            self._spare = Child(self._store.folder, self._on_answer)
+            self._spare = Child(self._store.folder, self._on_answer, "cluster" if self._on_cluster else "train")
 
     def _unclaimed(self) -> int:
         """Return the bytes that are free, less what the runs in training may still take of them."""
@@ -195,11 +203,9 @@ class Supervisor:
     def _group(self, run_id: str, queue: Sequence[str]) -> tuple[list[str], int]:
         """Return a queued run with those of its sweep that are trained together with it, and what these may take."""
         try:
-            fellows = sweeps.fellows(self._store, run_id, queue)
+            group = together.group(self._store, run_id, queue)
         except ConfigError:  # which its worker will tell
             return [run_id], memory.WORKER_BYTES
-        alike = [run for run in fellows if together.kind(run.current) == together.kind(fellows[0].current)]
-        group = alike[: together.MOST] or fellows[:1]
         while (claim := _claim(group)) and len(group) > 1 and not self._fits(claim):
             group = group[: len(group) // 2]
         return [run.id for run in group], claim

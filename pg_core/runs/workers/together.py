@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pg_core.config import HYPERPARAMETERS, Config
 from pg_core.learning.memory import THREADS
+from pg_core.runs.store import sweeps
 from pg_core.runs.store.records import WORKED_ON, Run
 from pg_core.runs.store.store import Store
 
@@ -79,6 +80,17 @@ def groups(runs: Sequence[Run]) -> list[list[str]]:
     for run in runs:
         by_kind.setdefault(kind(run.current), []).append(run.id)
     return [ids[first : first + MOST] for ids in by_kind.values() for first in range(0, len(ids), MOST)]
+
+
+def group(store: Store, run_id: str, queue: Sequence[str]) -> list[Run]:
+    """Return a queued run with those of its sweep in the queue that may be trained together with it.
+
+    Raises:
+        ConfigError: this lab cannot read one of them.
+    """
+    fellows = sweeps.fellows(store, run_id, queue)
+    alike = [run for run in fellows if kind(run.current) == kind(fellows[0].current)]
+    return alike[:MOST] or fellows[:1]
 
 
 def side_by_side(

@@ -1,11 +1,11 @@
 """Trains runs from claim to end, one or several together: in a process of its own, or in that of the command line.
 
-As a process (`python -m pg_core.runs.workers.worker train|studio|prover`, or forked by that of the role forkserver) it
-reads one JSON object a line on standard input: `{"train": [run ids], "process": its name in the store}`, `{"leave":
-reason}`, or a question, `{"ask": key, kind: {}}`. It is answered on standard output by `{"answer": key, "error":
-sentence or null}`, with what was asked for under its kind. Where the store cannot even be told that a run has ended, it
-says `{"gone": process, "reason": sentence}`. When its server is gone, however that ended, standard input ends: it keeps
-what it has and exits.
+As a process (`python -m pg_core.runs.workers.worker train|studio|prover|cluster`, or forked by that of the role
+forkserver) it reads one JSON object a line on standard input: `{"train": [run ids], "process": its name in the store}`,
+`{"leave": reason}`, or a question, `{"ask": key, kind: {}}`. It is answered on standard output by `{"answer": key,
+"error": sentence or null}`, with what was asked for under its kind. Where the store cannot even be told that a run has
+ended, it says `{"gone": process, "reason": sentence}`. That of the role cluster finds what to do in the queue. When its
+server is gone, however that ended, standard input ends: it keeps what it has and exits.
 """
 
 import contextlib
@@ -32,6 +32,7 @@ from pg_core.runs.store.records import LostRun, NoPolicy, UnknownRun
 from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS, StoreError
 from pg_core.runs.store.store import Store
 from pg_core.runs.workers import examinations, logs, questions
+from pg_core.runs.workers.children import WITHOUT_TENSORFLOW
 from pg_core.runs.workers.session import Leave, Outcome, Session
 from pg_core.runs.workers.together import Turns, side_by_side
 
@@ -173,12 +174,16 @@ def main(role: str) -> None:
     leave = Leave()
     threading.Thread(target=_listen, args=(inbox, leave), daemon=True).start()
     registration.serve_strangers()
-    if role != "studio":  # which plays and draws episodes for those who wait at a page: NumPy is enough
+    if role not in WITHOUT_TENSORFLOW:
         prepare_tensorflow(data_folder())
     store = Store(data_folder(), database(), PATIENT_LOCK_SECONDS)
     if role == "train" and inbox.empty():
         _warm_up()
     print(json.dumps({"ready": True}), file=answers)
+    if role == "cluster":
+        from pg_core.runs.workers import cluster  # which imports Ray
+
+        return cluster.serve(store, leave)
     ahead: Iterator[int] = iter(())
     while not leave.is_set():
         while inbox.empty() and next(ahead, None):
@@ -191,7 +196,7 @@ def main(role: str) -> None:
                 print(json.dumps({"gone": message["process"], "reason": str(error)}), file=answers)
             return
         if "ask" in message:
-            _answer(store, message, answers, trains=role != "studio")
+            _answer(store, message, answers, trains=role not in WITHOUT_TENSORFLOW)
         if "dissection" in message:
             ahead = questions.ahead(store, **message["dissection"])
 

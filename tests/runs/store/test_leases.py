@@ -114,6 +114,10 @@ def test_processes_of_this_machine_are_judged_by_their_ids_alone(store, small, t
     set_lease(store, living, -3600.0)
     store.interrupt_dead()
     assert (store.run(living).state, store.run(dead).state) == ("starting", "interrupted")
+    assert expires_in(store, living) > LEASE_SECONDS - 5, "who looks here vouches for it to other machines"
+    set_lease(store, living, LEASE_SECONDS - 0.5)
+    store.interrupt_dead()
+    assert expires_in(store, living) <= LEASE_SECONDS - 0.5, "it is not late"
     look(store, tick, 3 * LOOKS)
     assert store.run(living).state == "starting"
 

@@ -61,6 +61,22 @@ def test_of_two_that_extend_a_sweep_one_does(store, runs):
     assert [found.id for found in sweeps.searching(store)] == ["a" * 32]
 
 
+def test_the_stamp_of_a_sweep_changes_with_its_runs_and_its_declaration(store, runs):
+    sweeps.add(store, row(), runs)
+    stamps = [sweeps.stamp(store, "a" * 32)]
+    assert sweeps.stamp(store, "a" * 32) == stamps[0]
+    store.transition(store.runs(sweep_id="a" * 32)[0].id, ["queued"], state="stopped")
+    stamps.append(sweeps.stamp(store, "a" * 32))
+    sweeps.aim(store, "a" * 32, "stop")
+    stamps.append(sweeps.stamp(store, "a" * 32))
+    sweeps.extend(store, row(declaration="more"), [0, 1], [NewRun(2, "run 2", runs[0].config)])
+    stamps.append(sweeps.stamp(store, "a" * 32))
+    assert len(set(stamps)) == 4
+    for unknown in ("b" * 32, "\0"):
+        with pytest.raises(UnknownSweep, match="No sweep has the id"):
+            sweeps.stamp(store, unknown)
+
+
 def test_fellows_wait_in_the_queue_for_the_same_sweep(store, runs, small):
     sweeps.add(store, row(), runs)
     alone = store.create(small)
