@@ -83,6 +83,8 @@ class Session:
         while self._may_train():
             self._started = time.perf_counter()
             updates = self._advance(self._at_once())
+            if updates is None:
+                continue
             if not updates:
                 solved = bool((self._trainer.checkpoint()["env_steps_to_solve"] >= 0).all())
                 return ("solved" if solved else "finished"), ""
@@ -91,15 +93,21 @@ class Session:
             self._wait_for_pace()
         return (self._leave.state, self._leave.reason) if self._leave.is_set() else ("stopped", "")
 
-    def _advance(self, num_updates: int) -> "list[Update]":
-        """Do some updates when it is this run's turn; the time for which others had theirs is none of its own."""
+    def _advance(self, num_updates: int) -> "list[Update] | None":
+        """Do some updates when it is this run's turn; None if it is to stop before that.
+
+        The time for which others had their turn is none of its own.
+        """
         asked = time.perf_counter()
 
         def advance() -> "list[Update]":
             self._clock += time.perf_counter() - asked
             return self._trainer.advance(num_updates)
 
-        return self._turns.take(advance)
+        return self._turns.take(advance, self._is_to_stop)
+
+    def _is_to_stop(self) -> bool:
+        return self._leave.is_set() or self._store.orders(self._run_id, self._last_request).target == "stop"
 
     def commit(self, *, checkpoint: bool, policy: bool = True) -> None:
         """Keep all that is not kept yet.

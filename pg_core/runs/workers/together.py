@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 MOST = 64  # runs in one process
 LOOK_SECONDS = 0.1
+PATIENCE_SECONDS = 1.0  # for which a run waits for its turn before it looks whether it is to stop
 LONGER = 2  # turns of runs that share processors, than those of one alone: fewer dispatches
 MOST_RARELY = 10  # of commits of a run, by how many that would have been made alone
 
@@ -40,9 +41,20 @@ class Turns:
         self.longer, self.rarer = LONGER if runs > 1 else 1, min(runs, MOST_RARELY)
         self._processors = ThreadPoolExecutor(THREADS) if runs > 1 else None
 
-    def take(self, work: Callable[[], T]) -> T:
-        """Do some work when it is its turn: who asked first is first."""
-        return self._processors.submit(work).result() if self._processors else work()
+    def take(self, work: Callable[[], T], given_up: Callable[[], bool] = lambda: False) -> T | None:
+        """Do some work when it is its turn: who asked first is first.
+
+        Args:
+            work: is done on a thread for processors.
+            given_up: is asked now and then while others have theirs; if it says so, nothing is done, and None returned.
+        """
+        if not self._processors:
+            return work()
+        turn = self._processors.submit(work)
+        while not wait([turn], PATIENCE_SECONDS).done:
+            if given_up() and turn.cancel():
+                return None
+        return turn.result()
 
     def close(self) -> None:
         """End the threads."""

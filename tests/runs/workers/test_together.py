@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -123,6 +124,19 @@ def test_a_caller_that_leaves_stops_them(store):
     for _ in work_together(store, ids, "me"):
         break
     assert [state for state, _ in states(store, ids)] == 2 * ["stopped"]
+
+
+def test_who_is_to_stop_does_not_wait_for_a_turn(monkeypatch):
+    monkeypatch.setattr(together, "PATIENCE_SECONDS", 0.01)
+    turns, over, asked = together.Turns(2), threading.Event(), []
+    with ThreadPoolExecutor(together.THREADS) as others:
+        busy = [others.submit(turns.take, over.wait) for _ in range(together.THREADS)]
+        given_up = lambda: asked.append("asked") or len(asked) == 3  # noqa: E731
+        assert turns.take(lambda: asked.append("done"), given_up) is None and asked == 3 * ["asked"]
+        over.set()
+        assert [each.result() for each in busy] == together.THREADS * [True]
+    assert turns.take(lambda: 7) == 7
+    turns.close()
 
 
 def test_the_others_are_trained_where_one_cannot_be_written(store):
