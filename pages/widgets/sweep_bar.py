@@ -137,18 +137,16 @@ def _share(view: lab.SweepView | None, sweep: lab.Sweep | None) -> None:
         )  # fmt: skip
     with st.form("import_sweep", clear_on_submit=True, border=False):
         help = "It is put on the controls; nothing is started."
-        st.file_uploader("A declaration as JSON", "json", key="declaration", help=help)
-        st.form_submit_button("Import", on_click=_import)
+        file = st.file_uploader("A declaration as JSON", "json", key="declaration", help=help)
+        if st.form_submit_button("Import", on_click=_import) and file:
+            uploads.free(file)  # which the callback has read: only now is it Streamlit's no more
 
 
 @command
 def _import() -> None:
     if (file := st.session_state.declaration) is None:
         raise ConfigError("Choose a file first.")
-    try:
-        declaration.show(lab.Sweep.from_json(file.getvalue()))
-    finally:
-        uploads.free(file)
+    declaration.show(lab.Sweep.from_json(file.getvalue()))
 
 
 def _earlier() -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -238,7 +239,7 @@ def test_a_deleted_sweep_says_that_it_is_gone(open_page: Open, store: Store) -> 
 @pytest.mark.parametrize("path", ["sweeps", "sweeps?sweep={}&sweep_by=final_return"], ids=["before", "after"])
 def test_no_serious_axe_violation_and_nothing_sticks_out(open_page: Open, sweep: str, path: str) -> None:
     page = open_page(path.format(sweep), width=390, height=844)
-    expect(page.locator(".st-key-start_sweep button")).to_be_enabled()
+    expect(page.get_by_role("button", name=re.compile(r"Train \d+ runs"))).to_be_enabled()
     if sweep in page.url:
         cells(settled(page)).first.press("Enter")
         expect(page.locator(".lab-sweep-setting")).to_contain_text("pooled")
