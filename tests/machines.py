@@ -58,9 +58,13 @@ class Machines:
         self._count = count
 
     def __enter__(self) -> Self:
-        self.start_head()
-        for number in range(1, self._count):
-            self.start(number)
+        try:
+            self.start_head()
+            for number in range(1, self._count):
+                self.start(number)
+        except BaseException:  # whoever interrupts it leaves no machine behind
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
