@@ -4,40 +4,41 @@ The tables of docs/scale.md. PostgreSQL writes to the disk at each commit here, 
 """
 
 import argparse
-import functools
 import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import sqlalchemy as sa
 
 from bench.markdown import number, table
 from bench.measure import say
 from pg_core.config import Config
-from pg_core.runs.store.records import Batch, Snapshot
+from pg_core.runs.store.records import Array, Batch, Snapshot
 from pg_core.runs.store.rows import totals
 from pg_core.runs.store.schema import read, write
 from pg_core.runs.store.store import Store
 from tests import postgresql
+from tests.updates import arrays_of
 
-SECONDS = 5.0
+SECONDS = 4.0
 CONFIG = Config()
-RUNS = (1, 4, 16, 64)  # that commit at once
+RUNS = (1, 8, 32)  # that commit at once
 UPDATES_EACH = (1, 20)  # in a commit: of a run at a pace, and of one as fast as possible
 CONNECTIONS = 80
 
 
-@functools.cache
-def trained() -> tuple[object, Snapshot]:
-    """Return an update, and what is kept after it."""
-    from pg_core.learning.trainer import Trainer
+def invented(index: int) -> SimpleNamespace:
+    """Return an update of the default population that nobody has trained."""
+    return SimpleNamespace(index=index, **arrays_of(np.random.default_rng(index), index, CONFIG))
 
-    trainer = Trainer(CONFIG)
-    update = next(iter(trainer))
-    return update, Snapshot(1, trainer.policy(), None)
+
+def policy() -> dict[str, Array]:
+    """Return as many numbers as the policies of the default population have."""
+    return {"parameters": np.zeros((CONFIG.num_agents, CONFIG.parameters), np.float32)}
 
 
 def rate(threads: int, work: Callable[[int], None]) -> float:
@@ -59,17 +60,16 @@ def rate(threads: int, work: Callable[[int], None]) -> float:
 
 def commits(url: sa.URL, folder: Path, runs: int, each: int) -> float:
     """Return how many commits a second a database takes from some runs that do nothing else."""
-    update, snapshot = trained()
     stores = [Store(folder, url) for _ in range(runs)]  # a connection each, as workers have
     ids = [store.create(CONFIG, process="bench") for store in stores]
     done = [0] * runs
 
     def commit(number: int) -> None:
         first, done[number] = done[number], done[number] + each
-        updates = [(replace(update, index=index), float(index)) for index in range(first, done[number])]
-        summary = totals(done[number] - 1, float(done[number]), vars(update), 500.0)
-        kept = [replace(snapshot, update=done[number])]
-        stores[number].commit(ids[number], "bench", Batch(updates, summary, {}, kept))
+        updates = [(invented(index), float(index)) for index in range(first, done[number])]
+        summary = totals(done[number] - 1, float(done[number]), vars(updates[-1][0]), 500.0)
+        snapshot = Snapshot(done[number], policy(), None)
+        stores[number].commit(ids[number], "bench", Batch(updates, summary, {}, [snapshot]))
 
     try:
         return rate(runs, commit)
@@ -87,9 +87,8 @@ def size(store: Store) -> int:
 
 def bytes_an_update(store: Store) -> float:
     """Return the bytes of a stored update of the default population, without policies."""
-    update, _ = trained()
     run_id, before, count = store.create(CONFIG, process="bench"), size(store), 2_000
-    rows = [(replace(update, index=index), float(index)) for index in range(count)]
+    rows = [(invented(index), float(index)) for index in range(count)]
     store.commit(run_id, "bench", Batch(rows, {"updates": count}, {}, []))
     return (size(store) - before) / count
 
@@ -116,7 +115,7 @@ def main() -> None:
             "looks of a viewer at a run a second": rate(4, lambda _: looked(store, run_id)),
             "looks of a supervisor a second": rate(4, lambda _: supervised(store)),
             "bytes of an update": bytes_an_update(store),
-            "bytes of a policy": float(sum(array.nbytes for array in trained()[1].policy.values())),
+            "bytes of a policy": float(sum(array.nbytes for array in policy().values())),
         }
         print(table(["what", "measured"], [[what, number(value)] for what, value in more.items()]))
 

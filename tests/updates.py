@@ -14,14 +14,15 @@ from pg_core.runs.store.store import Store
 def add_updates(store: Store, run_id: str, config: Config, first: int, last: int) -> None:
     """Add the updates from index `first` up to `last` to a run, as if it had trained them."""
     rng = np.random.default_rng(first)
-    updates = [SimpleNamespace(index=index, **_arrays(rng, index, config)) for index in range(first, last)]
+    updates = [SimpleNamespace(index=index, **arrays_of(rng, index, config)) for index in range(first, last)]
     with write(store.engine) as connection:
         connection.execute(UPDATES.insert(), [update_row(run_id, update, update.index / 100) for update in updates])
         summary = totals(last - 1, last / 100, vars(updates[-1]), 500.0)
         connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(**summary))
 
 
-def _arrays(rng: np.random.Generator, index: int, config: Config) -> dict[str, np.ndarray[Any, Any]]:
+def arrays_of(rng: np.random.Generator, index: int, config: Config) -> dict[str, np.ndarray[Any, Any]]:
+    """Return arrays as an update has them, of random numbers."""
     agents, batch = config.num_agents, config.episodes_per_update
     shapes: dict[str, tuple[int, ...]] = {"iqm": (3,)}
     shapes |= dict.fromkeys(("episodic_returns", "episodic_lengths"), (agents, batch))

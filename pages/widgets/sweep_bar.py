@@ -136,25 +136,19 @@ def _share(view: lab.SweepView | None, sweep: lab.Sweep | None) -> None:
             icon=":material/download:", key="export_sweep",
         )  # fmt: skip
     with st.form("import_sweep", clear_on_submit=True, border=False):
-        file = st.file_uploader("A declaration as JSON", "json", help="It is put on the controls; nothing is started.")
-        if st.form_submit_button("Import"):
-            try:
-                _import(file)
-            finally:
-                if file:
-                    uploads.free(file)
+        help = "It is put on the controls; nothing is started."
+        st.file_uploader("A declaration as JSON", "json", key="declaration", help=help)
+        st.form_submit_button("Import", on_click=_import)
 
 
-def _import(file: Any) -> None:
+@command
+def _import() -> None:
+    if (file := st.session_state.declaration) is None:
+        raise ConfigError("Choose a file first.")
     try:
-        if file is None:
-            raise ConfigError("Choose a file first.")
         declaration.show(lab.Sweep.from_json(file.getvalue()))
-    except ConfigError as error:
-        st.session_state.complaint = str(error)
-    else:
-        st.session_state.complaint = ""
-    st.rerun()
+    finally:
+        uploads.free(file)
 
 
 def _earlier() -> None:

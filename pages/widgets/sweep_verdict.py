@@ -8,6 +8,7 @@ from pages.widgets.command import command
 from pages.widgets.sweep_news import in_words, measures
 from pages.widgets.sweep_view import mine
 from pages.widgets.text import plain
+from pages.widgets.verdict import table
 from pg_core import lab
 
 
@@ -35,6 +36,8 @@ def _say(view: lab.SweepView, found: lab.AgainstBase, best: lab.Setting) -> None
         st.caption(plain(compared), width="content")
         if said.further_seeds and said.further_seeds <= lab.MAX_SEEDS:
             _further(view, said.further_seeds, (best.number, base.number))
+    with st.expander("Numbers of the verdict"):
+        st.markdown(table(list(found.verdicts.values())))
 
 
 def _against_base(view: lab.SweepView, measure: lab.Measure) -> lab.AgainstBase:

@@ -10,6 +10,7 @@ from pg_core.lab.sweeping import declared
 from pg_core.learning import memory
 from pg_core.runs.paths import data_folder, database
 from pg_core.runs.store import library, sweeps
+from pg_core.runs.store.leases import Heart
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.records import RESUMABLE, WORKED_ON, Run, RunEnded, SweepRow
 from pg_core.runs.store.schema import PATIENT_LOCK_SECONDS
@@ -134,13 +135,14 @@ def _all_of(store: Store, row: SweepRow) -> Iterator[int]:
     """Train the runs of a sweep that are starting in this process, and those that are to follow."""
     try:
         ended = 0
-        while mine := _starting(store, row):
-            for group in together.groups(mine):
-                for done in _together(store, group):
-                    searching.prune(store, row)
-                    yield ended + done
-                ended += len(group)
-            searching.advance(store, row, row.process)
+        with Heart(store, process_name()):  # also of runs that wait for their turn
+            while mine := _starting(store, row):
+                for group in together.groups(mine):
+                    for done in _together(store, group):
+                        searching.prune(store, row)
+                        yield ended + done
+                    ended += len(group)
+                searching.advance(store, row, row.process)
     finally:
         for run in _starting(store, row):
             store.transition(run.id, ["starting"], row.process, state="stopped")

@@ -42,12 +42,17 @@ def go_on(store: Store) -> None:
     One that cannot go on, since this lab cannot read it or train what comes next, is stopped: the others do.
     """
     for row in sweeps.searching(store):
-        if row.process is None or not is_alive(row.process):
+        if row.process is None or not _is_at_work(store, row.process):
             try:
                 prune(store, row)
                 advance(store, row)
             except ConfigError:
                 sweeps.aim(store, row.id, "stop")
+
+
+def _is_at_work(store: Store, process: str) -> bool:
+    """Return whether a process still looks after its sweep: one of another machine does while it works on a run."""
+    return is_alive(process) or process in {each for _, _, each in store.worked_on()}
 
 
 def advance(store: Store, row: SweepRow, process: str | None = None) -> None:

@@ -60,7 +60,7 @@ def sentence(app: AppTest) -> str:
     return " ".join(error.value.replace("\\", "") for error in app.error)
 
 
-@pytest.mark.parametrize("path", ["train.py", "derivations.py", "runs.py"])
+@pytest.mark.parametrize("path", ["train.py", "sweeps.py", "derivations.py", "runs.py"])
 def test_every_page_launches(path: str) -> None:
     app = page(path)
     assert not app.exception and not app.error

@@ -235,6 +235,8 @@ def test_the_verdict_is_said_once_nothing_trains() -> None:
     app = sweeps(sweep=trained(lab.Sweep(**{**dict(SMALL), "seeds": 10})), sweep_by="final_return")
     assert not app.exception and not app.error
     assert any("corrected for 3 comparisons" in text.value for text in app.markdown)
+    [numbers] = [text.value for text in app.markdown if "P(better)" in text.value]
+    assert numbers.count("against") == 3, "each of the others, with the base"
     assert any("Compared with setting 3" in caption.value for caption in app.caption)
 
 

@@ -271,6 +271,23 @@ def test_a_sweep_that_cannot_go_on_does_not_hinder_others(folder):
     assert len(lab.sweep("6" * 32).settings) == 16 and sweeps.sweep(store, ID).target == "stop"
 
 
+def test_a_sweep_of_another_machine_is_left_to_it_while_that_works_on_a_run(folder):
+    elsewhere = "7@8a0b6a39-9d0d-4d1c-8a3f-0d6f5ec4b3a1+42"
+    lab.start_sweep(declared("learning_rate=0.001:0.1:log:3", sampler="random", trials=20), "first", ID)
+    store = state.store()
+    row, before = sweeps.sweep(store, ID), sweeps.settings_of(store, ID)
+    sweeps.extend(store, type(row)(**vars(row) | {"process": elsewhere}), before, [])
+    first, *others = [setting.runs[0].id for setting in lab.sweep(ID).settings]
+    for run_id in others:
+        lab.stop(run_id)
+    store.transition(first, ["queued"], state="running", process=elsewhere)
+    searching.go_on(store)
+    assert sweeps.settings_of(store, ID) == before
+    store.transition(first, ["running"], state="interrupted")
+    searching.go_on(store)
+    assert len(sweeps.settings_of(store, ID)) > len(before)
+
+
 def test_hopeless_settings_are_stopped(folder, train, make_update):
     sweep = declared("learning_rate=0.001:0.1:log:3", sampler="random", trials=8, prune=True)
     lab.start_sweep(sweep, "first", ID)

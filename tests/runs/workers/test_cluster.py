@@ -194,7 +194,7 @@ def test_an_actor_trains_what_nobody_else_has_and_leaves_it_as_it_is_told(store,
     assert store.run(taken).state == "running" and worker.name().startswith("ray:")
     again = cluster.Worker(variables)
     again.train([mine])
-    assert (store.run(mine).state, store.run(mine).updates) == ("finished", small.num_updates)
+    assert store.run(mine).state in ("finished", "solved") and store.run(mine).updates == small.num_updates
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_runs_survive_the_machines_that_train_them(store, small, wait):
                 here.start_head()
                 here.end(2)
                 here.start(2)
-        wait(lambda: all(store.run(run_id).state == "finished" for run_id in runs))
+        wait(lambda: all(store.run(run_id).state in ("finished", "solved") for run_id in runs))
     for run_id in runs:
         after = store.updates(run_id, list(ARRAYS), 0, 999)
         known = [tuple(row)[2:] for row in before[run_id]]
