@@ -129,13 +129,20 @@ def test_a_caller_that_leaves_stops_them(store):
 def test_who_is_to_stop_does_not_wait_for_a_turn(monkeypatch):
     monkeypatch.setattr(together, "PATIENCE_SECONDS", 0.01)
     turns, over, asked = together.Turns(2), threading.Event(), []
+    begun = threading.Barrier(together.THREADS + 1)
+
+    def given_up() -> bool:
+        asked.append("asked")
+        return len(asked) == 3
+
     with ThreadPoolExecutor(together.THREADS) as others:
-        busy = [others.submit(turns.take, over.wait) for _ in range(together.THREADS)]
-        given_up = lambda: asked.append("asked") or len(asked) == 3  # noqa: E731
-        assert turns.take(lambda: asked.append("done"), given_up) is None and asked == 3 * ["asked"]
-        over.set()
-        assert [each.result() for each in busy] == together.THREADS * [True]
-    assert turns.take(lambda: 7) == 7
+        busy = [others.submit(turns.take, lambda: (begun.wait(), over.wait())) for _ in range(together.THREADS)]
+        begun.wait()  # all processors are taken
+        try:
+            assert turns.take(lambda: asked.append("done"), given_up) is None and asked == 3 * ["asked"]
+        finally:
+            over.set()
+    assert all(each.result() for each in busy) and turns.take(lambda: 7) == 7
     turns.close()
 
 
