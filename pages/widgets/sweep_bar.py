@@ -75,8 +75,11 @@ def _button(
 
 @command
 def _start(sweep_id: str) -> None:
-    """Start the sweep with this id as the controls say, and open it."""
-    lab.start_sweep(declaration.declared(), None, sweep_id)
+    """Start the sweep with this id as the controls say, and open it; not what is open and being trained already."""
+    sweep, is_open = declaration.declared(), st.session_state.sweep
+    if is_open and (view := lab.sweep(is_open)).state == "training" and view.sweep == sweep:
+        return  # the second click of a double one, say: the same seeds would come to the same
+    lab.start_sweep(sweep, None, sweep_id)
     st.session_state.update(sweep=sweep_id, sweep_at=None)
 
 

@@ -111,8 +111,7 @@ def test_a_press_of_two_clicks_starts_one_sweep(open_page: Open, store: Store) -
     button.dblclick()
     settled(page)
     done(page)
-    started = [row.id for row in sweeps.sweeps(store)][: len(sweeps.sweeps(store)) - before]
-    assert len(started) <= 2 and len({*started}) == len(started)
+    assert len(sweeps.sweeps(store)) == before + 1
 
 
 def test_while_it_trains_no_chart_and_no_cell_is_another_element_and_the_keyboard_stays(

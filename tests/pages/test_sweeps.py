@@ -76,6 +76,11 @@ def test_a_press_that_comes_twice_starts_one_sweep(monkeypatch: pytest.MonkeyPat
     app.button(key="start_sweep").click().run()
     lab.start_sweep(lab.sweep(sweep_id).sweep, None, sweep_id)
     assert [row.id for row in lab.sweeps()] == [sweep_id] and len(lab.runs()) == 2
+    app.button(key="start_sweep").click().run()  # of what is open, and is being trained: it would come to the same
+    assert not app.error and [row.id for row in lab.sweeps()] == [sweep_id]
+    app.number_input(key="seeds").set_value(2).run()
+    app.button(key="start_sweep").click().run()
+    assert not app.error and len(lab.sweeps()) == 2
 
 
 AXES = [
