@@ -46,11 +46,12 @@ export function keepFocus() {
 }
 
 // Before the page's first button the keyboard need not stop at the page itself, which scrolls by what is in it, nor at the
-// link to where one is.
+// link to where one is, nor at one that skips the four others: that button is the stop behind them.
 export function passOver() {
   const links = [...document.querySelectorAll("nav a")]
   const here = links.find(({ href }) => href === location.origin + location.pathname)
-  const passed = [document.querySelector("#stMain"), here].filter(Boolean)
+  const skip = document.querySelector("a[href$='#stMain']")
+  const passed = [document.querySelector("#stMain"), here, skip].filter(Boolean)
   for (const node of passed) node.tabIndex = -1
   return () => passed.forEach((node) => (node.tabIndex = 0))
 }

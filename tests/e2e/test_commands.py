@@ -50,14 +50,14 @@ def test_a_press_that_comes_from_a_page_that_was_left_does_not_clear_the_next_on
     pressed: list[bytes] = []
 
     def late(message: bytes) -> list[bytes]:
-        """Keep what presses the table, and send it again behind the wish for another page."""
+        """Keep what opens a line of the list, and send it again behind the wish for another page."""
         asked = BackMsg.FromString(message).rerun_script
         if asked.fragment_id:
             pressed.append(message)
         return pressed if pressed and not asked.fragment_id else []
 
     page = open_page(f"runs?run={run}", followed=late)
-    page.get_by_test_id("stDataFrame").click(position={"x": 16, "y": 52})
+    page.locator(".lab-runs-line", has_text="left").click()
     expect(page.locator(".st-key-actions")).to_be_visible()
     with contextlib.closing(sqlite3.connect(store.folder / "lab.db", isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")  # the next page, which reads the open run, is being made as long

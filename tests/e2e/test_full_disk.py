@@ -39,7 +39,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_once_there_is_room(open_page: O
     button(page, "Resume").click()
     told(page, "The lab's store cannot be used (database or disk is full): the disk is full; free some space")
     assert list(maintenance.problems(lab_file(server.data))) == []
-    told(open_page("runs"), "Select a run")
+    told(open_page("runs"), store.run(run).name)
     told(open_page(f"?run={run}"), "free some space")
 
     make_room(server.data)

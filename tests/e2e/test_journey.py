@@ -157,9 +157,7 @@ def test_runs_page_opens_a_run(open_page: Open, store: Store) -> None:
     run = store.create(Config(num_agents=3, gamma=0.5), name="the one to open")
     store.transition(run, ["queued"], state="stopped")
     page = open_page("runs")
-    table = page.get_by_test_id("stDataFrame")
-    expect(table).to_be_visible()
-    table.click(position={"x": 16, "y": 52})  # the check box of the first row: the newest run
+    page.locator(".lab-runs-line", has_text="the one to open").click()
     page.locator(".st-key-actions").get_by_role("button", name="Open").click()
     expect(state(page, "stopped")).to_be_visible()
     expect(page.get_by_text("the one to open")).to_be_visible()

@@ -135,6 +135,4 @@ def test_an_administrator_deletes_what_others_started(browser: Browser, server: 
 
 
 def select_first(page: Page) -> None:
-    table = page.get_by_test_id("stDataFrame")
-    expect(table).to_be_visible()
-    table.click(position={"x": 16, "y": 52})
+    page.locator(".lab-runs-line").first.click()
