@@ -122,7 +122,7 @@ def test_an_administrator_deletes_what_others_started(browser: Browser, server: 
     with visit(browser, server, provider, "3") as eve:
         eve.goto(f"{server.url}/runs")
         select_first(eve)
-        eve.get_by_role("button", name="Export").click()
+        eve.locator(".st-key-actions").get_by_role("button", name="Export").click()
         with eve.expect_download() as download:
             eve.get_by_role("button", name="The whole run, to be imported again").click()
         assert download.value.failure() is None
