@@ -39,9 +39,7 @@ def race(run: lab.Run) -> bool:
     comparison(runs)
     agents = run.config.num_agents
     of = f"{agents} agents, with the 95 % interval of their IQM" if agents > 1 else "1 agent, which has no interval"
-    st.caption(
-        f"Each curve is of {of}: it shows how a fork learns, and ranks no estimators. No difference is tested here."
-    )
+    st.caption(f"Each curve is of {of}: it shows how a fork of this run learns, and ranks no estimators.")
     if st.button("Open them on the Runs page", icon=":material/list:"):
         st.session_state.selected = [run.id for run in runs]
         st.switch_page("runs.py")

@@ -1,5 +1,7 @@
 """Estimators race: forks of a run from the update on the page, by keyboard alone, side by side on one chart."""
 
+import re
+
 from playwright.sync_api import Page, expect
 
 from pg_core.config import Config
@@ -28,13 +30,13 @@ def test_ticked_estimators_race_and_are_seen_side_by_side(open_page: Open, store
         expect(box).to_be_checked()
     race.press("Enter")
     expect(race).to_be_disabled()
-    chart = page.get_by_role("figure", name="Chart of the mean return of 2 runs")
+    chart = page.get_by_role("figure", name=re.compile("Chart of .*, 2 lines"))
     expect(chart).to_be_visible()
     page.wait_for_url("**race=*race=*")
     forks = [each for each in store.runs() if each.parent_id == run]
     assert {fork.name for fork in forks} == {"Baseline: none", "Baseline: leave-one-out"}
     assert {fork.parent_update for fork in forks} == {AT}
-    expect(page.get_by_text("Baseline: none").first).to_be_visible()
+    expect(page.locator(".lab-compared-legend tbody th")).to_have_text(["b leave-one-out → none", "b leave-one-out"])
     page.reload()  # the address knows them
     expect(chart).to_be_visible()
     assert {store.run(fork.id).current.baseline for fork in forks} == {"none", "leave_one_out"}
