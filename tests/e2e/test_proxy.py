@@ -130,7 +130,7 @@ def test_a_run_is_trained_exported_and_imported_and_a_proof_is_read(
     page.get_by_test_id("stTopNavLink").filter(has_text="Runs").click()
     page.wait_for_url("**/pg/runs")
     select(page, 0)
-    page.get_by_role("button", name="Export").click()
+    page.locator(".st-key-actions").get_by_role("button", name="Export").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="The whole run, to be imported again").click()
     download.value.save_as(tmp_path / "run.zip")

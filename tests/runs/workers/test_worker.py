@@ -472,7 +472,7 @@ def test_a_worker_keeps_its_programs_in_the_labs_folder_and_ends_with_its_input(
     worker = child("train", said)
     wait(lambda: {"ready": True} in said)
     assert list((store.folder / "programs").glob("*/*"))
-    worker.send({"train": run_id, "process": "me"})
+    worker.send({"train": [run_id], "process": "me"})
     wait(lambda: store.run(run_id).updates > 2)
     worker.close()
     wait(lambda: not worker.is_alive())
