@@ -84,7 +84,7 @@ TRIALS = {
         "What the others got at the same step is a far better guess than one mean for all steps, which forgets that "
         "less is left to earn at step 400 than at step 0.",
         ("Leave-one-out", {"baseline": "leave_one_out"}), ("Batch mean", {"baseline": "batch_mean"}),
-        {"normalize_advantages": False},
+        {"normalize_advantages": False, "num_agents": 40},  # of five, another processor's last bits may hide it
     ),
     "normalization": Trial(
         "Without a baseline all returns of CartPole are positive, and every action is pushed up. Normalised, half of "

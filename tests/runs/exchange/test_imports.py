@@ -98,7 +98,9 @@ def everything(store: Store) -> list[int]:
 
 
 def summary(run: Run) -> dict:
-    return {name: value for name, value in vars(run).items() if name not in ("id", "created_at", "state", "reason")}
+    own = "id", "created_at", "state", "reason", "processors"  # the last is not exported
+    known = {name: value for name, value in vars(run).items() if name not in own}
+    return known | {"requests": [(request.values, request.update) for request in run.requests]}
 
 
 def test_a_run_that_comes_in_is_out_of_sight_until_it_is_whole(store: Store, exported: bytes, monkeypatch) -> None:
