@@ -171,7 +171,7 @@ def test_a_fork_goes_on_from_any_update(folder: Path, trained: list[dict], forke
     assert (child.name, child.state, child.updates, child.parent_id, child.parent_update) == (
         "other", "finished", 4, parent.id, 1
     )  # fmt: skip
-    assert lab.differences([parent, child]) == {"num_updates": [3, 4], "learning_rate": [0.025, 0.5]}
+    assert lab.differences([parent, child]) == {"learning_rate": [(0.025,), (0.025, 0.5)]}
 
 
 def test_the_best_policy_is_evaluated_exported_and_forked(
@@ -625,7 +625,7 @@ def test_replay_of_a_run_is_identical(
     run_id = trained[-1]["run_id"]
     assert cli.main(["replay", run_id, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
-        "run_id": run_id, "identical": True, "updates": 3, "differs_at": None, "arrays": []
+        "run_id": run_id, "identical": True, "updates": 3, "differs_at": None, "arrays": [], "elsewhere": False
     }  # fmt: skip
 
 
