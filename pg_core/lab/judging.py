@@ -39,13 +39,12 @@ def _trained(group: Group, found: dict[str, Outline]) -> bool:
 
 
 def _end(group: Group, found: dict[str, Outline]) -> float:
-    """Return the last update that all agents of a group have done; ∞ where they have solved, or have not begun."""
-    ends = [
-        found[group.runs[place].id].update[-1]
-        for place, agent in group.agents
-        if group.runs[place].id in found and group.runs[place].env_steps_to_solve[agent] is None
-    ]
-    return float(min(ends, default=np.inf))
+    """Return the last update that all agents of a group have done; ∞ where they have solved, diverged, or not begun."""
+    going = [
+        run for place, agent in group.agents
+        if (run := group.runs[place]).env_steps_to_solve[agent] is None and not run.diverged and run.id in found
+    ]  # fmt: skip
+    return float(min((found[run.id].update[-1] for run in going), default=np.inf))
 
 
 def _outcomes(group: Group, found: dict[str, Outline], horizon: float) -> Outcomes:
@@ -63,10 +62,11 @@ def _outcome(
         return None
     outline, steps = found[run.id], run.env_steps_to_solve[agent]
     at = max(0, int(np.searchsorted(outline.update, horizon, "right")) - 1)
+    score = np.nan if run.diverged else float(outline.values[at, agent])  # none is worse than one that has no policy
     solved = np.inf if steps is None else float(steps)
     # In as many updates a bad agent takes fewer steps: each was watched for as many as any of its run has taken.
     watched = float(outline.env_steps[-1].max())
-    return run.config.seed * SEEDS + agent, float(outline.values[at, agent]), solved, watched
+    return run.config.seed * SEEDS + agent, score, solved, watched
 
 
 def can_be_extended(groups: Sequence[Group]) -> bool:

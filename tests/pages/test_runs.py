@@ -224,6 +224,16 @@ def test_a_verdict_is_a_table_too(folder: Path) -> None:
     assert nobody_solves[2].split("|")[5] == " – "
 
 
+def test_runs_that_diverged_are_the_worst_and_cut_no_comparison_of_others_short(folder: Path) -> None:
+    ids = [trained(folder, name, 6, num_agents=5, gamma=gamma) for name, gamma in (("a", 1.0), ("b", 0.9))]
+    gone = trained(folder, "gone", 2, num_agents=5, learning_rate=1.0)
+    Store(folder).transition(gone, ["finished"], state="failed", reason="Training diverged at update 2: it did.")
+    two, three = (lab.groups([lab.run(run_id) for run_id in listed]) for listed in (ids, [*ids, gone]))
+    alone, beside = lab.judge(two, "final_return", 1), lab.judge(three, "final_return", 1)
+    assert beside[0].iqm_difference == alone[0].iqm_difference  # after six updates, not after two
+    assert beside[2].probability == 0
+
+
 def test_a_tag_counts_as_soon_as_it_is_saved_and_saving_says_so(folder: Path) -> None:
     run_id = trained(folder, "a")
     app = opened(run_id)
