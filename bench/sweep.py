@@ -24,6 +24,7 @@ from bench.markdown import table
 from bench.measure import ROOT, say
 from pg_core import lab
 from pg_core.config import Config
+from pg_core.lab import state
 
 AXES = ("learning_rate=0.01:0.04:log:4", "gamma=0.98:1:3")
 SEEDS, SAMPLE = 10, 12
@@ -84,8 +85,14 @@ def measured(rounds: int) -> list[tuple[str, float]]:
             took = measure()
             say(f"{'warm-up' if number == 0 else f'round {number}'}: {what}: {took:.2f} s")
             seconds[what] += [took] if number else []
-            time.sleep(3)  # until the next spare worker has compiled its program
+            _await_spare()
     return [(what, statistics.median(each)) for what, each in seconds.items()]
+
+
+def _await_spare() -> None:
+    """Wait until the lab's next worker has compiled its program, as where nobody has pressed anything for a while."""
+    while not ((spare := state.supervisor().spare) and spare.ready):
+        time.sleep(0.1)
 
 
 def report(rows: Sequence[tuple[str, float]]) -> str:

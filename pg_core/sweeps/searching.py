@@ -1,5 +1,6 @@
 """Looks after the sweeps that choose their settings as they go: asks what is next, and stops what is hopeless."""
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -14,6 +15,8 @@ from pg_core.sweeps import outcomes
 from pg_core.sweeps.declaration import Sweep
 from pg_core.sweeps.sampling import Tried, hopeless, next_settings
 from pg_core.verdicts import interquartile_mean
+
+_log = logging.getLogger(__name__)
 
 BATCH = 8  # settings that are tried at once: trained together, and chosen without knowing of each other
 
@@ -46,7 +49,8 @@ def go_on(store: Store) -> None:
             try:
                 prune(store, row)
                 advance(store, row)
-            except ConfigError:
+            except ConfigError as error:
+                _log.warning("Sweep %s is stopped: %s", row.name, error)
                 sweeps.aim(store, row.id, "stop")
 
 

@@ -258,7 +258,7 @@ def test_who_looks_after_a_sweep_does_so_as_long_as_they_live(folder):
         assert len(lab.sweep(ID).settings) == count
 
 
-def test_a_sweep_that_cannot_go_on_does_not_hinder_others(folder):
+def test_a_sweep_that_cannot_go_on_is_stopped_with_a_word_and_does_not_hinder_others(folder, caplog):
     sweep = declared("learning_rate=0.001:0.1:log:3", sampler="random", trials=20)
     for sweep_id in (ID, "6" * 32):
         lab.start_sweep(sweep, "first", sweep_id)
@@ -269,6 +269,7 @@ def test_a_sweep_that_cannot_go_on_does_not_hinder_others(folder):
     sweeps.extend(store, type(row)(**vars(row) | {"declaration": "{}"}), sweeps.settings_of(store, ID), [])
     searching.go_on(store)
     assert len(lab.sweep("6" * 32).settings) == 16 and sweeps.sweep(store, ID).target == "stop"
+    assert "Sweep first is stopped: " in caplog.text
 
 
 def test_a_sweep_of_another_machine_is_left_to_it_while_that_works_on_a_run(folder):

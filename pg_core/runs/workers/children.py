@@ -45,7 +45,7 @@ class Child:
         self.leaving = False
         self.claim = 0  # bytes that its run may take, TensorFlow included
         self._on_answer, self._on_end = on_answer, on_end
-        self._heard = False
+        self.ready = False  # whether it has said anything: all that it needs is imported and compiled
         threading.Thread(target=self._read, name=f"worker {role}", daemon=True).start()
 
     @property
@@ -66,7 +66,7 @@ class Child:
 
     def close(self) -> None:
         """Tell the process, by the end of its input, to keep what it has and end."""
-        if not (self._heard or self.claim):
+        if not (self.ready or self.claim):
             self._process.kill()  # it does not listen yet, and has no run
         assert self._process.stdin
         with contextlib.suppress(OSError):
@@ -101,7 +101,7 @@ class Child:
             self._on_answer({"begun": self.name})
             with self._process.stdout as lines:
                 for line in lines:
-                    self._heard = True
+                    self.ready = True
                     try:
                         message = json.loads(line)
                     except ValueError:  # it died amid a line

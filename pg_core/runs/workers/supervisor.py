@@ -47,6 +47,9 @@ class Supervisor:
         max_training: workers that train at once; None: two a processor, which most leave idle between updates.
         search: queues what sweeps are to try next, if there is room.
         on_cluster: whether they train on a cluster: then the spare is what places runs there, and stays.
+
+    Attributes:
+        spare: the worker that waits for the next run, while there is one.
     """
 
     def __init__(
@@ -60,7 +63,7 @@ class Supervisor:
         self._store, self._search = store, search
         self._max_training = max_training or RUNS_A_PROCESSOR * (os.cpu_count() or 1)
         self._training: list[Child] = []  # longest first; some may be about to end
-        self._spare: Child | None = None
+        self.spare: Child | None = None
         self._on_cluster = on_cluster
         self._not_before = self._spare_not_before = 0.0
         self._told: dict[tuple[str, str], float] = {}  # since when a run's process has been told to stop
@@ -102,7 +105,7 @@ class Supervisor:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        children = [*self._training, *filter(None, [self._spare])]
+        children = [*self._training, *filter(None, [self.spare])]
         for child in children:
             child.close()
         for child in children:
@@ -152,19 +155,19 @@ class Supervisor:
 
     def _reap(self) -> None:
         self._training = [child for child in self._training if child.is_alive()]
-        if self._spare and not self._spare.is_alive():
-            _log.warning("A worker ended with exit status %s; see workers.log in the lab's folder.", self._spare.status)
+        if self.spare and not self.spare.is_alive():
+            _log.warning("A worker ended with exit status %s; see workers.log in the lab's folder.", self.spare.status)
             self._not_before = time.monotonic() + RETRY_SECONDS
-            self._spare = None
+            self.spare = None
             self._store.explain(self._store.queue(), NO_CLUSTER if self._on_cluster else NO_START)
 
     def _staff(self) -> None:
         now = time.monotonic()
         if now < self._not_before:
             return
-        wanted = self._spare is None and (now >= self._spare_not_before or self._store.queue())
+        wanted = self.spare is None and (now >= self._spare_not_before or self._store.queue())
         if wanted and (not self._training or self._unclaimed() >= memory.WORKER_BYTES):
-            self._spare = Child(self._store.folder, self._on_answer, "cluster" if self._on_cluster else "train")
+            self.spare = Child(self._store.folder, self._on_answer, "cluster" if self._on_cluster else "train")
 
     def _unclaimed(self) -> int:
         """Return the bytes that are free, less what the runs in training may still take of them."""
@@ -191,14 +194,14 @@ class Supervisor:
                 self._store.explain(queue[place + 1 :], NO_WORKER)
                 self._make_room()
                 return
-            if self._spare is None or not self._spare.name:
+            if self.spare is None or not self.spare.name:
                 return
-            claimed = {"process": self._spare.name, "state": "starting", "reason": ""}
+            claimed = {"process": self.spare.name, "state": "starting", "reason": ""}
             if begun := [each for each in group if self._store.transition(each, ["queued"], **claimed)]:
-                self._spare.claim = claim
-                self._spare.send({"train": begun, "process": self._spare.name})
-                self._training.append(self._spare)
-                self._spare, self._spare_not_before = None, time.monotonic() + CALM_SECONDS
+                self.spare.claim = claim
+                self.spare.send({"train": begun, "process": self.spare.name})
+                self._training.append(self.spare)
+                self.spare, self._spare_not_before = None, time.monotonic() + CALM_SECONDS
 
     def _group(self, run_id: str, queue: Sequence[str]) -> tuple[list[str], int]:
         """Return a queued run with those of its sweep that are trained together with it, and what these may take."""
@@ -212,7 +215,7 @@ class Supervisor:
 
     def _fits(self, claim: int) -> bool:
         """Return whether there is memory for one more run; one always may train."""
-        has = self._spare.memory() if self._spare else 0
+        has = self.spare.memory() if self.spare else 0
         return not self._training or claim - has <= self._unclaimed()
 
     def _make_room(self) -> None:
