@@ -6,12 +6,10 @@ from typing import NamedTuple
 
 from pg_core import verdicts
 from pg_core.config import ConfigError
-from pg_core.lab import access, state
+from pg_core.lab import access, settings, state
 from pg_core.runs.store.records import Run
 from pg_core.sweeps import outcomes, searching, view
 from pg_core.verdicts import Measure, Outcomes, Verdict, compare_all
-
-SEEDS = {"seed", "num_agents", "pace"}  # in which runs may differ whose agents are pooled
 
 
 class Seeds(NamedTuple):
@@ -32,19 +30,20 @@ def group_of(text: str) -> Seeds:
     if colon:
         return _setting_of(sweep_id, number)
     runs = [access.visible(run_id.strip()) for run_id in text.split(",")]
-    settings = [run.current.model_dump(exclude=SEEDS) for run in runs]
-    for name, value in settings[0].items():
-        if any(each[name] != value for each in settings):
-            raise ConfigError(f"Runs are pooled only if their settings agree: these differ in `{name}`.")
+    if len({(settings.key(run), run.current.num_updates) for run in runs}) > 1:  # each is judged by its own end
+        lengths = {run.current.num_updates for run in runs}
+        names = [*settings.differing(runs), *(["num_updates"] if len(lengths) > 1 else [])]
+        what = f"in `{names[0]}`" if names else "in the updates at which they were changed"
+        raise ConfigError(f"Runs are pooled only if their settings agree: these differ {what}.")
     return Seeds(" + ".join(run.name for run in runs), runs)
 
 
 def _setting_of(sweep_id: str, number: str) -> Seeds:
     found = view.view(state.store(), sweep_id)
-    settings = {str(setting.number): setting for setting in found.settings}
-    if number not in settings:
-        raise ConfigError(f"A setting of sweep {found.name} must be one of {', '.join(settings)}, got {number!r}.")
-    setting = settings[number]
+    numbered = {str(setting.number): setting for setting in found.settings}
+    if number not in numbered:
+        raise ConfigError(f"A setting of sweep {found.name} must be one of {', '.join(numbered)}, got {number!r}.")
+    setting = numbered[number]
     return Seeds(searching.setting_name(setting.values), _counted(setting))
 
 

@@ -14,6 +14,7 @@ from pg_core.learning import memory
 from pg_core.runs.store import sweeps
 from pg_core.runs.store.processes import process_name
 from pg_core.runs.store.records import Batch
+from pg_core.runs.store.schema import CHANGES, write
 from pg_core.sweeps import searching
 from pg_core.sweeps.pooling import iqm
 
@@ -178,6 +179,28 @@ def test_groups_are_compared_paired_by_their_seeds(folder, train):
     ]:
         with pytest.raises(ValueError, match=sentence):
             lab.compare(*groups)
+
+
+def test_a_group_never_pools_what_was_changed_on_the_way(folder):
+    """They end with the same settings."""
+    store = state.store()
+    ids = [store.create(Config(seed=seed), process="me") for seed in range(4)]
+    for run_id, at in zip(ids[1:], (2, 3, 3), strict=True):
+        store.request(run_id, {"gamma": 0.9})
+        with write(store.engine) as connection:
+            connection.execute(CHANGES.update().where(CHANGES.c.run_id == run_id).values(update=at))
+    one = store.create(Config(seed=9, gamma=0.9))
+    for pooled, what in [
+        ((ids[0], one), "in `gamma`"),
+        ((ids[1], one), "in `gamma`"),
+        (ids[1:3], "at which they were"),
+    ]:
+        with pytest.raises(ValueError, match=what):
+            lab.group_of(",".join(pooled))
+    longer = store.create(Config(seed=10, gamma=0.9, num_updates=7))
+    with pytest.raises(ValueError, match="in `num_updates`"):
+        lab.group_of(f"{one},{longer}")
+    assert [run.id for run in lab.group_of(",".join(ids[2:])).runs] == ids[2:]
 
 
 def test_a_sweep_or_one_setting_is_stopped_and_goes_on(folder):
