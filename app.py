@@ -32,7 +32,7 @@ from pg_core.config import ConfigError
 
 ROOT = Path(__file__).parent
 MODULES = [f"{instrument.SCRIPTS_ROUTE}/{name}" for name in instrument.modules("instrument.js")]
-LINKS = (ROOT / "assets" / "statement_links.js").read_text(encoding="utf-8")
+LINKS = (ROOT / "assets" / "links.js").read_text(encoding="utf-8")
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data"
 BASE = make_url_path(st.get_option("server.baseUrlPath"), "")  # Streamlit puts it before its own routes only
 

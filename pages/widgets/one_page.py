@@ -10,10 +10,11 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 
 class OnePage:
-    """ASGI middleware that drops what a browser asks of the fragments of a page that it has left.
+    """ASGI middleware that drops what a browser asks of the widgets and fragments of a page that it has left.
 
     A click, or the clock of a fragment, may come from the old page while the new one is made. Streamlit would run it
-    after the new page: the fragment is gone, but the browser, told of a run of another page, clears what it shows.
+    after the new page and lead back to the old one, or, where it was a fragment's, have the browser clear what it
+    shows. Who goes to a page by a link asks for it with no widgets yet.
     A clock that ticks while another view of the same page is asked for brings the address of before, and Streamlit
     would make the page from that one: a link would lead nowhere.
     """
@@ -35,11 +36,13 @@ class OnePage:
                 message = await receive()
                 parsed = _parsed(BackMsg(), message)
                 asked = parsed.rerun_script
-                if not asked.fragment_id:
-                    page = asked.page_script_hash or page
-                    awaited = awaited or parsed.HasField("rerun_script")
-                elif page not in ("", asked.page_script_hash) or (awaited and asked.is_auto_rerun):
+                elsewhere = page not in ("", asked.page_script_hash)
+                if asked.fragment_id and (elsewhere or (awaited and asked.is_auto_rerun)):
                     continue
+                if not asked.fragment_id and parsed.HasField("rerun_script"):
+                    if elsewhere and asked.page_script_hash and asked.widget_states.widgets:
+                        continue
+                    page, awaited = asked.page_script_hash or page, True
                 return message
 
         async def send_of_page(message: Message) -> None:

@@ -84,7 +84,7 @@ def _await(name: str, said: str) -> None:
     """
     st.caption(said)
     if not lab.checked(name, **parameters(name))[1]:
-        with st.container(key="checked"):  # assets/statement_links.js looks for it
+        with st.container(key="checked"):  # assets/links.js looks for it
             st.caption("Drawing …")
 
 

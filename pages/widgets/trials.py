@@ -118,12 +118,15 @@ TRIALS = {
 
 
 def follow() -> None:
-    """Open the Train page if a press has just started two runs.
+    """Have the browser open the Train page (assets/links.js) if a press has just started two runs.
 
-    Before anything is drawn: a button that is drawn again would mean another two, and the press may come twice.
+    Before anything is drawn: a button that is drawn again would mean another two, and the press may come twice. With
+    `st.switch_page` the server would be there first, and what the browser still asks of this page would lead back.
     """
     if st.session_state.run_id and st.session_state.run_id == st.session_state.get("next_run"):
-        st.switch_page("train.py")
+        with st.container(key="going"):
+            st.page_link("train.py", label="Go to the Train page", icon=":material/play_arrow:")
+        st.stop()
 
 
 def trial(name: str) -> None:
@@ -137,7 +140,7 @@ def trial(name: str) -> None:
             key="try", help=HELP, on_click=_start, args=(name, bar.next_run()),
         )  # fmt: skip
         if pressed:
-            st.error(plain(st.session_state.complaint))  # or the Train page would be open
+            st.error(plain(st.session_state.complaint))  # or the Train page would be next
             st.session_state.complaint = ""
 
 

@@ -157,6 +157,8 @@ def test_a_trial_starts_both_runs_and_opens_the_first_on_the_train_page(answers,
     shown, [beside] = lab.run(page.session_state.run_id), page.session_state.beside
     assert (shown.name, lab.run(beside).name) == (first, second)
     assert page.session_state.view == list(TRIALS[name].panels)
+    assert not page.button  # nothing is left but the way, which a browser takes
+    page.switch_page("train.py").run()
     assert page.selectbox(key="baseline").value == "none"  # the Train page, with the settings of that run
 
 
@@ -165,6 +167,7 @@ def test_a_trial_stops_the_run_that_was_open(answers, folder):
     page = view("baselines")
     page.button(key="try").click().run()
     before = page.session_state.run_id
+    page.switch_page("train.py").run()
     page.switch_page("derivations.py")
     page.query_params["statement"] = "baselines"
     page.run().button(key="try").click().run()

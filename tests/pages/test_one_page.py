@@ -12,9 +12,11 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from pages.widgets.one_page import OnePage
 
 
-def asks(page: str, fragment: str = "", by_clock: bool = False) -> bytes:
+def asks(page: str, fragment: str = "", by_clock: bool = False, pressed: bool = False) -> bytes:
     message = BackMsg()
     message.rerun_script.is_auto_rerun = by_clock
+    if pressed:
+        message.rerun_script.widget_states.widgets.add(id="a button", trigger_value=True)
     message.rerun_script.page_script_hash, message.rerun_script.fragment_id = page, fragment
     return message.SerializeToString()
 
@@ -76,6 +78,23 @@ def test_a_connection_that_comes_back_may_begin_with_a_fragment() -> None:
 def test_a_fragment_of_a_page_that_was_left_does_not_run(left: tuple[str, bytes]) -> None:
     told = [("<", navigates("a")), left, (">", asks("a", "f")), (">", asks("b", "g"))]
     assert passed(*told) == [told[0], told[1], told[3]]
+
+
+@pytest.mark.parametrize("left", [(">", asks("b")), ("<", runs("b")), ("<", navigates("b"))], ids=str)
+def test_a_press_on_a_page_that_was_left_does_not_lead_back_to_it(left: tuple[str, bytes]) -> None:
+    told = [("<", navigates("a")), left, (">", asks("a", pressed=True)), (">", asks("b", pressed=True))]
+    assert passed(*told) == [told[0], told[1], told[3]]
+
+
+def test_a_link_leads_to_another_page_and_back() -> None:
+    told = [
+        ("<", navigates("a")),
+        (">", asks("b")),
+        ("<", navigates("b")),
+        (">", asks("a")),
+        (">", asks("a", pressed=True)),
+    ]
+    assert sorted(passed(*told)) == sorted(told)
 
 
 def test_a_clock_does_not_tick_until_a_run_of_the_whole_page_has_begun() -> None:

@@ -7,9 +7,12 @@
     if (derivations() && /^#[a-z_]+$/.test(location.hash)) {
         history.replaceState(null, "", `?statement=${location.hash.slice(1)}`)
     }
+    let left = null // the path of a page that is left: what is asked of it now would lead back to it
     addEventListener("click", (event) => {
-        const link = event.target.closest?.('a[href*="derivations"]')
+        const link = event.target.closest?.("a[href]")
         if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return
+        if (!link.target && link.pathname !== location.pathname) left = location.pathname
+        if (!link.href.includes("derivations")) return
         if (link.dataset.testid === "stPageLink-NavLink") {
             if (derivations() && link.href !== location.href) history.pushState(null, "", link.href)
             document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0)
@@ -23,10 +26,14 @@
         }
     }, true)
     // The page of a check that has ended is asked for here, once: only the browser knows which statement is wanted by now.
-    let asked = null
+    // And it is the browser that goes to the page that a press leads to, before it asks anything else.
+    let asked = null, gone = null
     new MutationObserver(() => {
+        const going = document.querySelector(".st-key-going a")
+        if (going && going !== gone) going.click()
+        gone = going
         const checked = document.querySelector(".st-key-checked")
-        if (checked && checked !== asked) dispatchEvent(new PopStateEvent("popstate"))
+        if (checked && checked !== asked && location.pathname !== left) dispatchEvent(new PopStateEvent("popstate"))
         asked = checked
     }).observe(document, { childList: true, subtree: true })
 }
