@@ -161,7 +161,7 @@ def main() -> None:
     print(table(header, coverage_rows(trials)), end="\n\n")
     print(table(["difference of IQM: seeds", "comparisons", *held], difference_rows(trials // 2)), end="\n\n")
     header = ["further seeds", "probability", "seeds", "told", "needed for 80 %", "told / needed"]
-    print(table(header, further_rows(pilots=5, trials=60)), end="\n\n")
+    print(table(header, further_rows(pilots=25, trials=60)), end="\n\n")
     for others in (3, 11):
         wrong = families_wrong(others, seeds=10, trials=trials)
         print(f"{others} equal groups against an equal base: any is called different in {100 * wrong:.1f} %")

@@ -73,13 +73,26 @@ function place(view, first, most) {
   while (made.length < shown) made.push(rowOf(columns))
   const rows = Array.from({ length: shown }, (_, i) => made[(first + i) % made.length])
   rows.forEach((row, i) => {
-    row.ariaRowIndex = first + i + HEAD
+    const index = String(first + i + HEAD)
+    if (row.ariaRowIndex !== index) row.remove() // it comes where another one was seen
+    row.ariaRowIndex = index
     text(first + i).forEach((words, k) => write(row.cells[k], words))
   })
   const after = count - first - shown
   above.cells[0].style.height = `${first * height}px`
   below.cells[0].style.height = `${after * height}px`
-  const wanted = [...(first ? [above] : []), ...rows, ...(after ? [below] : [])]
-  if (wanted.length !== body.rows.length || wanted.some((row, i) => row !== body.rows[i])) body.replaceChildren(...wanted)
+  arrange(body, [...(first ? [above] : []), ...rows, ...(after ? [below] : [])])
   Object.assign(view, { first, shown, spaced: height })
+}
+
+// Has the body hold these rows in this order. One that keeps its place is not taken out and put in again: a press on it
+// that is not over yet would be none.
+function arrange(body, wanted) {
+  const kept = new Set(wanted)
+  for (const row of [...body.rows]) if (!kept.has(row)) row.remove()
+  let next = body.firstElementChild
+  for (const row of wanted) {
+    if (row === next) next = next.nextElementSibling
+    else body.insertBefore(row, next)
+  }
 }

@@ -2,6 +2,7 @@
 
 import { element, write } from "./dom.js"
 import { beOneEntry } from "./page.js"
+import { forget, unpressed } from "./press.js"
 
 const COLUMNS = [
   ["run", "Run", "name"], ["curve", "Typical return", null], ["settings", "Settings", null], ["solved", "Solved", "solved"],
@@ -17,10 +18,11 @@ export function mount({ data, parentElement, setTriggerValue }) {
   if (!lists.has(parentElement)) lists.set(parentElement, create(parentElement))
   const list = lists.get(parentElement)
   list.tell = setTriggerValue
-  receive(list, JSON.parse(new TextDecoder().decode(data)))
+  unpressed(list, () => receive(list, JSON.parse(new TextDecoder().decode(data))))
 }
 
 export function unmount(parentElement) {
+  forget(lists.get(parentElement))
   lists.get(parentElement)?.root.remove()
   lists.delete(parentElement)
 }

@@ -5,6 +5,7 @@ import { element, select, write } from "./dom.js"
 import { createHeatMap } from "./heat_map.js"
 import { whenIdle } from "./page.js"
 import { createParallel } from "./parallel.js"
+import { forget, unpressed } from "./press.js"
 import { createSettingCurves } from "./setting_curves.js"
 import { createSettingPanel } from "./setting_panel.js"
 import { createSettingTable } from "./setting_table.js"
@@ -30,6 +31,7 @@ export function unmount(parentElement) {
   sweeps.delete(parentElement)
   sweep.gone = true
   clearTimeout(sweep.timer)
+  forget(sweep)
   for (const part of [sweep.map, sweep.curves, sweep.lines]) part.destroy()
   sweep.root.remove()
 }
@@ -98,7 +100,7 @@ async function ask(sweep) {
   if (sweep.gone) return
   if (address !== sweep.told.address) return ask(sweep)
   if (news.error || news.status === 404) refresh(sweep, news.error ? "gone" : "address")
-  else if (news.told) take(sweep, news)
+  else if (news.told) unpressed(sweep, () => address === sweep.told.address && take(sweep, news))
   const seconds = news.status ? RETRY_MS / 1000 : news.next ?? null
   if (seconds !== null && news.status !== 404) sweep.timer = setTimeout(() => ask(sweep), 1000 * seconds)
 }

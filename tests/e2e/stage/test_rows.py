@@ -87,3 +87,22 @@ def test_one_that_was_filled_unseen_is_whole_once_it_is_seen(page: Page, table: 
     page.evaluate("lab.rows.show(40, (n) => [String(n), '-'])")
     page.locator("div").evaluate("node => node.hidden = false")
     expect(row(table, 39)).to_have_text("39-")
+
+
+def test_a_press_on_a_row_counts_though_others_come_and_go_meanwhile(page: Page, table: Locator) -> None:
+    page.evaluate(
+        """() => { // what has been scrolled is told only with the next picture
+            const scroller = document.querySelector("div")
+            lab.scrolled = scroller.onscroll
+            scroller.onscroll = null
+            scroller.scrollTop = 900
+        }"""
+    )
+    first = table.locator("tr[aria-rowindex]").first
+    expect(first).to_have_text("00")
+    row(table, 50).hover()
+    page.mouse.down()
+    page.evaluate("lab.scrolled()")
+    expect(first).not_to_have_text("00")
+    page.mouse.up()
+    assert page.evaluate("lab.picked") == [50]
