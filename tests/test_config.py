@@ -123,6 +123,7 @@ PICTURE, NUMBERS = spaces.Box(0, 255, (8, 8, 3), np.uint8), spaces.Box(-1, 1, (2
         ),
         (env_with(NUMBERS, spaces.MultiBinary(300)), r"actions of 1 to 256 numbers, got 'Lab/Test-v0' with MultiB"),
         ("no_such_package.envs:Env", r"cannot be made here: .*'no_such_package'; install it with `pip install no_such"),
+        (lambda goal: goal, r"missing 1 required positional argument: 'goal'.*; `env_kwargs` gives an environment its"),
     ],
 )
 def test_environments_that_cannot_be_trained_are_refused_with_the_remedy(register, entry_point, sentence: str):

@@ -120,9 +120,10 @@ class Examination:
 
     def _seen(self, observation: Any, method: str) -> Any:
         """Return an observation, if it is finite as the network is given it."""
-        flat: Any = spaces.flatten(self._env.observation_space, observation)
-        if not np.isfinite(np.asarray(flat, np.float32)).all():
-            raise faults.returned(f"an observation that is not finite, {observation}", *self._env.at(method))
+        flat = np.asarray(spaces.flatten(self._env.observation_space, observation), np.float32).ravel()
+        if (wrong := np.flatnonzero(~np.isfinite(flat))).size:
+            which = f"{flat[wrong[0]]} as number {wrong[0] + 1:,} of {flat.size:,}"
+            raise faults.returned(f"an observation that is not finite, {which}", *self._env.at(method))
         return observation
 
     def _where(self, step: int) -> str:

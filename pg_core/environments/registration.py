@@ -68,7 +68,7 @@ def registered(env_id: str) -> EnvSpec:
         _import(module, env_id)
     if name in gym.registry:
         return gym.registry[name]
-    close = difflib.get_close_matches(name, gym.registry, n=1)
+    close = [f"{env_id[: -len(name)]}{other}" for other in difflib.get_close_matches(name, gym.registry, n=1)]
     hint = f"did you mean {close[0]!r}?" if close else "install the package that registers it, or choose another."
     raise UnsupportedEnvironmentError(
         f"`env_id` must be a registered Gymnasium environment, got {reprlib.repr(env_id)}; {hint}"

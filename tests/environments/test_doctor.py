@@ -221,7 +221,7 @@ def test_what_is_peculiar_is_a_warning(register, environment, warnings):
 @pytest.mark.parametrize(
     ("environment", "fault"),
     [
-        (Spoilt, "an observation that is not finite, .*episode 1, step 3.*mend its `step`"),
+        (Spoilt, "an observation that is not finite, inf as number 2 of 2 .*episode 1, step 3.*mend its `step`"),
         (Poor, "a reward that is not finite, nan .*episode 1, step 1"),
         (Floats, "an observation that has dtype float32, where its space has int32 .*episode 1, reset.*: mend "),
         (Beyond, "an observation that is 4, outside of Discrete.4. .*episode 1, step 4"),

@@ -25,7 +25,7 @@ def mine(tmp_path, monkeypatch):
 
 def test_a_module_in_this_folder_is_found_and_registers_its_environment(mine):
     assert registered("mine_for_tests:Mine-v0").id == "Mine-v0"
-    with pytest.raises(UnsupportedEnvironmentError, match=r"got 'mine_for_tests:Mein-v0'; did you mean 'Mine-v0'\?$"):
+    with pytest.raises(UnsupportedEnvironmentError, match=r"Mein-v0'; did you mean 'mine_for_tests:Mine-v0'\?$"):
         registered("mine_for_tests:Mein-v0")
 
 
