@@ -1,5 +1,6 @@
 """Updates that nobody has trained, for runs that only have to be shown."""
 
+import zlib
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +13,8 @@ from pg_core.runs.store.store import Store
 
 
 def add_updates(store: Store, run_id: str, config: Config, first: int, last: int) -> None:
-    """Add the updates from index `first` up to `last` to a run, as if it had trained them."""
-    rng = np.random.default_rng(first)
+    """Add the updates from index `first` up to `last` to a run, as if it had trained them: others for each config."""
+    rng = np.random.default_rng([first, zlib.crc32(config.model_dump_json().encode())])
     updates = [SimpleNamespace(index=index, **arrays_of(rng, index, config)) for index in range(first, last)]
     with write(store.engine) as connection:
         connection.execute(UPDATES.insert(), [update_row(run_id, update, update.index / 100) for update in updates])

@@ -72,7 +72,8 @@ def _further(groups: Sequence[lab.Group], found: lab.Verdict, place: int, base: 
     """Offer to queue the seeds that the sentence asks for."""
     sides = [groups[place], groups[base]]
     count = found.further_seeds
-    if not count or count > MOST_SEEDS:
+    forked = any(run.parent_id for group in sides for run in group.runs)  # whose past no new run has
+    if not count or count > MOST_SEEDS or forked:
         return
     able = lab.can_be_extended(sides)
     st.button(

@@ -67,6 +67,11 @@ class Course:
     changes: tuple[tuple[float, Change], ...]
 
 
+def group(label: str, runs: Sequence[Run]) -> Group:
+    """Return runs that learned with the same settings as one group."""
+    return Group("", label, label, tuple(runs), _agents(runs))
+
+
 def groups(runs: Sequence[Run], by: Sequence[str] = ()) -> list[Group]:
     """Return the runs in groups of equal settings, in the order of the first run of each.
 

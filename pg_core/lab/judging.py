@@ -8,7 +8,7 @@ from pg_core.config import Config
 from pg_core.lab import control, state, sweeping
 from pg_core.lab.comparing import Group
 from pg_core.runs.curves.outlines import Outline, outlines
-from pg_core.verdicts import Measure, Outcomes, Verdict, compare_all
+from pg_core.verdicts import Measure, Outcomes, Verdict, compare_pairs
 
 POINTS = 32  # of a run's curve, of which one is compared
 SEEDS = 2**10  # agents of a run are fewer: seed and agent are one number
@@ -17,7 +17,8 @@ SEEDS = 2**10  # agents of a run are fewer: seed and agent are one number
 def judge(groups: Sequence[Group], measure: Measure, base: int = 0) -> dict[int, Verdict]:
     """Return the verdict on each group against a base, corrected for their number, by its place.
 
-    Final returns are compared after as many updates as all groups have: one that has solved stays where it ended.
+    Returns are compared after as many updates as both groups have: an agent that has solved stays where it ended. So
+    are areas under curves, over those updates.
 
     Args:
         groups: with different labels.
@@ -25,17 +26,19 @@ def judge(groups: Sequence[Group], measure: Measure, base: int = 0) -> dict[int,
         base: its place among the groups.
     """
     found = outlines(state.store(), [run for group in groups for run in group.runs], "mean_return", POINTS)
-    horizon = min((_end(group, found) for group in groups), default=np.inf)
-    outcomes = {place: _outcomes(group, found, horizon) for place, group in enumerate(groups) if _trained(group, found)}
-    if base not in outcomes or len(outcomes) < 2:
+    trained = [place for place, group in enumerate(groups) if any(run.id in found for run in group.runs)]
+    others = [place for place in trained if place != base]
+    if base not in trained or not others:
         return {}
-    others = [place for place in outcomes if place != base]
-    verdicts = compare_all(outcomes[base], [outcomes[place] for place in others], measure)
-    return dict(zip(others, verdicts, strict=True))
+    pairs = [_pair(groups[place], groups[base], found, measure) for place in others]
+    return dict(zip(others, compare_pairs(pairs, measure), strict=True))
 
 
-def _trained(group: Group, found: dict[str, Outline]) -> bool:
-    return any(group.runs[place].id in found for place, _ in group.agents)
+def _pair(a: Group, b: Group, found: dict[str, Outline], measure: Measure) -> tuple[Outcomes, Outcomes]:
+    """Return what two groups have come to by the last update that all agents of both have done."""
+    outlined = [found[run.id] for run in (*a.runs, *b.runs) if run.id in found]
+    end = min(_end(a, found), _end(b, found), max(int(outline.update[-1]) for outline in outlined))
+    return _outcomes(a, found, end, measure), _outcomes(b, found, end, measure)
 
 
 def _end(group: Group, found: dict[str, Outline]) -> float:
@@ -47,26 +50,25 @@ def _end(group: Group, found: dict[str, Outline]) -> float:
     return float(min((found[run.id].update[-1] for run in going), default=np.inf))
 
 
-def _outcomes(group: Group, found: dict[str, Outline], horizon: float) -> Outcomes:
-    rows = [_outcome(group, place, agent, found, horizon) for place, agent in group.agents]
-    seeds, scores, steps, watched = zip(*(row for row in rows if row), strict=True)
-    return Outcomes(group.label, seeds, np.array(scores), np.array(steps), np.array(watched))
+def _outcomes(group: Group, found: dict[str, Outline], end: float, measure: Measure) -> Outcomes:
+    rows = []
+    for run, agent in ((group.runs[place], agent) for place, agent in group.agents):
+        if run.id in found:
+            outline, steps = found[run.id], run.env_steps_to_solve[agent]
+            score = np.nan if run.diverged else _score(outline, agent, end, measure)  # worse than any that has a policy
+            # In as many updates a bad agent takes fewer steps: it was watched for as many as any of its run has taken.
+            watched = float(outline.env_steps[-1].max())
+            rows.append((run.config.seed * SEEDS + agent, score, np.inf if steps is None else float(steps), watched))
+    seeds, scores, steps_to_solve, censored_at = zip(*rows, strict=True)
+    return Outcomes(group.label, seeds, np.array(scores), np.array(steps_to_solve), np.array(censored_at))
 
 
-def _outcome(
-    group: Group, place: int, agent: int, found: dict[str, Outline], horizon: float
-) -> tuple[int, float, float, float] | None:
-    """Return what paired an agent, its score, its steps to solve, and for how many steps it was watched."""
-    run = group.runs[place]
-    if run.id not in found:
-        return None
-    outline, steps = found[run.id], run.env_steps_to_solve[agent]
-    at = max(0, int(np.searchsorted(outline.update, horizon, "right")) - 1)
-    score = np.nan if run.diverged else float(outline.values[at, agent])  # none is worse than one that has no policy
-    solved = np.inf if steps is None else float(steps)
-    # In as many updates a bad agent takes fewer steps: each was watched for as many as any of its run has taken.
-    watched = float(outline.env_steps[-1].max())
-    return run.config.seed * SEEDS + agent, score, solved, watched
+def _score(outline: Outline, agent: int, end: float, measure: Measure) -> float:
+    """Return an agent's mean return at an update, or the mean of those up to it."""
+    if measure == "area_under_curve":
+        updates = np.unique(np.linspace(0, end, POINTS).round())
+        return float(np.interp(updates, outline.update, outline.values[:, agent]).mean())
+    return float(outline.values[max(0, int(np.searchsorted(outline.update, end, "right")) - 1), agent])
 
 
 def can_be_extended(groups: Sequence[Group]) -> bool:

@@ -4,27 +4,20 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pg_core import verdicts
 from pg_core.config import ConfigError
 from pg_core.lab import access, settings, state
-from pg_core.runs.store.records import Run
+from pg_core.lab.comparing import Group, group
+from pg_core.lab.judging import judge
 from pg_core.sweeps import outcomes, searching, view
-from pg_core.verdicts import Measure, Outcomes, Verdict, compare_all
+from pg_core.verdicts import Measure, Verdict
 
 
-class Seeds(NamedTuple):
-    """Runs whose agents are pooled: of one setting, with seeds of their own."""
-
-    name: str
-    runs: list[Run]
-
-
-def group_of(text: str) -> Seeds:
+def group_of(text: str) -> Group:
     """Return the runs that are meant by `SWEEP:SETTING`, by the id of a run, or by several with commas between them.
 
     Raises:
         UnknownRun, UnknownSweep: there is no such run or sweep.
-        ConfigError: the sweep has no such setting, or the runs differ in more than their seeds.
+        ConfigError: the sweep has no such setting, or the runs differ in more than their seeds, or not in those.
     """
     sweep_id, colon, number = text.partition(":")
     if colon:
@@ -35,20 +28,23 @@ def group_of(text: str) -> Seeds:
         names = [*settings.differing(runs), *(["num_updates"] if len(lengths) > 1 else [])]
         what = f"in `{names[0]}`" if names else "in the updates at which they were changed"
         raise ConfigError(f"Runs are pooled only if their settings agree: these differ {what}.")
-    return Seeds(" + ".join(run.name for run in runs), runs)
+    if len({run.config.seed for run in runs}) < len(runs):
+        seeds = ", ".join(str(run.config.seed) for run in runs)
+        raise ConfigError(f"Runs are pooled only if they differ in their seeds, got {seeds}.")
+    return group(" + ".join(run.name for run in runs), runs)
 
 
-def _setting_of(sweep_id: str, number: str) -> Seeds:
+def _setting_of(sweep_id: str, number: str) -> Group:
     found = view.view(state.store(), sweep_id)
     numbered = {str(setting.number): setting for setting in found.settings}
     if number not in numbered:
         raise ConfigError(f"A setting of sweep {found.name} must be one of {', '.join(numbered)}, got {number!r}.")
     setting = numbered[number]
-    return Seeds(searching.setting_name(setting.values), _counted(setting))
+    return _group(setting)
 
 
-def _counted(setting: view.Setting) -> list[Run]:
-    return [run for run in setting.runs if outcomes.counts(run)]
+def _group(setting: view.Setting) -> Group:
+    return group(searching.setting_name(setting.values), [run for run in setting.runs if outcomes.counts(run)])
 
 
 def compare(*groups: str, measure: Measure | None = None) -> tuple[Verdict, ...]:
@@ -62,12 +58,11 @@ def compare(*groups: str, measure: Measure | None = None) -> tuple[Verdict, ...]
 
     Raises:
         ConfigError: they are fewer, or of different environments, or none of the runs of one has trained.
-        VerdictError: a seed is there twice in a group, or a group twice.
     """
     return verdicts_on([group_of(text) for text in groups], measure)
 
 
-def verdicts_on(groups: Sequence[Seeds], measure: Measure | None = None) -> tuple[Verdict, ...]:
+def verdicts_on(groups: Sequence[Group], measure: Measure | None = None) -> tuple[Verdict, ...]:
     """Compare groups with the last of them, as `compare`."""
     if len(groups) < 2:
         raise ConfigError(f"`groups` must be at least two, got {len(groups)}.")
@@ -76,19 +71,14 @@ def verdicts_on(groups: Sequence[Seeds], measure: Measure | None = None) -> tupl
         raise ConfigError(
             "What is compared must be of one environment: returns of different ones mean different things."
         )
+    for each in groups:
+        if not any(run.updates for run in each.runs):
+            raise ConfigError(f"Nothing can be said of {each.label} yet: none of its runs has trained.")
     if measure is None:
         measure = "final_return" if any(run.reward_threshold is None for run in runs) else "env_steps_to_solve"
-    if len({group.name for group in groups}) < len(groups):  # sentences must tell them apart
-        groups = [Seeds(f"{group.name} ({number})", group.runs) for number, group in enumerate(groups, 1)]
-    *others, base = (_outcomes(group, measure) for group in groups)
-    return compare_all(base, others, measure) if len(others) > 1 else (verdicts.compare(others[0], base, measure),)
-
-
-def _outcomes(group: Seeds, measure: Measure) -> Outcomes:
-    outcome = outcomes.of_runs(state.store(), group.runs)
-    if outcome is None:
-        raise ConfigError(f"Nothing can be said of {group.name} yet: none of its runs has trained.")
-    return outcomes.group(group.name, outcome, measure)
+    if len({each.label for each in groups}) < len(groups):  # sentences must tell them apart
+        groups = [group(f"{each.label} ({number})", each.runs) for number, each in enumerate(groups, 1)]
+    return tuple(judge(groups, measure, base=len(groups) - 1).values())
 
 
 class AgainstBase(NamedTuple):
@@ -115,6 +105,5 @@ def against_base(found: view.View, measure: Measure | None = None) -> AgainstBas
     others = [setting for setting in found.settings if setting.curve and setting is not base]
     if not (others and base.curve):
         return AgainstBase(base.number, measure, {})
-    groups = [Seeds(searching.setting_name(setting.values), _counted(setting)) for setting in (*others, base)]
-    against = verdicts_on(groups, measure)
+    against = verdicts_on(list(map(_group, (*others, base))), measure)
     return AgainstBase(base.number, measure, dict(zip((each.number for each in others), against, strict=True)))

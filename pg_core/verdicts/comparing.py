@@ -68,11 +68,16 @@ def compare_all(base: Outcomes, others: Sequence[Outcomes], measure: Measure) ->
     names = [base.name, *(other.name for other in others)]
     if len(set(names)) < len(names):
         raise VerdictError(f"`others` and the base must differ in their names, got {', '.join(names)}.")
-    found = [_improvement(other, base, measure) for other in others]
+    return compare_pairs([(other, base) for other in others], measure)
+
+
+def compare_pairs(pairs: Sequence[tuple[Outcomes, Outcomes]], measure: Measure) -> tuple[Verdict, ...]:
+    """Compare the first group of each pair with the second, and correct for their number as `compare_all`."""
+    found = [_improvement(a, b, measure) for a, b in pairs]
     factors = _holm([improvement.p_value(each) for each in found])
     return tuple(
-        _verdict(other, base, measure, each, factor, len(others))
-        for other, each, factor in zip(others, found, factors, strict=True)
+        _verdict(a, b, measure, each, factor, len(pairs))
+        for (a, b), each, factor in zip(pairs, found, factors, strict=True)
     )
 
 

@@ -109,7 +109,8 @@ def further_seeds(found: Improvement, alpha: float) -> int | None:
 
     |θ̂ - ½| ≥ t ½ / √n + z √(V̂ S r) / (S + r)
 
-    with n of S + r seeds, whose variance is V̂ S / (S + r), and S the smaller group.
+    with n of S + r seeds, whose variance is V̂ S / (S + r), and S the smaller group. With fewer than `fewest_seeds` there
+    is nothing to go by: then it is those that are missing, at least.
     """
     from scipy import special
 
@@ -121,7 +122,9 @@ def further_seeds(found: Improvement, alpha: float) -> int | None:
     needed = _quantile(found.freedom + 2 * further, 1 - alpha / 2) * 0.5 / np.sqrt(comparisons)
     needed += special.ndtri(POWER) * np.sqrt(found.variance * share * (1 - share))
     enough = np.flatnonzero(abs(found.probability - 0.5) > needed)
-    return int(further[enough[0]]) if enough.size else None
+    told = int(further[enough[0]]) if enough.size else None
+    missing = fewest_seeds(alpha) - fewest
+    return max(missing, told or 0) if missing > 0 else told
 
 
 @functools.lru_cache(maxsize=64)

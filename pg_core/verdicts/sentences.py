@@ -47,8 +47,7 @@ def _seen(said: Said, fewest: int) -> str:
     """Say what there is in place of a difference, and what would settle it."""
     seeds = min(len(said.a.seeds), len(said.b.seeds))
     if seeds < fewest:
-        add = max(fewest - seeds, said.further or 0)
-        return f"with {_count(seeds, 'seed')} a side nothing can be settled; add at least {add:,}"
+        return f"with {_count(seeds, 'seed')} a side nothing can be settled; add at least {said.further:,}"
     if said.measure == "env_steps_to_solve" and not (said.a.solved.any() or said.b.solved.any()):
         return f"none of {len(said.a.seeds):,} and {len(said.b.seeds):,} agents solves"
     better = said.a.name if said.probability > 0.5 else "either"

@@ -234,6 +234,29 @@ def test_runs_that_diverged_are_the_worst_and_cut_no_comparison_of_others_short(
     assert beside[2].probability == 0
 
 
+def test_a_run_that_was_stopped_cuts_its_own_comparison_short_and_no_other(folder: Path) -> None:
+    ids = [trained(folder, name, 6, num_agents=5, gamma=gamma) for name, gamma in (("a", 1.0), ("b", 0.9))]
+    short = trained(folder, "short", 2, num_agents=5, gamma=0.5)
+    two, three = (lab.groups([lab.run(run_id) for run_id in listed]) for listed in (ids, [*ids, short]))
+    for measure in ("final_return", "area_under_curve"):
+        alone, beside = lab.judge(two, measure, 1), lab.judge(three, measure, 1)
+        assert beside[0].iqm_difference == alone[0].iqm_difference  # after six updates
+        returns = [scores(folder, run_id, measure, 2) for run_id in (short, ids[1])]
+        assert beside[2].iqm_difference == pytest.approx(returns[0] - returns[1])
+
+
+def scores(folder: Path, run_id: str, measure: str, updates: int) -> float:
+    """Return the interquartile mean of what five agents got: the mean of the middle three."""
+    rows = np.array(
+        [
+            np.frombuffer(row.mean_return, np.float32)
+            for row in Store(folder).updates(run_id, ["mean_return"], 0, updates)
+        ]
+    )
+    agents = rows[-1] if measure == "final_return" else rows.mean(axis=0)
+    return float(np.sort(agents)[1:4].mean())
+
+
 def test_a_tag_counts_as_soon_as_it_is_saved_and_saving_says_so(folder: Path) -> None:
     run_id = trained(folder, "a")
     app = opened(run_id)
