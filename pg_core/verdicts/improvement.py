@@ -22,6 +22,7 @@ class Improvement(NamedTuple):
     variance: float  # V̂
     first: int  # S_A seeds
     second: int  # S_B
+    interaction: float = 0.0  # ζ̂: how the outcome of one pair of agents varies beyond what is either agent's own
 
     @property
     def comparisons(self) -> float:
@@ -52,7 +53,8 @@ def estimate(a: Times, b: Times, a_seeds: Sequence[Hashable], b_seeds: Sequence[
     intervals for an effect size measure based on the Mann-Whitney statistic, part 2", 2006.
     """
     probability, from_a, from_b = survival.earlier(a, b)
-    return Improvement(probability, _variance(from_a, from_b, a_seeds, b_seeds), len(from_a), len(from_b))
+    variance = _variance(from_a, from_b, a_seeds, b_seeds)
+    return Improvement(probability, variance, len(from_a), len(from_b), _interaction(probability, from_a, from_b))
 
 
 def _comparisons(probability: float, variance: float | Array, first: int | Array, second: int | Array) -> Array:
@@ -76,6 +78,19 @@ def _variance(from_a: Array, from_b: Array, a_seeds: Sequence[Hashable], b_seeds
         i, j = np.transpose(pairs)
         variance += 2 * len(pairs) * np.cov(from_a[i], from_b[j])[0, 1] / (len(from_a) * len(from_b))
     return max(float(variance), 0.0)
+
+
+def _interaction(probability: float, from_a: Array, from_b: Array) -> float:
+    """Return ζ̂ from the influences of seeds: of θ̂ (1 - θ̂), a pair's variance, what they leave over.
+
+    The variance of an influence of A has 1/S_B of it, too: ζ = (θ̂ (1 - θ̂) - s_A² - s_B²) / (1 - 1/S_A - 1/S_B).
+    """
+    first, second = len(from_a), len(from_b)
+    if min(first, second) < 3:
+        return 0.0
+    pair = probability * (1 - probability)
+    left = pair - float(np.var(from_a, ddof=1) + np.var(from_b, ddof=1))
+    return float(np.clip(left / (1 - 1 / first - 1 / second), 0, pair))
 
 
 def interval(found: Improvement, alpha: float) -> tuple[float, float]:
@@ -107,20 +122,26 @@ def further_seeds(found: Improvement, alpha: float) -> int | None:
     Settled means that the interval leaves out ½. If today's θ̂ is θ, it is so after r further seeds with probability
     `POWER`, by the seeds that are there, of which nothing is left to chance, and those that come:
 
-    |θ̂ - ½| ≥ t ½ / √n + z √(V̂ S r) / (S + r)
+    |θ̂ - ½| ≥ t ½ / √n + z √(W S r) / (S + r),  W = max(V̂ - 2 ζ̂ / (S_A S_B), V̂ / 2)
 
-    with n of S + r seeds, whose variance is V̂ S / (S + r), and S the smaller group. With fewer than `fewest_seeds` there
-    is nothing to go by: then it is those that are missing, at least.
+    with n of S + r seeds, whose variance is W S / (S + r) + 2 ζ̂ / ((S_A + r) (S_B + r)), and S the smaller group: what
+    is a pair's alone, which V̂ has twice, goes as fast as pairs come, and of common seeds it is most of V̂. With fewer
+    than `fewest_seeds` there is nothing to go by: then it is those that are missing, at least.
+
+    See Efron & Stein, "The jackknife estimate of variance", 1981, for the bias of V̂.
     """
     from scipy import special
 
     if p_value(found) < alpha:
         return 0
     fewest, further = min(found.first, found.second), np.arange(1, MOST + 1)
-    share = fewest / (fewest + further)
-    comparisons = _comparisons(found.probability, found.variance * share, found.first + further, found.second + further)
+    first, second, share = found.first + further, found.second + further, fewest / (fewest + further)
+    of_pairs = min(2 * found.interaction / (found.first * found.second), found.variance / 2)
+    own = found.variance - of_pairs
+    variance = own * share + of_pairs * found.first * found.second / (first * second)
+    comparisons = _comparisons(found.probability, variance, first, second)
     needed = _quantile(found.freedom + 2 * further, 1 - alpha / 2) * 0.5 / np.sqrt(comparisons)
-    needed += special.ndtri(POWER) * np.sqrt(found.variance * share * (1 - share))
+    needed += special.ndtri(POWER) * np.sqrt(own * share * (1 - share))
     enough = np.flatnonzero(abs(found.probability - 0.5) > needed)
     told = int(further[enough[0]]) if enough.size else None
     missing = fewest_seeds(alpha) - fewest

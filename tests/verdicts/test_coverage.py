@@ -45,7 +45,7 @@ def test_intervals_hold_the_difference_of_interquartile_means(seeds: int) -> Non
 )
 def test_further_seeds_are_right_to_a_factor_of_one_and_a_half(world: World, seeds: int) -> None:
     random, powers = generator(world, seeds), {1 / 1.5: [], 1.5: []}
-    for _ in range(8):
+    for _ in range(24):
         a, b = typical(world, random, seeds)
         told = improvement.further_seeds(estimated(a, b, world), ALPHA)
         for factor, power in powers.items():
