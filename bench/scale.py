@@ -77,21 +77,18 @@ def seconds_until_shown(page: Page, address: str) -> float:
 
 def bytes_of_answers(page: Page, address: str, store: Store, run_id: str) -> list[int]:
     """Open a run that goes on, an update at a time, and return how many bytes each brings the page."""
-    sizes: list[int] = []
-
-    def answered(request: Request) -> None:
-        if "version=" in request.url:
-            sizes.append(request.sizes()["responseBodySize"])
-
+    answered: list[Request] = []
     page.goto(address)
     page.wait_for_selector(CURVE, state="attached")
-    page.on("requestfinished", answered)
+    page.on("requestfinished", lambda request: answered.append(request) if "version=" in request.url else None)
     found, run = [], store.run(run_id)
     for done in range(run.updates, run.updates + ANSWERS):
-        sizes.clear()
+        answered.clear()
         add_updates(store, run_id, run.config, done, done + 1)
         page.get_by_text(f"update {done + 1:,} of").wait_for()
-        found.append(max(sizes))
+        while not answered:  # that it is over may be told after it is shown
+            page.wait_for_timeout(20)
+        found.append(max(request.sizes()["responseBodySize"] for request in answered))
     return found
 
 
