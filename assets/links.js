@@ -8,6 +8,7 @@
         history.replaceState(null, "", `?statement=${location.hash.slice(1)}`)
     }
     let left = null // the path of a page that is left: what is asked of it now would lead back to it
+    addEventListener("popstate", () => (left = null)) // back there
     addEventListener("click", (event) => {
         const link = event.target.closest?.("a[href]")
         if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.widgets import ASSETS, declaration, link, sweep_bar
+from pages.widgets.sweep_plan import plan
 from pages.widgets.sweep_verdict import verdict
 from pages.widgets.sweep_view import moving
 from pages.widgets.text import plain
@@ -43,7 +44,8 @@ def whole() -> None:
     # In the order of a narrow page; on a wide one assets/sweeps.css puts the controls to the left.
     with st.container(key="sweep_page"):
         place = st.container(key="sweep_head")
-        with st.container(key="sweep_moves"):
+        moves = st.container(key="sweep_moves")
+        with moves:
             if view and view.settings:
                 moving(view)
                 verdict(view)
@@ -52,6 +54,9 @@ def whole() -> None:
         with st.container(key="sweep_controls"):
             declaration.declaration()
         sweep, problem = declared()
+        if sweep and not (view and view.settings):
+            with moves:
+                plan(sweep)
         with place:
             sweep_bar.bar(view, sweep)
             if said := " ".join(filter(None, [st.session_state.complaint, problem])):

@@ -70,6 +70,23 @@ def test_the_page_begins_with_a_sweep_that_one_press_starts() -> None:
     assert not app.info and app.session_state.next_sweep != row.id, "the next press means another sweep"
 
 
+def test_what_is_declared_is_listed_before_it_is_tried() -> None:
+    app = sweeps(axis=["gamma=0.9,1", "baseline=none,value"], seeds="3")
+    said, table = [
+        element.value for element in app.markdown if "To be tried" in element.value or "---" in element.value
+    ]
+    assert said == "**To be tried:** 4 settings, each with the same 3 seeds."
+    assert [row.split(" | ")[1:] for row in table.splitlines()[2:]] == [
+        ["0\\.9", "none |"], ["0\\.9", "learned value network |"], ["1", "none |"], ["1", "learned value network |"],
+    ]  # fmt: skip
+    app = sweeps(axis=["gamma=0.9:1:9", "learning_rate=0.01:0.1:9"], seeds="1")
+    assert "… and 57 more." in [caption.value for caption in app.caption]
+    app = sweeps(axis=["gamma=0.9:1:9"], sampler="random", trials="7", seeds="1")
+    assert any("7 settings within these ranges, each with the same 1 seed." in text.value for text in app.markdown)
+    app = sweeps(sweep=trained())
+    assert not any("To be tried" in text.value for text in app.markdown)
+
+
 def test_a_press_that_comes_twice_starts_one_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     app = sweeps(axis=["gamma=0.9,1"], seeds="1")
     sweep_id = app.session_state.next_sweep

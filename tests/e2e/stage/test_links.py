@@ -65,3 +65,7 @@ def test_who_follows_a_link_to_another_page_is_not_led_back(page: Page) -> None:
     page.evaluate("document.querySelector('.st-key-checked').remove()")
     page.evaluate(ADD, CHECKED)
     assert asked(page) == 2
+    page.go_back()
+    page.evaluate("document.querySelector('.st-key-checked').remove()")
+    page.evaluate(ADD, CHECKED)
+    assert asked(page) == 4  # who comes back is told, too: one was the way back itself
