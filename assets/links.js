@@ -10,10 +10,10 @@
     let left = null // the path of a page that is left: what is asked of it now would lead back to it
     addEventListener("popstate", () => (left = null)) // back there
     addEventListener("click", (event) => {
-        const link = event.target.closest?.("a[href]")
+        const link = event.target.closest?.("a[href]:not(svg *)")
         if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return
-        if (!link.target && link.pathname !== location.pathname) left = location.pathname
-        if (!link.href.includes("derivations")) return
+        if (!link.target) left = link.pathname === location.pathname ? null : location.pathname
+        if (!link.getAttribute("href").includes("derivations")) return
         if (link.dataset.testid === "stPageLink-NavLink") {
             if (derivations() && link.href !== location.href) history.pushState(null, "", link.href)
             document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0)
@@ -34,7 +34,10 @@
         if (going && going !== gone) going.click()
         gone = going
         const checked = document.querySelector(".st-key-checked")
-        if (checked && checked !== asked && location.pathname !== left) dispatchEvent(new PopStateEvent("popstate"))
-        asked = checked
+        if (!checked) asked = null
+        else if (checked !== asked && location.pathname !== left) {
+            asked = checked
+            dispatchEvent(new PopStateEvent("popstate"))
+        }
     }).observe(document, { childList: true, subtree: true })
 }

@@ -16,6 +16,7 @@ st.logo(ASSETS / "logo.svg", size="small")
 lab.identify(visitor.present)  # in every run of this script: a module that was loaded again must not forget it
 visitor.require_login()
 
+# No widget here: what asks for a page by a link is known by having none (one_page.py).
 st.navigation(
     [
         st.Page("train.py", title="Train", icon=":material/play_arrow:", default=True),

@@ -1,11 +1,13 @@
-// Nothing is drawn again under a press: what is clicked is what was pressed, and a node that goes meanwhile is not.
+// Nothing is drawn again under a press: a node that is replaced meanwhile gets no click.
 
 const waiting = new Map() // who → what it does once nothing is pressed
 let pressed = false
 
-addEventListener("pointerdown", ({ button }) => (pressed = button === 0), true)
-const ends = ["pointerup", "pointercancel", "contextmenu"]
-for (const end of ends) addEventListener(end, () => setTimeout(release), true) // after the click that it makes
+// A tap is pressed, released and clicked in one, after the finger has gone.
+addEventListener("pointerdown", ({ button, pointerType }) => (pressed = button === 0 && pointerType !== "touch"), true)
+addEventListener("pointerup", () => setTimeout(release), true) // after the click that it makes
+for (const end of ["pointercancel", "contextmenu", "blur"]) addEventListener(end, release)
+addEventListener("pointermove", ({ buttons }) => pressed && !buttons && release(), true) // the end was another window's
 
 function release() {
   pressed = false

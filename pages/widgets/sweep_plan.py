@@ -12,13 +12,13 @@ MOST_LISTED = 24  # settings
 
 def plan(sweep: lab.Sweep) -> None:
     """List the settings of a grid, or say who is to choose them."""
-    seeds = f"{sweep.seeds} seed{'s' * (sweep.seeds > 1)}"
+    seeds = f"each with the same {sweep.seeds} seeds" if sweep.seeds > 1 else "each with the same seed"
     with st.container(key="sweep_plan"):
         if sweep.sampler != "grid":
-            st.markdown(f"**To be tried:** {sweep.trials} settings within these ranges, each with the same {seeds}.")
+            st.markdown(f"**To be tried:** {_settings(sweep.trials)} within these ranges, {seeds}.")
             return
         settings = sweep.grid()
-        st.markdown(f"**To be tried:** {len(settings)} settings, each with the same {seeds}.")
+        st.markdown(f"**To be tried:** {_settings(len(settings))}, {seeds}.")
         rows = [
             [str(number), *(plain(HYPERPARAMETERS[name].show(value)) for name, value in values.items())]
             for number, values in enumerate(settings[:MOST_LISTED], 1)
@@ -27,3 +27,7 @@ def plan(sweep: lab.Sweep) -> None:
         st.markdown("\n".join(f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *rows)))
         if len(settings) > MOST_LISTED:
             st.caption(f"… and {len(settings) - MOST_LISTED:,} more.")
+
+
+def _settings(count: int) -> str:
+    return f"{count:,} setting{'s' * (count > 1)}"

@@ -32,6 +32,8 @@ def _say(view: lab.SweepView, found: lab.AgainstBase, best: lab.Setting) -> None
     said = found.verdicts[best.number]
     st.markdown(f"**{plain(said.sentence)}**")
     compared = f"Compared with setting {base.number + 1}: {in_words(base)}. Agents with the same seed are pairs."
+    if found.measure != "env_steps_to_solve":
+        compared += " Returns are those up to the last update that both have."
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(plain(compared), width="content")
         if said.further_seeds and said.further_seeds <= lab.MAX_SEEDS:

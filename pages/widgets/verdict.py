@@ -72,15 +72,14 @@ def _further(groups: Sequence[lab.Group], found: lab.Verdict, place: int, base: 
     """Offer to queue the seeds that the sentence asks for."""
     sides = [groups[place], groups[base]]
     count = found.further_seeds
-    forked = any(run.parent_id for group in sides for run in group.runs)  # whose past no new run has
-    if not count or count > MOST_SEEDS or forked:
+    if not count or count > MOST_SEEDS:
         return
     able = lab.can_be_extended(sides)
     st.button(
         f"Queue {count} more seed{'s' * (count > 1)} a side", key="further", icon=":material/add:",
         disabled=not able, on_click=_queue, args=(sides, count, [uuid.uuid4().hex for _ in sides]),
         help="Two new runs with the same new seeds, as fast as possible; they join their lines here." if able
-        else "Settings that were changed on the way cannot be had by a new run.",
+        else "A new run has neither the past of a fork nor settings that were changed on the way.",
     )  # fmt: skip
 
 

@@ -119,9 +119,11 @@ class Examination:
         return Episode(observations, taken, rewards, terminated, truncated)
 
     def _seen(self, observation: Any, method: str) -> Any:
-        """Return an observation, if it is finite as the network is given it."""
-        flat = np.asarray(spaces.flatten(self._env.observation_space, observation), np.float32).ravel()
-        if (wrong := np.flatnonzero(~np.isfinite(flat))).size:
+        """Return an observation, if it is finite."""
+        flat = np.asarray(spaces.flatten(self._env.observation_space, observation)).ravel()
+        with np.errstate(over="ignore"):
+            wrong = np.flatnonzero(~np.isfinite(flat.astype(np.float32)))  # as the network is given it
+        if wrong.size:
             which = f"{flat[wrong[0]]} as number {wrong[0] + 1:,} of {flat.size:,}"
             raise faults.returned(f"an observation that is not finite, {which}", *self._env.at(method))
         return observation

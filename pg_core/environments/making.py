@@ -83,7 +83,7 @@ def one_sentence(env_id: str, options: dict[str, Any]) -> Iterator[None]:
         reason = said + faults.in_parentheses(line)
         if isinstance(error, ModuleNotFoundError) and error.name:
             reason += f"; install it with `pip install {error.name}`"
-        elif isinstance(error, TypeError) and " missing " in said:
+        elif isinstance(error, TypeError) and " missing " in said and not line:  # raised by the call itself
             reason += "; `env_kwargs` gives an environment its arguments"
         given = f" with {json.dumps(options)[:80]}" if options else ""
         raise UnsupportedEnvironmentError(f"`env_id` {env_id!r} cannot be made here{given}: {reason}.") from error

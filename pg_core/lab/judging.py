@@ -64,16 +64,15 @@ def _outcomes(group: Group, found: dict[str, Outline], end: float, measure: Meas
 
 
 def _score(outline: Outline, agent: int, end: float, measure: Measure) -> float:
-    """Return an agent's mean return at an update, or the mean of those up to it."""
-    if measure == "area_under_curve":
-        updates = np.unique(np.linspace(0, end, POINTS).round())
-        return float(np.interp(updates, outline.update, outline.values[:, agent]).mean())
-    return float(outline.values[max(0, int(np.searchsorted(outline.update, end, "right")) - 1), agent])
+    """Return an agent's mean return at an update, or the mean of those up to it; between two that are known, a line."""
+    updates = np.unique(np.linspace(0, end, POINTS).round()) if measure == "area_under_curve" else end
+    return float(np.interp(updates, outline.update, outline.values[:, agent]).mean())
 
 
 def can_be_extended(groups: Sequence[Group]) -> bool:
-    """Return whether further seeds of these groups can be started: of none whose settings were changed on the way."""
-    return all(not any(request.update for request in run.requests) for group in groups for run in group.runs)
+    """Return whether new runs can learn as these did: of none that is a fork, or was changed on the way."""
+    runs = [group.runs[place] for group in groups for place in {place for place, _ in group.agents}]
+    return not any(run.parent_id or any(request.update for request in run.requests) for run in runs)
 
 
 def further_seeds(groups: Sequence[Group], count: int, run_ids: Sequence[str]) -> None:

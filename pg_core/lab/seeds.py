@@ -23,10 +23,9 @@ def group_of(text: str) -> Group:
     if colon:
         return _setting_of(sweep_id, number)
     runs = [access.visible(run_id.strip()) for run_id in text.split(",")]
-    if len({(settings.key(run), run.current.num_updates) for run in runs}) > 1:  # each is judged by its own end
-        lengths = {run.current.num_updates for run in runs}
-        names = [*settings.differing(runs), *(["num_updates"] if len(lengths) > 1 else [])]
-        what = f"in `{names[0]}`" if names else "in the updates at which they were changed"
+    if len({settings.key(run) for run in runs}) > 1:
+        names = settings.differing(runs)
+        what = f"in `{next(iter(names))}`" if names else "in the updates at which they were changed"
         raise ConfigError(f"Runs are pooled only if their settings agree: these differ {what}.")
     if len({run.config.seed for run in runs}) < len(runs):
         seeds = ", ".join(str(run.config.seed) for run in runs)

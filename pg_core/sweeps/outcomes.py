@@ -65,7 +65,7 @@ def of_runs(store: Store, runs: Sequence[Run]) -> Outcome | None:
 
 
 def group(name: str, outcome: Outcome, measure: Measure) -> Outcomes:
-    """Return what verdicts are about: the agents of one setting, with the scores that a measure compares."""
+    """Return the agents of one setting, with the scores that a measure compares, to be summarised."""
     scores = outcome.final_return if measure == "final_return" else outcome.area_under_curve
     return Outcomes(name, tuple(outcome.seeds.tolist()), scores, outcome.env_steps_to_solve, outcome.censored_at)
 

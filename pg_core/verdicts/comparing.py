@@ -26,7 +26,7 @@ class Verdict:
     interval: tuple[float, float]  # 95 %, wider by the correction
     p_value: float  # of the hypothesis that `probability` is ½, corrected
     settled: bool  # the interval leaves out ½
-    further_seeds: int | None  # to add to each group; 0 if settled, None if more than `improvement.MOST`
+    further_seeds: int | None  # to add to each group; 0 if settled, None if it is known to be over `improvement.MOST`
     iqm_difference: float  # of the scores, A minus B; 0 where both have diverged
     iqm_interval: tuple[float, float]  # 95 %, wider by the correction
     log_rank_p: float | None  # of the hypothesis that steps to solve are the same, not corrected; None if nobody solves
@@ -131,7 +131,7 @@ def _verdict(
         comparisons=comparisons,
         sentence=sentences.sentence(
             sentences.Said(a, b, measure, found.probability, ends, further),
-            improvement.fewest_seeds(alpha),
+            improvement.missing_seeds(len(a.seeds), len(b.seeds), alpha),
             comparisons,
         ),
     )

@@ -52,9 +52,10 @@ def estimate(a: Times, b: Times, a_seeds: Sequence[Hashable], b_seeds: Sequence[
     two sample problem with censored data", 1967; for the model Hanley & McNeil, 1982, and Newcombe, "Confidence
     intervals for an effect size measure based on the Mann-Whitney statistic, part 2", 2006.
     """
-    probability, from_a, from_b = survival.earlier(a, b)
+    probability, ties, from_a, from_b = survival.earlier(a, b)
     variance = _variance(from_a, from_b, a_seeds, b_seeds)
-    return Improvement(probability, variance, len(from_a), len(from_b), _interaction(probability, from_a, from_b))
+    interaction = _interaction(probability * (1 - probability) - ties / 4, from_a, from_b)
+    return Improvement(probability, variance, len(from_a), len(from_b), interaction)
 
 
 def _comparisons(probability: float, variance: float | Array, first: int | Array, second: int | Array) -> Array:
@@ -80,17 +81,14 @@ def _variance(from_a: Array, from_b: Array, a_seeds: Sequence[Hashable], b_seeds
     return max(float(variance), 0.0)
 
 
-def _interaction(probability: float, from_a: Array, from_b: Array) -> float:
-    """Return ζ̂ from the influences of seeds: of θ̂ (1 - θ̂), a pair's variance, what they leave over.
+def _interaction(pair: float, from_a: Array, from_b: Array) -> float:
+    """Return ζ̂: what the influences of seeds leave over of the variance of a pair, θ̂ (1 - θ̂) - ties / 4.
 
-    The variance of an influence of A has 1/S_B of it, too: ζ = (θ̂ (1 - θ̂) - s_A² - s_B²) / (1 - 1/S_A - 1/S_B).
+    As of a two-way analysis of variance without repetition: ζ̂ = (pair - s_A² - s_B²) / ((1 - 1/S_A) (1 - 1/S_B)).
     """
-    first, second = len(from_a), len(from_b)
-    if min(first, second) < 3:
-        return 0.0
-    pair = probability * (1 - probability)
-    left = pair - float(np.var(from_a, ddof=1) + np.var(from_b, ddof=1))
-    return float(np.clip(left / (1 - 1 / first - 1 / second), 0, pair))
+    freedom = (1 - 1 / len(from_a)) * (1 - 1 / len(from_b))
+    left = pair - float(np.var(from_a) + np.var(from_b))
+    return max(0.0, left / freedom) if freedom else 0.0
 
 
 def interval(found: Improvement, alpha: float) -> tuple[float, float]:
@@ -122,11 +120,11 @@ def further_seeds(found: Improvement, alpha: float) -> int | None:
     Settled means that the interval leaves out ½. If today's θ̂ is θ, it is so after r further seeds with probability
     `POWER`, by the seeds that are there, of which nothing is left to chance, and those that come:
 
-    |θ̂ - ½| ≥ t ½ / √n + z √(W S r) / (S + r),  W = max(V̂ - 2 ζ̂ / (S_A S_B), V̂ / 2)
+    |θ̂ - ½| ≥ t ½ / √n + z √(W S r) / (S + r),  W = V̂ - Z,  Z = min(2 ζ̂ / (S_A S_B), V̂ / 2)
 
-    with n of S + r seeds, whose variance is W S / (S + r) + 2 ζ̂ / ((S_A + r) (S_B + r)), and S the smaller group: what
-    is a pair's alone, which V̂ has twice, goes as fast as pairs come, and of common seeds it is most of V̂. With fewer
-    than `fewest_seeds` there is nothing to go by: then it is those that are missing, at least.
+    with S the smaller group, and n of S + r seeds, whose variance is W S / (S + r) + Z S_A S_B / ((S_A + r) (S_B + r)).
+    Z is what a pair has of its own, which V̂ counts twice: it shrinks with the number of pairs, and with common seeds it
+    is most of V̂. Where nothing can be settled yet, it is at least the seeds that are missing.
 
     See Efron & Stein, "The jackknife estimate of variance", 1981, for the bias of V̂.
     """
@@ -144,14 +142,15 @@ def further_seeds(found: Improvement, alpha: float) -> int | None:
     needed += special.ndtri(POWER) * np.sqrt(own * share * (1 - share))
     enough = np.flatnonzero(abs(found.probability - 0.5) > needed)
     told = int(further[enough[0]]) if enough.size else None
-    missing = fewest_seeds(alpha) - fewest
-    return max(missing, told or 0) if missing > 0 else told
+    return max(told or 0, missing) if (missing := missing_seeds(found.first, found.second, alpha)) else told
 
 
-@functools.lru_cache(maxsize=64)
-def fewest_seeds(alpha: float) -> int:
-    """Return how many seeds a side it takes to settle anything: as many as settle groups that are wholly apart."""
-    return next(seeds for seeds in itertools.count(2) if p_value(Improvement(1.0, 0.0, seeds, seeds)) < alpha)
+@functools.lru_cache(maxsize=256)
+def missing_seeds(first: int, second: int, alpha: float) -> int:
+    """Return how many seeds a side it takes until anything can be settled: until groups that are wholly apart are."""
+    return next(
+        more for more in itertools.count() if p_value(Improvement(1.0, 0.0, first + more, second + more)) < alpha
+    )
 
 
 def _quantile(freedom: float | Array, probability: float) -> Array:

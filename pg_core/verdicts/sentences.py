@@ -27,12 +27,12 @@ class Said(NamedTuple):
         return f"with probability {self.probability:.2f} ({self.interval[0]:.2f} to {self.interval[1]:.2f})"
 
 
-def sentence(said: Said, fewest: int, comparisons: int) -> str:
+def sentence(said: Said, missing: int, comparisons: int) -> str:
     """Say which group is better, with which probability, and how many further seeds would settle it.
 
     Args:
         said: of two groups.
-        fewest: seeds a side with which anything can be settled.
+        missing: seeds a side without which nothing can be settled.
         comparisons: for how many it is corrected.
     """
     between = f"between {said.a.name} and {said.b.name}"
@@ -40,14 +40,15 @@ def sentence(said: Said, fewest: int, comparisons: int) -> str:
     corrected = f" (corrected for {comparisons} comparisons)" if comparisons > 1 else ""
     if said.further == 0:
         return f"{said.a.name} {MEASURES[said.measure]} than {said.b.name} {said.number}{corrected}."
-    return f"No difference is seen {between}: {_seen(said, fewest)}{corrected}."
+    return f"No difference is seen {between}: {_seen(said, missing)}{corrected}."
 
 
-def _seen(said: Said, fewest: int) -> str:
+def _seen(said: Said, missing: int) -> str:
     """Say what there is in place of a difference, and what would settle it."""
-    seeds = min(len(said.a.seeds), len(said.b.seeds))
-    if seeds < fewest:
-        return f"with {_count(seeds, 'seed')} a side nothing can be settled; add at least {said.further:,}"
+    fewer, larger = sorted(len(each.seeds) for each in (said.a, said.b))
+    if missing:
+        seeds = f"{_count(fewer, 'seed')} a side" if fewer == larger else f"{fewer:,} and {larger:,} seeds"
+        return f"with {seeds} nothing can be settled; add at least {said.further:,}"
     if said.measure == "env_steps_to_solve" and not (said.a.solved.any() or said.b.solved.any()):
         return f"none of {len(said.a.seeds):,} and {len(said.b.seeds):,} agents solves"
     better = said.a.name if said.probability > 0.5 else "either"

@@ -36,7 +36,7 @@ def horizon(times: Times) -> float:
     return np.inf if times.observed[times.value == last].all() else float(last)
 
 
-def earlier(a: Times, b: Times) -> tuple[float, Array, Array]:
+def earlier(a: Times, b: Times) -> tuple[float, float, Array, Array]:
     """Estimate the probability that A is earlier than B up to the horizon of both, and what each agent does to it.
 
     θ = Σ over t of f_A(t) (S_B(t) + ½ f_B(t)) + ½ S_A(h) S_B(h), with f the probability of t and S that of a later
@@ -45,7 +45,7 @@ def earlier(a: Times, b: Times) -> tuple[float, Array, Array]:
     See Efron, "The two sample problem with censored data", 1967; up to a horizon, as here, θ is about that one.
 
     Returns:
-        θ̂, and (S - 1)(θ̂ - θ̂ without it) for each agent of A and of B.
+        θ̂, the share of ties, and (S - 1)(θ̂ - θ̂ without it) for each agent of A and of B.
     """
     end = min(horizon(a), horizon(b))
     moments = np.unique(np.concatenate([each.value[each.observed] for each in (a, b)]))
@@ -55,7 +55,7 @@ def earlier(a: Times, b: Times) -> tuple[float, Array, Array]:
     probability = float(_first_wins(all_a, all_b)[0])
     without_a, without_b = _first_wins(curves[0][1:], all_b), _first_wins(all_a, curves[1][1:])
     influences = [(len(each) - 1) * (probability - each) for each in (without_a, without_b)]
-    return probability, influences[0], influences[1]
+    return probability, _ties(all_a[0], all_b[0]), influences[0], influences[1]
 
 
 def _first_wins(first: Array, second: Array) -> Array:
@@ -64,6 +64,13 @@ def _first_wins(first: Array, second: Array) -> Array:
     halfway = (before[1][:, :-1] + second) / 2  # S_B(t) + ½ f_B(t)
     result: Array = ((before[0][:, :-1] - first) * halfway).sum(axis=1) + before[0][:, -1] * before[1][:, -1] / 2
     return result
+
+
+def _ties(first: Array, second: Array) -> float:
+    """Return the probability that neither is earlier, from survival `[M]` of both."""
+    at_once = [-np.diff(each, prepend=1.0) for each in (first, second)]
+    at_horizon = [each[-1] if each.size else 1.0 for each in (first, second)]
+    return float((at_once[0] * at_once[1]).sum() + at_horizon[0] * at_horizon[1])
 
 
 def log_rank_p(a: Times, b: Times) -> float | None:

@@ -66,6 +66,7 @@ def test_a_run_is_described_deleted_and_restored(open_page: Open, store: Store) 
     page.get_by_role("textbox", name="Tags").fill("typed, and not entered")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
+    expect(page.get_by_label("Note")).to_have_count(1)  # the field of before is hidden at once, and gone soon after
     expect(page.get_by_label("Note")).to_have_value(HOSTILE)
     assert store.run(run).tags == ("typed", "and not entered")
     page.get_by_role("button", name="Delete").click()

@@ -157,7 +157,9 @@ def test_forks_are_seen_as_soon_as_they_are_there_and_learn_with_what_was_asked(
     assert not app.exception and not app.error
     assert app.query_params["race"] == race.forks  # so a reload shows it again
     again = page("policy.py", run=run, race=race.forks)
-    assert [button.label for button in again.button] == ["Open them on the Runs page"]
+    further, to_runs = again.button
+    assert further.disabled and "past of a fork" in further.help
+    assert to_runs.label == "Open them on the Runs page"
     assert "Each curve is of 3 agents" in again.caption[-1].value and "ranks no estimators" in again.caption[-1].value
     elsewhere = page("policy.py", run=trained(), race=race.forks)
     assert not elsewhere.button, "it is no race of that run"

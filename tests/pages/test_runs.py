@@ -14,6 +14,7 @@ from pages.widgets import comparison, run_lines, run_table, search
 from pages.widgets.verdict import table
 from pg_core import lab
 from pg_core.config import Config
+from pg_core.lab import judging
 from pg_core.presets import PRESETS
 from pg_core.runs.curves import outlines, pooling
 from pg_core.runs.store.schema import CHANGES, write
@@ -243,6 +244,23 @@ def test_a_run_that_was_stopped_cuts_its_own_comparison_short_and_no_other(folde
         assert beside[0].iqm_difference == alone[0].iqm_difference  # after six updates
         returns = [scores(folder, run_id, measure, 2) for run_id in (short, ids[1])]
         assert beside[2].iqm_difference == pytest.approx(returns[0] - returns[1])
+
+
+def test_a_long_run_is_compared_at_the_update_at_which_a_short_one_was_stopped(folder: Path, monkeypatch) -> None:
+    ids = [trained(folder, name, 2, num_agents=5, gamma=gamma) for name, gamma in (("long", 1.0), ("short", 0.9))]
+
+    def outlined(*_: Any) -> dict[str, outlines.Outline]:
+        """Return every 16th update of one run, all of the other, whose returns are 2 and 1 times the update."""
+        every = np.append(np.arange(0, 500, 16), 499), np.arange(50)
+        return {
+            run_id: outlines.Outline(at, at, np.ones((len(at), 5)), at, np.outer(slope * at, np.ones(5)))
+            for run_id, at, slope in zip(ids, every, (2.0, 1.0), strict=True)
+        }
+
+    monkeypatch.setattr(judging, "outlines", outlined)
+    groups = lab.groups([lab.run(run_id) for run_id in ids])
+    assert lab.judge(groups, "final_return", 1)[0].iqm_difference == pytest.approx(98 - 49)  # at update 49
+    assert lab.judge(groups, "area_under_curve", 1)[0].iqm_difference == pytest.approx((98 - 49) / 2, rel=0.02)
 
 
 def scores(folder: Path, run_id: str, measure: str, updates: int) -> float:

@@ -18,6 +18,7 @@ from pg_core.verdicts import (
     ablation,
     compare,
     compare_all,
+    improvement,
     interquartile_mean,
     summarise,
 )  # fmt: skip
@@ -280,3 +281,25 @@ def test_few_seeds_are_as_cautious_as_the_exact_test() -> None:
     for seeds in (3, 4, 5):
         apart = compare(scored("A", np.arange(seeds) + 9.0), scored("B", np.arange(seeds), first=9), "final_return")
         assert apart.settled == (exact_p(np.arange(seeds) + 9.0, np.arange(seeds)) < ALPHA)
+
+
+def test_two_seeds_against_many_may_settle_what_two_against_two_cannot() -> None:
+    few, many = scored("A", [9.0, 10.0]), scored("B", np.linspace(0, 1, 100), first=2)
+    assert compare(few, many, "final_return").settled
+    leaning = compare(scored("A", [0.4, 0.9]), scored("B", [0.1, 0.5, 0.6], first=2), "final_return")
+    assert "with 2 and 3 seeds nothing can be settled; add at least " in leaning.sentence
+    assert f"add at least {leaning.further_seeds}" in leaning.sentence
+
+
+@pytest.mark.parametrize("grain", [0.0, 1.0], ids=["no ties", "many ties"])
+def test_what_a_pair_has_of_its_own_is_what_rows_and_columns_leave_over(grain: float) -> None:
+    random = np.random.default_rng(5)
+    for _ in range(5):
+        a, b = 0.4 + random.standard_normal(12), random.standard_normal(15)
+        if grain:
+            a, b = np.round(a / grain), np.round(b / grain)
+        wins = (a[:, None] > b) + 0.5 * (a[:, None] == b)
+        left = wins - wins.mean(axis=1, keepdims=True) - wins.mean(axis=0) + wins.mean()
+        groups = scored("A", a), scored("B", b, first=12)
+        found = improvement.estimate(*(each.times("final_return") for each in groups), *(each.seeds for each in groups))
+        assert found.interaction == pytest.approx((left**2).sum() / (11 * 14))

@@ -52,6 +52,23 @@ def test_the_way_to_the_next_page_is_taken_once_and_nothing_more_is_asked(page: 
     assert page.evaluate("window.gone") == 1 and asked(page) == 0
 
 
+def test_who_stays_after_all_is_told(page: Page) -> None:
+    page.evaluate(ADD, "<a id='there' href='./runs'>Runs</a><a id='here' href='?statement=b'>B</a>")
+    page.locator("#there").click()
+    page.evaluate(ADD, CHECKED)
+    assert asked(page) == 0
+    page.locator("#here").click()
+    page.evaluate(ADD, "<p>Drawing …</p>")
+    assert asked(page) == 1
+
+
+def test_a_link_within_a_page_is_left_to_it(page: Page) -> None:
+    page.evaluate("history.replaceState(null, '', './derivations?statement=a')")
+    page.evaluate(ADD, "<a id='within' href='#main'>Skip</a>")
+    page.locator("#within").click()
+    assert page.evaluate("window.gone") == 1 and not page.url.endswith("#main")
+
+
 def test_who_follows_a_link_to_another_page_is_not_led_back(page: Page) -> None:
     page.evaluate(ADD, "<a id='here' href=''>Here</a><a id='there' href='./runs'>Runs</a>")
     page.locator("#here").click()

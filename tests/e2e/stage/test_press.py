@@ -46,9 +46,32 @@ def test_a_run_whose_numbers_change_while_it_is_pressed_is_opened(page: Page) ->
     expect(page.get_by_text("24", exact=True)).to_be_visible()
 
 
-def test_what_the_other_button_opens_does_not_hold_it_up(page: Page) -> None:
-    page.get_by_text("quick-fox").hover()
-    page.mouse.down(button="right")
-    page.evaluate(MOUNT, told("31"))
-    expect(page.get_by_text("31", exact=True)).to_be_visible()
-    page.mouse.up(button="right")
+@pytest.mark.parametrize(
+    "press",
+    [
+        ("pointerdown", {"button": 2, "pointerType": "mouse"}),
+        ("pointerdown", {"button": 0, "pointerType": "touch"}),
+    ],
+    ids=str,
+)
+def test_what_is_no_press_of_the_mouse_holds_nothing_up(page: Page, press: tuple[str, Json]) -> None:
+    page.evaluate("([kind, about]) => document.body.dispatchEvent(new PointerEvent(kind, about))", list(press))
+    mean = f"4{press[1]['button']}"
+    page.evaluate(MOUNT, told(mean))
+    expect(page.get_by_text(mean, exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [("pointercancel", {}), ("contextmenu", {}), ("blur", {}), ("pointermove", {"buttons": 0})],
+    ids=lambda end: end[0],
+)
+def test_a_press_whose_end_is_not_seen_holds_nothing_up_for_long(page: Page, end: tuple[str, Json]) -> None:
+    down = {"button": 0, "pointerType": "mouse"}
+    tell = "([kind, about]) => window.dispatchEvent(new PointerEvent(kind, about))"
+    page.evaluate(tell, ["pointerdown", down])
+    mean = f"5{len(end[0])}"
+    page.evaluate(MOUNT, told(mean))
+    expect(page.get_by_text(mean, exact=True)).to_have_count(0)
+    page.evaluate(tell, list(end))
+    expect(page.get_by_text(mean, exact=True)).to_be_visible()
