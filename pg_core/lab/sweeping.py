@@ -98,8 +98,8 @@ def stop_setting(sweep_id: str, setting: int) -> None:
 def resume_sweep(sweep_id: str) -> None:
     """Have the runs of a sweep that were stopped or interrupted go on, and further settings be tried."""
     found = _controlled(sweep_id)
-    if len(set(kept.settings_of(state.store(), sweep_id))) < Sweep.from_json(found.declaration).most:
-        kept.aim(state.store(), sweep_id, "run")
+    more = len(set(kept.settings_of(state.store(), sweep_id))) < Sweep.from_json(found.declaration).most
+    kept.aim(state.store(), sweep_id, "run" if more else "done")
     _each(sweep_id, control.resume)
 
 

@@ -211,6 +211,10 @@ def test_a_sweep_or_one_setting_is_stopped_and_goes_on(folder):
     assert (lab.sweep(ID).state, {setting.state for setting in lab.sweep(ID).settings}) == ("stopped", {"stopped"})
     lab.resume_sweep(ID)
     assert {setting.state for setting in lab.sweep(ID).settings} == {"queued"}
+    store = lab.state.store()
+    for run in store.runs():
+        store.transition(run.id, ["queued"], state="finished")
+    assert lab.sweep(ID).state == "done"
 
 
 def test_further_values_are_all_combinations_with_them(folder):
