@@ -195,6 +195,7 @@ async function load(player, update) {
     if (ticket !== player.ticket) return
     player.loading = false
     putOn(player, { update, front, frames, ...found })
+    if (!player.playing) takeOver(player) // news that came meanwhile: nothing ticks under a still
   } catch (error) {
     if (ticket !== player.ticket) return
     Object.assign(player, { loading: false, failed: true })

@@ -208,6 +208,16 @@ def test_reduced_motion_shows_stills_of_newer_policies(stage: Stage) -> None:
     assert 20 <= step(page) <= 25
 
 
+def test_a_still_of_the_newest_policy_comes_though_it_was_told_of_while_another_loaded(stage: Stage) -> None:
+    page = playing(stage(still=True), **{"1": sent(1), "2": sent(2)})
+    page.evaluate("lab.hold('1')")
+    offer(page, 1)
+    offer(page, 2)  # the last that is told: the run has ended
+    page.evaluate("lab.release()")
+    expect(page.locator("#stage[data-update='2']")).to_be_attached()
+    assert page.evaluate("lab.asked") == ["0", "1", "2"]
+
+
 @pytest.mark.parametrize(("width", "height"), [(358, 340), (500, 500), (800, 700)])
 def test_nothing_moves_while_it_plays(stage: Stage, width: int, height: int) -> None:
     frames = {**sent_frames(0, 4, [[0.3, 0.7]] * 3), "env_id": "CartPole-v1"}
