@@ -124,7 +124,7 @@ def further_seeds(found: Improvement, alpha: float) -> int | None:
 
     with S the smaller group, and n of S + r seeds, whose variance is W S / (S + r) + Z S_A S_B / ((S_A + r) (S_B + r)).
     Z is what a pair has of its own, which V̂ counts twice: it shrinks with the number of pairs, and with common seeds it
-    is most of V̂. Where nothing can be settled yet, it is at least the seeds that are missing.
+    is much of V̂. Where nothing can be settled yet, it is at least the seeds that are missing.
 
     See Efron & Stein, "The jackknife estimate of variance", 1981, for the bias of V̂.
     """
